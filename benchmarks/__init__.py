@@ -1,0 +1,1 @@
+"""One question per script; `python -m benchmarks` runs them all."""

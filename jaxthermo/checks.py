@@ -1,0 +1,67 @@
+"""Checks made once, at the door of a solve. Values under a jax transformation are not looked at."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+# A tolerance nearer to the rounding error than this makes adaptive steps shrink without end.
+TOLERANCE_FLOOR_IN_EPS = 100.0
+
+
+def as_float(value: Any) -> Float[Array, "..."]:
+    """`value` as an array of jax's current default float type (float64 once `jax_enable_x64` is set)."""
+    return jnp.asarray(value, dtype=float)
+
+
+def is_known(*values: Any) -> bool:
+    """Whether every value is concrete, so that Python may branch on it."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def require_scalar(name: str, value: Any) -> Float[Array, ""]:
+    """A scalar float array, or a ValueError that names the argument."""
+    try:
+        array = as_float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be a number, but is {value!r}") from None
+    if array.shape != ():
+        raise ValueError(f"`{name}` must be a scalar (batch with jax.vmap), but has shape {array.shape}")
+    return array
+
+
+def require_finite(name: str, value: Any) -> None:
+    """Raise a ValueError naming the argument if a known value is NaN or infinite."""
+    if is_known(value) and not np.all(np.isfinite(np.asarray(value))):
+        raise ValueError(f"`{name}` must be finite, but is {np.asarray(value)}")
+
+
+def require_positive(name: str, value: Any) -> None:
+    """Raise a ValueError naming the argument unless a known value is finite and > 0."""
+    require_finite(name, value)
+    if is_known(value) and not np.all(np.asarray(value) > 0):
+        raise ValueError(f"`{name}` must be > 0, but is {np.asarray(value)}")
+
+
+def require_double_for(rtol: float, atol: float) -> None:
+    """Refuse tolerances that the current float type cannot resolve, with the one line that mends it."""
+    epsilon = float(jnp.finfo(as_float(0.0).dtype).eps)
+    floor = TOLERANCE_FLOOR_IN_EPS * epsilon
+    if rtol < floor:
+        raise ValueError(
+            f"`rtol` must be >= {floor:.1e} in {as_float(0.0).dtype}, but is {rtol:.1e} (atol {atol:.1e}); for double "
+            'precision put this line before the first jax call: jax.config.update("jax_enable_x64", True)'
+        )
+
+
+def require_times(name: str, ts: Any) -> Float[Array, " times"]:
+    """A strictly increasing, finite, one-dimensional array of at least two times."""
+    array = as_float(ts)
+    if array.ndim != 1 or array.shape[0] < 2:
+        raise ValueError(f"`{name}` must be one-dimensional with at least two times, but has shape {array.shape}")
+    require_finite(name, array)
+    if is_known(array) and not np.all(np.diff(np.asarray(array)) > 0):
+        raise ValueError(f"`{name}` must be strictly increasing, but has steps down to {np.diff(np.asarray(array)).min()}")
+    return array

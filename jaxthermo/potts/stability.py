@@ -1,0 +1,118 @@
+"""What is known in closed form: the uniform state, its spectrum, the critical temperature, the low-temperature limit."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from jaxthermo.checks import is_known
+from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous
+
+# critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
+BRACKETS = 2000
+LOG_BETA_RANGE = (-7.0, 9.0)
+BISECTIONS = 60
+
+
+def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+    """Work current per unit in the uniform state, f (V+ - V-); for Arrhenius rates 2 G f sinh(beta f/2), Eq. (10).
+
+    Independent of q and u. Raises ValueError if the energies are known not to be flat.
+    """
+    beta = require_autonomous(ring, beta)
+    _require_flat(ring)
+    forward, backward, _ = _uniform_rates(ring, beta)
+    return ring.force * (forward - backward)
+
+
+def low_temperature_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+    """Work current per unit deep in the localised phase, 2 G f exp(beta u/2) sinh(beta f/2), for Arrhenius rates.
+
+    Units      energy per unit time
+    Source     Herpich & Esposito 2019, Eq. (11)
+    """
+    beta = require_autonomous(ring, beta)
+    return (
+        2.0
+        * ring.prefactor
+        * ring.force
+        * jnp.exp(0.5 * beta * ring.coupling)
+        * jnp.sinh(0.5 * beta * ring.force)
+    )
+
+
+def spectrum(ring: PottsRing, beta: Any) -> Complex[Array, " q"]:
+    """Eigenvalues of the linearised dynamics about the uniform state, modes k = 0..q-1.
+
+    Equation   lambda_k = -(1 - cos kappa)(V+ + V- - 2 D) - i sin kappa (V+ - V-), kappa = 2 pi k/q,
+               D = (u/q) d(V+ - V-)/d(dE) at dE = 0; for Arrhenius rates
+               -2 G [(1 - cos kappa)(1 + beta u/q) cosh(beta f/2) + i sin kappa sinh(beta f/2)]
+    Shapes     (q,), complex; mode k is P_j ~ exp(i kappa j)
+    Units      1 / time
+    Raises     ValueError if the energies are known not to be flat
+    Source     Herpich & Esposito 2019, Eqs. (5)-(7), extended to every beta and to any rates
+    """
+    beta = require_autonomous(ring, beta)
+    _require_flat(ring)
+    forward, backward, slope = _uniform_rates(ring, beta)
+    kappa = 2.0 * jnp.pi * jnp.arange(ring.q, dtype=beta.dtype) / ring.q
+    # 1 - cos kappa = 2 sin^2(kappa/2) keeps the accuracy of slow modes at large q.
+    decay = 2.0 * jnp.sin(0.5 * kappa) ** 2 * (forward + backward - 2.0 * slope)
+    return jax.lax.complex(-decay, -jnp.sin(kappa) * (forward - backward))
+
+
+def critical_beta(ring: PottsRing) -> Float[Array, ""]:
+    """Inverse temperature beta_c1 at which the uniform state loses stability, all modes at once; inf if it never does.
+
+    Equation   the smallest root of V+ + V- = 2 D (see `spectrum`); -q/u for Arrhenius rates and u < 0
+    Units      1 / energy
+    Raises     ValueError if the energies are known not to be flat, or the force is a callable
+    Source     Herpich & Esposito 2019, Eq. (5)
+    """
+    require_autonomous(ring, 1.0)
+    _require_flat(ring)
+
+    def excess(beta: Float[Array, ""]) -> Float[Array, ""]:
+        # Normalised by V+ + V-, so that it cannot overflow at low temperature.
+        forward, backward, slope = _uniform_rates(ring, beta)
+        return 1.0 - 2.0 * slope / (forward + backward)
+
+    # Energies of the model set where to look; a root far outside has no rates that a float can hold.
+    scale = jnp.abs(ring.coupling) / ring.q
+    safe_scale = jnp.where(scale > 0, scale, 1.0)
+    grid = jnp.exp(jnp.linspace(*LOG_BETA_RANGE, BRACKETS)) / safe_scale
+    # Rates that overflow far beyond any root give NaN, which is no evidence of instability.
+    stable = jnp.logical_not(jax.vmap(excess)(grid) <= 0)
+    first = jnp.argmin(stable)
+    found = jnp.logical_and(jnp.logical_not(stable[first]), first > 0)
+
+    def bisect(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        is_stable = excess(middle) > 0
+        return jnp.where(is_stable, middle, low), jnp.where(is_stable, high, middle)
+
+    low, high = jax.lax.fori_loop(0, BISECTIONS, bisect, (grid[first - 1], grid[first]))
+    root = jax.lax.stop_gradient(0.5 * (low + high))
+    # One Newton step from the root gives its derivative by the implicit function theorem.
+    slope_at_root = jax.lax.stop_gradient(jax.grad(excess)(root))
+    polished = root - excess(root) / jnp.where(found, slope_at_root, 1.0)
+    return jnp.where(found, polished, jnp.inf)
+
+
+def _uniform_rates(ring: PottsRing, beta: Float[Array, ""]) -> tuple[Array, Array, Array]:
+    """V+ and V- at dE = 0, and D = (u/q) d(V+ - V-)/d(dE)."""
+
+    def rates(energy_change: Float[Array, ""]) -> tuple[Array, Array]:
+        return ring.rates(energy_change, ring.force, beta, ring.prefactor)
+
+    zero = jnp.zeros_like(beta)
+    (forward, backward), (d_forward, d_backward) = jax.jvp(rates, (zero,), (jnp.ones_like(beta),))
+    return forward, backward, ring.coupling / ring.q * (d_forward - d_backward)
+
+
+def _require_flat(ring: PottsRing) -> None:
+    if is_known(ring.energies) and np.ptp(np.asarray(ring.energies)) > 0:
+        raise ValueError("`energies` must be flat for a uniform state to exist, but they differ from each other")

@@ -1,0 +1,125 @@
+"""The long-time state of an autonomous ring: its attractor, and averages over it."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo.checks import require_double_for
+from jaxthermo.potts.mean_field import thermodynamics, vector_field
+from jaxthermo.potts.occupation import initial_occupation, initial_occupations
+from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
+from jaxthermo.scans.lanes import CHUNK, Progress, map_lanes
+from jaxthermo.solve.attractor import KINDS, find_attractor
+from jaxthermo.solve.cycle import RTOL
+
+MAX_ROUNDS = 60
+
+
+class Stationary(eqx.Module):
+    """The attractor reached, and time averages over it; made by `stationary`.
+
+    `code` indexes ("undecided", "fixed point", "limit cycle"); `kind` spells it out. `state` is the fixed point, or one
+    point on the cycle, or the last state of an undecided lane. `period` is NaN unless the attractor is a limit cycle.
+    """
+
+    code: Int[Array, "*batch"]
+    occupation: Float[Array, "*batch q"]
+    period: Float[Array, "*batch"]
+    energy: Float[Array, "*batch"]
+    work_current: Float[Array, "*batch"]
+    heat_current: Float[Array, "*batch"]
+    entropy: Float[Array, "*batch"]
+    entropy_production: Float[Array, "*batch"]
+    residual: Float[Array, "*batch"]
+    rounds: Int[Array, "*batch"]
+    state: Float[Array, "*batch q"]
+
+    @property
+    def kind(self) -> Any:
+        """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
+        words = np.asarray(KINDS)[np.asarray(self.code)]
+        return str(words) if words.ndim == 0 else words
+
+
+def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = MAX_ROUNDS) -> Stationary:
+    """The attractor that the ring reaches from p0, with averages over it.
+
+    Equation   0 = dP/dt at a fixed point; P(t + T) = P(t) on a limit cycle, averages (1/T) int_0^T dt
+    Shapes     p0: (q,), None for P_1 = 1 - small, the paper's start; every result is a scalar but `occupation` and `state`
+    Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Raises     ValueError for impossible parameters; without double precision
+    Source     Herpich & Esposito 2019, Secs. III and IV
+
+    Newton's method ends the search, so `residual` is near rounding error for both known kinds, and derivatives with
+    respect to beta and all parameters of the ring are those of the attractor (both modes). "undecided" means that
+    neither was found in `max_rounds` rounds of integration: exactly at a transition, or on a torus. Its averages are
+    those of the last round, its residual their last change, and its derivatives are NaN.
+    """
+    beta = require_autonomous(ring, beta)
+    require_double_for(RTOL, RTOL)
+    p0 = initial_occupation(ring.q, p0)
+    found = find_attractor(_field, _observe, p0[:-1], (ring, beta), max_rounds)
+    return Stationary(
+        code=found.code,
+        occupation=_complete(found.mean[5:]),
+        period=found.period,
+        energy=found.mean[0],
+        work_current=found.mean[1],
+        heat_current=found.mean[2],
+        entropy=found.mean[3],
+        entropy_production=found.mean[4],
+        residual=found.residual,
+        rounds=found.rounds,
+        state=_complete(found.point),
+    )
+
+
+def stationary_lanes(
+    rings: PottsRing,
+    betas: Float[Array, " lanes"],
+    p0: Any = None,
+    *,
+    max_rounds: int = MAX_ROUNDS,
+    chunk: int = CHUNK,
+    advance: Progress | None = None,
+) -> Stationary:
+    """`stationary` over many lanes: every array of `rings` has a leading axis of the same length as `betas`.
+
+    Shapes     betas: (lanes,); p0: (lanes, q), or None for P_1 = 1 - small in every lane; results: (lanes, ...), NumPy
+    Raises     ValueError if the lengths differ, or any lane's parameters are impossible
+
+    Make the rings with `jax.vmap`, for example `jax.vmap(lambda f: jt.PottsRing(5, -1.0, f))(forces)`. Lanes run in
+    chunks on all cores, so one slow lane near a transition holds up only its own chunk.
+    """
+    check_ring(rings)
+    require_beta(betas)
+    require_double_for(RTOL, RTOL)
+    starts = initial_occupations(rings.q, p0, len(betas))
+    run = functools.partial(_vectorised, max_rounds=max_rounds)
+    return map_lanes(run, rings, np.asarray(betas), starts, chunk=chunk, advance=advance)
+
+
+@functools.partial(jax.jit, static_argnames="max_rounds")
+def _vectorised(rings: PottsRing, betas: Array, starts: Array, max_rounds: int) -> Stationary:
+    return jax.vmap(lambda ring, beta, p0: stationary(ring, beta, p0, max_rounds=max_rounds))(rings, betas, starts)
+
+
+def _complete(x: Float[Array, " n"]) -> Float[Array, " q"]:
+    """All q occupations from the first q - 1, which are the coordinates free of the conservation law."""
+    return jnp.concatenate([x, 1.0 - jnp.sum(x, keepdims=True)])
+
+
+def _field(x: Float[Array, " n"], args: tuple[PottsRing, Any]) -> Float[Array, " n"]:
+    ring, beta = args
+    return vector_field(0.0, _complete(x), ring, beta)[:-1]
+
+
+def _observe(x: Float[Array, " n"], args: tuple[PottsRing, Any]) -> Float[Array, " m"]:
+    ring, beta = args
+    flow = thermodynamics(0.0, _complete(x), ring, beta)
+    return jnp.concatenate([jnp.stack(jax.tree.leaves(flow)), x])

@@ -1,0 +1,76 @@
+"""Where a result came from, as attributes of the stored dataset."""
+
+import dataclasses
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+PACKAGES = ("jaxthermo", "jax", "jaxlib", "diffrax")
+
+UNKNOWN = "unknown"
+
+
+def provenance(parameters: dict[str, Any]) -> dict[str, str]:
+    """Versions, commit, device, date and parameters of a calculation.
+
+    Every value is a string, because that is the one type that zarr and netCDF attributes both take.
+    """
+    device = jax.devices()[0]
+    commit, dirty = checkout()
+    return {
+        **{f"{name}_version": _version(name) for name in PACKAGES},
+        "python_version": platform.python_version(),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "device_platform": device.platform,
+        "device_kind": device.device_kind,
+        "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": json.dumps(parameters, default=_plain),
+    }
+
+
+def checkout() -> tuple[str, str]:
+    """Commit, and "true" or "false" for uncommitted changes; both "unknown" unless the package runs from a checkout."""
+    root = Path(__file__).resolve().parents[1]
+    top = _git(root, "rev-parse", "--show-toplevel")
+    # An installed copy may lie inside somebody else's repository, whose commit says nothing about it.
+    if top is None or Path(top).resolve() != root:
+        return UNKNOWN, UNKNOWN
+    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    if commit is None or changes is None:
+        return UNKNOWN, UNKNOWN
+    return commit, "true" if changes else "false"
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    command = ["git", "-C", str(directory), *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return UNKNOWN
+
+
+def _plain(value: Any) -> Any:
+    """What json cannot write by itself: modules as their fields, arrays as lists, functions as names."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"class": type(value).__qualname__, **fields}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    # The repr of a function holds its address, which would make equal runs look different.
+    return getattr(value, "__qualname__", None) or str(value)

@@ -1,0 +1,3 @@
+"""Many lanes of one calculation."""
+
+from jaxthermo.scans.lanes import map_lanes as map_lanes

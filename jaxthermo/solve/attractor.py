@@ -1,0 +1,247 @@
+"""Where a trajectory of an autonomous field ends: a fixed point, a limit cycle, or undecided; differentiable in the parameters.
+
+Long runs are not averaged. Rounds of integration only choose the basin; after each round Newton's method looks for a
+stable fixed point near the end of the trajectory, and, where the trajectory came back to itself, for a stable closed
+orbit. Either is then known to rounding error, however slowly the trajectory creeps towards it.
+"""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo.solve.cycle import Observe, Orbit, close_orbit, log_contraction, no_orbit, orbit_averages, orbit_sensitivity
+from jaxthermo.solve.fixed_point import Field, follow, newton
+from jaxthermo.solve.integrate import integrate
+from jaxthermo.solve.linear import is_stable
+
+UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
+KINDS = ("undecided", "fixed point", "limit cycle")
+
+ROUND_STEPS = 512
+RTOL = 1e-7
+ATOL = 1e-10
+# Returns are looked for over this many stored steps, of which older ones are thinned.
+HISTORY = 2 * ROUND_STEPS
+# The trajectory must have come this close to a fixed point, relative to where it started, to be counted as its own.
+CLOSE = 0.02
+# Two passages of the trajectory this close, relative to the size of the loop between them, make a guess for an orbit.
+RECURRENCE = 0.2
+# A closed orbit must pass this close to the trajectory, relative to the orbit's size.
+NEARBY = 0.5
+SMALLEST_ORBIT = 1e-5
+# This near a stable fixed point the linear dynamics decide, even where stiffness holds the trajectory still.
+ARRIVED = 1e-4
+MARGINAL = 1e-10
+
+
+class Attractor(eqx.Module):
+    """What the search found. `mean` is the time average of the observables; `period` is NaN unless a limit cycle."""
+
+    code: Int[Array, ""]
+    point: Float[Array, " n"]
+    period: Float[Array, ""]
+    mean: Float[Array, " m"]
+    residual: Float[Array, ""]
+    rounds: Int[Array, ""]
+
+
+class _Path(eqx.Module):
+    """Points of a trajectory, right-aligned: the newest is last, unused rows at the front repeat the oldest."""
+
+    times: Float[Array, " steps"]
+    states: Float[Array, "steps n"]
+
+    def end(self) -> Float[Array, " n"]:
+        return self.states[-1]
+
+    def then(self, later: "_Path") -> "_Path":
+        """Every second point of this path followed by the later one, which starts its own clock at 0.
+
+        So a history of fixed length reaches ever further back, ever more coarsely: it can see a long period.
+        """
+        kept = self.states[1::2]
+        shifted = self.times[1::2] - self.times[-1]
+        return _Path(
+            jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]])
+        )
+
+
+def find_attractor(
+    field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: int
+) -> Attractor:
+    """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
+
+    Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
+    `residual` is max |field| at a fixed point, the gap of a closed orbit, and for an undecided lane the change of the
+    running averages between its last two rounds. Derivatives in `args` work in both modes; those of an undecided lane
+    are NaN, since its averages belong to no attractor.
+    """
+    dynamic, static = eqx.partition(args, eqx.is_inexact_array)
+    vector, unravel = ravel_pytree(dynamic)
+
+    def rebuild(parameters: Array) -> Any:
+        return eqx.combine(unravel(parameters), static)
+
+    frozen = rebuild(jax.lax.stop_gradient(vector))
+    found, orbit = _search(field, observe, jax.lax.stop_gradient(start), frozen, max_rounds)
+    period, mean = _differentiable(field, observe, rebuild, vector, found, orbit)
+    return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
+
+
+def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: int) -> tuple[Attractor, Orbit]:
+    nan = jnp.full((), jnp.nan, start.dtype)
+    blank_mean = jnp.full_like(observe(start, args), jnp.nan)
+    blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
+    history = _Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
+
+    def cond(carry: tuple[Attractor, Orbit, _Path]) -> Array:
+        found, _, _ = carry
+        return jnp.logical_and(found.code == UNDECIDED, found.rounds < max_rounds)
+
+    def body(carry: tuple[Attractor, Orbit, _Path]) -> tuple[Attractor, Orbit, _Path]:
+        found, _, history = carry
+        path = _advance(field, history.end(), args)
+        history = history.then(path)
+        mean = _average(field, observe, path, args)
+
+        root, root_residual, is_root = _own_fixed_point(field, start, path, args)
+        guess, guess_period, size, recurs = _recurrence(field, history, args)
+        # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
+        due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
+        wanted = due & recurs & jnp.logical_not(is_root)
+        orbit = close_orbit(field, guess, guess_period, args, wanted)
+        is_orbit = _is_own_orbit(field, orbit, guess, size, args)
+
+        code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
+        drift = jnp.max(jnp.abs(mean - found.mean))
+        residual = jnp.where(is_root, root_residual, jnp.where(is_orbit, orbit.residual, drift))
+        point = jnp.where(is_root, root, jnp.where(is_orbit, orbit.point, path.end()))
+        period = jnp.where(is_orbit, orbit.period, nan)
+        mean = jnp.where(is_root, observe(root, args), mean)
+        return Attractor(code, point, period, mean, residual, found.rounds + 1), orbit, history
+
+    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
+    is_cycle = found.code == LIMIT_CYCLE
+    # An idle lane averages over the blank orbit's short, harmless stretch.
+    idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
+    orbit_to_average = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
+    averages = orbit_averages(field, observe, orbit_to_average, args)
+    return eqx.tree_at(lambda a: a.mean, found, jnp.where(is_cycle, averages, found.mean)), orbit
+
+
+def _advance(field: Field, x: Array, args: Any) -> _Path:
+    """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
+    solution = integrate(
+        lambda t, y, a: field(y, a),
+        x,
+        args,
+        t0=0.0,
+        t1=1e12,
+        saveat=diffrax.SaveAt(t0=True, steps=True),
+        rtol=RTOL,
+        atol=ATOL,
+        max_steps=ROUND_STEPS,
+        solver=diffrax.Tsit5(),
+    )
+    count = solution.stats["num_accepted_steps"] + 1
+    index = jnp.maximum(jnp.arange(ROUND_STEPS + 1) - (ROUND_STEPS + 1 - count), 0)
+    return _Path(solution.ts[index], solution.ys[index])
+
+
+def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
+    """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
+
+    def value_and_rate(x: Array) -> tuple[Array, Array]:
+        return jax.jvp(lambda y: observe(y, args), (x,), (field(x, args),))
+
+    value, rate = jax.vmap(value_and_rate)(path.states)
+    h = jnp.diff(path.times)[:, None]
+    total = jnp.sum(0.5 * h * (value[1:] + value[:-1]) + h**2 / 12.0 * (rate[:-1] - rate[1:]), axis=0)
+    return total / (path.times[-1] - path.times[0])
+
+
+def _own_fixed_point(field: Field, start: Array, path: _Path, args: Any) -> tuple[Array, Array, Bool[Array, ""]]:
+    """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before."""
+    root, residual, converged = newton(field, path.end(), args)
+    distance = jnp.linalg.norm(path.states - root, axis=1)
+    now = distance[-1]
+    before = jnp.maximum(jnp.max(distance), jnp.linalg.norm(start - root))
+    half_way = distance[-(distance.shape[0] // 4)]
+    approaching = jnp.logical_and(now <= CLOSE * before, now < half_way)
+    arrived = now <= ARRIVED
+    stable = is_stable(jax.jacfwd(field)(root, args), MARGINAL)
+    return root, residual, converged & stable & (approaching | arrived)
+
+
+def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Array, Bool[Array, ""]]:
+    """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
+
+    A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
+    and close to that point. The fastest point makes the best-conditioned base for shooting.
+    """
+    end = path.end()
+    velocity = field(end, args)
+    height = (path.states - end) @ (velocity / jnp.linalg.norm(velocity))
+    distance = jnp.linalg.norm(path.states - end, axis=1)
+    # Largest excursion between each step and the end.
+    excursion = jax.lax.cummax(distance, reverse=True)
+    upward = jnp.logical_and(height[:-1] < 0, height[1:] >= 0)
+    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
+    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
+    back = jnp.linalg.norm(crossing - end, axis=1) < RECURRENCE * excursion[:-1]
+    index = jnp.arange(upward.shape[0])
+    # The last step always ends in the plane; it is the end point itself, not a return to it.
+    valid = upward & back & (index + 2 < path.times.shape[0])
+    latest = jnp.max(jnp.where(valid, index, -1))
+    found = latest >= 0
+    latest = jnp.maximum(latest, 0)
+    period = path.times[-1] - (path.times[latest] + weight[latest] * (path.times[latest + 1] - path.times[latest]))
+    speed = jnp.linalg.norm(jax.vmap(lambda x: field(x, args))(path.states), axis=1)
+    fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= latest, speed, -jnp.inf))
+    return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
+
+
+def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, args: Any) -> Bool[Array, ""]:
+    """A stable closed orbit that moves, near the loop that led to it."""
+    # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
+    radius = jnp.linalg.norm(field(orbit.point, args)) * orbit.period / (2.0 * jnp.pi)
+    near = jnp.linalg.norm(orbit.point - guess) <= NEARBY * jnp.minimum(radius, size)
+    stable = log_contraction(field, orbit, args) < -MARGINAL
+    return orbit.closed & (radius > SMALLEST_ORBIT) & near & stable
+
+
+def _differentiable(
+    field: Field, observe: Observe, rebuild: Any, vector: Array, found: Attractor, orbit: Orbit
+) -> tuple[Array, Array]:
+    """Period and averages of the attractor found, with derivatives in the parameter vector."""
+
+    def at_fixed_point(parameters: Array, point: Array) -> Array:
+        args = rebuild(parameters)
+        return observe(follow(field, point, args), args)
+
+    @jax.custom_jvp
+    def averages(vector: Array, found: Attractor, orbit: Orbit) -> tuple[Array, Array]:
+        return found.period, found.mean
+
+    @averages.defjvp
+    def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        vector, found, orbit = primals
+        nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
+        nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)
+        # Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes.
+        d_period, d_mean = jax.lax.switch(
+            found.code,
+            [
+                lambda: (nan_period, nan_mean),
+                lambda: (nan_period, jax.jacfwd(at_fixed_point)(vector, found.point)),
+                lambda: orbit_sensitivity(field, observe, orbit, rebuild, vector),
+            ],
+        )
+        return averages(*primals), (d_period @ tangents[0], d_mean @ tangents[0])
+
+    return averages(vector, found, orbit)

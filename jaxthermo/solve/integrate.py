@@ -1,0 +1,65 @@
+"""The one door to diffrax for small, non-stiff systems."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+VectorField = Callable[[Any, Any, Any], Any]
+
+OK = 0
+MAX_STEPS = 1
+FAILED = 2
+STATUS = ("ok", "max steps reached", "solver failed")
+
+
+def integrate(
+    field: VectorField,
+    state: PyTree,
+    args: PyTree,
+    *,
+    t0: Any,
+    t1: Any,
+    saveat: diffrax.SaveAt,
+    rtol: float,
+    atol: float,
+    max_steps: int,
+    solver: diffrax.AbstractSolver | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> diffrax.Solution:
+    """Adaptive integration of dy/dt = field(t, y, args) that reports trouble in its result instead of raising.
+
+    The default solver is Dopri8 (order 8, for tight tolerances). The default adjoint is forward mode; pass
+    `diffrax.RecursiveCheckpointAdjoint()` to differentiate in reverse.
+    """
+    # Weak types would be promoted differently by diffrax's own arithmetic under strict promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(field),
+            diffrax.Dopri8() if solver is None else solver,
+            t0=t0,
+            t1=t1,
+            dt0=None,
+            y0=state,
+            args=args,
+            saveat=saveat,
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            max_steps=max_steps,
+            throw=False,
+            adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
+        )
+
+
+def status_of(solution: diffrax.Solution) -> Int[Array, ""]:
+    """Index into `STATUS` for one solve."""
+    ok = solution.result == diffrax.RESULTS.successful
+    out_of_steps = solution.result == diffrax.RESULTS.max_steps_reached
+    return jnp.where(ok, OK, jnp.where(out_of_steps, MAX_STEPS, FAILED)).astype(jnp.int32)
+
+
+def unreached_as_nan(values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """diffrax fills what it did not reach with inf; NaN is the labelled-data convention for missing."""
+    return jnp.where(jnp.isinf(values), jnp.nan, values)
