@@ -62,6 +62,8 @@ def require_times(name: str, ts: Any) -> Float[Array, " times"]:
     if array.ndim != 1 or array.shape[0] < 2:
         raise ValueError(f"`{name}` must be one-dimensional with at least two times, but has shape {array.shape}")
     require_finite(name, array)
-    if is_known(array) and not np.all(np.diff(np.asarray(array)) > 0):
-        raise ValueError(f"`{name}` must be strictly increasing, but has steps down to {np.diff(np.asarray(array)).min()}")
+    if is_known(array):
+        smallest = np.diff(np.asarray(array)).min()
+        if smallest <= 0:
+            raise ValueError(f"`{name}` must be strictly increasing, but has a step of {smallest}")
     return array

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo.checks import require_finite, require_positive, require_scalar
-from jaxthermo.potts.rates import BondRates
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.potts.stationary import Stationary, stationary_lanes
@@ -41,19 +40,19 @@ def output_power(state: Stationary, force: Any, force2: Any) -> Any:
 
 
 def maximum_power(
-    q: int,
+    q: Any,
     coupling: Any,
     prefactor: Any,
     forward_force: Any,
     beta: Any = None,
     *,
-    rates: BondRates | None = None,
+    rates: Any = None,
 ) -> MaximumPower:
     """Largest output power over the load f2 (and over beta, if None), for the attractor reached from P_1 = 1.
 
     Equation   I = sum J_i at f = f1 + f2; output power P = f2 I <= 0, `power` = |P|; efficiency eta = -f2/f1
     Units      power: energy per unit time and per unit of the ring; force2: energy; beta: 1/energy
-    Raises     ValueError if forward_force <= 0, or, with beta None, if the power grows without bound as beta -> infinity
+    Raises     ValueError if forward_force <= 0, or, with beta None, if the power is unbounded as beta -> infinity
                (coupling >= 0, or forward_force > -coupling)
     Source     Herpich & Esposito 2019, Sec. IV, Figs. 3 and 4
 
@@ -114,10 +113,15 @@ def _zoom(
         i = int(np.argmax(np.where(known, power, -np.inf)))
         if power[i] > best[0]:
             best = (float(power[i]), float(betas[i]), float(loads[i]), str(state.kind[i]))
-        centre = best[1:3]
         windows = [
-            (max(bound[0], c - KEPT_CELLS * (high - low) / (n + 1)), min(bound[1], c + KEPT_CELLS * (high - low) / (n + 1)))
-            for (low, high), n, c, bound in zip(windows, counts, centre, bounds, strict=True)
+            _window(bound, window, n, centre)
+            for bound, window, n, centre in zip(bounds, windows, counts, best[1:3], strict=True)
         ]
     power, beta, force2, kind = best
     return MaximumPower(power, -force2 / f1, force2, beta, kind, undecided)
+
+
+def _window(bound: Any, window: tuple[float, float], points: int, centre: float) -> tuple[float, float]:
+    """The next, finer window about the best point, inside the bounds."""
+    half = KEPT_CELLS * (window[1] - window[0]) / (points + 1)
+    return max(bound[0], centre - half), min(bound[1], centre + half)

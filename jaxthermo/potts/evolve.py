@@ -88,7 +88,8 @@ def trajectory(
         solver=solver,
         adjoint=adjoint,
     )
-    occupation, totals = (unreached_as_nan(values) for values in solution.ys)
+    states: Any = solution.ys
+    occupation, totals = (unreached_as_nan(values) for values in states)
     return Trajectory(
         occupation=occupation,
         flow=jax.vmap(lambda t, P: thermodynamics(t, P, ring, beta))(ts, occupation),

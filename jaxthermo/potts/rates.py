@@ -1,11 +1,11 @@
 """Bond rates: how fast a unit hops along one bond of the ring, forwards and backwards.
 
-Every class obeys local detailed balance, V+ / V- = exp[-beta (dE - f)] (Herpich & Esposito 2019, Eq. (2)), and is called
-as `rates(energy_change, force, beta, prefactor) -> (forward, backward)` with arrays that broadcast against each other.
+Every class obeys local detailed balance, V+ / V- = exp[-beta (dE - f)] (Herpich & Esposito 2019, Eq. (2)), and is
+called as `rates(energy_change, force, beta, prefactor) -> (forward, backward)` with arrays that broadcast.
 A rate of your own is any `equinox.Module` with that call.
 """
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxthermo.checks import require_scalar
 Rates = tuple[Float[Array, "..."], Float[Array, "..."]]
 
 
+@runtime_checkable
 class BondRates(Protocol):
     """What `PottsRing` asks of its rates."""
 
@@ -47,14 +48,16 @@ class Arrhenius(eqx.Module):
 
 
 class LoadSharing(eqx.Module):
-    """Arrhenius rates whose force is shared unevenly, V+ = G exp[-beta dE/2 + beta s f], V- = G exp[beta dE/2 - beta (1 - s) f].
+    """Arrhenius rates that share the force unevenly between the two directions.
+
+    Equation   V+ = G exp[-beta dE/2 + beta s f], V- = G exp[beta dE/2 - beta (1 - s) f]
 
     s = 1/2 is `Arrhenius`. Raises ValueError if `split` is not a scalar.
     """
 
     split: Float[Array, ""]
 
-    def __init__(self, split: float | Float[Array, ""]):
+    def __init__(self, split: Any):
         self.split = require_scalar("split", split)
 
     def __call__(

@@ -1,25 +1,24 @@
 """The driven Potts ring: parameters, and nothing of time stepping."""
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.potts.rates import Arrhenius, BondRates
-
-Schedule = Float[Array, ""] | Callable[[Any], Any]
 
 
 class PottsRing(eqx.Module):
     """Infinitely many q-state units on a driven ring, all coupled to all.
 
-    Equation   dE_i = eps_{i+1} - eps_i + u (P_{i+1} - P_i) on bond i -> i+1 (mod q); E = sum eps_i P_i + (u/2) sum P_i^2.
-               A ring of q states has q bonds, also for q = 2, whose two states are joined by two bonds.
-    Shapes     coupling u, prefactor G: scalars; force f: a scalar or a callable of time; energies eps: (q,), None for flat
+    Equation   dE_i = eps_{i+1} - eps_i + u (P_{i+1} - P_i) on bond i -> i+1 (mod q);
+               E = sum eps_i P_i + (u/2) sum P_i^2. A ring of q states has q bonds, also for q = 2, whose states are
+               joined by two.
+    Shapes     coupling u, prefactor G: scalars; force f: a scalar or a callable of time; energies eps: (q,), None: flat
     Units      k_B = 1: u, f and eps are energies in the unit of 1/beta, G is a rate per unit time
     Raises     ValueError if q is not an integer >= 2, or if a shape is wrong
     Source     Herpich & Esposito, Phys. Rev. E 99, 022135 (2019), Sec. II
@@ -27,19 +26,19 @@ class PottsRing(eqx.Module):
 
     q: int = eqx.field(static=True)
     coupling: Float[Array, ""]
-    force: Schedule
+    force: Any  # a scalar array, or a callable of time
     prefactor: Float[Array, ""]
     energies: Float[Array, " q"]
     rates: BondRates
 
     def __init__(
         self,
-        q: int,
-        coupling: float | Float[Array, ""],
-        force: float | Schedule,
-        prefactor: float | Float[Array, ""] = 1.0,
+        q: Any,
+        coupling: Any,
+        force: Any,
+        prefactor: Any = 1.0,
         energies: Any = None,
-        rates: BondRates | None = None,
+        rates: Any = None,
     ):
         self.q = _states(q)
         self.coupling = require_scalar("coupling", coupling)
@@ -58,7 +57,7 @@ def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
     return as_float(schedule(t) if callable(schedule) else schedule)
 
 
-def check_ring(ring: PottsRing) -> None:
+def check_ring(ring: Any) -> None:
     """Raise a ValueError that names the first parameter of the ring with an impossible value."""
     if not isinstance(ring, PottsRing):
         raise ValueError(f"`ring` must be a jt.PottsRing, but is {type(ring).__name__}")
@@ -69,7 +68,7 @@ def check_ring(ring: PottsRing) -> None:
         require_finite("force", ring.force)
 
 
-def require_autonomous(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
     """A constant, finite beta >= 0 for a ring with constant force; stationary states need both."""
     check_ring(ring)
     if callable(ring.force):
@@ -83,10 +82,6 @@ def require_autonomous(ring: PottsRing, beta: Any) -> Float[Array, ""]:
 
 def require_beta(beta: Any) -> None:
     """Raise a ValueError unless a known beta is finite and >= 0."""
-    import numpy as np
-
-    from jaxthermo.checks import is_known
-
     require_finite("beta", beta)
     if is_known(beta) and not np.all(np.asarray(beta) >= 0):
         raise ValueError(f"`beta` must be >= 0, but is {np.asarray(beta)}")

@@ -1,4 +1,4 @@
-"""What is known in closed form: the uniform state, its spectrum, the critical temperature, the low-temperature limit."""
+"""What is known in closed form: the uniform state, its spectrum and critical temperature, the low-temperature limit."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxthermo.checks import is_known
-from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous
+from jaxthermo.potts.ring import PottsRing, require_autonomous
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
 BRACKETS = 2000
@@ -28,19 +28,20 @@ def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
 
 
 def low_temperature_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
-    """Work current per unit deep in the localised phase, 2 G f exp(beta u/2) sinh(beta f/2), for Arrhenius rates.
+    """Work current per unit deep in the localised phase, where P_1 -> 1 and its outflow runs round the ring.
 
+    Equation   q f V+(dE = -u): each of the q bonds carries the same stationary current, that of the slowest,
+               J = V+(dE = -u) P_1; for Arrhenius rates the work is q G f exp[beta (u + f)/2]
     Units      energy per unit time
-    Source     Herpich & Esposito 2019, Eq. (11)
+    Source     derived here. Herpich & Esposito 2019, Eq. (11), has the same exponential without the factor q; the
+               stationary state of Eq. (1) has it.
+
+    Holds for flat energies, u < 0 and beta (2f - |u|) >> 1, where no bond runs backwards.
     """
     beta = require_autonomous(ring, beta)
-    return (
-        2.0
-        * ring.prefactor
-        * ring.force
-        * jnp.exp(0.5 * beta * ring.coupling)
-        * jnp.sinh(0.5 * beta * ring.force)
-    )
+    _require_flat(ring)
+    forward, _ = ring.rates(-ring.coupling, ring.force, beta, ring.prefactor)
+    return ring.q * ring.force * forward
 
 
 def spectrum(ring: PottsRing, beta: Any) -> Complex[Array, " q"]:
@@ -88,7 +89,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     first = jnp.argmin(stable)
     found = jnp.logical_and(jnp.logical_not(stable[first]), first > 0)
 
-    def bisect(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def bisect(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = 0.5 * (low + high)
         is_stable = excess(middle) > 0

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.checks import require_double_for
+from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.potts.mean_field import thermodynamics, vector_field
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
@@ -50,7 +50,8 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = 
     """The attractor that the ring reaches from p0, with averages over it.
 
     Equation   0 = dP/dt at a fixed point; P(t + T) = P(t) on a limit cycle, averages (1/T) int_0^T dt
-    Shapes     p0: (q,), None for P_1 = 1 - small, the paper's start; every result is a scalar but `occupation` and `state`
+    Shapes     p0: (q,), None for P_1 = 1 - small, the paper's start; results are scalars, but for
+               `occupation` and `state`, (q,)
     Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
     Raises     ValueError for impossible parameters; without double precision
     Source     Herpich & Esposito 2019, Secs. III and IV
@@ -81,7 +82,7 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = 
 
 def stationary_lanes(
     rings: PottsRing,
-    betas: Float[Array, " lanes"],
+    betas: Any,
     p0: Any = None,
     *,
     max_rounds: int = MAX_ROUNDS,
@@ -97,11 +98,14 @@ def stationary_lanes(
     chunks on all cores, so one slow lane near a transition holds up only its own chunk.
     """
     check_ring(rings)
+    betas = as_float(betas)
+    if betas.ndim != 1:
+        raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
     require_beta(betas)
     require_double_for(RTOL, RTOL)
     starts = initial_occupations(rings.q, p0, len(betas))
     run = functools.partial(_vectorised, max_rounds=max_rounds)
-    return map_lanes(run, rings, np.asarray(betas), starts, chunk=chunk, advance=advance)
+    return map_lanes(run, rings, betas, starts, chunk=chunk, advance=advance)
 
 
 @functools.partial(jax.jit, static_argnames="max_rounds")

@@ -1,4 +1,4 @@
-"""Where a trajectory of an autonomous field ends: a fixed point, a limit cycle, or undecided; differentiable in the parameters.
+"""Where a trajectory of an autonomous field ends, differentiably: a fixed point, a limit cycle, or undecided.
 
 Long runs are not averaged. Rounds of integration only choose the basin; after each round Newton's method looks for a
 stable fixed point near the end of the trajectory, and, where the trajectory came back to itself, for a stable closed
@@ -14,7 +14,15 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.solve.cycle import Observe, Orbit, close_orbit, log_contraction, no_orbit, orbit_averages, orbit_sensitivity
+from jaxthermo.solve.cycle import (
+    Observe,
+    Orbit,
+    close_orbit,
+    log_contraction,
+    no_orbit,
+    orbit_averages,
+    orbit_sensitivity,
+)
 from jaxthermo.solve.fixed_point import Field, follow, newton
 from jaxthermo.solve.integrate import integrate
 from jaxthermo.solve.linear import is_stable
@@ -66,14 +74,10 @@ class _Path(eqx.Module):
         """
         kept = self.states[1::2]
         shifted = self.times[1::2] - self.times[-1]
-        return _Path(
-            jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]])
-        )
+        return _Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
 
 
-def find_attractor(
-    field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: int
-) -> Attractor:
+def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: int) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
@@ -150,7 +154,9 @@ def _advance(field: Field, x: Array, args: Any) -> _Path:
     )
     count = solution.stats["num_accepted_steps"] + 1
     index = jnp.maximum(jnp.arange(ROUND_STEPS + 1) - (ROUND_STEPS + 1 - count), 0)
-    return _Path(solution.ts[index], solution.ys[index])
+    times: Any = solution.ts
+    states: Any = solution.ys
+    return _Path(times[index], states[index])
 
 
 def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:

@@ -79,7 +79,8 @@ def shoot(
         atol=ATOL,
         max_steps=MAX_STEPS,
     )
-    end, d_end = (value[0] for value in solution.ys)
+    states: Any = solution.ys
+    end, d_end = (value[0] for value in states)
     return Shot(end, d_end.T, status_of(solution) == OK)
 
 

@@ -36,7 +36,7 @@ def newton(
 
 
 def follow(field: Field, root: Float[Array, " n"], args: Any) -> Float[Array, " n"]:
-    """The root as a differentiable function of `args`: one Newton step with a frozen Jacobian (implicit function theorem)."""
+    """The root as a differentiable function of `args` (implicit function theorem): one Newton step, Jacobian frozen."""
     root = jax.lax.stop_gradient(root)
     jacobian = jax.lax.stop_gradient(jax.jacfwd(field)(root, args))
     return root - jnp.linalg.solve(jacobian, field(root, args))

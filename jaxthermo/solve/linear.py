@@ -9,7 +9,7 @@ SQUARINGS = 48
 
 
 def log_spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
-    """ln max |eigenvalue|, by repeated squaring with renormalisation (Gelfand's formula); -inf for a nilpotent matrix."""
+    """ln max |eigenvalue|, by repeated squaring (Gelfand's formula); -inf for a nilpotent matrix."""
 
     def square(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         power, log_scale = carry

@@ -1,0 +1,24 @@
+"""Every row of docs/validation.md, run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jaxthermo.report.validation import CHECKS
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "validation.md"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.measure.__name__)
+def test_exact_statement_holds(check):
+    error = check.measure()
+    assert error <= check.tolerance, f"{check.statement}: {error}"
+
+
+def test_the_document_has_every_row():
+    rows = re.findall(
+        r"^\| [^|]+ \| (.+?) \| [-+.e\d]+ \| [-+.e\d]+ \| (yes|NO) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    assert [statement for statement, _ in rows] == [check.statement for check in CHECKS]
+    assert all(verdict == "yes" for _, verdict in rows)
