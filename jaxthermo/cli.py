@@ -1,0 +1,73 @@
+"""The command line: parse, call, print."""
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# One entry for each paper: its name, and the module whose `reproduce(out, quick)` makes its figures and tables.
+PAPERS = {"potts": "jaxthermo.report.potts"}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Entry point of the `jaxthermo` command."""
+    app()
+
+
+def _print_version(wanted: bool | None) -> None:
+    if wanted:
+        import jaxthermo
+
+        typer.echo(f"jaxthermo {jaxthermo.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _prepare(
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = None,
+) -> None:
+    """Thermodynamics far from equilibrium, differentiable and on any device."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+@app.command()
+def doctor() -> None:
+    """Check whether this machine can be trusted with a calculation."""
+    from jaxthermo import doctor
+
+    raise typer.Exit(doctor.main())
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(PAPERS)}. Default: all.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer cases and coarser grids, in under a minute.")] = False,
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figures, tables, data.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Make the figures and tables of a paper again, and set them beside its own."""
+    if paper is not None and paper not in PAPERS:
+        typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)
+        raise typer.Exit(2)
+    for name in PAPERS if paper is None else [paper]:
+        importlib.import_module(PAPERS[name]).reproduce(out, quick)
+    typer.echo(f"Written to {out}")
+
+
+@app.command()
+def validate(
+    out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
+) -> None:
+    """Run every exact check of the library."""
+    from jaxthermo.report import validation
+
+    if not validation.write(out):
+        raise typer.Exit(1)

@@ -1,0 +1,176 @@
+"""The numbers behind Figs. 1-4 of Herpich & Esposito 2019, as labelled datasets."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray
+
+from jaxthermo.potts import (
+    PottsRing,
+    Stationary,
+    critical_beta,
+    localised,
+    low_temperature_work_current,
+    maximum_power,
+    output_power,
+    stationary_lanes,
+    trajectory,
+    uniform_work_current,
+)
+
+# One number of rounds everywhere, that of `maximum_power`, because it is compiled in.
+from jaxthermo.potts.conversion import SEARCH_ROUNDS
+from jaxthermo.scans.lanes import Progress
+
+COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
+PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": SEARCH_ROUNDS, "start": "P_1 = 1 - 1e-9"}
+
+PHASES = ("undecided", "uniform", "localised", "clustered", "limit cycle")
+UNDECIDED, UNIFORM, LOCALISED, CLUSTERED, CYCLE = range(5)
+# Occupations that agree this well count as equal; near beta_c1 the asymmetry grows like a square root.
+SAME = 1e-6
+
+# Fixed by hand so that every phase of each q is met; beta_c1 = q.
+PORTRAIT_BETAS = {
+    3: (2.0, 3.5, 5.5, 7.0),
+    4: (3.0, 4.2, 5.0, 7.0),
+    5: (4.0, 5.5, 6.5, 8.0),
+    6: (5.0, 6.3, 7.0, 9.0),
+}
+PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8, 1e-11
+
+
+def phases(state: Stationary) -> np.ndarray:
+    """Index into `PHASES` for every lane.
+
+    A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
+    filled states alternate with emptier ones, and "localised" if no turn does.
+    """
+    points = np.asarray(state.state)
+    q = points.shape[-1]
+    turned = np.stack([np.abs(np.roll(points, k, axis=-1) - points).max(axis=-1) for k in range(1, q)])
+    asymmetric = np.where(np.any(turned < SAME, axis=0), CLUSTERED, LOCALISED)
+    fixed = np.where(turned[0] < SAME, UNIFORM, asymmetric)
+    return np.select([state.code == 0, state.code == 1], [np.full(fixed.shape, UNDECIDED), fixed], CYCLE)
+
+
+def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
+    """Attractors from P_1 = 1 for lanes of (beta, force)."""
+    rings = jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))
+    return stationary_lanes(rings, betas, max_rounds=SEARCH_ROUNDS, advance=advance)
+
+
+def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
+    """Fig. 1: trajectories from P_1 = 1 and, where the attractor is a limit cycle, one full turn of it."""
+    betas = np.array(PORTRAIT_BETAS[q])
+    found = attractors(q, betas, np.full(len(betas), FORCE), advance)
+    phase = phases(found)
+    spans = np.where(phase == CYCLE, found.period, 1.0)
+    unit = np.linspace(0.0, 1.0, PORTRAIT_POINTS)
+    starts = np.tile(localised(q), (len(betas), 1))
+    path = _occupations(q, betas, starts, np.tile(PORTRAIT_TIME * unit, (len(betas), 1)))
+    turn = _occupations(q, betas, np.asarray(found.state), spans[:, None] * unit)
+    turn = np.where((phase == CYCLE)[:, None, None], turn, np.nan)
+    variables = {
+        "occupation": (("beta", "time", "state"), path, "1", "occupation P_i from P_1 = 1"),
+        "cycle": (("beta", "turn", "state"), turn, "1", "occupation P_i round the limit cycle"),
+        "attractor": (("beta", "state"), found.state, "1", "fixed point, or one point on the limit cycle"),
+        "period": ("beta", found.period, "time", "period of the limit cycle"),
+        "phase": ("beta", phase, "1", "phase reached"),
+        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+    }
+    coords = {
+        "beta": ("beta", betas, "1/energy", "inverse temperature"),
+        "time": ("time", PORTRAIT_TIME * unit, "time", "time"),
+        "turn": ("turn", unit, "1", "fraction of the period"),
+        "state": ("state", np.arange(1, q + 1), "1", "state of a unit"),
+    }
+    return labelled(variables, coords)
+
+
+def work(q: int, betas: np.ndarray, advance: Progress | None = None) -> xarray.Dataset:
+    """Fig. 2: stationary work current against beta at f = 1, with its two exact limits."""
+    found = attractors(q, betas, np.full(len(betas), FORCE), advance)
+    ring = PottsRing(q, COUPLING, FORCE, PREFACTOR)
+    uniform = jax.vmap(lambda beta: uniform_work_current(ring, beta))(jnp.asarray(betas))
+    cold = float(low_temperature_work_current(ring, betas[-1]))
+    power = "energy/time"
+    variables = {
+        "work_current": ("beta", found.work_current, power, "time-averaged work current W per unit"),
+        "uniform_work_current": ("beta", uniform, power, "work current W_1 of the uniform state, Eq. (10)"),
+        "low_temperature": ((), cold, power, "low-temperature limit of W at the largest beta"),
+        "phase": ("beta", phases(found), "1", "phase reached"),
+        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+    }
+    return labelled(variables, {"beta": ("beta", betas, "1/energy", "inverse temperature")})
+
+
+def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | None = None) -> xarray.Dataset:
+    """Fig. 3: output power over (f2, beta) with f1 = 1."""
+    beta, load = (grid.ravel() for grid in np.meshgrid(betas, loads, indexing="ij"))
+    found = attractors(q, beta, FORCE + load, advance)
+    shape = (len(betas), len(loads))
+    axes = ("beta", "force2")
+    power = np.asarray(output_power(found, FORCE + load, load)).reshape(shape)
+    variables = {
+        "power": (axes, power, "energy/time", "time-averaged output power |P| per unit"),
+        "phase": (axes, phases(found).reshape(shape), "1", "phase reached"),
+        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+    }
+    coords = {
+        "beta": ("beta", betas, "1/energy", "inverse temperature"),
+        "force2": ("force2", loads, "energy", "load f2"),
+    }
+    return labelled(variables, coords)
+
+
+def optimum(q: int) -> xarray.Dataset:
+    """Fig. 4: the global maximum of the output power over (f2, beta) with f1 = 1, and its efficiency."""
+    best = maximum_power(q, COUPLING, PREFACTOR, FORCE)
+    phase = phases(attractors(q, np.array([best.beta]), np.array([FORCE + best.force2])))
+    variables = {
+        "power": ((), best.power, "energy/time", "largest time-averaged output power |P| per unit"),
+        "efficiency": ((), best.efficiency, "1", "efficiency at maximum power"),
+        "force2": ((), best.force2, "energy", "load f2 at the maximum"),
+        "beta": ((), best.beta, "1/energy", "inverse temperature at the maximum"),
+        "phase": ((), phase[0], "1", "phase at the maximum"),
+        "undecided": ((), best.undecided, "1", "lanes of the search without a known attractor, left out of it"),
+        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+    }
+    return labelled(variables, {})
+
+
+def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
+    """A dataset from (dimensions, values, units, long name) of each variable and coordinate."""
+    dataset = xarray.Dataset(
+        {name: (dims, np.asarray(values)) for name, (dims, values, _, _) in variables.items()},
+        coords={name: (dims, np.asarray(values)) for name, (dims, values, _, _) in coords.items()},
+    )
+    for name, (_, _, units, long_name) in (variables | coords).items():
+        dataset[name].attrs = {"units": units, "long_name": long_name}
+    if "phase" in dataset:
+        # Codes, since zarr has no settled type for words.
+        dataset["phase"].attrs |= {"flag_values": list(range(len(PHASES))), "flag_meanings": _words()}
+    return dataset
+
+
+def _words() -> str:
+    return " ".join(phase.replace(" ", "_") for phase in PHASES)
+
+
+def _critical_beta(q: int) -> float:
+    return float(critical_beta(PottsRing(q, COUPLING, FORCE, PREFACTOR)))
+
+
+def _occupations(q: int, betas: np.ndarray, starts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    return np.asarray(_paths(PottsRing(q, COUPLING, FORCE, PREFACTOR), betas, starts, times))
+
+
+@jax.jit
+def _paths(ring: PottsRing, betas: Any, starts: Any, times: Any) -> Any:
+    def path(beta: Any, start: Any, ts: Any) -> Any:
+        return trajectory(ring, beta, start, ts, rtol=PORTRAIT_RTOL, atol=PORTRAIT_ATOL).occupation
+
+    return jax.vmap(path)(betas, starts, times)

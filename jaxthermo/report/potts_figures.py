@@ -1,0 +1,161 @@
+"""Figs. 1-4 of Herpich & Esposito 2019, drawn from the datasets of `potts_data`."""
+
+from typing import Any
+
+import numpy as np
+import xarray
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from jaxthermo.report.potts_data import CYCLE, PHASES, UNDECIDED, UNIFORM
+from jaxthermo.report.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
+
+ByQ = dict[int, xarray.Dataset]
+
+FIXED = r"$u=-1$, $\Gamma=0.1$, start $P_1=1$"
+
+
+def colour(q: int) -> str:
+    """The colour of a number of states, the same in every figure."""
+    return PALETTE[(q - 2) % len(PALETTE)]
+
+
+def portraits(data: ByQ) -> Figure:
+    """Fig. 1: P_1-P_2 portraits."""
+    rows = (len(data) + 1) // 2
+    fig, axes = figure(rows, 2, height=3.75 * rows + 0.3)
+    for index, (q, dataset) in enumerate(data.items()):
+        _portrait(axes[index], q, dataset)
+        panel_title(axes[index], index, f"$q={q}$")
+    caption(
+        fig, f"{FIXED}, $f=1$. Thick: limit cycle; dots: fixed points; open: uniform state, unstable for $\\beta>q$."
+    )
+    return fig
+
+
+def _portrait(axes: Axes, q: int, dataset: xarray.Dataset) -> None:
+    handles = []
+    for index, beta in enumerate(dataset.beta.values):
+        lane = dataset.isel(beta=index)
+        phase = int(lane.phase)
+        line: dict[str, Any] = {"color": PALETTE[index + 1]}
+        axes.plot(*_pair(lane.occupation.values), lw=0.8, **line)
+        if phase == CYCLE:
+            axes.plot(*_pair(lane.cycle.values), lw=2.2, **line)
+        elif phase not in (UNDECIDED, UNIFORM):
+            # Every turn of the ring makes another fixed point; together they are the pairs of neighbours.
+            point = lane.attractor.values
+            axes.plot(point, np.roll(point, -1), "o", ms=6, mec="black", mew=0.6, zorder=3, **line)
+        handles.append(Line2D([], [], lw=2.2, label=rf"$\beta={beta:g}$, {PHASES[phase]}", **line))
+    stable = "black" if dataset.beta.values.max() < float(dataset.critical_beta) else "white"
+    axes.plot(1 / q, 1 / q, "o", ms=6.5, mfc=stable, mec="black", mew=1.2, zorder=4)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="$P_1$", ylabel="$P_2$")
+    axes.set_aspect("equal")
+    axes.legend(handles=handles, loc="upper right", handlelength=1.2)
+
+
+def _pair(occupation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return occupation[:, 0], occupation[:, 1]
+
+
+def work(data: ByQ) -> Figure:
+    """Fig. 2: W_1 - W, and W / W_1, against beta."""
+    fig, axes = figure(1, 2, height=3.9)
+    for q, dataset in data.items():
+        beta, uniform = dataset.beta.values, dataset.uniform_work_current.values
+        known = dataset.phase.values != UNDECIDED
+        actual = np.where(known, dataset.work_current.values, np.nan)
+        ratio = np.divide(actual, uniform, out=np.full_like(actual, np.nan), where=uniform > 0)
+        cold = float(dataset.low_temperature)
+        critical = float(dataset.critical_beta)
+        rows = zip(axes, (uniform - actual, ratio), (0.0, 1.0), (uniform[-1] - cold, cold / uniform[-1]), strict=True)
+        for panel, values, start, end in rows:
+            panel.plot(beta, values, color=colour(q), label=f"$q={q}$")
+            panel.plot(critical, start, "o", ms=5, mfc="white", mec=colour(q), zorder=4)
+            panel.plot(beta[-1], end, "o", ms=5, color=colour(q), clip_on=False, zorder=6)
+            lost: dict[str, Any] = {"transform": panel.get_xaxis_transform(), "color": colour(q), "clip_on": False}
+            for at in beta[~known]:
+                panel.plot(at, 1.0, "x", ms=5, zorder=5, **lost)
+    axes[0].set(xlabel=r"inverse temperature $\beta$", ylabel=r"$\dot W_1-\dot W$")
+    axes[1].set(xlabel=r"inverse temperature $\beta$", ylabel=r"$\dot W/\dot W_1$", ylim=(-0.02, 1.08))
+    axes[0].legend(loc="upper left")
+    for index, panel in enumerate(axes):
+        panel.set_xlim(0, 10)
+        panel_title(panel, index, ("work saved", "work relative to the uniform state")[index])
+    caption(
+        fig, f"{FIXED}, $f=1$. Open: $\\beta_{{c1}}=q$; filled: low-temperature limit; crosses at the top: undecided."
+    )
+    return fig
+
+
+def landscapes(data: ByQ, best: ByQ) -> Figure:
+    """Fig. 3: output power over (f2, beta)."""
+    fig, axes = figure(1, len(data), height=4.4)
+    top = max(float(best[q].power) for q in data)
+    for index, (q, dataset) in enumerate(data.items()):
+        image = _landscape(axes[index], q, dataset, best[q], top)
+        panel_title(axes[index], index, f"$q={q}$")
+    fig.colorbar(image, ax=axes, label="output power $|P|$", pad=0.02)
+    handles = [
+        Line2D([], [], color="white", ls="--", label=r"$\beta_{c1}$"),
+        Line2D([], [], color="white", ls=":", label="end of the cycle"),
+        Line2D([], [], color="white", marker="o", ls="", mfc="none", label="maximum"),
+        Patch(facecolor=UNKNOWN, label="undecided"),
+    ]
+    axes[0].legend(handles=handles, loc="upper left", labelcolor="white")
+    count = ", ".join(f"{int((d.phase == UNDECIDED).sum())} of {d.phase.size}" for d in data.values())
+    caption(fig, f"{FIXED}, $f_1=1$. Undecided: {count} points.")
+    return fig
+
+
+def _landscape(axes: Axes, q: int, dataset: xarray.Dataset, best: xarray.Dataset, top: float) -> Any:
+    loads, betas = dataset.force2.values, dataset.beta.values
+    unknown = dataset.phase.values == UNDECIDED
+    power = np.ma.masked_where(unknown, dataset.power.values)
+    image = axes.pcolormesh(loads, betas, power, cmap=HEAT, vmin=0.0, vmax=top, shading="nearest", rasterized=True)
+    shade = np.ma.masked_where(~unknown, np.ones(unknown.shape))
+    axes.pcolormesh(loads, betas, shade, cmap=ListedColormap([UNKNOWN]), shading="nearest", rasterized=True)
+    axes.axhline(float(dataset.critical_beta), color="white", ls="--", lw=1.3)
+    border = cycle_border(dataset)
+    if np.isfinite(border).any():
+        axes.plot(loads, border, color="white", ls=":", lw=1.8)
+        axes.text(-0.2, float(dataset.critical_beta) + 0.35, "S", color="white", ha="center", va="bottom")
+    axes.plot(float(best.force2), float(best.beta), "o", ms=9, mfc="none", mec="white", mew=1.8)
+    axes.set(xlabel="load $f_2$", ylabel=r"inverse temperature $\beta$")
+    return image
+
+
+def cycle_border(dataset: xarray.Dataset) -> np.ndarray:
+    """For each load, half-way from the coldest cycle on the grid to the next point; NaN where there is no cycle."""
+    betas = dataset.beta.values
+    is_cycle = dataset.phase.values == CYCLE
+    last = len(betas) - 1 - np.argmax(is_cycle[::-1], axis=0)
+    after = np.minimum(last + 1, len(betas) - 1)
+    return np.where(is_cycle.any(axis=0), 0.5 * (betas[last] + betas[after]), np.nan)
+
+
+def optima(data: ByQ) -> Figure:
+    """Fig. 4: the largest output power and its efficiency against q."""
+    fig, (left,) = figure(1, 1, height=4.2)
+    right = left.twinx()
+    qs = np.array(list(data))
+    for axes, name, marker, hue in ((left, "power", "o", PALETTE[1]), (right, "efficiency", "s", PALETTE[2])):
+        values = np.array([float(d[name]) for d in data.values()])
+        axes.plot(qs, values, color=hue, lw=1.2)
+        for q, value, d in zip(qs, values, data.values(), strict=True):
+            filled = hue if int(d.phase) == CYCLE else "white"
+            axes.plot(q, value, marker, ms=8, mfc=filled, mec=hue, mew=1.6, zorder=3)
+        axes.tick_params(axis="y", colors=hue, which="both", left=axes is left, right=axes is right)
+    left.set_xlabel("number of states $q$")
+    left.set_ylabel("largest output power $|P|$", color=PALETTE[1])
+    right.set_ylabel(r"efficiency at maximum power $\eta^*$", color=PALETTE[2])
+    left.set(xticks=qs, xlim=(qs[0] - 0.5, qs[-1] + 0.5), ylim=(0, 1.1 * max(float(d.power) for d in data.values())))
+    right.set_ylim(0.2, 0.52)
+    for q in qs[qs % 2 == 1]:
+        left.axvline(q, color="black", ls=":", lw=0.8, zorder=0)
+        left.text(q, 1.01, "S", transform=left.get_xaxis_transform(), ha="center", va="bottom")
+    caption(fig, f"{FIXED}, $f_1=1$. Filled: the maximum is a limit cycle; open: a fixed point. S: odd $q$.")
+    return fig
