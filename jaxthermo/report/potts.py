@@ -47,7 +47,7 @@ class Plan:
 
 FULL = Plan((3, 4, 5, 6), (2, 3, 4, 5, 6, 7), (4, 5), tuple(range(2, 10)), 201, (60, 48))
 # Most of a short run is compilation, one for each q.
-QUICK = Plan((3, 4), (3, 4), (4, 3), (3, 4), 51, (24, 20))
+QUICK = Plan((3,), (3, 4), (3,), (3, 4), 51, (24, 20))
 BETA_MAX = 10.0
 
 
