@@ -26,7 +26,7 @@ def colour(q: int) -> str:
 def portraits(data: ByQ) -> Figure:
     """Fig. 1: P_1-P_2 portraits."""
     rows = (len(data) + 1) // 2
-    fig, axes = figure(rows, 2, height=3.75 * rows + 0.3)
+    fig, axes = figure(rows, min(2, len(data)), height=3.75 * rows + 0.3)
     for index, (q, dataset) in enumerate(data.items()):
         _portrait(axes[index], q, dataset)
         panel_title(axes[index], index, f"$q={q}$")

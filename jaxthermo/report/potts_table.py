@@ -14,6 +14,8 @@ ByQ = dict[int, xarray.Dataset]
 PLATEAU = 0.1
 # "close to 1/2", as a difference.
 NEAR_HALF = 0.1
+# The maximum often lies on a border that runs askew to the grid.
+SEARCHED = "none; grid search, so the last digits depend on the grid"
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,10 @@ def _first(beta: np.ndarray, chosen: np.ndarray) -> float:
 def _optimum_rows(q: int, d: xarray.Dataset) -> list[Row]:
     phase = PHASES[int(d.phase)]
     return [
-        Row(f"largest |P| ({phase})", q, float(d.power)),
-        Row("efficiency at maximum power", q, float(d.efficiency)),
-        Row("beta at the maximum", q, float(d.beta)),
-        Row("f2 at the maximum", q, float(d.force2)),
+        Row(f"largest |P| ({phase})", q, float(d.power), source=SEARCHED),
+        Row("efficiency at maximum power", q, float(d.efficiency), source=SEARCHED),
+        Row("beta at the maximum", q, float(d.beta), source=SEARCHED),
+        Row("f2 at the maximum", q, float(d.force2), source=SEARCHED),
         Row("undecided lanes of the search", q, float(d.undecided)),
     ]
 
@@ -141,7 +143,7 @@ def _even_phases(work: ByQ) -> Finding:
 
 def _monotone(statement: str, values: dict[int, float], rising: bool) -> Finding:
     steps = np.diff(list(values.values()))
-    evidence = ", ".join(f"{q}: {value:.4f}" for q, value in values.items())
+    evidence = ", ".join(f"{q}: {value:.3f}" for q, value in values.items())
     holds = bool(np.all(steps > 0 if rising else steps < 0)) if len(steps) > 1 else None
     return Finding(statement, holds, evidence)
 
