@@ -1,6 +1,20 @@
 """jaxthermo: GPU-accelerated, differentiable thermodynamics far from equilibrium."""
 
+from jaxthermo import brownian as brownian
 from jaxthermo import potts as potts
+from jaxthermo import protocols as protocols
+from jaxthermo.brownian import DrudeBath as DrudeBath
+from jaxthermo.brownian import OhmicBath as OhmicBath
+from jaxthermo.brownian import PhaseGrid as PhaseGrid
+from jaxthermo.brownian import Polynomial as Polynomial
+from jaxthermo.brownian import SplitStep as SplitStep
+from jaxthermo.brownian import SwitchedBaths as SwitchedBaths
+from jaxthermo.brownian import classical_oscillator as classical_oscillator
+from jaxthermo.brownian import drive as drive
+from jaxthermo.brownian import equilibrium as equilibrium
+from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
+from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.potts import PottsRing as PottsRing
+from jaxthermo.protocols import StirlingCycle as StirlingCycle
 
 __version__ = "0.1.0"

@@ -6,7 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.potts.ring import PottsRing, value_at
+from jaxthermo.potts.ring import PottsRing
+from jaxthermo.protocols.schedule import value_at
 
 
 class Thermodynamics(eqx.Module):

@@ -52,11 +52,6 @@ class PottsRing(eqx.Module):
             raise ValueError(f"`rates` must be a bond-rate object such as jt.potts.Glauber(), but is {rates!r}")
 
 
-def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
-    """A constant, or a callable of time evaluated at t."""
-    return as_float(schedule(t) if callable(schedule) else schedule)
-
-
 def check_ring(ring: Any) -> None:
     """Raise a ValueError that names the first parameter of the ring with an impossible value."""
     if not isinstance(ring, PottsRing):

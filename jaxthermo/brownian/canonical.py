@@ -1,0 +1,64 @@
+"""Canonical states of H_A alone, exp(-beta H_A)/Z, on the phase grid: the limit of vanishing coupling."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.grid import backward, forward
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+
+STEPS = 64
+
+
+def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, "steps p q"]:
+    """Wigner functions of the canonical states at beta j / STEPS, j = 1..STEPS, the last at beta = 1/temperature.
+
+    Equation   Bloch's: dW/dbeta = -(H * W + W * H)/2. In (k, p) the kinetic part is p^2/2m + hbar^2 k^2/8m, in (q, y)
+               the potential one [V(q + hbar y/2) + V(q - hbar y/2)]/2; Strang splitting, second order in 1/STEPS
+    """
+    oscillator, grid = work.oscillator, work.grid
+    hbar = oscillator.hbar if oscillator.quantum else jnp.zeros(())
+    q, y = jnp.asarray(grid.q), jnp.asarray(grid.y)
+    step = 1.0 / (temperature * STEPS)
+
+    def energy(position: Array) -> Array:
+        return jnp.asarray(oscillator.potential(position)) - x * jnp.asarray(oscillator.coordinate(position))
+
+    shift = 0.5 * hbar * y[:, None]
+    levels = 0.5 * (jnp.vectorize(energy)(q + shift) + jnp.vectorize(energy)(q - shift))
+    levels = levels - jnp.min(levels)
+    local = _both(jnp.exp(-step * levels), axis=0)
+    k = jnp.asarray(grid.k)
+    kinetic = (0.5 * grid.p[:, None] ** 2 + (hbar * k) ** 2 / 8.0) / oscillator.mass
+    moving = _both(jnp.exp(-0.5 * step * kinetic), axis=1)
+    to_k, to_q = forward(grid.dq, grid.q, grid.k).T, backward(grid.dq, grid.q, grid.k).T
+    to_y, to_p = forward(grid.dp, grid.p, grid.y), backward(grid.dp, grid.p, grid.y)
+
+    def advance(W: Array, _: Any) -> tuple[Array, Array]:
+        W = ((W @ to_k) * moving) @ to_q
+        W = to_p @ (local * (to_y @ W))
+        W = ((W @ to_k) * moving) @ to_q
+        W = W / (jnp.sum(W) * grid.dq * grid.dp)
+        return W, W
+
+    # The state of infinite temperature is flat.
+    flat = jnp.ones((grid.p_points, grid.q_points))
+    return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.dq * grid.dp), None, length=STEPS)[1]
+
+
+def canonical_members(work: Workspace, temperature: Any, x: Any) -> Field:
+    """The canonical state in W_0, all other members empty."""
+    W = canonical_states(work, temperature, x)[-1]
+    return uncorrelated(W, len(members_of(work.oscillator)))
+
+
+def uncorrelated(W: Float[Array, "p q"], members: int) -> Field:
+    """A state without correlations with the bath."""
+    return jnp.zeros((W.shape[0], members, W.shape[1])).at[:, 0].set(W)
+
+
+def _both(factor: Array, axis: int) -> Array:
+    """The same factor for the real and the imaginary part of every wave but the first."""
+    return jnp.concatenate([factor, jax.lax.slice_in_dim(factor, 1, None, axis=axis)], axis=axis)

@@ -1,0 +1,236 @@
+"""A driven trajectory of the oscillator, with its work and heat."""
+
+from typing import TYPE_CHECKING, Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.equilibrium import State, equilibrium
+from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.limits import stability_extents, step_limit
+from jaxthermo.brownian.observables import Observables, observe
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.split import change_temperature
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
+from jaxthermo.checks import (
+    is_known,
+    require_double_for,
+    require_finite,
+    require_positive,
+    require_scalar,
+    require_times,
+)
+from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.integrate import status_of, unreached_as_nan
+
+if TYPE_CHECKING:
+    import xarray
+
+# Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
+TOLERANCE = 1e-5
+MAX_STEPS = 1_000_000
+# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
+EDGE = 1e-5
+
+
+class Protocol(eqx.Module):
+    """Schedules of inverse temperature and field: numbers or callables of t."""
+
+    beta: Any
+    x: Any
+
+
+class Course(eqx.Module):
+    """A driven solve at the times asked for; see `course`."""
+
+    measured: Observables
+    beta: Float[Array, " times"]
+    x: Float[Array, " times"]
+    totals: Float[Array, "times 4"]
+    V: Field
+    status: Int[Array, ""]
+    steps: Int[Array, ""]
+
+
+def course(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    grid: Any,
+    *,
+    solver: diffrax.AbstractSolver | None = None,
+    steps: int | None = None,
+    dt: Any = None,
+    tolerance: float = TOLERANCE,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    max_steps: int = MAX_STEPS,
+) -> Course:
+    """`drive` as a pure function of arrays, to be jitted, vmapped and differentiated.
+
+    Shapes     V: (p_points, members, q_points) on the grid; ts: (times,), increasing; results: (times, ...)
+    `steps` fixed steps between neighbouring times, or fixed steps `dt`, or error control at `tolerance`. The default
+    adjoint is forward mode; for grad pass `adjoint=diffrax.RecursiveCheckpointAdjoint()` and a `max_steps` near the
+    number of steps needed.
+    """
+    work = workspace(oscillator, grid)
+    term = DrivenTerm(work, protocol.beta, protocol.x)
+
+    def measure(t: Any, y: Driven, args: Any) -> Any:
+        return observe(y.V, work, t), y.totals
+
+    controller, first = _controller(ts, steps, dt, tolerance, grid)
+    # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        solution = diffrax.diffeqsolve(
+            term,
+            _default(oscillator) if solver is None else solver,
+            t0=ts[0],
+            t1=ts[-1],
+            dt0=first,
+            y0=start(V),
+            saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=measure), diffrax.SubSaveAt(t1=True)]),
+            stepsize_controller=controller,
+            max_steps=max_steps,
+            throw=False,
+            adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
+        )
+    saved: Any = solution.ys
+    measured, totals = jax.tree.map(unreached_as_nan, saved[0])
+    return Course(
+        measured=measured,
+        beta=jax.vmap(lambda t: value_at(protocol.beta, t))(ts),
+        x=jax.vmap(lambda t: value_at(protocol.x, t))(ts),
+        totals=totals,
+        V=saved[1].V[0],
+        status=status_of(solution),
+        steps=solution.stats["num_steps"],
+    )
+
+
+def _controller(ts: Any, steps: int | None, dt: Any, tolerance: float, grid: Any) -> tuple[Any, Any]:
+    """Steps end on every time asked for: a split step knows the state at its ends only."""
+    if steps is not None:
+        parts = jnp.arange(steps) / steps
+        between = ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts
+        return diffrax.StepTo(ts=jnp.concatenate([between.ravel(), ts[-1:]])), None
+    if dt is not None:
+        return diffrax.ClipStepSizeController(diffrax.ConstantStepSize(), step_ts=ts), dt
+    cell = np.sqrt(grid.dq * grid.dp)
+
+    def norm(scaled: Driven) -> Array:
+        return jnp.sqrt(jnp.sum(scaled.V**2)) * cell
+
+    adaptive = diffrax.PIDController(rtol=0.0, atol=tolerance, norm=norm)
+    return diffrax.ClipStepSizeController(adaptive, step_ts=ts), None
+
+
+def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
+    return SplitStep() if isinstance(oscillator.bath, OhmicBath) else diffrax.Tsit5()
+
+
+_compiled = eqx.filter_jit(course)
+
+
+def drive(
+    oscillator: Oscillator,
+    beta: Any,
+    x: Any,
+    ts: Any,
+    state: State | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+    *,
+    dt: Any = None,
+    tolerance: float = TOLERANCE,
+    max_steps: int = MAX_STEPS,
+) -> "xarray.Dataset":
+    """The oscillator under schedules beta(t) and x(t), as a labelled dataset over `time`.
+
+    Equation   work = -int X dx, heat = int (dU - x dX); dimensionless, with x~ = beta x: work_int = int (U dbeta - X
+               dx~), work_ext = int (U dbeta + x~ dX), heat_int = int (beta dU + X dx~), heat_ext = int (beta dU - x~
+               dX), all from ts[0] on; bath_heat is the heat again, from the currents through the bath's operators
+    Shapes     beta, x: numbers or callables of t (jax.numpy inside); ts: (times,), increasing; state None:
+               equilibrium at the first beta and x
+    Units      k_B = 1; each variable's attrs carry its unit. Heat is counted into the oscillator; negative work is work
+               done by it
+    Raises     ValueError that names the argument: schedules not finite or beta <= 0 at the times asked for, a state of
+               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability
+    Source     Koyanagi & Tanimura 2024, Sec. III.2
+
+    The solver is `SplitStep` with error control (`tolerance`, per step) for Ohmic baths, diffrax.Tsit5 for others; any
+    explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps. Steps end at every time in ts, so
+    give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and `attrs["status"]`
+    says why; it also says if the state touched the rim of the grid.
+    """
+    from jaxthermo.brownian.labels import labelled
+
+    check_oscillator(oscillator)
+    ts = require_times("ts", ts)
+    protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
+    betas, fields = check_protocol(protocol, ts)
+    require_double_for(tolerance, tolerance)
+    if state is None:
+        if oscillator.grid is None:
+            oscillator = eqx.tree_at(
+                lambda o: o.grid, oscillator, grid_for(oscillator, betas, fields), is_leaf=_is_none
+            )
+        state = equilibrium(oscillator, betas[0], fields[0])
+    V, grid = _starting(oscillator, state, betas[0]), state.grid
+    if dt is not None:
+        dt = _checked_step(oscillator, grid, solver, dt, betas, fields)
+    done = _compiled(oscillator, protocol, V, ts, grid, solver=solver, dt=dt, tolerance=tolerance, max_steps=max_steps)
+    return labelled(oscillator, grid, ts, done, {"tolerance": tolerance})
+
+
+def _is_none(leaf: Any) -> bool:
+    return leaf is None
+
+
+def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.ndarray, np.ndarray]:
+    """Values of beta and x at the times asked for and half way between, after refusing impossible ones."""
+    moments = jnp.sort(jnp.concatenate([ts, 0.5 * (ts[1:] + ts[:-1])]))
+    betas = jax.vmap(lambda t: value_at(protocol.beta, t))(moments)
+    fields = jax.vmap(lambda t: value_at(protocol.x, t))(moments)
+    require_positive("beta", betas)
+    require_finite("x", fields)
+    return np.asarray(betas), np.asarray(fields)
+
+
+def _starting(oscillator: Oscillator, state: Any, beta: Any) -> Field:
+    if not isinstance(state, State):
+        raise ValueError(f"`state` must come from jt.equilibrium or a drive, but is {type(state).__name__}")
+    if oscillator.grid is not None and oscillator.grid != state.grid:
+        raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
+    own, given = oscillator.bath, state.work.oscillator.bath
+    if type(own) is not type(given) or (own.modes, own.depth) != (given.modes, given.depth):
+        raise ValueError("`state` must have the oscillator's hierarchy, but its bath has other modes or another depth")
+    if isinstance(own, OhmicBath) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
+        return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
+    return state.V
+
+
+def _checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas: Any, fields: Any) -> Float[Array, ""]:
+    dt = require_scalar("dt", dt)
+    require_positive("dt", dt)
+    if solver is None or isinstance(solver, SplitStep):
+        return dt
+    if not isinstance(solver, diffrax.AbstractERK):
+        raise ValueError(
+            f"`solver` must be an explicit Runge-Kutta method or SplitStep, but is {type(solver).__name__}"
+        )
+    extents = stability_extents(solver)
+    work = workspace(oscillator, grid)
+    corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
+    limit = min(float(step_limit(work, jnp.asarray(T), jnp.asarray(x), extents)) for T, x in corners)
+    if float(dt) > limit:
+        name = type(solver).__name__
+        raise ValueError(
+            f"`dt` must be <= {limit:.3g} for {name} to be stable on this grid, but is {float(dt):.3g}; use SplitStep"
+        )
+    return dt

@@ -1,0 +1,148 @@
+"""The correlated stationary state of the oscillator and its bath at one temperature and field."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.sparse.linalg import gmres
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field, workspace
+from jaxthermo.brownian.observables import Observables, observe, wigner
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.relaxation import energy_relaxation, explicit_relaxation, split_relaxation
+from jaxthermo.checks import require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.solve.constant import frozen
+
+# Of the linear solve, in the 2-norm of all members, relative to the first guess.
+TOLERANCE = 1e-11
+RESTART, MAX_RESTARTS = 40, 12
+# Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
+FAMILY = slice(STEPS // 2, None, 2)
+
+
+class State(eqx.Module):
+    """A state of the hierarchy on a grid, with what is measured on it; made by `equilibrium`, taken by `drive`.
+
+    `residual` is max |dW_0/dt| of an equilibrium state. The axes of `V` are momentum, member, position.
+    """
+
+    V: Field
+    work: Workspace
+    beta: Float[Array, ""]
+    x: Float[Array, ""]
+    measured: Observables
+    residual: Float[Array, ""]
+
+    @property
+    def grid(self) -> Any:
+        """The phase grid of the state."""
+        return self.work.grid
+
+    @property
+    def wigner(self) -> Float[Array, "q p"]:
+        """The Wigner function (classically the phase-space density) W_0(q, p)."""
+        return wigner(self.V, self.work).T
+
+    @property
+    def norm(self) -> Float[Array, ""]:
+        """int W_0 dq dp."""
+        return self.measured.norm
+
+    @property
+    def X(self) -> Float[Array, ""]:
+        """<X(q)>."""
+        return self.measured.X
+
+    @property
+    def U(self) -> Float[Array, ""]:
+        """<p^2>/2m + <U(q)>."""
+        return self.measured.U
+
+    @property
+    def q2(self) -> Float[Array, ""]:
+        """<q^2>."""
+        return self.measured.q2
+
+    @property
+    def p2(self) -> Float[Array, ""]:
+        """<p^2>; for a strictly Ohmic quantum bath it grows like the logarithm of the number of poles."""
+        return self.measured.p2
+
+    @property
+    def edge(self) -> Float[Array, ""]:
+        """Largest value on the rim of the grid over the largest in it."""
+        return self.measured.edge
+
+    @property
+    def tail(self) -> Float[Array, ""]:
+        """Largest member of the last level of the hierarchy over the largest of the first."""
+        return self.measured.tail
+
+
+def equilibrium(oscillator: Oscillator, beta: Any, x: Any) -> State:
+    """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
+
+    Equation   L V = 0, int W_0 dq dp = 1, solved by GMRES on M L V with M a short relaxation, so that the answer is the
+               null vector of the spectral generator itself, without a time step's error
+    Shapes     beta, x: scalars (batch with jax.vmap and a given grid)
+    Units      beta: 1/energy, x: energy per unit of X
+    Raises     ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
+               double precision
+    Source     Koyanagi & Tanimura 2024, Sec. III
+
+    Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
+    not its iterations; baths other than `OhmicBath`: forward mode). `residual` is max |dW_0/dt|. Windows of
+    `SwitchedBaths` are taken at t = 0.
+    """
+    check_oscillator(oscillator)
+    require_double_for(TOLERANCE, TOLERANCE)
+    beta, x = require_scalar("beta", beta), require_scalar("x", x)
+    require_positive("beta", beta)
+    require_finite("x", x)
+    grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, [beta], [x])
+    return _solve(oscillator, beta, x, grid)
+
+
+@eqx.filter_jit
+def _solve(oscillator: Oscillator, beta: Array, x: Array, grid: PhaseGrid) -> State:
+    work = workspace(oscillator, grid)
+    V = stationary_members(work, 1.0 / beta, x)
+    residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
+    return State(V, work, beta, x, observe(V, work), residual)
+
+
+def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:
+    """All members of the stationary state, see `equilibrium`."""
+    grid = work.grid
+    still, T, field = frozen((work, temperature, x))
+    family = canonical_states(still, T, field)[FAMILY]
+    guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
+    # Derivatives pass through L alone: that of the relaxation multiplies L V = 0.
+    relaxation = split_relaxation if isinstance(work.oscillator.bath, OhmicBath) else explicit_relaxation
+    fast, slow = relaxation(still, T, field), energy_relaxation(still, T, field, family)
+
+    def operator(V: Field) -> Field:
+        # The last term fixes the norm, on which L is silent: taking the norm of operator(V) = guess gives 1.
+        norm = jnp.sum(V[:, 0]) * (grid.dq * grid.dp)
+        rate = vector_field(V, work, 0.0, temperature, x)
+        return guess * norm - fast(rate) - slow(rate)
+
+    # XLA would promote its own weak constants differently under strict promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        V, _ = gmres(
+            operator,
+            guess,
+            x0=guess,
+            tol=TOLERANCE,
+            atol=0.0,
+            restart=RESTART,
+            maxiter=MAX_RESTARTS,
+            solve_method="incremental",
+        )
+    return V

@@ -1,0 +1,142 @@
+"""The hierarchical Wigner (and Kramers) equation as a pure vector field on a phase grid.
+
+The members W_n of the published equation carry momentum diffusion (1 + sum 2 eta_k) times the classical one, which
+their coupling has to cancel again. Here the same equation is written for the coefficients V_n of W in Hermite
+functions of the noises zeta_k, with the momentum measured from zeta = sum_k zeta_k:
+    W = exp(D d_p^2/2) prod_k exp(mu_k d_p a_k^+) exp(lambda_k d_p a_k) U,    U_n = prod_k (-jitter_k/lambda_k)^n_k
+    sqrt(n_k!) V_n, lambda_k = 1/nu_k,   mu_k = 2 gamma T eta_k,   jitter_k^2 = lambda_k mu_k,   D = sum_k jitter_k^2,
+where (a_k W)_n = W_{n+e_k}, (a_k^+ W)_n = n_k W_{n-e_k}. The transformation is exact for the whole hierarchy. It
+turns p into p + zeta and leaves q and d_p as they are, the cancelling diffusion is gone, and the depth needed falls:
+V_n is what zeta_k does between two collisions, W_n had to hold its whole variance.
+
+Fields have axes (p, n, q): momentum p - zeta, member of the hierarchy, position.
+"""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.bath import multi_indices
+from jaxthermo.brownian.grid import PhaseGrid, backward, forward
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.potential import force_phase, moyal_phase
+from jaxthermo.checks import as_float
+
+Field = Float[Array, "p n q"]
+
+
+class Members:
+    """The multi-indices n of a hierarchy and who is coupled to whom; `shape` is (members, modes)."""
+
+    def __init__(self, modes: int, depth: int):
+        self.indices = multi_indices(modes, depth)
+        self.level = self.indices.sum(axis=1)
+        position = {tuple(n): i for i, n in enumerate(self.indices)}
+        count = len(self.indices)
+        # A neighbour outside the hierarchy is read from an extra member at the end, which is zero.
+        self.above = np.full((modes, count), count)
+        self.below = np.full((modes, count), count)
+        for i, n in enumerate(self.indices):
+            for k in range(modes):
+                step = np.eye(modes, dtype=int)[k]
+                self.above[k, i] = position.get(tuple(n + step), count)
+                self.below[k, i] = position.get(tuple(n - step), count)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+_members = functools.lru_cache(maxsize=16)(Members)
+
+
+def members_of(oscillator: Oscillator) -> Members:
+    """The hierarchy of an oscillator; a single member for the classical one."""
+    bath = oscillator.bath
+    return _members(bath.modes, bath.depth if bath.modes else 0)
+
+
+def phases(oscillator: Oscillator, grid: PhaseGrid) -> tuple[Float[Array, "y q"], Float[Array, "y q"]]:
+    """Phase rates of U and of X in (y, q), for y > 0; the field contributes phi_U - x phi_X."""
+    q, y = jnp.asarray(grid.q), jnp.asarray(grid.y[1:])
+    if oscillator.quantum:
+        hbar = oscillator.hbar
+        return moyal_phase(oscillator.potential, q, y, hbar), moyal_phase(oscillator.coordinate, q, y, hbar)
+    return force_phase(oscillator.potential, q, y), force_phase(oscillator.coordinate, q, y)
+
+
+class Workspace(eqx.Module):
+    """Everything that the vector field needs and that does not change with time."""
+
+    oscillator: Oscillator
+    phase_u: Float[Array, "y q"]
+    phase_x: Float[Array, "y q"]
+    grid: PhaseGrid = eqx.field(static=True)
+
+
+def workspace(oscillator: Oscillator, grid: PhaseGrid) -> Workspace:
+    """Prepare one solve on one grid."""
+    return Workspace(oscillator, *phases(oscillator, grid), grid)
+
+
+def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, heating: Any = 0.0) -> Field:
+    """dV/dt of every member of the hierarchy.
+
+    Equation   dV/dt = -((p + zeta)/m) d_q V + Moyal[U - xX] V + bath, see `BathTerms`
+    Shapes     V: (p_points, members, q_points); temperature, x, heating = d ln T/dt: scalars
+    """
+    oscillator, grid = work.oscillator, work.grid
+    members, bath = members_of(oscillator), oscillator.bath
+    terms = bath.terms(t, as_float(temperature), oscillator.hbar, heating)
+    indices = members.indices
+    side, mass = grid.p_side, oscillator.mass
+    p = jnp.asarray(grid.p)[:, None, None]
+    lowered = [_weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
+    raised = [_weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
+
+    def summed(coefficients: Array, parts: list[Array]) -> Array:
+        total = jnp.zeros_like(V)
+        for coefficient, part in zip(coefficients, parts, strict=True):
+            total = total + coefficient * part
+        return total
+
+    velocity = (p * V + summed(terms.jitter, lowered) + summed(terms.jitter, raised)) / mass
+    # What stands to the right of one derivative d_p, which acts as i y.
+    flux = terms.friction * velocity + summed(terms.push, lowered) + summed(terms.push, raised)
+    flux = flux - summed(terms.upward, lowered) - summed(terms.downward, raised)
+    flux = flux + terms.heating * (summed(terms.jitter, raised) - summed(terms.jitter, lowered))
+
+    spectrum, flux = (jnp.tensordot(forward(grid.dp, grid.p, grid.y), f, axes=1) for f in (V, flux))
+    y = jnp.asarray(grid.y[1:])[:, None, None]
+    rate = (work.phase_u - as_float(x) * work.phase_x)[:, None, :] + terms.spring * y * jnp.asarray(grid.q)
+    damping = (terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)) * y**2
+    re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
+    d_re = -rate * im - y * flux[side + 1 :] - damping * re
+    d_im = rate * re + y * flux[1 : side + 1] - damping * im
+    local = jnp.concatenate([jnp.zeros_like(spectrum[:1]), d_re, d_im])
+
+    decay = jnp.asarray(indices, dtype=float) @ (terms.decay + terms.heating)
+    change = jnp.tensordot(backward(grid.dp, grid.p, grid.y), local, axes=1)
+    change = change - decay[:, None] * V - jnp.matmul(velocity, _derivative(grid).T)
+    # zeta and drag never meet: a bath has modes of one kind.
+    return change - (p / mass) * summed(terms.drag, raised)
+
+
+def _weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
+    """weight_n field_{neighbour(n)}, where a neighbour outside the hierarchy counts as zero."""
+    inside = neighbour < field.shape[1]
+    return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[:, None]
+
+
+def _derivative(grid: PhaseGrid) -> Float[Array, "q q"]:
+    """The spectral derivative d/dq as a matrix on the grid's points."""
+    waves = grid.k
+    side = grid.q_side
+    coefficients = forward(grid.dq, grid.q, waves)
+    k = jnp.asarray(waves[1:])[:, None]
+    re, im = coefficients[1 : side + 1], coefficients[side + 1 :]
+    turned = jnp.concatenate([jnp.zeros_like(coefficients[:1]), -k * im, k * re])
+    return backward(grid.dq, grid.q, waves) @ turned

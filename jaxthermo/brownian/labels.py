@@ -1,0 +1,105 @@
+"""Driven solves as labelled datasets."""
+
+from typing import Any
+
+import numpy as np
+import xarray
+
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.provenance import provenance
+from jaxthermo.solve.integrate import STATUS
+
+TOUCHED = "grid too small"
+# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
+EDGE = 1e-5
+
+VARIABLES = {
+    "beta": ("1/energy", "inverse temperature of the bath"),
+    "x": ("energy/X", "field x"),
+    "X": ("X", "<X(q)>"),
+    "U": ("energy", "internal energy <p^2>/2m + <U(q)>"),
+    "H": ("energy", "enthalpy U - x X"),
+    "norm": ("1", "int W dq dp"),
+    "q": ("length", "<q>"),
+    "q2": ("length^2", "<q^2>"),
+    "p2": ("momentum^2", "<p^2>"),
+    "qp": ("action", "<qp + pq>/2"),
+    "purity": ("1", "2 pi hbar int W^2"),
+    "min_wigner": ("1/action", "lowest value of W"),
+    "edge": ("1", "largest value on the rim of the grid over the largest in it"),
+    "tail": ("1", "largest member of the last level over the largest of the first"),
+    "work": ("energy", "work done on the oscillator, -int X dx"),
+    "heat": ("energy", "heat into the oscillator, int (dU - x dX)"),
+    "bath_heat": ("energy", "heat from the currents through the bath's operators"),
+    "work_int": ("1", "dimensionless intensive work, int (U dbeta - X d(beta x))"),
+    "work_ext": ("1", "dimensionless extensive work, int (U dbeta + beta x dX)"),
+    "heat_int": ("1", "dimensionless intensive heat, int (beta dU + X d(beta x))"),
+    "heat_ext": ("1", "dimensionless extensive heat, int (beta dU - beta x dX)"),
+}
+
+
+def work_and_heat(beta: Any, x: Any, X: Any, U: Any, totals: Any) -> dict[str, Any]:
+    """Cumulated work and heat from the running integrals, by parts, so that their sums are exact differences."""
+    x_moved, u_dbeta, scaled_moved = totals[:, 0], totals[:, 1], totals[:, 2]
+    scaled = beta * x
+
+    def since(values: Any) -> Any:
+        return values - values[0]
+
+    work_int = u_dbeta - scaled_moved
+    work_ext = u_dbeta + since(scaled * X) - scaled_moved
+    return {
+        "work": -x_moved,
+        "heat": since(U) - (since(x * X) - x_moved),
+        "bath_heat": totals[:, 3],
+        "work_int": work_int,
+        "work_ext": work_ext,
+        "heat_int": since(beta * U) - work_int,
+        "heat_ext": since(beta * U) - work_ext,
+    }
+
+
+def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[str, Any]) -> xarray.Dataset:
+    """A dataset over time from a finished `Course`."""
+    m = done.measured
+    names = ("X", "U", "norm", "q", "q2", "p2", "qp", "purity", "min_wigner", "edge", "tail")
+    series = {"beta": done.beta, "x": done.x, **{name: getattr(m, name) for name in names}}
+    series["H"] = m.U - done.x * m.X
+    series |= work_and_heat(done.beta, done.x, m.X, m.U, done.totals)
+    series = {name: np.asarray(series[name]) for name in VARIABLES}
+    dataset = xarray.Dataset(
+        {name: ("time", values) for name, values in series.items()},
+        coords={"time": ("time", np.asarray(ts), {"units": "time", "long_name": "time"})},
+    )
+    for name, (units, long_name) in VARIABLES.items():
+        dataset[name].attrs = {"units": units, "long_name": long_name}
+    status = STATUS[int(done.status)]
+    edge = float(np.nanmax(series["edge"]))
+    if status == STATUS[0] and not edge < EDGE:
+        status = TOUCHED
+    residual = np.nanmax(np.abs(series["H"] - series["H"][0] - series["work"] - series["bath_heat"]))
+    dataset.attrs = {
+        "status": status,
+        "steps": int(done.steps),
+        "first_law_residual": float(residual),
+        "edge": edge,
+        "tail": float(np.nanmax(series["tail"])),
+        **provenance({**parameters(oscillator, grid), **extra}),
+    }
+    return dataset
+
+
+def parameters(oscillator: Oscillator, grid: Any) -> dict[str, Any]:
+    """What a reader needs to run it again."""
+    bath = oscillator.bath
+    return {
+        "quantum": oscillator.quantum,
+        "potential": oscillator.potential,
+        "coordinate": oscillator.coordinate,
+        "mass": float(oscillator.mass),
+        "hbar": float(oscillator.hbar),
+        "bath": bath,
+        "poles": bath.poles,
+        "depth": bath.depth,
+        "grid": {"q_max": grid.q_max, "dq": grid.dq, "p_max": grid.p_max, "dp": grid.dp},
+    }

@@ -1,0 +1,114 @@
+"""The Brownian oscillator: parameters, and nothing of time stepping."""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.bath import Bath, DrudeBath, OhmicBath, SwitchedBaths
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.potential import Potential, identity
+from jaxthermo.checks import require_finite, require_positive, require_scalar
+
+
+class Oscillator(eqx.Module):
+    """A particle H_A = p^2/2m + U(q) - x X(q) coupled to a bath; made by `quantum_oscillator`, `classical_oscillator`.
+
+    Units      k_B = 1; hbar and mass are parameters. `quantum` False: no Moyal correction and no hierarchy, the
+               thermostatic Kramers equation; its hbar only sets the measure of phase space, dq dp / (2 pi hbar)
+    """
+
+    potential: Potential
+    bath: Bath
+    coordinate: Potential
+    mass: Float[Array, ""]
+    hbar: Float[Array, ""]
+    grid: PhaseGrid | None
+    quantum: bool = eqx.field(static=True)
+
+
+def quantum_oscillator(
+    potential: Potential,
+    strength: Any,
+    poles: int = 2,
+    depth: int = 6,
+    grid: PhaseGrid | None = None,
+    mass: Any = 1.0,
+    hbar: Any = 1.0,
+    *,
+    scheme: str = "pade",
+    coordinate: Potential = identity,
+) -> Oscillator:
+    """The quantum Brownian oscillator: the hierarchical Wigner equation (T-QFPE).
+
+    Equation   dW_n/dt = -(L_qm + sum_k n_k nu_k) W_n + gamma d_p[p/m + T (1 + sum 2 eta_k) d_p] W_n
+                         - sum_k d_p W_{n+e_k} - sum_k n_k c_k d_p W_{n-e_k},   |n| <= depth
+    Shapes     potential U, coordinate X: any functions of q that jax differentiates (`Polynomial` for polynomials);
+               strength: the number A of an `OhmicBath`, or a bath of your own (`DrudeBath`, `SwitchedBaths`), which
+               then brings its poles and depth; grid None: chosen for the temperatures and fields of each calculation
+    Units      k_B = 1; A: sqrt(mass / time)
+    Raises     ValueError that names the argument
+    Source     Koyanagi & Tanimura 2024, Sec. III; Ikeda & Tanimura 2019
+
+    poles = 0 is the high-temperature quantum equation. <p^2>, and with it energy, heat and entropy, grows like the
+    logarithm of `poles` for a strictly Ohmic bath; <q>, <q^2> and work converge.
+    """
+    bath = strength if isinstance(strength, DrudeBath | SwitchedBaths | OhmicBath) else None
+    if bath is None:
+        bath = OhmicBath(strength, poles, depth, scheme)
+    return _oscillator(potential, bath, coordinate, mass, hbar, grid, quantum=True)
+
+
+def classical_oscillator(
+    potential: Potential,
+    strength: Any,
+    grid: PhaseGrid | None = None,
+    mass: Any = 1.0,
+    *,
+    hbar: Any = 1.0,
+    coordinate: Potential = identity,
+) -> Oscillator:
+    """The classical Brownian oscillator: the thermostatic Kramers equation (T-KE).
+
+    Equation   dW/dt = -(p/m) d_q W + (U' - x X') d_p W + gamma d_p[p/m + T d_p] W,  gamma = A^2
+    Shapes     as `quantum_oscillator`
+    Units      k_B = 1; A: sqrt(mass / time)
+    Raises     ValueError that names the argument
+    Source     Koyanagi & Tanimura 2024, Sec. III
+    """
+    bath = OhmicBath(strength, poles=0, depth=0)
+    return _oscillator(potential, bath, coordinate, mass, hbar, grid, quantum=False)
+
+
+def _oscillator(
+    potential: Any, bath: Bath, coordinate: Any, mass: Any, hbar: Any, grid: Any, quantum: bool
+) -> Oscillator:
+    for name, function in (("potential", potential), ("coordinate", coordinate)):
+        if not callable(function):
+            raise ValueError(
+                f"`{name}` must be a function of q such as jt.Polynomial([0, 0, 0.5]), but is {function!r}"
+            )
+    if grid is not None and not isinstance(grid, PhaseGrid):
+        raise ValueError(f"`grid` must be a jt.PhaseGrid or None, but is {type(grid).__name__}")
+    return Oscillator(
+        potential=potential,
+        bath=bath,
+        coordinate=coordinate,
+        mass=require_scalar("mass", mass),
+        hbar=require_scalar("hbar", hbar),
+        grid=grid,
+        quantum=quantum,
+    )
+
+
+def check_oscillator(oscillator: Any) -> None:
+    """Raise a ValueError that names the first parameter with an impossible value."""
+    if not isinstance(oscillator, Oscillator):
+        raise ValueError(f"`oscillator` must be a jaxthermo oscillator, but is {type(oscillator).__name__}")
+    require_positive("mass", oscillator.mass)
+    require_positive("hbar", oscillator.hbar)
+    baths = oscillator.bath.baths if isinstance(oscillator.bath, SwitchedBaths) else (oscillator.bath,)
+    for bath in baths:
+        require_finite("strength", bath.strength)
+    if isinstance(oscillator.bath, DrudeBath):
+        require_positive("cutoff", oscillator.bath.cutoff)

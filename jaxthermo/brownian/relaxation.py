@@ -1,0 +1,144 @@
+"""Approximate inverses of -L on states without norm: a short relaxation, to precondition the search for L V = 0.
+
+int_0^t exp(L s) ds = L^-1 [exp(L t) - 1]; the longer t, the fewer modes are left for the linear solve.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.grid import backward, forward, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.limits import step_limit
+from jaxthermo.brownian.split import (
+    Noise,
+    Spectrum,
+    from_spectrum,
+    local_flow,
+    noise_of,
+    to_spectrum,
+    transport_flow,
+)
+
+# Steps of this length, in units of the time in which the state is crossed at thermal velocity.
+STEPS, STEP = 40, 0.05
+EXPLICIT_STEPS = 64
+# Directions below this share of the largest are rounding errors.
+KEPT = 1e-10
+
+
+def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
+    """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
+    noise = noise_of(work)
+    h = STEP * _crossing_time(work, temperature, x)
+
+    def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        total, spectrum = carry
+        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
+        spectrum = transport_flow(spectrum, work, noise, h)
+        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
+        # Weights that fall to zero average out waves that friction does not.
+        return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
+
+    def relax(V: Field) -> Field:
+        spectrum = _transport_resolvent(to_spectrum(V, work), work, noise, h)
+        spectrum = _local_resolvent(spectrum, work, h, temperature, x)
+        total, _ = jax.lax.fori_loop(0, STEPS, step, (spectrum, spectrum))
+        return h * from_spectrum(total, work)
+
+    return relax
+
+
+def explicit_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
+    """The integral for any bath, through classical Runge-Kutta steps at the limit of stability."""
+    h = step_limit(work, temperature, x)
+
+    def field(V: Field) -> Field:
+        return vector_field(V, work, 0.0, temperature, x)
+
+    def step(_: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        total, V = carry
+        # (R - 1)/(h L) with R = 1 + z + z^2/2 + z^3/6 + z^4/24, z = h L, so that the sum telescopes to (R^n - 1)/L.
+        z1 = h * field(V)
+        z2 = h * field(z1)
+        z3 = h * field(z2)
+        z4 = h * field(z3)
+        return total + V + z1 / 2.0 + z2 / 6.0 + z3 / 24.0, V + z1 + z2 / 2.0 + z3 / 6.0 + z4 / 24.0
+
+    def relax(V: Field) -> Field:
+        total, _ = jax.lax.fori_loop(0, EXPLICIT_STEPS, step, (jnp.zeros_like(V), V))
+        return h * total
+
+    return relax
+
+
+def _crossing_time(work: Workspace, temperature: Any, x: Any) -> Float[Array, ""]:
+    """Width of the Boltzmann density over the thermal velocity."""
+    q = jnp.asarray(work.grid.q)
+    oscillator = work.oscillator
+    levels = jax.vmap(lambda s: jnp.asarray(oscillator.potential(s)) - x * jnp.asarray(oscillator.coordinate(s)))(q)
+    weight = jax.nn.softmax(-levels / temperature)
+    mean = jnp.sum(weight * q)
+    return jnp.sqrt(jnp.sum(weight * (q - mean) ** 2) * oscillator.mass / temperature)
+
+
+def energy_relaxation(
+    work: Workspace, temperature: Any, x: Any, family: Float[Array, "m p q"]
+) -> Callable[[Field], Field]:
+    """An inverse on functions of the energy, which weak coupling leaves almost at rest and no short relaxation reaches.
+
+    Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures.
+    """
+    grid = work.grid
+    cell = grid.dq * grid.dp
+    flat = family.reshape(family.shape[0], -1)
+    # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.
+    left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
+    kept = sizes > KEPT * sizes[0]
+    basis = jnp.where(kept, left, 0.0)
+    members = len(members_of(work.oscillator))
+
+    def generator(column: Array) -> Array:
+        W = column.reshape(family.shape[1:])
+        V = jnp.zeros((W.shape[0], members, W.shape[1])).at[:, 0].set(W)
+        return vector_field(V, work, 0.0, temperature, x)[:, 0].reshape(-1)
+
+    image = jax.lax.map(generator, basis.T).T
+    pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * cell)
+    matrix = pinned - basis.T @ image + jnp.diag(jnp.where(kept, 0.0, 1.0))
+
+    def relax(V: Field) -> Field:
+        slow = basis @ jnp.linalg.solve(matrix, basis.T @ V[:, 0].reshape(-1))
+        return jnp.zeros_like(V).at[:, 0].set(slow.reshape(family.shape[1:]))
+
+    return relax
+
+
+def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: Any, x: Any) -> Spectrum:
+    """(1 - h B)^-1."""
+    side, oscillator = work.grid.p_side, work.oscillator
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    decay = (jnp.asarray(members_of(oscillator).indices, dtype=float) @ terms.decay)[:, None]
+    zero = spectrum[:1] / (1.0 + h * decay)
+    damping = 1.0 + h * (decay + (terms.diffusion * work.grid.y[1:] ** 2)[:, None, None])
+    phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
+    size = damping**2 + phase**2
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
+    return jnp.concatenate([zero, re, im])
+
+
+def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
+    """(1 + h ((p + zeta)/m) d_q)^-1."""
+    grid = work.grid
+    side = grid.q_side
+    V = from_spectrum(noise.basis.T @ spectrum, work)
+    waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
+    velocity = (grid.p[:, None, None] + noise.values[:, None]) / work.oscillator.mass
+    phase = h * velocity * grid.k[1:]
+    size = 1.0 + phase**2
+    re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
+    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), backward(grid.dq, grid.q, grid.k).T)
+    return noise.basis @ to_spectrum(V, work)

@@ -1,0 +1,157 @@
+"""Exact flows of the two halves of the hierarchical Wigner equation, on real Fourier coefficients in y.
+
+A: free motion with friction, q' = (p + zeta)/m, p' = -(gamma/m)(p + zeta) at fixed zeta. Where zeta is diagonal it is
+exact along its characteristics, in (k, p) and (k, y).
+B: everything local in (q, y): the Moyal phase, diffusion, and the decay of the members, which all commute.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.grid import backward, forward, phase, table, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+
+Spectrum = Float[Array, "w n q"]
+
+
+class Noise(eqx.Module):
+    """The values zeta_j that the truncated hierarchy resolves, and the orthogonal matrix from members to them."""
+
+    values: Float[Array, " n"]
+    basis: Float[Array, "n n"]
+
+
+def noise_of(work: Workspace) -> Noise:
+    """Diagonalise zeta = sum_k jitter_k (a_k + a_k^+); its shape is a constant, only its scale A sqrt(hbar) is a
+    parameter."""
+    oscillator, members = work.oscillator, members_of(work.oscillator)
+    bath = oscillator.bath
+    if not isinstance(bath, OhmicBath):
+        raise ValueError(
+            f"`solver` SplitStep needs an OhmicBath, but the bath is a {type(bath).__name__}; "
+            "use an explicit one such as diffrax.Tsit5()"
+        )
+    matrix = np.zeros((len(members), len(members)))
+    for k, width in enumerate(bath.jitter_shape()):
+        inside = np.flatnonzero(members.above[k] < len(members))
+        matrix[inside, members.above[k][inside]] += width * np.sqrt(members.indices[inside, k] + 1.0)
+    values, basis = np.linalg.eigh(matrix + matrix.T)
+    return Noise(bath.jitter_scale(oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
+
+
+def local_flow(spectrum: Spectrum, work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Spectrum:
+    """Exact flow of B at frozen temperature and field, but for the hops of `heating_flow`."""
+    oscillator, side = work.oscillator, work.grid.p_side
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
+    decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
+    diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
+    damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))[:, None, None]
+    aged = table(jnp.exp(-duration * decay))[:, None]
+    cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
+    return aged * jnp.concatenate([spectrum[:1], damping * re, damping * im])
+
+
+def heating_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: Any, heating: Any) -> Spectrum:
+    """Exact flow of the hops that a changing temperature adds, heating d_p sum_k jitter_k (a_k^+ - a_k).
+
+    Twisted they are heating y zeta, a real symmetric matrix. Skipped where the temperature rests.
+    """
+    if spectrum.shape[1] == 1:
+        return spectrum
+
+    def hop(spectrum: Spectrum) -> Spectrum:
+        growth = table(jnp.exp(duration * heating * work.grid.y[1:, None] * noise.values))[:, :, None]
+        return twisted(spectrum, work, lambda part: noise.basis @ (growth * (noise.basis.T @ part)))
+
+    return jax.lax.cond(heating == 0.0, lambda s: s, hop, spectrum)
+
+
+def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
+    """The same state of the whole hierarchy, written for another temperature.
+
+    The members V_n refer to the temperature, the W_n of the published equation do not. Exact solution of the terms with
+    `heating` in `BathTerms`, over ln(new/old): exp[-ln(new/old) sum_k (a_k^+ + jitter_k d_p)(a_k - jitter_k d_p)].
+    """
+    members = members_of(work.oscillator)
+    if len(members) == 1:
+        return V
+    count = len(members)
+    bath, hbar = work.oscillator.bath, work.oscillator.hbar
+    ratio = jnp.log(new / old)
+    y = jnp.asarray(work.grid.y[1:])[:, None, None]
+    generator = jnp.zeros((y.shape[0], count, count))
+    jitter = bath.terms(0.0, new, hbar).jitter
+    for k in range(bath.modes):
+        lower = np.zeros((count, count))
+        inside = np.flatnonzero(members.above[k] < count)
+        lower[inside, members.above[k][inside]] = np.sqrt(members.indices[inside, k] + 1.0)
+        shifted = lower - jitter[k] * y * np.eye(count)
+        generator = generator + jnp.swapaxes(shifted, 1, 2) @ shifted
+    step = jax.scipy.linalg.expm(-ratio * generator)
+    spectrum = to_spectrum(V, work)
+    still = jnp.exp(-ratio * jnp.asarray(members.level, dtype=float))[:, None]
+    moved = twisted(spectrum, work, lambda part: step @ part)
+    return from_spectrum(jnp.concatenate([still * spectrum[:1], moved[1:]]), work)
+
+
+def twisted(spectrum: Spectrum, work: Workspace, real_map: Callable[[Array], Array]) -> Spectrum:
+    """A real map of the members at each y > 0, applied to (-i)^|n| V_n, in which d_p a^+ and d_p a are real."""
+    level, side = np.asarray(members_of(work.oscillator).level), work.grid.p_side
+    cosine = jnp.asarray(np.array([1.0, 0.0, -1.0, 0.0])[level % 4][:, None])
+    sine = jnp.asarray(np.array([0.0, -1.0, 0.0, 1.0])[level % 4][:, None])
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
+    re, im = turn(real_map(re), real_map(im), cosine, -sine)
+    return jnp.concatenate([spectrum[:1], re, im])
+
+
+def transport_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
+    """Exact flow of A, for every value of zeta that the hierarchy resolves.
+
+    In (k, p) free motion is a phase, over the time g = (1 - exp(-Gamma t))/Gamma that friction leaves of t; friction
+    itself maps y to y exp(-Gamma t), so the transform back to y is taken at the contracted waves. The norm, y = k =
+    0, is kept exactly.
+    """
+    grid, oscillator = work.grid, work.oscillator
+    rate = oscillator.bath.friction() / oscillator.mass
+    step = (duration * _decayed(rate * duration) / oscillator.mass) * grid.k[1:]
+    V = jnp.tensordot(backward(grid.dp, grid.p, grid.y), noise.basis.T @ spectrum, axes=1)
+    waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
+    side = grid.q_side
+    re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
+    # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
+    for angle in (grid.p[:, None, None] * step, noise.values[:, None] * step):
+        re, im = turn(re, im, *phase(-angle))
+    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), backward(grid.dq, grid.q, grid.k).T)
+    contracted = grid.y * jnp.exp(-rate * duration)
+    out = jnp.tensordot(forward(grid.dp, grid.p, contracted), V, axes=1)
+    side = grid.p_side
+    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
+    re, im = turn(out[1 : side + 1], out[side + 1 :], *phase(angle))
+    return noise.basis @ jnp.concatenate([out[:1], re, im])
+
+
+def _decayed(z: Float[Array, ""]) -> Float[Array, ""]:
+    """(1 - exp(-z)) / z, smooth through 0."""
+    small = jnp.abs(z) < 1e-6
+    safe = jnp.where(small, 1.0, z)
+    return jnp.where(small, 1.0 - 0.5 * z + z**2 / 6.0, -jnp.expm1(-safe) / safe)
+
+
+def to_spectrum(V: Field, work: Workspace) -> Spectrum:
+    """Real Fourier coefficients in y."""
+    grid = work.grid
+    return jnp.tensordot(forward(grid.dp, grid.p, grid.y), V, axes=1)
+
+
+def from_spectrum(spectrum: Spectrum, work: Workspace) -> Field:
+    """Values on the grid."""
+    grid = work.grid
+    return jnp.tensordot(backward(grid.dp, grid.p, grid.y), spectrum, axes=1)

@@ -1,0 +1,138 @@
+"""The thermostatic Stirling cycle: two strokes that move the field, two that move the temperature."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+
+# Corners of a schedule nearer than this share of the period are the same corner.
+APART = 1e-9
+
+STROKES = ("hot isothermal", "hot to cold", "cold isothermal", "cold to hot")
+
+
+class StirlingCycle(eqx.Module):
+    """Piecewise linear beta(t), x(t), repeated with the period.
+
+    Equation   stroke 1: x goes x_start -> x_end at beta_hot; 2: beta_hot -> beta_cold at x_end;
+               3: x goes back at beta_cold; 4: beta_cold -> beta_hot at x_start
+    Shapes     beta_hot, beta_cold, x_start, x_end, period: scalars; strokes: (4,), fractions of the period, sum 1;
+               ramps: (4, 2), where the change of each stroke begins and ends, as fractions of that stroke; it may reach
+               into the neighbouring strokes (below 0, above 1). None: from begin to end of each stroke
+    Units      beta: 1/energy, x: energy per unit of X, period: time
+    Raises     ValueError for wrong shapes and, at the solve's door, for impossible values
+    Source     Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are not known to us as numbers
+    """
+
+    beta_hot: Float[Array, ""]
+    beta_cold: Float[Array, ""]
+    x_start: Float[Array, ""]
+    x_end: Float[Array, ""]
+    period: Float[Array, ""]
+    strokes: Float[Array, "4"]
+    ramps: Float[Array, "4 2"] | None
+
+    def __init__(
+        self,
+        beta_hot: Any,
+        beta_cold: Any,
+        x_start: Any,
+        x_end: Any,
+        period: Any = 20.0,
+        strokes: Any = (0.25, 0.25, 0.25, 0.25),
+        ramps: Any = None,
+    ):
+        self.beta_hot = require_scalar("beta_hot", beta_hot)
+        self.beta_cold = require_scalar("beta_cold", beta_cold)
+        self.x_start = require_scalar("x_start", x_start)
+        self.x_end = require_scalar("x_end", x_end)
+        self.period = require_scalar("period", period)
+        self.strokes = as_float(strokes)
+        self.ramps = None if ramps is None else as_float(ramps)
+        if self.strokes.shape != (4,):
+            raise ValueError(f"`strokes` must have shape (4,), but has shape {self.strokes.shape}")
+        if self.ramps is not None and self.ramps.shape != (4, 2):
+            raise ValueError(f"`ramps` must have shape (4, 2), but has shape {self.ramps.shape}")
+
+    def beta(self, t: Any) -> Float[Array, ""]:
+        """Inverse temperature at time t."""
+        return self.beta_hot + (self.beta_cold - self.beta_hot) * self._progress(t, 1, 3)
+
+    def x(self, t: Any) -> Float[Array, ""]:
+        """Field at time t."""
+        return self.x_start + (self.x_end - self.x_start) * self._progress(t, 0, 2)
+
+    def corners(self) -> Float[Array, "5"]:
+        """Times at which the strokes begin, and the period."""
+        return self.period * jnp.concatenate([jnp.zeros(1), jnp.cumsum(self.strokes)])
+
+    def knots(self) -> Float[Array, " knots"]:
+        """Times in [0, period] at which beta(t) or x(t) has a corner, strictly increasing.
+
+        With ramps of their own, corners that coincide are kept apart by 1e-9 of the period, so that their number is
+        fixed.
+        """
+        if self.ramps is None:
+            return self.corners()
+        begin, end = self.spans()
+        times = jnp.sort(jnp.concatenate([self.corners()[:-1], begin % self.period, end % self.period]))
+        apart = APART * self.period
+        # The n-th time is at least n gaps after the first, and the last leaves room for those before it.
+        order = jnp.arange(times.shape[0], dtype=times.dtype)
+        spaced = jax.lax.cummax(times - apart * order) + apart * order
+        room = self.period - apart * (times.shape[0] - order)
+        return jnp.concatenate([jnp.minimum(spaced, room), self.period[None]])
+
+    def spans(self) -> tuple[Float[Array, "4"], Float[Array, "4"]]:
+        """Times at which the change of each stroke begins and ends."""
+        length, start = self.period * self.strokes, self.corners()[:-1]
+        if self.ramps is None:
+            return start, start + length
+        return start + length * self.ramps[:, 0], start + length * self.ramps[:, 1]
+
+    def _progress(self, t: Any, out: int, back: int) -> Float[Array, ""]:
+        """0 before the outward ramp, 1 after it, 0 again after the returning one; periodic.
+
+        A ramp may begin before t = 0 or end after the period, so its neighbours a period away count too.
+        """
+        begin, end = self.spans()
+        phase = as_float(t) % self.period
+        total = jnp.zeros(())
+        for turn in (-1.0, 0.0, 1.0):
+            moment = phase + turn * self.period
+            total = total + _ramp(moment, begin[out], end[out]) - _ramp(moment, begin[back], end[back])
+        # Far in the past the two ramps of every turn have cancelled; those still to come have not begun.
+        return total
+
+
+def _ramp(t: Float[Array, ""], begin: Float[Array, ""], end: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.clip((t - begin) / (end - begin), 0.0, 1.0)
+
+
+def check_cycle(cycle: Any) -> None:
+    """Raise a ValueError that names the first impossible parameter of a cycle."""
+    if not isinstance(cycle, StirlingCycle):
+        raise ValueError(f"`cycle` must be a jt.StirlingCycle, but is {type(cycle).__name__}")
+    for name in ("beta_hot", "beta_cold", "period", "strokes"):
+        require_positive(name, getattr(cycle, name))
+    for name in ("x_start", "x_end"):
+        require_finite(name, getattr(cycle, name))
+    if not is_known(jax.tree.leaves(cycle)):
+        return
+    total = float(np.sum(cycle.strokes))
+    if abs(total - 1.0) > 1e-9:
+        raise ValueError(f"`strokes` must sum to 1, but sum to {total}")
+    if cycle.ramps is None:
+        return
+    require_finite("ramps", cycle.ramps)
+    if not np.all(np.asarray(cycle.ramps[:, 1]) > np.asarray(cycle.ramps[:, 0])):
+        raise ValueError(f"`ramps` must end after they begin, but are {np.asarray(cycle.ramps).tolist()}")
+    begin, end = (np.asarray(side) for side in cycle.spans())
+    for out, back, name in ((0, 2, "x"), (1, 3, "beta")):
+        if end[out] > begin[back] or end[back] > begin[out] + float(cycle.period):
+            raise ValueError(f"`ramps` must not overlap, but those of {name} do")
