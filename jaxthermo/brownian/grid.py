@@ -122,8 +122,7 @@ def _side(name: str, reach: Any, step: Any) -> tuple[float, int]:
     side = round(values[0] / values[1])
     if not 3 <= 2 * side + 1 <= MAX_POINTS:
         raise ValueError(
-            f"`{name}_max` / `d{name}` must give 3 to {MAX_POINTS} points, but {values[0]} / {values[1]} gives {
-                2 * side + 1
-            }"
+            f"`{name}_max` / `d{name}` must give 3 to {MAX_POINTS} points, "
+            f"but {values[0]} / {values[1]} gives {2 * side + 1}"
         )
     return values[1], side
