@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 # One entry for each paper: its name, and the module whose `reproduce(out, quick)` makes its figures and tables.
-PAPERS = {"potts": "jaxthermo.report.potts"}
+PAPERS = {"potts": "jaxthermo.report.potts", "stirling": "jaxthermo.report.stirling"}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -48,7 +48,7 @@ def doctor() -> None:
 @app.command()
 def reproduce(
     paper: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(PAPERS)}. Default: all.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer cases and coarser grids, in under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer cases and coarser grids, for a first look.")] = False,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figures, tables, data.")] = Path(
         "results"
     ),
@@ -59,6 +59,20 @@ def reproduce(
         raise typer.Exit(2)
     for name in PAPERS if paper is None else [paper]:
         importlib.import_module(PAPERS[name]).reproduce(out, quick)
+    typer.echo(f"Written to {out}")
+
+
+@app.command()
+def infer_protocol(
+    quick: Annotated[bool, typer.Option("--quick", help="Fit the three classical works only.")] = False,
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024."""
+    from jaxthermo.report.stirling_inference import infer_protocol
+
+    infer_protocol(out, quick)
     typer.echo(f"Written to {out}")
 
 

@@ -17,8 +17,8 @@ from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.drive import Course, Protocol, course
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.march import march
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import require_double_for
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.periodic import FixedPoint, find, follow_backward, follow_forward
@@ -125,19 +125,13 @@ def _turn(
 ) -> Course:
     """One cycle from the state V."""
     oscillator, cycle = args
-    times = times_of(cycle, points)
-    return course(
-        oscillator,
-        Protocol(cycle.beta, cycle.x),
-        V,
-        times,
-        grid,
-        solver=SplitStep(extrapolate=False) if solver is None else solver,
-        steps=steps,
-        adjoint=diffrax.RecursiveCheckpointAdjoint() if reverse else diffrax.ForwardMode(),
-        # diffrax counts the step that ends a run.
-        max_steps=steps * (times.shape[0] - 1) + 1,
-    )
+    times, protocol = times_of(cycle, points), Protocol(cycle.beta, cycle.x)
+    if solver is None:
+        return march(oscillator, protocol, V, times, grid, steps)
+    # diffrax counts the step that ends a run.
+    adjoint: Any = diffrax.RecursiveCheckpointAdjoint() if reverse else diffrax.ForwardMode()
+    limits = {"steps": steps, "max_steps": steps * (times.shape[0] - 1) + 1}
+    return course(oscillator, protocol, V, times, grid, solver=solver, adjoint=adjoint, **limits)
 
 
 def _backward(advance: Any, root: Field, args: Any) -> Field:

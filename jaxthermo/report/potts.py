@@ -13,11 +13,11 @@ import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from jaxthermo.provenance import provenance
 from jaxthermo.report import potts_data, potts_figures, potts_table
 from jaxthermo.report.style import caption, save, style
+from jaxthermo.report.tables import markdown, show
 
 ByQ = dict[int, xarray.Dataset]
 
@@ -163,9 +163,9 @@ def _write_table(path: Path, rows: list[potts_table.Row], findings: list[potts_t
     note = "\nA quick run: fewer q and coarser grids than the figures of the paper.\n" if quick else ""
     path.write_text(
         f"# {TITLE}\n{note}\n"
-        + potts_table.markdown("Numbers", potts_table.ROW_HEADER, [row.cells() for row in rows])
+        + markdown("Numbers", potts_table.ROW_HEADER, [row.cells() for row in rows])
         + "\n"
-        + potts_table.markdown("The paper's words", potts_table.FINDING_HEADER, [f.cells() for f in findings])
+        + markdown("The paper's words", potts_table.FINDING_HEADER, [f.cells() for f in findings])
     )
     return path
 
@@ -175,7 +175,4 @@ def _print(console: Console, rows: list[potts_table.Row], findings: list[potts_t
         (potts_table.ROW_HEADER, [row.cells() for row in rows]),
         (potts_table.FINDING_HEADER, [finding.cells() for finding in findings]),
     ):
-        table = Table(*header, title=TITLE)
-        for cells in lines:
-            table.add_row(*cells)
-        console.print(table)
+        show(console, TITLE, header, lines)

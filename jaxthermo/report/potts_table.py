@@ -172,11 +172,3 @@ def _at_cycles(best: ByQ) -> Finding:
     return Finding(
         "for odd q the maximum lies in the synchronised phase", set(odd.values()) <= {PHASES[CYCLE]}, evidence
     )
-
-
-def markdown(title: str, header: list[str], lines: list[list[str]]) -> str:
-    """A heading and a table."""
-    body = [header, ["---"] * len(header), *lines]
-    # A bar inside a cell would end it.
-    text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in body)
-    return f"## {title}\n\n{text}\n"

@@ -1,0 +1,60 @@
+"""Bare split steps of fixed number between given times, as one loop.
+
+The same steps as `SplitStep(extrapolate=False)` in diffrax, for calculations that repeat and differentiate a whole
+period: the loop compiles in a fraction of the time, in both modes of differentiation.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.drive import Course, Protocol
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.observables import observe
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.split import from_spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
+from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.integrate import FAILED, OK
+
+
+def march(
+    oscillator: Oscillator, protocol: Protocol, V: Field, ts: Float[Array, " times"], grid: PhaseGrid, steps: int
+) -> Course:
+    """`course` by `steps` second-order split steps from each time to the next.
+
+    The reverse pass keeps the state at every time and repeats the steps between.
+    """
+    work = workspace(oscillator, grid)
+    term = DrivenTerm(work, protocol.beta, protocol.x)
+    noise = noise_of(work)
+
+    @jax.checkpoint
+    def advance(y: Driven, ends: tuple[Array, Array]) -> tuple[Driven, Any]:
+        t0, t1 = ends
+        h = (t1 - t0) / steps
+
+        def step(i: Array, y: Driven) -> Driven:
+            begin = t0 + i.astype(h.dtype) * h
+            return strang(term, noise, y, begin, begin + h)
+
+        y = jax.lax.fori_loop(0, steps, step, y)
+        return y, (observe(from_spectrum(y.V, work), work, t1), y.totals)
+
+    begin = start(to_spectrum(V, work))
+    end, later = jax.lax.scan(advance, begin, (ts[:-1], ts[1:]))
+    first = observe(V, work, ts[0]), begin.totals
+    measured, totals = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
+    finite = jnp.all(jnp.isfinite(end.V))
+    return Course(
+        measured=measured,
+        beta=jax.vmap(lambda t: value_at(protocol.beta, t))(ts),
+        x=jax.vmap(lambda t: value_at(protocol.x, t))(ts),
+        totals=totals,
+        V=from_spectrum(end.V, work),
+        status=jnp.where(finite, OK, FAILED).astype(jnp.int32),
+        steps=jnp.asarray(steps * (ts.shape[0] - 1), jnp.int32),
+    )

@@ -1,0 +1,142 @@
+"""Which cycle did the work? A fit of a Stirling cycle's schedule to works per cycle, by gradients through the
+solves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.cycle import Turn, stationary_turn
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.protocols import StirlingCycle
+
+# Name, start, lower and upper bound of each parameter. Both x strokes share one ramp shape, and so do both beta
+# strokes;
+# begin and end are fractions of a stroke, and x may still move in the thermostatic stroke that follows.
+PARAMETERS = (
+    ("beta_hot", 0.5, 0.3, 0.9),
+    ("beta_cold", 1.5, 0.95, 2.5),
+    ("x_start", 1.0, 0.0, 2.0),
+    ("x_end", 0.7, 0.0, 2.0),
+    ("isothermal_share", 0.25, 0.15, 0.35),
+    ("x_begin", 0.25, 0.0, 0.45),
+    ("x_finish", 1.1, 0.55, 1.45),
+    ("beta_begin", 0.05, 0.0, 0.4),
+    ("beta_finish", 0.95, 0.6, 1.0),
+)
+NAMES = tuple(name for name, *_ in PARAMETERS)
+# Coarse steps for the fit; what they miss is measured on fine ones and put in as a constant, then the fit is repeated.
+POINTS, STEPS, CORRECTIONS = 2, 4, 2
+TOLERANCE = 1e-7
+MAX_EVALUATIONS = 25
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best cycle found, and how well and how sharply the data fix it.
+
+    `residuals` are (work - target)/scale, re-simulated on fine steps; `singular_values` those of the Jacobian of
+    these in the parameters over the widths of their bounds, `flat` the parameter direction of the smallest one.
+    """
+
+    cycle: StirlingCycle
+    parameters: dict[str, float]
+    works: np.ndarray
+    residuals: np.ndarray
+    singular_values: np.ndarray
+    flat: dict[str, float]
+    evaluations: int
+
+
+def cycle_from(theta: Float[Array, " parameters"], period: float = 20.0) -> StirlingCycle:
+    """The cycle that a parameter vector, in the order of `PARAMETERS`, describes."""
+    beta_hot, beta_cold, x_start, x_end, share, x_begin, x_finish, beta_begin, beta_finish = theta
+    rest = 0.5 - share
+    strokes = jnp.stack([share, rest, share, rest])
+    x_ramp, beta_ramp = jnp.stack([x_begin, x_finish]), jnp.stack([beta_begin, beta_finish])
+    ramps = jnp.stack([x_ramp, beta_ramp, x_ramp, beta_ramp])
+    return StirlingCycle(beta_hot, beta_cold, x_start, x_end, period, strokes, ramps)
+
+
+def infer_cycle(
+    oscillators: Sequence[Oscillator],
+    targets: Any,
+    scales: Any,
+    fine: Callable[[Oscillator, StirlingCycle], float],
+    *,
+    max_evaluations: int = MAX_EVALUATIONS,
+    corrections: int = CORRECTIONS,
+    advance: Callable[[str], None] = lambda text: None,
+) -> Fit:
+    """Least squares for the cycle's parameters, with exact derivatives of every work (reverse mode through the cycle).
+
+    Equation   minimise sum_i [(W_i(theta) - target_i)/scale_i]^2 within the bounds of `PARAMETERS`
+    Shapes     oscillators, each with a grid; targets, scales: one for each; `fine(oscillator, cycle)` re-simulates a
+               work
+    Raises     ValueError if the lengths differ or an oscillator has no grid
+    """
+    from scipy.optimize import least_squares
+
+    targets, scales = np.asarray(targets, dtype=float), np.asarray(scales, dtype=float)
+    if not len(oscillators) == len(targets) == len(scales):
+        raise ValueError("`oscillators`, `targets` and `scales` must have one common length")
+    if any(o.grid is None for o in oscillators):
+        raise ValueError("`oscillators` must have a grid each, since jax traces the temperatures")
+    start, low, high = (np.array([row[i] for row in PARAMETERS]) for i in (1, 2, 3))
+    shift = np.zeros(len(targets))
+    cache: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+    def evaluate(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        key = scaled.tobytes()
+        if key not in cache:
+            pairs = [_work_and_gradient(jnp.asarray(low + scaled * (high - low)), o) for o in oscillators]
+            cache[key] = np.array([float(w) for w, _ in pairs]), np.stack([np.asarray(g) for _, g in pairs])
+            worst = np.abs(cache[key][0] + shift - targets) / scales
+            advance(f"evaluation {len(cache)}: largest residual {worst.max():.3g}")
+        return cache[key]
+
+    point = (start - low) / (high - low)
+    for round_ in range(corrections + 1):
+        done = least_squares(
+            lambda s: (evaluate(s)[0] + shift - targets) / scales,
+            point,
+            jac=lambda s: evaluate(s)[1] * (high - low) / scales[:, None],
+            bounds=(0.0, 1.0),
+            max_nfev=max_evaluations,
+            x_scale=1.0,
+        )
+        point = done.x
+        cycle = cycle_from(jnp.asarray(low + point * (high - low)))
+        works = np.array([fine(o, cycle) for o in oscillators])
+        shift = works - evaluate(point)[0]
+        worst = np.abs(works - targets) / scales
+        advance(f"round {round_ + 1}: largest residual on fine steps {worst.max():.3g}")
+    jacobian = evaluate(point)[1] * (high - low) / scales[:, None]
+    _, sizes, directions = np.linalg.svd(jacobian)
+    theta = low + point * (high - low)
+    return Fit(
+        cycle=cycle,
+        parameters=dict(zip(NAMES, theta.tolist(), strict=True)),
+        works=works,
+        residuals=(works - targets) / scales,
+        singular_values=sizes,
+        flat=dict(zip(NAMES, directions[-1].tolist(), strict=True)),
+        evaluations=len(cache),
+    )
+
+
+@eqx.filter_jit
+def _work_and_gradient(theta: Array, oscillator: Oscillator) -> tuple[Array, Array]:
+    def work(theta: Array) -> Array:
+        grid: Any = oscillator.grid
+        turn: Turn = stationary_turn(
+            oscillator, cycle_from(theta), grid, points=POINTS, steps=STEPS, tolerance=TOLERANCE, reverse=True
+        )
+        return turn.work
+
+    return jax.value_and_grad(work)(theta)
