@@ -18,11 +18,18 @@ from jaxthermo.report.tables import markdown, show
 TITLE = "Koyanagi & Tanimura 2024, thermostatic Stirling engine"
 NOTE = (
     "The schedules beta(t), x(t) of the paper are known only as a picture. These are works of a cycle of our own, "
-    "on the paper's meshes; they cannot be compared with Table 4 number by number. `jaxthermo infer-protocol` looks
-    for " "a cycle that has the paper's works."
+    "on the paper's meshes; they cannot be compared with Table 4 number by number. `jaxthermo infer-protocol` looks "
+    "for a cycle that has the paper's works."
 )
-HEADER = ["kind", "A", "work per cycle, our cycle", "error of the time step", "first law", "W in Table 4, its own
-cycle"] QUICK_STRENGTHS = (0.5, 1.5)
+HEADER = [
+    "kind",
+    "A",
+    "work per cycle, our cycle",
+    "error of the time step",
+    "first law",
+    "W in Table 4, its own cycle",
+]
+QUICK_STRENGTHS = (0.5, 1.5)
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def _verdict(fit: Fit) -> str:
     worst = float(abs(fit.residuals).max())
     count = len(fit.residuals)
     if worst <= 1.0:
-        return f"The inferred cycle reproduces all {count} works within their rounding (largest {worst:.2f} of half a
-        digit)."
+        return (
+            f"The inferred cycle reproduces all {count} works within their rounding "
+            f"(largest {worst:.2f} of half a unit of the last digit)."
+        )
     return (
         f"No member of this family was found that reproduces all {count} works within their rounding; "
         f"the best one misses by up to {worst:.1f} times half a unit of the last digit."

@@ -103,9 +103,10 @@ def infer_cycle(
     point = (start - low) / (high - low)
     for round_ in range(corrections + 1):
         done = least_squares(
-            lambda s: (evaluate(s)[0] + shift - targets) / scales,
+            lambda s, target: (evaluate(s)[0] - target) / scales,
             point,
-            jac=lambda s: evaluate(s)[1] * (high - low) / scales[:, None],
+            jac=lambda s, target: evaluate(s)[1] * (high - low) / scales[:, None],
+            args=(targets - shift,),
             bounds=(0.0, 1.0),
             max_nfev=max_evaluations,
             x_scale=1.0,
