@@ -15,6 +15,7 @@ from jaxthermo.protocols.schedule import rate_at
 
 MAX_POLES = 6
 SCHEMES = ("pade", "matsubara")
+THERMOSTATS = ("published", "symmetric")
 
 
 class BathTerms(eqx.Module):
@@ -44,21 +45,32 @@ class OhmicBath(eqx.Module):
     """Ohmic bath with counter-term, J(w) = hbar A^2 w / pi.
 
     Equation   C(t) = 2 A^2 T {(1 + sum 2 eta_k) delta(t) - sum eta_k nu_k exp(-nu_k |t|)},  nu_k = xi_k T / hbar
-    Shapes     strength A: scalar; poles K = 0..6 and depth N are fixed at construction
+    Shapes     strength A: scalar; poles K = 0..6, depth N, scheme and thermostat are fixed at construction
     Units      A: sqrt(mass / time)
-    Raises     ValueError if poles or depth are out of range, or depth = 0 with poles > 0, or the scheme is unknown
+    Raises     ValueError if poles or depth are out of range, or depth = 0 with poles > 0, or scheme or thermostat is
+               unknown
     Source     Koyanagi & Tanimura 2024, Eqs. (33)-(35); Pade [K-1/K]: Hu, Luo, Jiang, Xu & Yan 2011
+
+    `thermostat` says what a changing temperature does to the noise's memory. "published": T(t) enters nu_k, c_k and the
+    diffusion of the published hierarchy, so that C_k(t, t') is proportional to T(t')^2 of the earlier time.
+    "symmetric": it is proportional to T(t) T(t'), and zeta_k keeps its variance. They differ by an extra momentum
+    diffusion (d ln T/dt) sum_k 2 A^2 hbar eta_k / xi_k, which grows like log K; at constant temperature they are the
+    same.
     """
 
     strength: Float[Array, ""]
     poles: int = eqx.field(static=True)
     depth: int = eqx.field(static=True)
     scheme: str = eqx.field(static=True)
+    thermostat: str = eqx.field(static=True)
 
-    def __init__(self, strength: Any, poles: int = 2, depth: int = 6, scheme: str = "pade"):
+    def __init__(
+        self, strength: Any, poles: int = 2, depth: int = 6, scheme: str = "pade", thermostat: str = "published"
+    ):
         self.strength = require_scalar("strength", strength)
         self.poles, self.depth = _order("poles", poles), _order("depth", depth)
-        self.scheme = _scheme(scheme)
+        self.scheme = _one_of("scheme", scheme, SCHEMES)
+        self.thermostat = _one_of("thermostat", thermostat, THERMOSTATS)
         _require_depth(self.poles, self.depth)
 
     @property
@@ -69,6 +81,10 @@ class OhmicBath(eqx.Module):
     def friction(self) -> Float[Array, ""]:
         """Friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
+
+    def felt(self, heating: Any) -> Float[Array, ""]:
+        """The rate of change of temperature that the memory of the noise feels."""
+        return as_float(heating) if self.thermostat == "published" else jnp.zeros(())
 
     def jitter_scale(self, hbar: Any) -> Float[Array, ""]:
         """A sqrt(hbar), by which `jitter_shape` is multiplied."""
@@ -98,7 +114,7 @@ class OhmicBath(eqx.Module):
             friction=self.friction(),
             diffusion=self.friction() * temperature,
             spring=jnp.zeros(()),
-            heating=as_float(heating),
+            heating=self.felt(heating),
         )
 
 
@@ -127,7 +143,7 @@ class DrudeBath(eqx.Module):
         self.strength = require_scalar("strength", strength)
         self.cutoff = require_scalar("cutoff", cutoff)
         self.poles, self.depth = _order("poles", poles), _order("depth", depth)
-        self.scheme = _scheme(scheme)
+        self.scheme = _one_of("scheme", scheme, SCHEMES)
         _require_depth(self.poles + 1, self.depth)
 
     @property
@@ -297,10 +313,10 @@ def _order(name: str, value: Any) -> int:
     return count
 
 
-def _scheme(scheme: Any) -> str:
-    if scheme not in SCHEMES:
-        raise ValueError(f"`scheme` must be one of {', '.join(SCHEMES)}, but is {scheme!r}")
-    return str(scheme)
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"`{name}` must be one of {', '.join(known)}, but is {value!r}")
+    return str(value)
 
 
 def _require_depth(modes: int, depth: int) -> None:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
 MAX_STEPS = 1_000_000
-# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
-EDGE = 1e-5
 
 
 class Protocol(eqx.Module):

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import Bath, DrudeBath, OhmicBath, SwitchedBaths
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.potential import Potential, identity
+from jaxthermo.brownian.potential import Identity, Potential
 from jaxthermo.checks import require_finite, require_positive, require_scalar
 
 
@@ -37,15 +37,16 @@ def quantum_oscillator(
     hbar: Any = 1.0,
     *,
     scheme: str = "pade",
-    coordinate: Potential = identity,
+    coordinate: Potential | None = None,
 ) -> Oscillator:
     """The quantum Brownian oscillator: the hierarchical Wigner equation (T-QFPE).
 
     Equation   dW_n/dt = -(L_qm + sum_k n_k nu_k) W_n + gamma d_p[p/m + T (1 + sum 2 eta_k) d_p] W_n
                          - sum_k d_p W_{n+e_k} - sum_k n_k c_k d_p W_{n-e_k},   |n| <= depth
-    Shapes     potential U, coordinate X: any functions of q that jax differentiates (`Polynomial` for polynomials);
-               strength: the number A of an `OhmicBath`, or a bath of your own (`DrudeBath`, `SwitchedBaths`), which
-               then brings its poles and depth; grid None: chosen for the temperatures and fields of each calculation
+    Shapes     potential U, coordinate X: any functions of q that jax differentiates (`Polynomial` for polynomials), X
+               None: q; strength: the number A of an `OhmicBath`, or a bath of your own (`DrudeBath`,
+               `SwitchedBaths`), which then brings its poles and depth; grid None: chosen for the temperatures and
+               fields of each calculation
     Units      k_B = 1; A: sqrt(mass / time)
     Raises     ValueError that names the argument
     Source     Koyanagi & Tanimura 2024, Sec. III; Ikeda & Tanimura 2019
@@ -66,7 +67,7 @@ def classical_oscillator(
     mass: Any = 1.0,
     *,
     hbar: Any = 1.0,
-    coordinate: Potential = identity,
+    coordinate: Potential | None = None,
 ) -> Oscillator:
     """The classical Brownian oscillator: the thermostatic Kramers equation (T-KE).
 
@@ -83,6 +84,7 @@ def classical_oscillator(
 def _oscillator(
     potential: Any, bath: Bath, coordinate: Any, mass: Any, hbar: Any, grid: Any, quantum: bool
 ) -> Oscillator:
+    coordinate = Identity() if coordinate is None else coordinate
     for name, function in (("potential", potential), ("coordinate", coordinate)):
         if not callable(function):
             raise ValueError(

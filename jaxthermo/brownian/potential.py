@@ -47,9 +47,11 @@ class Polynomial(eqx.Module):
 Potential = Callable[[Any], Any]
 
 
-def identity(q: Any) -> Any:
-    """X(q) = q, the coordinate that the external field couples to unless another is given."""
-    return q
+class Identity(eqx.Module):
+    """X(q) = q, the coordinate that the field couples to unless another is given; without parameters."""
+
+    def __call__(self, q: Any) -> Any:
+        return q
 
 
 def force_phase(potential: Potential, q: Float[Array, " q"], y: Float[Array, " y"]) -> Float[Array, "y q"]:

@@ -64,7 +64,9 @@ def heating_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: An
 
     Twisted they are heating y zeta, a real symmetric matrix. Skipped where the temperature rests.
     """
-    if spectrum.shape[1] == 1:
+    bath: Any = work.oscillator.bath
+    heating = bath.felt(heating)
+    if spectrum.shape[1] == 1 or bath.thermostat == "symmetric":
         return spectrum
 
     def hop(spectrum: Spectrum) -> Spectrum:
@@ -80,11 +82,11 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
     The members V_n refer to the temperature, the W_n of the published equation do not. Exact solution of the terms with
     `heating` in `BathTerms`, over ln(new/old): exp[-ln(new/old) sum_k (a_k^+ + jitter_k d_p)(a_k - jitter_k d_p)].
     """
-    members = members_of(work.oscillator)
-    if len(members) == 1:
+    members, bath = members_of(work.oscillator), work.oscillator.bath
+    if len(members) == 1 or not isinstance(bath, OhmicBath) or bath.thermostat == "symmetric":
         return V
     count = len(members)
-    bath, hbar = work.oscillator.bath, work.oscillator.hbar
+    hbar = work.oscillator.hbar
     ratio = jnp.log(new / old)
     y = jnp.asarray(work.grid.y[1:])[:, None, None]
     generator = jnp.zeros((y.shape[0], count, count))

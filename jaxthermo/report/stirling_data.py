@@ -56,5 +56,5 @@ def oscillator(kind: str, strength: float, quick: bool = False) -> Oscillator:
 
 def cycle_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool = False) -> xarray.Dataset:
     """One stationary cycle."""
-    dataset = run_cycle(oscillator(kind, strength, quick), cycle, tol=1e-3 if quick else 1e-5)
+    dataset = run_cycle(oscillator(kind, strength, quick), cycle, tol=2e-4 if quick else 1e-5)
     return dataset.assign_attrs(kind=kind, strength=strength)

@@ -1,5 +1,7 @@
 """Figs. 3 and 5 of Koyanagi & Tanimura 2024, drawn from the datasets of `stirling_data`."""
 
+from typing import Any
+
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
@@ -69,7 +71,7 @@ def energies(cycles: Cycles, text: str) -> Figure:
     fig, axes = figure(1, 2, height=3.6)
     strengths = sorted({strength for _, strength in cycles})
     for (kind, strength), data in cycles.items():
-        style = {"color": PALETTE[1 + strengths.index(strength)], "ls": LINES[kind]}
+        style: dict[str, Any] = {"color": PALETTE[1 + strengths.index(strength)], "ls": LINES[kind]}
         for panel, name in zip(axes, ("H", "U"), strict=True):
             values = data[name] - data[name][0]
             panel.plot(data.time / data.time[-1], values, label=f"{kind}, $A={strength:g}$", **style)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxthermo.report import validation_potts
+from jaxthermo.report import validation_brownian, validation_potts
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,8 @@ class Check:
     measure: Callable[[], float]
 
 
-CHECKS = tuple(
-    Check("Potts ring", statement, tolerance, measure) for statement, tolerance, measure in validation_potts.CHECKS
-)
+SYSTEMS = {"Potts ring": validation_potts.CHECKS, "Brownian oscillator": validation_brownian.CHECKS}
+CHECKS = tuple(Check(system, *row) for system, rows in SYSTEMS.items() for row in rows)
 
 HEADER = """# Validation
 

@@ -1,5 +1,4 @@
-"""Which cycle did the work? A fit of a Stirling cycle's schedule to works per cycle, by gradients through the
-solves."""
+"""Which cycle did the work? A fit of a Stirling cycle to works per cycle, by gradients through the solves."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,0 +1,107 @@
+"""Exact statements about the Brownian oscillator, each measured as one largest error."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+from jaxthermo.brownian.bath import expansion
+
+HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
+QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+GRID = jt.PhaseGrid(8.0, 0.45, 8.0, 0.45)
+# Stationary <q^2>, <p^2> at mass = hbar = frequency = friction = beta = 1, from the closed moment equations.
+MOMENTS = {0: (1.0, 1.0), 1: (1.0727315396, 1.6361076230), 2: (1.0736650269, 1.9311154821)}
+
+
+def pade_sum() -> float:
+    """|1 + 2 sum eta_k - (K + 1)(2K + 1)| and the error of coth at x = 1, K = 6."""
+    sums = [abs(1.0 + 2.0 * float(np.sum(expansion("pade", K)[1])) - (K + 1) * (2 * K + 1)) for K in range(7)]
+    xi, eta = expansion("pade", 6)
+    return max(*sums, abs(1.0 / np.tanh(0.5) - 2.0 * (1.0 + float(np.sum(2.0 * eta / (1.0 + xi**2))))))
+
+
+@functools.cache
+def _harmonic(poles: int, depth: int) -> Any:
+    return jt.equilibrium(jt.quantum_oscillator(HARMONIC, 1.0, poles, depth, GRID), 1.0, 0.3)
+
+
+def stationary_moments() -> float:
+    """<q^2> - <q>^2 and <p^2> of the damped harmonic oscillator, K = 0, 1, 2, at depth 1."""
+    states = {poles: _harmonic(poles, min(poles, 1)) for poles in MOMENTS}
+    return max(
+        max(abs(float(states[K].q2) - 0.09 - q2), abs(float(states[K].p2) - p2)) for K, (q2, p2) in MOMENTS.items()
+    )
+
+
+def ramp_work() -> float:
+    """Work of x: 0 -> 1 in t = 5 from rest, which depends neither on temperature nor on hbar."""
+    ts = np.linspace(0.0, 5.0, 11)
+    model = jt.quantum_oscillator(HARMONIC, 1.0, 2, 1, GRID)
+    run = jt.drive(model, 1.0, lambda t: t / 5.0, ts)
+    return abs(float(run.work[-1]) + 0.29648230317070)
+
+
+def classical_equilibrium() -> float:
+    """<q> and <q^2> of the classical quartic oscillator against quadrature."""
+    state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0), 1.0, 0.5)
+    q = np.linspace(-8.0, 8.0, 4001)
+    weight = np.exp(-(0.1 * q**2 + 0.02 * q**3 + 0.05 * q**4 - 0.5 * q))
+    exact = np.sum(q * weight) / np.sum(weight), np.sum(q**2 * weight) / np.sum(weight)
+    return max(abs(float(state.X) - exact[0]), abs(float(state.q2) - exact[1]))
+
+
+def deep_hierarchy() -> float:
+    """<q> of the quantum quartic oscillator at depth 3 against depth 5 (A = beta = 1, x = 0.5, K = 2)."""
+    grid = jt.PhaseGrid(6.0, 0.3, 9.0, 0.4)
+    shallow, deep = (jt.equilibrium(jt.quantum_oscillator(QUARTIC, 1.0, 2, n, grid), 1.0, 0.5) for n in (3, 5))
+    return abs(float(shallow.X - deep.X))
+
+
+@functools.cache
+def _driven() -> Any:
+    model = jt.quantum_oscillator(QUARTIC, 1.0, 2, 2, jt.PhaseGrid(6.0, 0.35, 10.0, 0.5))
+    ts = np.linspace(0.0, 6.0, 13)
+    return jt.drive(model, lambda t: 1.0 + 0.3 * jnp.sin(t), lambda t: 0.5 * jnp.cos(0.7 * t), ts, tolerance=1e-6)
+
+
+def norm_kept() -> float:
+    """int W over a drive with beta(t) and x(t)."""
+    return float(abs(_driven().norm - 1.0).max())
+
+
+def first_law() -> float:
+    """Enthalpy change less work less the heat that flows through the bath's operators."""
+    return float(_driven().attrs["first_law_residual"])
+
+
+def equilibrium_gradient() -> float:
+    """d<q>/d(beta, x, A) by reverse mode against central differences."""
+    grid = jt.PhaseGrid(6.0, 0.4, 8.0, 0.5)
+
+    def mean(beta: Any, x: Any, strength: Any) -> Any:
+        return jt.equilibrium(jt.quantum_oscillator(QUARTIC, strength, 1, 2, grid), beta, x).X
+
+    point, step = (1.0, 0.5, 1.0), 1e-4
+    exact = jax.jit(jax.grad(mean, argnums=(0, 1, 2)))(*point)
+    value = jax.jit(mean)
+    errors = []
+    for i, slope in enumerate(exact):
+        moved = [[p + s * step * (i == j) for j, p in enumerate(point)] for s in (1, -1)]
+        errors.append(abs(float((value(*moved[0]) - value(*moved[1])) / (2.0 * step) - slope)))
+    return max(errors)
+
+
+CHECKS = (
+    ("Pade [K-1/K]: 1 + 2 sum eta = (K+1)(2K+1), K = 0..6; coth(1/2) at K = 6", 1e-12, pade_sum),
+    ("harmonic <q^2>, <p^2> = closed moment equations, K = 0, 1, 2, depth 1", 1e-8, stationary_moments),
+    ("harmonic ramp x: 0 -> 1: work = -0.296482303", 1e-8, ramp_work),
+    ("classical quartic equilibrium = quadrature", 1e-10, classical_equilibrium),
+    ("quantum quartic <q>: depth 3 = depth 5", 1e-7, deep_hierarchy),
+    ("norm kept along a drive with beta(t) and x(t)", 1e-10, norm_kept),
+    ("first law along it, heat from the bath's currents", 1e-4, first_law),
+    ("gradient of equilibrium <q> in beta, x, A = central differences", 1e-6, equilibrium_gradient),
+)
