@@ -65,6 +65,9 @@ def reproduce(
 @app.command()
 def infer_protocol(
     quick: Annotated[bool, typer.Option("--quick", help="Fit the three classical works only.")] = False,
+    thermostat: Annotated[
+        str, typer.Option("--thermostat", help="Memory of the quantum noise: symmetric or published.")
+    ] = "symmetric",
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
         "results"
     ),
@@ -72,7 +75,11 @@ def infer_protocol(
     """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024."""
     from jaxthermo.report.stirling_inference import infer_protocol
 
-    infer_protocol(out, quick)
+    try:
+        infer_protocol(out, quick, thermostat)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     typer.echo(f"Written to {out}")
 
 

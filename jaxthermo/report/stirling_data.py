@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import xarray
 
-from jaxthermo.brownian import PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator, run_cycle
+from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 
@@ -12,6 +12,8 @@ from jaxthermo.protocols import StirlingCycle
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
 STRENGTHS = (0.5, 1.0, 1.5)
 KINDS = ("classical", "quantum")
+# What the quantum rows of a table may assume; see `OhmicBath`.
+THERMOSTATS = ("published", "symmetric")
 POLES = 2
 
 
@@ -44,17 +46,20 @@ def our_cycle() -> StirlingCycle:
     return StirlingCycle(beta_hot=0.5, beta_cold=1.5, x_start=1.0, x_end=0.7, period=20.0)
 
 
-def oscillator(kind: str, strength: float, quick: bool = False) -> Oscillator:
+def oscillator(kind: str, strength: float, quick: bool = False, thermostat: str = "published") -> Oscillator:
     """The paper's oscillator on the paper's mesh; `quick` takes a depth of 3."""
     potential = Polynomial(POTENTIAL)
     if kind == "classical":
         return classical_oscillator(potential, strength, PhaseGrid(6.0, 0.25, 12.0, 0.25))
     dp = MOMENTUM_STEPS[strength]
     depth = 3 if quick else DEPTHS[strength]
-    return quantum_oscillator(potential, strength, POLES, depth, PhaseGrid(6.0, 0.3, 30 * dp, dp))
+    bath = OhmicBath(strength, POLES, depth, thermostat=thermostat)
+    return quantum_oscillator(potential, bath, grid=PhaseGrid(6.0, 0.3, 30 * dp, dp))
 
 
-def cycle_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool = False) -> xarray.Dataset:
+def cycle_of(
+    kind: str, strength: float, cycle: StirlingCycle, quick: bool = False, thermostat: str = "published"
+) -> xarray.Dataset:
     """One stationary cycle."""
-    dataset = run_cycle(oscillator(kind, strength, quick), cycle, tol=2e-4 if quick else 1e-5)
-    return dataset.assign_attrs(kind=kind, strength=strength)
+    dataset = run_cycle(oscillator(kind, strength, quick, thermostat), cycle, tol=2e-4 if quick else 1e-5)
+    return dataset.assign_attrs(kind=kind, strength=strength, thermostat=thermostat)

@@ -7,12 +7,12 @@ from typing import Any
 import equinox as eqx
 from rich.console import Console
 
-from jaxthermo.brownian import PhaseGrid, run_cycle
+from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
 from jaxthermo.report import stirling_figures
-from jaxthermo.report.stirling_data import KINDS, STRENGTHS, TABLE_4, oscillator
+from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, THERMOSTATS, oscillator
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown
 from jaxthermo.search.protocol import Fit, infer_cycle
@@ -24,17 +24,20 @@ FIT_DEPTH = 2
 FINE_TOLERANCE = 1e-4
 
 
-def infer_protocol(out: Path, quick: bool = False) -> Fit:
+def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric") -> Fit:
     """Fit a cycle to Table 4, write it with its residuals and its flatness; `quick`: the three classical works only.
 
+    `thermostat` of the quantum works, see `OhmicBath`: which of the two the paper's own program has is not known to us.
     Writes into `out`: stirling_inferred.json, stirling_inferred.md, stirling_inferred.png and .svg.
     """
+    if thermostat not in THERMOSTATS:
+        raise ValueError(f"`thermostat` must be one of {', '.join(THERMOSTATS)}, but is {thermostat}")
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
     cases = [(kind, strength) for kind in KINDS[: 1 if quick else 2] for strength in STRENGTHS]
     printed = [TABLE_4[case] for case in cases]
     fit = infer_cycle(
-        [_fitted(kind, strength) for kind, strength in cases],
+        [_fitted(kind, strength, thermostat) for kind, strength in cases],
         [p.work for p in printed],
         [p.rounding for p in printed],
         _fine,
@@ -43,8 +46,13 @@ def infer_protocol(out: Path, quick: bool = False) -> Fit:
         advance=lambda text: console.print(f"  {text}", markup=False, highlight=False),
     )
     rows = _rows(cases, fit)
-    (out / "stirling_inferred.json").write_text(json.dumps(_record(cases, fit), indent=1) + "\n")
-    text = f"{_verdict(fit)}\n\n" + markdown("Works", ROW_HEADER, rows) + "\n" + _parameters(fit)
+    (out / "stirling_inferred.json").write_text(json.dumps(_record(cases, fit, thermostat), indent=1) + "\n")
+    text = (
+        f"Quantum works with the {thermostat} thermostat. {_verdict(fit)}\n\n"
+        + markdown("Works", ROW_HEADER, rows)
+        + "\n"
+        + _parameters(fit)
+    )
     (out / "stirling_inferred.md").write_text(f"# A cycle {LABEL} from Table 4\n\n{text}")
     console.print(text, markup=False, highlight=False)
     with style():
@@ -56,11 +64,11 @@ def infer_protocol(out: Path, quick: bool = False) -> Fit:
 ROW_HEADER = ["kind", "A", "W, Table 4", "W of the inferred cycle", "difference / rounding"]
 
 
-def _fitted(kind: str, strength: float) -> Oscillator:
-    model = eqx.tree_at(lambda o: o.grid, oscillator(kind, strength), FIT_GRID)
+def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
+    model = eqx.tree_at(lambda o: o.grid, oscillator(kind, strength, thermostat=thermostat), FIT_GRID)
     if kind == "classical":
         return model
-    return eqx.tree_at(lambda o: o.bath, model, type(model.bath)(strength, model.bath.poles, FIT_DEPTH))
+    return eqx.tree_at(lambda o: o.bath, model, OhmicBath(strength, POLES, FIT_DEPTH, thermostat=thermostat))
 
 
 def _fine(model: Oscillator, cycle: StirlingCycle) -> float:
@@ -99,9 +107,10 @@ def _parameters(fit: Fit) -> str:
     return markdown("Parameters", ["parameter", LABEL, "flattest direction"], lines) + "\n" + note
 
 
-def _record(cases: list[tuple[str, float]], fit: Fit) -> dict[str, Any]:
+def _record(cases: list[tuple[str, float]], fit: Fit, thermostat: str) -> dict[str, Any]:
     return {
         "label": LABEL,
+        "thermostat": thermostat,
         "parameters": fit.parameters,
         "cases": [list(case) for case in cases],
         "works": fit.works.tolist(),
