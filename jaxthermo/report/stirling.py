@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,6 +25,7 @@ NOTE = (
 HEADER = [
     "kind",
     "A",
+    "thermostat",
     "work per cycle, our cycle",
     "error of the time step",
     "first law",
@@ -51,17 +53,25 @@ def reproduce(out: Path, quick: bool = False) -> Reproduction:
     out.mkdir(parents=True, exist_ok=True)
     console = Console()
     cycle = our_cycle()
-    cases = [(kind, strength) for kind in KINDS for strength in (QUICK_STRENGTHS if quick else STRENGTHS)]
+    strengths = QUICK_STRENGTHS if quick else STRENGTHS
+    cases = [(kind, strength) for kind in KINDS for strength in strengths]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     data: Cycles = {}
+    symmetric: dict[float, xarray.Dataset] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Stirling cycles", total=len(cases))
+        task = progress.add_task("Stirling cycles", total=len(cases) + len(strengths))
         for case in cases:
             data[case] = cycle_of(*case, cycle, quick)
             progress.advance(task)
-    files = [_store(out / "stirling_cycles.zarr", data)]
+        for strength in strengths:
+            symmetric[strength] = cycle_of("quantum", strength, cycle, quick, "symmetric")
+            progress.advance(task)
+    named = {f"{kind}_{strength:g}": dataset for (kind, strength), dataset in data.items()}
+    named |= {f"quantum_symmetric_{strength:g}": dataset for strength, dataset in symmetric.items()}
+    files = [_store(out / "stirling_cycles.zarr", named)]
     files += _draw(out, data, cycle)
-    rows = [_row(case, data) for case in cases]
+    rows = [_row(case, data[case]) for case in cases]
+    rows += [_row(("quantum", strength), dataset) for strength, dataset in symmetric.items()]
     table = out / "stirling_table.md"
     table.write_text(f"# {TITLE}\n\n{NOTE}\n\n" + markdown("Work per cycle", HEADER, rows))
     show(console, TITLE, HEADER, rows)
@@ -69,17 +79,18 @@ def reproduce(out: Path, quick: bool = False) -> Reproduction:
     return Reproduction(cycle, data, rows, [*files, table])
 
 
-def _row(case: tuple[str, float], data: Cycles) -> list[str]:
+def _row(case: tuple[str, float], dataset: xarray.Dataset) -> list[str]:
     kind, strength = case
-    attrs = data[case].attrs
+    attrs = dataset.attrs
     numbers = [f"{attrs['work']:.4e}", f"{attrs['step_error']:.0e}", f"{attrs['first_law_residual']:.0e}"]
-    return [kind, f"{strength:g}", *numbers, f"{TABLE_4[case].work:.2e}"]
+    thermostat = attrs["thermostat"] if kind == "quantum" else ""
+    return [kind, f"{strength:g}", thermostat, *numbers, f"{TABLE_4[case].work:.2e}"]
 
 
-def _store(path: Path, data: Cycles) -> Path:
+def _store(path: Path, data: dict[str, xarray.Dataset]) -> Path:
     shutil.rmtree(path, ignore_errors=True)
-    for (kind, strength), dataset in data.items():
-        dataset.to_zarr(path, group=f"{kind}_{strength:g}", consolidated=False, mode="w")
+    for name, dataset in data.items():
+        dataset.to_zarr(path, group=name, consolidated=False, mode="w")
     return path
 
 

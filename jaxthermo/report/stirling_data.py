@@ -12,7 +12,7 @@ from jaxthermo.protocols import StirlingCycle
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
 STRENGTHS = (0.5, 1.0, 1.5)
 KINDS = ("classical", "quantum")
-# What the quantum rows of a table may assume; see `OhmicBath`.
+# What the quantum works may assume of the noise while the temperature changes; see `OhmicBath`.
 THERMOSTATS = ("published", "symmetric")
 POLES = 2
 
