@@ -19,7 +19,7 @@ def command():
 
 def test_version_and_help(command):
     assert command("--version").output.strip() == f"jaxthermo {jaxthermo.__version__}"
-    for words in (["--help"], ["reproduce", "--help"], ["doctor", "--help"], ["validate", "--help"]):
+    for words in (["--help"], *([name, "--help"] for name in ("reproduce", "doctor", "validate", "infer-protocol"))):
         result = command(*words)
         assert result.exit_code == 0 and "Usage" in result.output
 
@@ -27,7 +27,7 @@ def test_version_and_help(command):
 def test_an_unknown_paper_is_one_sentence(command, tmp_path):
     result = command("reproduce", "pots", "--out", tmp_path)
     assert result.exit_code == 2
-    assert "`paper` must be one of potts, but is pots" in result.output
+    assert "`paper` must be one of potts, stirling, but is pots" in result.output
     assert not list(tmp_path.iterdir())
 
 

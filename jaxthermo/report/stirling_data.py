@@ -15,6 +15,8 @@ KINDS = ("classical", "quantum")
 # What the quantum works may assume of the noise while the temperature changes; see `OhmicBath`.
 THERMOSTATS = ("published", "symmetric")
 POLES = 2
+# Of the work per cycle, relative to the energy span of the cycle.
+TOLERANCE, QUICK_TOLERANCE = 1e-5, 2e-4
 
 
 @dataclass(frozen=True)
@@ -61,5 +63,7 @@ def cycle_of(
     kind: str, strength: float, cycle: StirlingCycle, quick: bool = False, thermostat: str = "published"
 ) -> xarray.Dataset:
     """One stationary cycle."""
-    dataset = run_cycle(oscillator(kind, strength, quick, thermostat), cycle, tol=2e-4 if quick else 1e-5)
+    dataset = run_cycle(
+        oscillator(kind, strength, quick, thermostat), cycle, tol=QUICK_TOLERANCE if quick else TOLERANCE
+    )
     return dataset.assign_attrs(kind=kind, strength=strength, thermostat=thermostat)

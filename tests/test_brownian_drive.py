@@ -1,0 +1,252 @@
+"""Driven solves of an anharmonic oscillator: orders, explicit against split steps, switched baths, derivatives."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+
+import jaxthermo as jt
+from jaxthermo.brownian.canonical import canonical_members
+from jaxthermo.brownian.drive import Protocol, course
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.limits import stability_extents, step_limit
+from jaxthermo.brownian.observables import observe
+from jaxthermo.brownian.stepper import DrivenTerm, start
+
+QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+# The states at beta = 0.7 .. 1.1 end here at 1e-7 in every direction; both sides of a comparison use the same grid.
+GRID = jt.PhaseGrid(6.0, 0.3, 8.4, 0.5)
+TIMES = np.linspace(0.0, 3.0, 4)
+
+
+class Wave(eqx.Module):
+    """mean + size sin(rate t)."""
+
+    numbers: Float[Array, "3"]
+
+    def __call__(self, t):
+        mean, size, rate = self.numbers
+        return mean + size * jnp.sin(rate * t)
+
+
+BETA, X = Wave(jnp.array([0.9, 0.15, 1.1])), Wave(jnp.array([0.4, 0.4, 0.8]))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return jt.quantum_oscillator(QUARTIC, 0.7, 1, 1, GRID)
+
+
+@pytest.fixture(scope="module")
+def state(model):
+    return jt.equilibrium(model, 0.9, 0.4)
+
+
+@pytest.fixture(scope="module")
+def split(model, state):
+    return jt.drive(model, BETA, X, TIMES, state, tolerance=1e-8)
+
+
+def test_explicit_and_split_steps_give_the_same_course(model, state, split):
+    """Through the same public call; both err by about 1e-8 per step over some hundred steps."""
+    explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tolerance=1e-8)
+    assert split.status == explicit.status == "ok"
+    for key in (
+        "X",
+        "U",
+        "H",
+        "norm",
+        "q2",
+        "p2",
+        "qp",
+        "work",
+        "heat",
+        "work_int",
+        "heat_ext",
+        "purity",
+        "min_wigner",
+    ):
+        np.testing.assert_allclose(explicit[key], split[key], atol=1e-6, err_msg=key)
+    for run in (split, explicit):
+        assert run.first_law_residual < 1e-6
+        np.testing.assert_allclose(run.norm, 1.0, atol=1e-10)
+
+
+def test_without_a_state_it_starts_from_equilibrium(model, state, split):
+    run = jt.drive(model, BETA, X, TIMES, tolerance=1e-8)
+    for key in ("X", "U", "work", "p2"):
+        np.testing.assert_allclose(run[key], split[key], atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize(("extrapolate", "order"), [(True, 4), (False, 2)])
+def test_order_of_the_split_step(model, state, extrapolate, order):
+    """Fixed steps against the finest run, in the state and in the work and bath heat that it carries."""
+    solver = jt.SplitStep(extrapolate)
+    work = workspace(model, GRID)
+
+    @jax.jit
+    def run(count):
+        h = 2.0 / count.astype(float)
+
+        def step(i, y):
+            t = i.astype(float) * h
+            return solver.step(DrivenTerm(work, BETA, X), t, t + h, y, None, noise, False)[0]
+
+        term = DrivenTerm(work, BETA, X)
+        noise = solver.init(term, 0.0, h, start(state.V), None)
+        end = jax.lax.fori_loop(0, count, step, start(state.V))
+        return jnp.concatenate([end.V.ravel(), end.totals])
+
+    counts = np.array([16, 24, 32])
+    finest = run(jnp.asarray(256 if order == 2 else 96))
+    ends = [run(jnp.asarray(count)) for count in counts]
+    errors = np.array([[jnp.linalg.norm(d[:-4]), *jnp.abs(d[-4:])] for d in (end - finest for end in ends)])
+    slopes = np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert abs(slopes[0] + order) < 0.3, slopes
+    # An integral may happen to have a small leading coefficient, so it may fall faster.
+    assert np.all(slopes[1:] < 0.3 - order), slopes
+    norms = [float(jnp.sum(e[:-4].reshape(state.V.shape)[:, 0])) * GRID.dq * GRID.dp for e in ends]
+    np.testing.assert_allclose(norms, float(state.norm), atol=1e-10)
+
+
+def test_fixed_steps_through_the_public_call(model, state, split):
+    run = jt.drive(model, BETA, X, TIMES, state, dt=0.05)
+    assert run.status == "ok"
+    # Fourth order in steps of 0.05.
+    for key in ("X", "U", "work", "bath_heat"):
+        np.testing.assert_allclose(run[key], split[key], atol=1e-5, err_msg=key)
+
+
+def test_explicit_steps_up_to_the_limit_are_stable_and_beyond_are_refused(model, state, split):
+    solver = diffrax.Tsit5()
+    limit = min(
+        float(step_limit(workspace(model, GRID), jnp.asarray(1.0 / b), jnp.asarray(x), stability_extents(solver)))
+        for b in (split.beta.min().item(), split.beta.max().item())
+        for x in (split.x.min().item(), split.x.max().item())
+    )
+    with pytest.raises(ValueError, match=r"`dt` must be <= .* Tsit5"):
+        jt.drive(model, BETA, X, TIMES, state, solver, dt=1.2 * limit)
+    # The limit is for the extremes between the times asked for too, hence the 5 % below those at the times.
+    run = jt.drive(model, BETA, X, TIMES, state, solver, dt=0.9 * limit)
+    assert run.status == "ok"
+    for key in ("X", "U", "norm", "work"):
+        np.testing.assert_allclose(run[key], split[key], atol=1e-6, err_msg=key)
+
+
+def test_explicit_steps_far_beyond_the_limit_would_diverge(model, state):
+    """The limit is not an idle one: at five times it the state explodes, and nothing is silent about that."""
+    solver = diffrax.Tsit5()
+    limit = float(step_limit(workspace(model, GRID), jnp.asarray(1.2), jnp.asarray(0.8), stability_extents(solver)))
+    steps = int(1.0 / (5.0 * limit))
+    run = eqx.filter_jit(course)(
+        model, Protocol(BETA, X), state.V, jnp.asarray(TIMES), GRID, solver=solver, steps=steps
+    )
+    assert not np.abs(np.asarray(run.measured.U[-1])) < 1e3
+
+
+def test_stability_extents_of_known_methods():
+    """Heun (-2, 0) and Bogacki-Shampine (-2.51, 1.73), to the mesh of 0.02 on which they are sought.
+
+    |R(iy)|^2 = 1 + y^4/4 for Heun, so a slope of 1e-3 allows y = 0.3.
+    """
+    for solver, real, imaginary in ((diffrax.Heun(), 2.0, 0.3), (diffrax.Bosh3(), 2.51, 1.73)):
+        found = stability_extents(solver)
+        assert abs(found[0] - real) < 0.03
+        assert abs(found[1] - imaginary) < 0.06
+
+
+def test_a_course_is_differentiated_in_both_modes():
+    """d(work)/d(beta, x, strength) of a drive with fixed steps from a fixed state; classical, to compile quickly."""
+    kramers = jt.classical_oscillator(QUARTIC, 0.7, GRID)
+    still = canonical_members(workspace(kramers, GRID), jnp.array(1.1), jnp.array(0.4))
+
+    def work(p, reverse=False):
+        oscillator = eqx.tree_at(lambda o: o.bath.strength, kramers, p[2])
+        protocol = Protocol(Wave(BETA.numbers.at[0].set(p[0])), Wave(X.numbers.at[1].set(p[1])))
+        adjoint = {"adjoint": diffrax.RecursiveCheckpointAdjoint(), "max_steps": 16} if reverse else {}
+        done = course(oscillator, protocol, still, jnp.array([0.0, 1.0, 2.0]), GRID, steps=6, **adjoint)
+        return -done.totals[-1, 0]
+
+    at, h = jnp.array([0.9, 0.4, 0.7]), 1e-4
+    plain = jax.jit(work)
+    central = jnp.stack([(plain(at + s) - plain(at - s)) / (2 * h) for s in h * jnp.eye(3)])
+    forward = jax.jit(jax.jacfwd(work))(at)
+    reverse = jax.jit(jax.grad(lambda p: work(p, True)))(at)
+    # The difference errs by h^2 and by rounding over h; the modes differentiate the same steps.
+    np.testing.assert_allclose(forward, central, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(reverse, forward, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["strength", "hbar"])
+def test_a_state_of_another_oscillator_is_not_taken_for_ones_own(model, state, name):
+    """The members refer to the strength and hbar: either they are rewritten, so that W_0 rests, or they are refused."""
+    value = jnp.array(1.1, dtype=float)
+    other = eqx.tree_at(lambda o: o.bath.strength if name == "strength" else o.hbar, model, value)
+    try:
+        run = jt.drive(other, BETA, X, TIMES, state, tolerance=1e-8)
+    except ValueError as refusal:
+        assert "`state`" in str(refusal)
+    else:
+        np.testing.assert_allclose([run.p2[0], run.U[0]], [state.p2, state.U], rtol=1e-6)
+
+
+def test_a_schedule_that_fails_between_the_times_asked_for_is_not_silent(model, state):
+    """beta = 0.9 at 0, 1/2 and 1, but below zero between: a status, and NaN for what was not reached."""
+    beta = Wave(jnp.array([0.9, 1.5, 8 * jnp.pi]))
+    run = jt.drive(model, beta, 0.4, np.array([0.0, 1.0]), state, max_steps=300)
+    assert run.status != "ok"
+    assert np.isnan(run.X[-1])
+
+
+def opened(t):
+    return 1.0
+
+
+def test_one_open_window_is_the_bath_itself(model, state):
+    bath = jt.SwitchedBaths([jt.OhmicBath(0.7, 1, 1)], [0.9], [opened])
+    switched = jt.quantum_oscillator(QUARTIC, bath, grid=GRID)
+    # beta is the bath's own, so any other is ignored by the dynamics.
+    other = jt.equilibrium(switched, 0.9, 0.4)
+    for name in ("norm", "X", "U", "q2", "p2"):
+        np.testing.assert_allclose(getattr(other, name), getattr(state, name), rtol=1e-8, err_msg=name)
+    run = jt.drive(switched, 0.9, X, TIMES, other, tolerance=1e-8)
+    expected = jt.drive(model, Wave(jnp.array([0.9, 0.0, 1.0])), X, TIMES, state, tolerance=1e-8)
+    for key in ("X", "U", "q2", "p2", "work", "bath_heat", "heat_ext"):
+        np.testing.assert_allclose(run[key], expected[key], atol=1e-6, err_msg=key)
+
+
+def closing(t):
+    return jnp.cos(0.5 * jnp.pi * jnp.clip(t / 2.0, 0.0, 1.0)) ** 2
+
+
+def opening(t):
+    return jnp.sin(0.5 * jnp.pi * jnp.clip(t / 2.0, 0.0, 1.0)) ** 2
+
+
+def test_two_baths_hand_over():
+    """From a bath at 1/beta = 1 to one at 1/1.4: energy goes where the first law says, and the end is colder."""
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 1, 2), jt.OhmicBath(1.0, 1, 2)], [0.9, 1.4], [closing, opening])
+    oscillator = jt.quantum_oscillator(QUARTIC, bath, grid=GRID)
+    run = jt.drive(oscillator, 0.9, 0.4, np.linspace(0.0, 10.0, 6), tolerance=1e-7)
+    assert run.status == "ok"
+    np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
+    assert run.first_law_residual < 1e-5
+    np.testing.assert_allclose(run.work, 0.0, atol=1e-14)
+    cold = jt.equilibrium(jt.quantum_oscillator(QUARTIC, 1.0, 1, 2, GRID), 1.4, 0.4)
+    assert run.U[-1] < run.U[0] - 0.1
+    # exp(-gamma t/2) of the difference is left 8 units after the handing over.
+    np.testing.assert_allclose(run.U[-1], cold.U, atol=2e-2)
+
+
+def test_the_terms_of_the_vector_field_are_measured(model, state):
+    """A stationary state measured twice: the state's own numbers are those of `observe`."""
+    measured = observe(state.V, state.work)
+    np.testing.assert_allclose(measured.U, state.U, rtol=1e-12)
+    np.testing.assert_allclose(np.sum(state.wigner) * GRID.dq * GRID.dp, state.norm, rtol=1e-12)
+    q2 = np.sum(np.asarray(state.wigner) * GRID.q[:, None] ** 2) * GRID.dq * GRID.dp
+    p2 = np.sum(np.asarray(state.wigner) * GRID.p[None, :] ** 2) * GRID.dq * GRID.dp
+    # W_0 itself, with the noise folded in, has the moments that are measured without folding; it reaches further in p.
+    np.testing.assert_allclose([q2, p2], [state.q2, state.p2], rtol=1e-6)

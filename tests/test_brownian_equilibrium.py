@@ -1,0 +1,150 @@
+"""Equilibrium states beyond the harmonic oscillator: quadrature, canonical limits, another basis, derivatives."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oscillator_exact as exact
+import pytest
+
+import jaxthermo as jt
+
+COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
+BETA, X = 1.0, 0.5
+# Holds the quartic's states at beta = 1 to 1e-9 in every direction.
+GRID = jt.PhaseGrid(5.6, 0.2, 8.0, 0.4)
+
+
+def cosh(q):
+    return 0.3 * jnp.cosh(q) + 0.1 * q
+
+
+CLASSICAL = {
+    "quartic": (jt.Polynomial(COEFFICIENTS), np.polynomial.Polynomial(COEFFICIENTS)),
+    "cosh": (cosh, lambda q: 0.3 * np.cosh(q) + 0.1 * q),
+}
+
+
+@pytest.mark.parametrize("case", CLASSICAL)
+def test_classical_equilibrium_is_boltzmann(case):
+    """On the grid that the library chooses. 1e-8 is the accuracy it promises; the strength and mass do not matter."""
+    potential, plain = CLASSICAL[case]
+    state = jt.equilibrium(jt.classical_oscillator(potential, 0.8, mass=1.4), BETA, X)
+    expected = exact.classical_equilibrium(plain, BETA, X, mass=1.4)
+    for name in ("X", "q2", "p2", "U"):
+        np.testing.assert_allclose(getattr(state, name), expected[name], rtol=1e-8, err_msg=name)
+    np.testing.assert_allclose(state.norm, 1.0, atol=1e-10)
+    assert state.residual < 1e-9 and state.edge < 1e-10 and state.tail == 0.0
+    # The whole density, not only its moments.
+    q, p = np.meshgrid(state.grid.q, state.grid.p, indexing="ij")
+    weight = np.exp(-BETA * (p**2 / 2.8 + plain(q) - X * q))
+    np.testing.assert_allclose(state.wigner, weight / (weight.sum() * state.grid.dq * state.grid.dp), atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def quantum():
+    """One hierarchy for all strengths, masses and hbar: these are numbers, not structure."""
+    return jt.quantum_oscillator(jt.Polynomial(COEFFICIENTS), 1.0, 1, 1, GRID)
+
+
+def with_numbers(oscillator, strength=1.0, hbar=1.0):
+    return eqx.tree_at(lambda o: (o.bath.strength, o.hbar), oscillator, (jnp.asarray(strength), jnp.asarray(hbar)))
+
+
+def test_weak_coupling_is_the_canonical_state():
+    """The first correction is of order A^2: halving A quarters the distance, to 8 %, where the next order shows.
+
+    Three poles, because weak coupling keeps what a bath makes of the populations, and K = 1 is wrong there by 1e-5.
+    """
+    quantum = jt.quantum_oscillator(jt.Polynomial(COEFFICIENTS), 1.0, 3, 1, GRID)
+    expected = exact.quantum_canonical(COEFFICIENTS[2:], BETA, X)
+    states = [jt.equilibrium(with_numbers(quantum, strength), BETA, X) for strength in (0.1, 0.05)]
+    for state in states:
+        # Waves at the edges that nothing damps are found last.
+        assert state.residual < 2e-7
+        np.testing.assert_allclose(state.norm, 1.0, atol=1e-8)
+    for name, bound in (("X", 1e-3), ("q2", 1e-3), ("p2", 5e-3)):
+        wide, near = (float(getattr(state, name)) - expected[name] for state in states)
+        assert abs(near) < bound, name
+        np.testing.assert_allclose(wide / near, 4.0, rtol=0.08, err_msg=name)
+
+
+def test_small_hbar_is_classical(quantum):
+    """Corrections are of order hbar^2 without coupling and of order hbar with it."""
+    expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), BETA, X)
+    differences = []
+    for hbar in (0.1, 0.05):
+        state = jt.equilibrium(with_numbers(quantum, hbar=hbar), BETA, X)
+        differences.append([float(getattr(state, name)) - expected[name] for name in ("X", "q2", "p2")])
+    wide, near = np.abs(differences)
+    assert np.all(near[:2] < 1e-3) and near[2] < 0.05
+    assert np.all(near < 0.6 * wide)
+
+
+def test_states_are_batched_with_vmap(quantum):
+    betas, fields = jnp.array([0.9, 1.0]), jnp.array([0.5, 0.3])
+
+    def moments(beta, x):
+        state = jt.equilibrium(quantum, beta, x)
+        return state.X, state.p2
+
+    X_lanes, p2_lanes = jax.jit(jax.vmap(moments))(betas, fields)
+    for lane in range(2):
+        alone = jt.equilibrium(quantum, betas[lane], fields[lane])
+        # Both solves go on to 1e-11 of the guess.
+        np.testing.assert_allclose(X_lanes[lane], alone.X, rtol=1e-9)
+        np.testing.assert_allclose(p2_lanes[lane], alone.p2, rtol=1e-9)
+
+
+def test_derivatives_in_both_modes_are_central_differences(quantum):
+    """d(X, p2)/d(beta, x, A, hbar)."""
+
+    @jax.jit
+    def results(p):
+        state = jt.equilibrium(with_numbers(quantum, p[2], p[3]), p[0], p[1])
+        return jnp.stack([state.X, state.p2])
+
+    at = jnp.array([BETA, X, 0.9, 0.8])
+    h = 1e-4
+    central = jnp.stack([(results(at + s) - results(at - s)) / (2 * h) for s in h * jnp.eye(4)], axis=1)
+    forward = jax.jit(jax.jacfwd(results))(at)
+    reverse = jax.jit(jax.jacrev(results))(at)
+    # h^2 of the difference and 1e-11/h of the solves; the two modes agree to the solve's tolerance.
+    np.testing.assert_allclose(forward, central, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(reverse, forward, rtol=1e-8, atol=1e-9)
+
+
+def test_the_frame_is_a_change_of_variables():
+    """Against the hierarchy as it is published, solved in number states at depths 6..9: X = .51781, .51802, .51806,
+    .518065. With the noise in the momentum depth 4 is converged to the digits given."""
+    model = jt.quantum_oscillator(jt.Polynomial(COEFFICIENTS), 1.0, 2, 4, jt.PhaseGrid(5.6, 0.28, 8.0, 0.5))
+    state = jt.equilibrium(model, BETA, X)
+    np.testing.assert_allclose([state.X, state.q2, state.p2], [0.5180647, 1.450598, 1.938959], rtol=2e-6)
+    assert state.residual < 1e-9
+    # The number-basis solution at its largest depth moves by 5e-6 with the last one.
+    np.testing.assert_allclose(state.X, 0.518065, atol=5e-6)
+
+
+@pytest.fixture(scope="module")
+def drude():
+    """At rest the second moments involve the first moments of the first level alone, so depth 2 has them exactly."""
+    grid = jt.PhaseGrid(8.5, 0.35, 10.5, 0.45)
+
+    def moments(poles):
+        bath = jt.DrudeBath(1.0, 2.0, poles, 2)
+        state = jt.equilibrium(jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), bath, grid=grid), 1.0, 0.0)
+        assert state.residual < 1e-9
+        np.testing.assert_allclose(state.norm, 1.0, atol=1e-10)
+        return np.array([state.q2, state.p2])
+
+    return np.array([moments(poles) for poles in range(3)])
+
+
+def test_drude_bath_approaches_the_exact_sum(drude):
+    """<q^2> and <p^2> both converge: each pole gains more than a factor 5."""
+    expected = exact.drude_harmonic(1.0, w0=1.0, gamma=1.0, cutoff=2.0)
+    errors = np.abs(drude - [expected["q2"], expected["p2"]])
+    assert np.all(errors[1:] < errors[:-1] / 5)
+    assert np.all(errors[-1] < [2e-4, 2e-3])
+    # Without poles the bath is classical and so is the state.
+    np.testing.assert_allclose(drude[0], 1.0, rtol=1e-7)

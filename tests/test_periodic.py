@@ -1,0 +1,100 @@
+"""Fixed points of norm-keeping maps: Anderson's acceleration and derivatives in both modes on stochastic matrices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxthermo.solve.periodic import find, follow_backward, follow_forward
+
+SIZE = 12
+
+
+def stochastic(weights):
+    """A matrix whose columns sum to 1."""
+    rates = jnp.exp(weights)
+    return rates / jnp.sum(rates, axis=0)
+
+
+def step(x, weights):
+    return stochastic(weights) @ x
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return jnp.asarray(np.random.default_rng(3).normal(size=(SIZE, SIZE)))
+
+
+def stationary(weights):
+    """The eigenvector of 1, by numpy."""
+    values, vectors = np.linalg.eig(np.asarray(stochastic(weights)))
+    vector = vectors[:, np.argmax(values.real)].real
+    return vector / vector.sum()
+
+
+@jax.jit
+def solved(weights, slowness=0.0):
+    start = jnp.zeros(SIZE).at[0].set(1.0)
+
+    def slow(x, args):
+        return slowness * x + (1.0 - slowness) * step(x, args)
+
+    return find(slow, start, weights, 1e-12, 200)
+
+
+def test_it_finds_the_stationary_state_and_keeps_the_norm(weights):
+    found = solved(weights)
+    np.testing.assert_allclose(found.x, stationary(weights), atol=1e-11)
+    np.testing.assert_allclose(jnp.sum(found.x), 1.0, atol=1e-13)
+    assert found.residual <= 1e-12
+    np.testing.assert_allclose(jnp.linalg.norm(step(found.x, weights) - found.x), 0.0, atol=2e-12)
+
+
+def test_it_needs_far_fewer_turns_than_repetition(weights):
+    """A map that keeps 99 % of the state would need ln(1e12)/0.01 turns."""
+    found = solved(weights, 0.99)
+    np.testing.assert_allclose(found.x, stationary(weights), atol=1e-9)
+    assert int(found.applications) < 150
+
+
+def test_it_stops_at_its_limit_and_says_what_is_left(weights):
+    start = jnp.zeros(SIZE).at[0].set(1.0)
+    found = find(step, start, weights, 1e-14, 3)
+    assert int(found.applications) == 3
+    assert found.residual > 1e-8
+
+
+def test_a_fixed_point_as_the_guess_is_found_at_once(weights):
+    found = find(step, jnp.asarray(stationary(weights)), weights, 1e-12, 200)
+    assert int(found.applications) == 1
+
+
+def test_it_does_not_care_about_the_shape(weights):
+    def folded(x, args):
+        return step(x.reshape(-1), args).reshape(x.shape)
+
+    start = jnp.zeros((3, 4)).at[0, 0].set(1.0)
+    np.testing.assert_allclose(find(folded, start, weights, 1e-12, 200).x.reshape(-1), solved(weights).x, atol=1e-11)
+
+
+def test_derivatives_in_both_modes_are_central_differences(weights):
+    direction = jnp.asarray(np.random.default_rng(4).normal(size=(SIZE, SIZE)))
+    values = jnp.arange(1.0, SIZE + 1.0) ** 2
+
+    def project(covector):
+        # The sum is the map's left eigenvector of 1.
+        return covector - jnp.sum(covector * root)
+
+    root = solved(weights).x
+    along = jax.jvp(lambda w: values @ follow_forward(step, root, w), (weights,), (direction,))[1]
+    gradient = jax.grad(lambda w: values @ follow_backward(step, root, w, project))(weights)
+    h = 1e-5
+    central = values @ jnp.asarray(stationary(weights + h * direction) - stationary(weights - h * direction)) / (2 * h)
+    # Central differences are good to h^2; the series is summed to 1e-9.
+    np.testing.assert_allclose(along, central, rtol=1e-7)
+    np.testing.assert_allclose(jnp.sum(gradient * direction), central, rtol=1e-7)
+
+
+def test_find_is_constant_under_differentiation(weights):
+    slope = jax.jvp(lambda w: find(step, jnp.full(SIZE, 1.0 / SIZE), w, 1e-10, 100).x, (weights,), (weights,))[1]
+    np.testing.assert_array_equal(slope, 0.0)

@@ -1,0 +1,117 @@
+"""The reproduced Stirling engine, and cycles inferred from works, on sizes that a test can afford."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray
+from typer.testing import CliRunner
+
+import jaxthermo as jt
+from jaxthermo.cli import app
+from jaxthermo.report import stirling, stirling_data, stirling_inference
+from jaxthermo.search import protocol
+
+TOLERANCE = 4e-3
+QUARTIC = jt.Polynomial(stirling_data.POTENTIAL)
+
+
+@pytest.fixture(scope="module")
+def reproduction(tmp_path_factory):
+    """One coupling instead of all, and a coarse step; the rest is what the command does."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(stirling, "QUICK_STRENGTHS", (1.5,))
+    patch.setattr(stirling_data, "QUICK_TOLERANCE", TOLERANCE)
+    patch.setattr(stirling_data, "PhaseGrid", lambda *_: jt.PhaseGrid(6.0, 0.45, 11.0, 0.6))
+    out = tmp_path_factory.mktemp("stirling")
+    made = stirling.reproduce(out, quick=True)
+    patch.undo()
+    return out, made
+
+
+def test_reproduction_writes_what_it_says(reproduction):
+    _, made = reproduction
+    names = {path.name for path in made.files}
+    figures = {f"stirling_fig{n}.{kind}" for n in (2, 3, 5) for kind in ("png", "svg")}
+    assert names == figures | {"stirling_cycles.zarr", "stirling_table.md"}
+    assert all(path.exists() for path in made.files)
+
+
+def test_our_cycle_is_never_called_the_papers(reproduction):
+    out, _ = reproduction
+    text = (out / "stirling_table.md").read_text()
+    assert "a cycle of our own" in text and "cannot be compared with Table 4" in text
+
+
+def test_stored_cycles_are_labelled_and_periodic(reproduction):
+    out, made = reproduction
+    for kind in ("classical", "quantum"):
+        stored = xarray.open_zarr(out / "stirling_cycles.zarr", group=f"{kind}_1.5", consolidated=False)
+        assert stored.attrs["status"] == "ok" and stored.attrs["residual"] < TOLERANCE
+        assert abs(float(stored.X[-1] - stored.X[0])) < TOLERANCE
+        np.testing.assert_array_equal(stored.X, made.data[kind, 1.5].X)
+        assert all(stored[name].attrs["units"] and stored[name].attrs["long_name"] for name in stored.variables)
+        # The period closes, so what work puts in, heat takes out.
+        assert stored.attrs["work"] == pytest.approx(-stored.attrs["heat"], abs=TOLERANCE)
+
+
+def test_thermostats_differ_while_the_temperature_changes_only(reproduction):
+    """With the memory that the published equation gives the noise, heating adds momentum diffusion, like log K."""
+    _, made = reproduction
+    works = {row[2]: float(row[3]) for row in made.rows if row[0] == "quantum"}
+    assert works["published"] < works["symmetric"] - 3e-3
+    grid = jt.PhaseGrid(6.0, 0.45, 8.0, 0.55)
+    still = [
+        float(jt.equilibrium(jt.quantum_oscillator(QUARTIC, jt.OhmicBath(1.0, 1, 1, "pade", t), grid=grid), 1.0, 0.3).X)
+        for t in stirling_data.THERMOSTATS
+    ]
+    assert still[0] == pytest.approx(still[1], abs=1e-12)
+
+
+def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
+    monkeypatch.setattr(protocol, "STEPS", 2)
+    grid = jt.PhaseGrid(6.0, 0.6, 11.0, 0.8)
+    models = [jt.classical_oscillator(QUARTIC, strength, grid) for strength in (0.7, 1.3)]
+    start, low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (1, 2, 3))
+    known = protocol.cycle_from(jnp.asarray(start + 0.05 * (high - start)))
+
+    def work(model, cycle):
+        return float(jt.brownian.stationary_turn(model, cycle, grid, points=2, steps=2, tolerance=1e-7).work)
+
+    targets = [work(model, known) for model in models]
+    scale = 1e-4
+    first = np.array([work(model, protocol.cycle_from(jnp.asarray(start))) for model in models])
+    fit = protocol.infer_cycle(models, targets, [scale, scale], work, corrections=0, max_evaluations=4)
+    # Gauss-Newton from nearby: a few steps take nearly all of the misfit away.
+    assert np.abs(fit.residuals).max() < 0.05 * np.abs((first - targets) / scale).max()
+    assert set(fit.parameters) == set(protocol.NAMES)
+    assert np.all((np.array(list(fit.parameters.values())) >= low) & (np.array(list(fit.parameters.values())) <= high))
+    # Two works fix two directions; the fit says how sharply, and which one least.
+    assert fit.singular_values.shape == (2,) and fit.singular_values[0] >= fit.singular_values[1] > 0
+    assert np.linalg.norm(list(fit.flat.values())) == pytest.approx(1.0)
+
+
+def test_bad_input_of_the_inference_is_named(tmp_path):
+    model = jt.classical_oscillator(QUARTIC, 1.0)
+    with pytest.raises(ValueError, match="one common length"):
+        protocol.infer_cycle([model], [0.1, 0.2], [1.0, 1.0], lambda *_: 0.0)
+    with pytest.raises(ValueError, match="must have a grid each"):
+        protocol.infer_cycle([model], [0.1], [1.0], lambda *_: 0.0)
+    result = CliRunner().invoke(app, ["infer-protocol", "--thermostat", "odd", "--out", str(tmp_path)])
+    assert result.exit_code == 2 and "`thermostat` must be one of published, symmetric, but is odd" in result.output
+
+
+def test_the_record_of_a_fit_is_labelled_inferred():
+    fit = protocol.Fit(
+        cycle=stirling_data.our_cycle(),
+        parameters={"beta_hot": 0.5},
+        works=np.array([-1.4e-2]),
+        residuals=np.array([8.0]),
+        singular_values=np.array([2.0]),
+        flat={"beta_hot": 1.0},
+        evaluations=3,
+    )
+    record = json.loads(json.dumps(stirling_inference._record([("classical", 0.5)], fit, "symmetric")))
+    assert record["label"] == "inferred" and record["thermostat"] == "symmetric"
+    assert "No member of this family" in stirling_inference._verdict(fit)
