@@ -45,7 +45,7 @@ MOMENTUM_STEPS = {0.5: 0.4, 1.0: 0.5, 1.5: 0.6}
 
 def our_cycle() -> StirlingCycle:
     """A cycle of our own: the profiles of the paper's Fig. 2 are not known to us as numbers."""
-    return StirlingCycle(beta_hot=0.5, beta_cold=1.5, x_start=1.0, x_end=0.7, period=20.0)
+    return StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 
 def oscillator(kind: str, strength: float, quick: bool = False, thermostat: str = "published") -> Oscillator:
