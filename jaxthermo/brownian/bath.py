@@ -65,7 +65,7 @@ class OhmicBath(eqx.Module):
     thermostat: str = eqx.field(static=True)
 
     def __init__(
-        self, strength: Any, poles: int = 2, depth: int = 6, scheme: str = "pade", thermostat: str = "published"
+        self, strength: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade", thermostat: Any = "published"
     ):
         self.strength = require_scalar("strength", strength)
         self.poles, self.depth = _order("poles", poles), _order("depth", depth)
@@ -139,7 +139,7 @@ class DrudeBath(eqx.Module):
     depth: int = eqx.field(static=True)
     scheme: str = eqx.field(static=True)
 
-    def __init__(self, strength: Any, cutoff: Any, poles: int = 2, depth: int = 6, scheme: str = "pade"):
+    def __init__(self, strength: Any, cutoff: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade"):
         self.strength = require_scalar("strength", strength)
         self.cutoff = require_scalar("cutoff", cutoff)
         self.poles, self.depth = _order("poles", poles), _order("depth", depth)

@@ -43,9 +43,9 @@ class Turn(eqx.Module):
     correction: Float[Array, ""]  # what halving the step changed in the work, before extrapolation
 
     @property
-    def work(self) -> Float[Array, ""]:
+    def work(self) -> Float[Array, "*batch"]:
         """Work done on the oscillator in one cycle, -int X dx; negative for an engine."""
-        return -self.course.totals[-1, 0]
+        return -self.course.totals[..., -1, 0]
 
 
 def times_of(cycle: StirlingCycle, points: int) -> Float[Array, " times"]:
@@ -146,11 +146,11 @@ _compiled = eqx.filter_jit(stationary_turn)
 
 
 def run_cycle(
-    oscillator: Oscillator,
-    cycle: StirlingCycle,
+    oscillator: Any,
+    cycle: Any,
     tol: float = 1e-6,
     *,
-    solver: diffrax.AbstractSolver | None = None,
+    solver: Any = None,
     points: int = POINTS,
     steps: int | None = None,
     max_cycles: int = MAX_CYCLES,

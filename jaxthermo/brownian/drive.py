@@ -137,12 +137,12 @@ _compiled = eqx.filter_jit(course)
 
 
 def drive(
-    oscillator: Oscillator,
+    oscillator: Any,
     beta: Any,
     x: Any,
     ts: Any,
-    state: State | None = None,
-    solver: diffrax.AbstractSolver | None = None,
+    state: Any = None,
+    solver: Any = None,
     *,
     dt: Any = None,
     tolerance: float = TOLERANCE,

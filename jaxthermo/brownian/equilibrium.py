@@ -46,46 +46,46 @@ class State(eqx.Module):
 
     @property
     def wigner(self) -> Float[Array, "q p"]:
-        """The Wigner function (classically the phase-space density) W_0(q, p)."""
+        """The Wigner function (classically the phase-space density) W_0(q, p) of one state."""
         return wigner(self.V, self.work).T
 
     @property
-    def norm(self) -> Float[Array, ""]:
+    def norm(self) -> Float[Array, "*batch"]:
         """int W_0 dq dp."""
         return self.measured.norm
 
     @property
-    def X(self) -> Float[Array, ""]:
+    def X(self) -> Float[Array, "*batch"]:
         """<X(q)>."""
         return self.measured.X
 
     @property
-    def U(self) -> Float[Array, ""]:
+    def U(self) -> Float[Array, "*batch"]:
         """<p^2>/2m + <U(q)>."""
         return self.measured.U
 
     @property
-    def q2(self) -> Float[Array, ""]:
+    def q2(self) -> Float[Array, "*batch"]:
         """<q^2>."""
         return self.measured.q2
 
     @property
-    def p2(self) -> Float[Array, ""]:
+    def p2(self) -> Float[Array, "*batch"]:
         """<p^2>; for a strictly Ohmic quantum bath it grows like the logarithm of the number of poles."""
         return self.measured.p2
 
     @property
-    def edge(self) -> Float[Array, ""]:
+    def edge(self) -> Float[Array, "*batch"]:
         """Largest value on the rim of the grid over the largest in it."""
         return self.measured.edge
 
     @property
-    def tail(self) -> Float[Array, ""]:
+    def tail(self) -> Float[Array, "*batch"]:
         """Largest member of the last level of the hierarchy over the largest of the first."""
         return self.measured.tail
 
 
-def equilibrium(oscillator: Oscillator, beta: Any, x: Any) -> State:
+def equilibrium(oscillator: Any, beta: Any, x: Any) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
 
     Equation   L V = 0, int W_0 dq dp = 1, solved by GMRES on M L V with M a short relaxation, so that the answer is the

@@ -28,16 +28,16 @@ class Oscillator(eqx.Module):
 
 
 def quantum_oscillator(
-    potential: Potential,
+    potential: Any,
     strength: Any,
-    poles: int = 2,
-    depth: int = 6,
-    grid: PhaseGrid | None = None,
+    poles: Any = 2,
+    depth: Any = 6,
+    grid: Any = None,
     mass: Any = 1.0,
     hbar: Any = 1.0,
     *,
-    scheme: str = "pade",
-    coordinate: Potential | None = None,
+    scheme: Any = "pade",
+    coordinate: Any = None,
 ) -> Oscillator:
     """The quantum Brownian oscillator: the hierarchical Wigner equation (T-QFPE).
 
@@ -61,13 +61,13 @@ def quantum_oscillator(
 
 
 def classical_oscillator(
-    potential: Potential,
+    potential: Any,
     strength: Any,
-    grid: PhaseGrid | None = None,
+    grid: Any = None,
     mass: Any = 1.0,
     *,
     hbar: Any = 1.0,
-    coordinate: Potential | None = None,
+    coordinate: Any = None,
 ) -> Oscillator:
     """The classical Brownian oscillator: the thermostatic Kramers equation (T-KE).
 

@@ -25,7 +25,7 @@ from jaxthermo.brownian.split import (
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
 STEPS, STEP = 40, 0.05
-EXPLICIT_STEPS = 64
+EXPLICIT_STEPS = 512
 # Directions below this share of the largest are rounding errors.
 KEPT = 1e-10
 
