@@ -129,7 +129,9 @@ def rk4_advance(work: Workspace) -> Callable[[Spectrum, Any, Any], tuple[Spectru
         def step(i: Any, carry: tuple[Spectrum, Any]) -> tuple[Spectrum, Any]:
             P, done = carry
             t = i * dt
-            temperature, field = zip(*((1.0 / CYCLE.beta(s), CYCLE.x(s)) for s in (t, t + 0.5 * dt, t + dt)))
+            temperature, field = zip(
+                *((1.0 / CYCLE.beta(s), CYCLE.x(s)) for s in (t, t + 0.5 * dt, t + dt)), strict=False
+            )
             k1 = published.vector_field(P, work, temperature[0], field[0])
             P2 = P + 0.5 * dt * k1
             k2 = published.vector_field(P2, work, temperature[1], field[1])
