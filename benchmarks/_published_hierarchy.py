@@ -57,8 +57,8 @@ def position_density(P: Spectrum) -> Float[Array, " q"]:
 def published_members(V: Field, work: Workspace, temperature: Any, depth: int) -> Spectrum:
     """P_n, |n| <= depth, of the state that the library holds as V: the same state of oscillator and bath.
 
-    Equation   P = (-T)^|n| exp(-i y zeta) V, zeta = sum_k jitter_k (a_k + a_k^+): p is measured from 0 again. Ordered as
-               exp(-D y^2/2) exp(-i y sum jitter_k a_k^+) exp(-i y sum jitter_k a_k), the sums over members end
+    Equation   P = (-T)^|n| exp(-i y zeta) V, zeta = sum_k jitter_k (a_k + a_k^+): p is measured from 0 again. Taken as
+               exp(-D y^2/2) exp(-i y sum jitter_k a_k^+) exp(-i y sum jitter_k a_k), whose series end
     """
     bath, grid = work.oscillator.bath, work.grid
     given = V.shape[1]

@@ -1,0 +1,102 @@
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxthermo as jt
+from benchmarks import _published_hierarchy as published
+from benchmarks import equilibrium_vs_qutip, stirling_cycle
+from jaxthermo.brownian.grid import backward
+from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.observables import observe, wigner
+
+GRID = jt.PhaseGrid(5.2, 0.4, 7.2, 0.6)
+DEPTH, TEMPERATURE, FIELD = 8, 1.6, 0.7
+
+
+def oscillator(depth):
+    return jt.quantum_oscillator(jt.Polynomial([0.0, 0.1, 0.3, 0.02, 0.02]), 0.7, poles=1, depth=depth, grid=GRID)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """An equilibrium of the library at another field, so that it moves; members above depth 4 are below 1e-7."""
+    return jt.equilibrium(oscillator(4), 1.0 / TEMPERATURE, 0.2)
+
+
+@pytest.fixture(scope="module")
+def work():
+    return workspace(oscillator(DEPTH), GRID)
+
+
+def test_the_published_members_hold_the_same_state(start):
+    """Both forms give W_0; only rounding separates them."""
+    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    W = backward(GRID.dp, GRID.p, GRID.y) @ P[:, 0]
+    np.testing.assert_allclose(W, wigner(start.V, start.work), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(jnp.sum(GRID.q * published.position_density(P)) * GRID.dq, start.X, atol=1e-13)
+
+
+def test_both_hierarchies_rest_in_the_same_equilibrium(start, work):
+    """What the two forms call stationary; the tolerance is what depth 4 and this mesh leave out."""
+    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    rest = published.vector_field(P, work, TEMPERATURE, 0.2)
+    moving = published.vector_field(P, work, TEMPERATURE, FIELD)
+    size = float(jnp.max(jnp.abs(moving[:, 0])))
+    assert size > 1e-2
+    assert float(jnp.max(jnp.abs(rest[:, 0]))) < 1e-6 * size
+
+
+def test_both_hierarchies_move_alike(start, work):
+    """A short run at another field and temperature, by RK4 in both frames; members above depth 8 are left out."""
+    hotter, steps, dt = 1.7, 120, 0.0025
+    mine = workspace(oscillator(4), GRID)
+    # The library's members refer to the temperature, so the published ones do the change for it.
+    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    V = _rk4(lambda V: vector_field(V, mine, 0.0, TEMPERATURE, FIELD), start.V, dt, steps)
+    Q = _rk4(lambda P: published.vector_field(P, work, TEMPERATURE, FIELD), P, dt, steps)
+    X = float(jnp.sum(GRID.q * published.position_density(Q)) * GRID.dq)
+    assert abs(X - float(start.X)) > 1e-2
+    assert float(observe(V, mine).X) == pytest.approx(X, abs=1e-7)
+    R = _rk4(lambda P: published.vector_field(P, work, hotter, FIELD), P, dt, steps)
+    assert float(jnp.max(jnp.abs(R - Q))) > 1e-4
+
+
+def test_the_published_field_keeps_the_norm(work):
+    P = jnp.asarray(np.random.default_rng(1).standard_normal((GRID.p_points, DEPTH + 1, GRID.q_points)))
+    change = published.vector_field(P, work, TEMPERATURE, FIELD)
+    assert float(jnp.max(jnp.abs(change))) > 1.0
+    assert abs(float(jnp.sum(published.position_density(change)))) < 1e-12 * float(jnp.max(jnp.abs(change)))
+
+
+def test_the_smallest_count_that_meets_the_target():
+    assert stirling_cycle.coarsest(lambda n: 1e-2 / n**2) == 10
+    assert stirling_cycle.coarsest(lambda n: 0.0) == 1
+
+
+def test_the_search_and_the_timed_cycle_give_one_work():
+    setting = stirling_cycle.Setting(1.0, 1, 0.5, 0.8, 6.4, 1)
+    engine = stirling_cycle.oscillator_of(setting, 1)
+    V = jt.equilibrium(engine, stirling_cycle.CYCLE.beta_hot, stirling_cycle.CYCLE.x_start).V
+    timed = float(stirling_cycle.library_cycle(engine, 6)(V))
+    assert float(stirling_cycle.library_search(engine)(V, 6)) == pytest.approx(timed, rel=1e-10)
+    assert abs(timed) > 0.1
+
+
+def test_a_missing_qutip_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "qutip", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxthermo\[bench\]'"):
+        equilibrium_vs_qutip.run(quick=True)
+
+
+def _rk4(field, y, dt, steps):
+    def step(_, y):
+        k1 = field(y)
+        k2 = field(y + 0.5 * dt * k1)
+        k3 = field(y + 0.5 * dt * k2)
+        k4 = field(y + dt * k3)
+        return y + dt / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+
+    return jax.jit(lambda y: jax.lax.fori_loop(0, steps, step, y))(y)
