@@ -64,4 +64,4 @@ def stability_extents(solver: diffrax.AbstractSolver) -> tuple[float, float]:
                 return float(radius - 0.02)
         return 60.0
 
-    return reach(-1.0, 1e-12), max(reach(1j, 1e-3), 0.02)
+    return reach(-1.0 + 0.0j, 1e-12), max(reach(1.0j, 1e-3), 0.02)

@@ -87,12 +87,10 @@ class SplitStep(diffrax.AbstractSolver):
         # The estimate is that of the second-order result, also where the fourth-order one goes on.
         return 3.0
 
-    def init(self, terms: DrivenTerm, t0: Any, t1: Any, y0: Driven, args: Any) -> Noise:
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any) -> Noise:
         return noise_of(_bare(terms).work)
 
-    def step(
-        self, terms: DrivenTerm, t0: Any, t1: Any, y0: Driven, args: Any, solver_state: Noise, made_jump: Any
-    ) -> Any:
+    def step(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any, solver_state: Noise, made_jump: Any) -> Any:
         terms = _bare(terms)
         begin = Driven(to_spectrum(y0.V, terms.work), y0.totals)
         middle = 0.5 * (t0 + t1)
@@ -103,7 +101,7 @@ class SplitStep(diffrax.AbstractSolver):
         y1, y_error = (Driven(from_spectrum(y.V, terms.work), y.totals) for y in (end, error))
         return y1, y_error, {"y0": y0, "y1": y1}, solver_state, diffrax.RESULTS.successful
 
-    def func(self, terms: DrivenTerm, t0: Any, y0: Driven, args: Any) -> Driven:
+    def func(self, terms: Any, t0: Any, y0: Driven, args: Any) -> Driven:
         return terms.vf(t0, y0, args)
 
 
