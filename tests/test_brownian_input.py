@@ -134,7 +134,7 @@ def test_drive_names_a_bad_step(state):
 def test_a_state_of_another_grid_or_hierarchy_is_refused(state):
     with pytest.raises(ValueError, match="`state` must be on the oscillator's grid"):
         jt.drive(kramers(grid=jt.PhaseGrid(5.0, 0.4, 6.0, 0.6)), 1.0, 0.5, TIMES, state)
-    with pytest.raises(ValueError, match="`state` must have the oscillator's hierarchy"):
+    with pytest.raises(ValueError, match="`state` must come from the oscillator's own bath"):
         jt.drive(jt.quantum_oscillator(QUARTIC, 1.0, 1, 1, GRID), 1.0, 0.5, TIMES, state)
 
 

@@ -1,5 +1,6 @@
 """A driven trajectory of the oscillator, with its work and heat."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import diffrax
@@ -27,7 +28,7 @@ from jaxthermo.checks import (
     require_times,
 )
 from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.integrate import status_of, unreached_as_nan
+from jaxthermo.solve.integrate import STATUS, status_of, unreached_as_nan
 
 if TYPE_CHECKING:
     import xarray
@@ -65,7 +66,6 @@ def course(
     *,
     solver: diffrax.AbstractSolver | None = None,
     steps: int | None = None,
-    dt: Any = None,
     tolerance: float = TOLERANCE,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = MAX_STEPS,
@@ -73,7 +73,7 @@ def course(
     """`drive` as a pure function of arrays, to be jitted, vmapped and differentiated.
 
     Shapes     V: (p_points, members, q_points) on the grid; ts: (times,), increasing; results: (times, ...)
-    `steps` fixed steps between neighbouring times, or fixed steps `dt`, or error control at `tolerance`. The default
+    `steps` fixed steps between neighbouring times, or error control at `tolerance`. The default
     adjoint is forward mode; for grad pass `adjoint=diffrax.RecursiveCheckpointAdjoint()` and a `max_steps` near the
     number of steps needed.
     """
@@ -83,7 +83,6 @@ def course(
     def measure(t: Any, y: Driven, args: Any) -> Any:
         return observe(y.V, work, t), y.totals
 
-    controller, first = _controller(ts, steps, dt, tolerance, grid)
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
         solution = diffrax.diffeqsolve(
@@ -91,10 +90,10 @@ def course(
             _default(oscillator) if solver is None else solver,
             t0=ts[0],
             t1=ts[-1],
-            dt0=first,
+            dt0=None,
             y0=start(V),
             saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=measure), diffrax.SubSaveAt(t1=True)]),
-            stepsize_controller=controller,
+            stepsize_controller=_controller(ts, steps, tolerance, grid),
             max_steps=max_steps,
             throw=False,
             adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
@@ -112,21 +111,19 @@ def course(
     )
 
 
-def _controller(ts: Any, steps: int | None, dt: Any, tolerance: float, grid: Any) -> tuple[Any, Any]:
+def _controller(ts: Any, steps: int | None, tolerance: float, grid: Any) -> Any:
     """Steps end on every time asked for: a split step knows the state at its ends only."""
     if steps is not None:
         parts = jnp.arange(steps) / steps
         between = ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts
-        return diffrax.StepTo(ts=jnp.concatenate([between.ravel(), ts[-1:]])), None
-    if dt is not None:
-        return diffrax.ClipStepSizeController(diffrax.ConstantStepSize(), step_ts=ts), dt
+        return diffrax.StepTo(ts=jnp.concatenate([between.ravel(), ts[-1:]]))
     cell = np.sqrt(grid.dq * grid.dp)
 
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.sum(scaled.V**2)) * cell
 
     adaptive = diffrax.PIDController(rtol=0.0, atol=tolerance, norm=norm)
-    return diffrax.ClipStepSizeController(adaptive, step_ts=ts), None
+    return diffrax.ClipStepSizeController(adaptive, step_ts=ts)
 
 
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
@@ -162,9 +159,9 @@ def drive(
     Source     Koyanagi & Tanimura 2024, Sec. III.2
 
     The solver is `SplitStep` with error control (`tolerance`, per step) for Ohmic baths, diffrax.Tsit5 for others; any
-    explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps. Steps end at every time in ts, so
-    give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and `attrs["status"]`
-    says why; it also says if the state touched the rim of the grid.
+    explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
+    ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
+    `attrs["status"]` says why; it also says if the state touched the rim of the grid.
     """
     from jaxthermo.brownian.labels import labelled
 
@@ -173,6 +170,7 @@ def drive(
     protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
     betas, fields = check_protocol(protocol, ts)
     require_double_for(tolerance, tolerance)
+    started_here = state is None
     if state is None:
         if oscillator.grid is None:
             oscillator = eqx.tree_at(
@@ -180,10 +178,18 @@ def drive(
             )
         state = equilibrium(oscillator, betas[0], fields[0])
     V, grid = _starting(oscillator, state, betas[0]), state.grid
+    steps = None
     if dt is not None:
-        dt = _checked_step(oscillator, grid, solver, dt, betas, fields)
-    done = _compiled(oscillator, protocol, V, ts, grid, solver=solver, dt=dt, tolerance=tolerance, max_steps=max_steps)
-    return labelled(oscillator, grid, ts, done, {"tolerance": tolerance})
+        step = float(_checked_step(oscillator, grid, solver, dt, betas, fields))
+        # A hair's breadth is not worth one more step.
+        steps = max(1, math.ceil(float(jnp.max(ts[1:] - ts[:-1])) / step - 1e-9))
+    done = _compiled(
+        oscillator, protocol, V, ts, grid, solver=solver, steps=steps, tolerance=tolerance, max_steps=max_steps
+    )
+    dataset = labelled(oscillator, grid, ts, done, {"tolerance": tolerance, "dt": dt})
+    if started_here and dataset.attrs["status"] == STATUS[0] and state.status != STATUS[0]:
+        dataset.attrs["status"] = f"start {state.status}"
+    return dataset
 
 
 def _is_none(leaf: Any) -> bool:
@@ -206,11 +212,24 @@ def _starting(oscillator: Oscillator, state: Any, beta: Any) -> Field:
     if oscillator.grid is not None and oscillator.grid != state.grid:
         raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
     own, given = oscillator.bath, state.work.oscillator.bath
-    if type(own) is not type(given) or (own.modes, own.depth) != (given.modes, given.depth):
-        raise ValueError("`state` must have the oscillator's hierarchy, but its bath has other modes or another depth")
+    # The members are measured in units of the bath's noise, so they mean something else in another bath.
+    if not (_shape(own) == _shape(given) and _same(own, given)):
+        raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
+    if not _same(oscillator.hbar, state.work.oscillator.hbar):
+        raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
     if isinstance(own, OhmicBath) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
         return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
     return state.V
+
+
+def _shape(bath: Any) -> Any:
+    return jax.tree.structure(bath)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether all arrays agree, as far as they are known."""
+    pairs = zip(jax.tree.leaves(eqx.filter(a, eqx.is_array)), jax.tree.leaves(eqx.filter(b, eqx.is_array)), strict=True)
+    return all(not is_known(x, y) or np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs)
 
 
 def _checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas: Any, fields: Any) -> Float[Array, ""]:

@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, Float
 
@@ -22,6 +23,8 @@ from jaxthermo.solve.constant import frozen
 # Of the linear solve, in the 2-norm of all members, relative to the first guess.
 TOLERANCE = 1e-11
 RESTART, MAX_RESTARTS = 40, 12
+# Largest |dW_0/dt| of a state that may be called stationary.
+CONVERGED = 1e-6
 # Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
 FAMILY = slice(STEPS // 2, None, 2)
 
@@ -48,6 +51,12 @@ class State(eqx.Module):
     def wigner(self) -> Float[Array, "q p"]:
         """The Wigner function (classically the phase-space density) W_0(q, p) of one state."""
         return wigner(self.V, self.work).T
+
+    @property
+    def status(self) -> Any:
+        """ "ok", or "not converged" where the residual says that the search failed; for a batch an array of words."""
+        words = np.where(np.asarray(self.residual) < CONVERGED, "ok", "not converged")
+        return str(words) if words.ndim == 0 else words
 
     @property
     def norm(self) -> Float[Array, "*batch"]:
@@ -97,7 +106,8 @@ def equilibrium(oscillator: Any, beta: Any, x: Any) -> State:
     Source     Koyanagi & Tanimura 2024, Sec. III
 
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
-    not its iterations; baths other than `OhmicBath`: forward mode). `residual` is max |dW_0/dt|. Windows of
+    not its iterations; baths other than `OhmicBath`: forward mode). `residual` is max |dW_0/dt|, and `status` says
+    whether it is small. Windows of
     `SwitchedBaths` are taken at t = 0.
     """
     check_oscillator(oscillator)
