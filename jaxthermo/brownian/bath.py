@@ -129,9 +129,9 @@ class DrudeBath(eqx.Module):
     Raises     as `OhmicBath`
     Source     Tanimura 2015, J. Chem. Phys. 142, 144110, in the form with the velocity in the friction
 
-    Experimental: its truncated hierarchy can be unstable on a wide grid (strong coupling, small depth), and `equilibrium`
-    then says "not converged" in its `status`. Momentum fluctuations stay finite as K grows. At w_D = nu_k two exponentials
-    coincide and the coefficients diverge; move w_D.
+    Experimental: its truncated hierarchy can be unstable on a wide grid (strong coupling, small depth), and
+    `equilibrium` then says "not converged" in its `status`. Momentum fluctuations stay finite as K grows. At w_D = nu_k
+    two exponentials coincide and the coefficients diverge; move w_D.
     """
 
     strength: Float[Array, ""]
