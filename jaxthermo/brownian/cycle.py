@@ -105,12 +105,17 @@ def stationary_turn(
         return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
 
     both = jax.tree.map(extrapolated, coarse.course, fine.course)
-    # The state stays one that a run has been in.
-    both = eqx.tree_at(
-        lambda c: (c.V, c.status), both, (fine.course.V, jnp.maximum(coarse.course.status, fine.course.status))
-    )
+    # The state stays one that a run has been in, and so does what watches over it.
+    last = (fine.course.V, fine.course.measured.edge, fine.course.measured.tail, fine.course.measured.min_wigner)
+    status = jnp.maximum(coarse.course.status, fine.course.status)
+    both = eqx.tree_at(_from_one_run, both, (*last, status))
     correction = jnp.abs(fine.work - coarse.work)
     return Turn(both, fine.times, fine.residual, coarse.cycles + fine.cycles, correction)
+
+
+def _from_one_run(course: Course) -> Any:
+    measured = course.measured
+    return course.V, measured.edge, measured.tail, measured.min_wigner, course.status
 
 
 def _turn(

@@ -52,7 +52,8 @@ def quantum_oscillator(
     Source     Koyanagi & Tanimura 2024, Sec. III; Ikeda & Tanimura 2019
 
     poles = 0 is the high-temperature quantum equation. <p^2>, and with it energy, heat and entropy, grows like the
-    logarithm of `poles` for a strictly Ohmic bath; <q>, <q^2> and work converge.
+    logarithm of `poles` for a strictly Ohmic bath; <q>, <q^2> and work at
+    constant temperature converge; works of a changing temperature see `OhmicBath.thermostat`.
     """
     bath = strength if isinstance(strength, DrudeBath | SwitchedBaths | OhmicBath) else None
     if bath is None:
