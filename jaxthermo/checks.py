@@ -1,5 +1,6 @@
 """Checks made once, at the door of a solve. Values under a jax transformation are not looked at."""
 
+import operator
 from typing import Any
 
 import jax
@@ -30,6 +31,17 @@ def require_scalar(name: str, value: Any) -> Float[Array, ""]:
     if array.shape != ():
         raise ValueError(f"`{name}` must be a scalar (batch with jax.vmap), but has shape {array.shape}")
     return array
+
+
+def require_integer(name: str, value: Any, least: int) -> int:
+    """An integer >= least, or a ValueError that names the argument; True and False are not numbers here."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise ValueError(f"`{name}` must be an integer >= {least}, but is {value!r}") from None
+    if isinstance(value, bool) or count < least:
+        raise ValueError(f"`{name}` must be an integer >= {least}, but is {value!r}")
+    return count
 
 
 def require_finite(name: str, value: Any) -> None:

@@ -1,7 +1,6 @@
 """Heat baths as sums of decaying exponentials: white noise, friction, and the modes of the hierarchy."""
 
 import itertools
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.schedule import rate_at
 
 MAX_POLES = 6
@@ -303,12 +302,7 @@ def multi_indices(modes: int, depth: int) -> np.ndarray:
 
 
 def _order(name: str, value: Any) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise ValueError(f"`{name}` must be an integer >= 0, but is {value!r}") from None
-    if isinstance(value, bool) or count < 0:
-        raise ValueError(f"`{name}` must be an integer >= 0, but is {value!r}")
+    count = require_integer(name, value, 0)
     if name == "poles" and count > MAX_POLES:
         raise ValueError(f"`poles` must be <= {MAX_POLES}, but is {count}")
     return count

@@ -1,6 +1,5 @@
 """The driven Potts ring: parameters, and nothing of time stepping."""
 
-import operator
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.potts.rates import Arrhenius, BondRates
 
 
@@ -40,7 +39,7 @@ class PottsRing(eqx.Module):
         energies: Any = None,
         rates: Any = None,
     ):
-        self.q = _states(q)
+        self.q = require_integer("q", q, 2)
         self.coupling = require_scalar("coupling", coupling)
         self.force = force if callable(force) else require_scalar("force", force)
         self.prefactor = require_scalar("prefactor", prefactor)
@@ -80,13 +79,3 @@ def require_beta(beta: Any) -> None:
     require_finite("beta", beta)
     if is_known(beta) and not np.all(np.asarray(beta) >= 0):
         raise ValueError(f"`beta` must be >= 0, but is {np.asarray(beta)}")
-
-
-def _states(q: Any) -> int:
-    try:
-        count = operator.index(q)
-    except TypeError:
-        raise ValueError(f"`q` must be an integer >= 2, but is {q!r}") from None
-    if isinstance(q, bool) or count < 2:
-        raise ValueError(f"`q` must be an integer >= 2, but is {q!r}")
-    return count
