@@ -3,6 +3,7 @@
 from jaxthermo import brownian as brownian
 from jaxthermo import potts as potts
 from jaxthermo import protocols as protocols
+from jaxthermo import search as search
 from jaxthermo.brownian import DrudeBath as DrudeBath
 from jaxthermo.brownian import OhmicBath as OhmicBath
 from jaxthermo.brownian import PhaseGrid as PhaseGrid
@@ -12,9 +13,14 @@ from jaxthermo.brownian import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian import classical_oscillator as classical_oscillator
 from jaxthermo.brownian import drive as drive
 from jaxthermo.brownian import equilibrium as equilibrium
+from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
+from jaxthermo.search import minimum_work as minimum_work
+from jaxthermo.search import optimal_ramp as optimal_ramp
+from jaxthermo.search import optimise_cycle as optimise_cycle
+from jaxthermo.thermo.along import potentials as potentials
 
 __version__ = "0.1.0"

@@ -35,6 +35,11 @@ def provenance(parameters: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def recorded(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that `provenance` wrote into the attributes of a dataset."""
+    return json.loads(attrs.get("parameters", "{}"))
+
+
 def checkout() -> tuple[str, str]:
     """Commit, and "true" or "false" for uncommitted changes; both "unknown" unless the package runs from a checkout."""
     root = Path(__file__).resolve().parents[1]

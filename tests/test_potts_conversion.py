@@ -48,3 +48,16 @@ def test_bad_arguments_are_named(case):
     arguments, more, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         jt.potts.maximum_power(*arguments, **more)
+
+
+def test_climbing_reaches_the_uniform_optimum():
+    """In the uniform phase the optimum solves tanh[beta (f1 + f2)/2] = -beta f2/2; at q = 2 it is the global one."""
+    best = jt.potts.climb_power(q=3, coupling=-1.0, prefactor=0.1, forward_force=1.0, beta=1.0, force2=-0.4, steps=3)
+    start = jt.potts.maximum_power(q=3, coupling=-1.0, prefactor=0.1, forward_force=1.0, beta=1.0)
+    assert best.power > start.power and best.kind in ("fixed point", "limit cycle")
+    assert np.isclose(best.efficiency, -best.force2)
+
+
+def test_climbing_names_bad_input():
+    with pytest.raises(ValueError, match="`force2`"):
+        jt.potts.climb_power(3, -1.0, 0.1, 1.0, 1.0, 0.2)

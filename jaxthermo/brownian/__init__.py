@@ -9,8 +9,11 @@ from jaxthermo.brownian.drive import drive as drive
 from jaxthermo.brownian.equilibrium import State as State
 from jaxthermo.brownian.equilibrium import equilibrium as equilibrium
 from jaxthermo.brownian.grid import PhaseGrid as PhaseGrid
+from jaxthermo.brownian.kept import state_of as state_of
 from jaxthermo.brownian.oscillator import Oscillator as Oscillator
 from jaxthermo.brownian.oscillator import classical_oscillator as classical_oscillator
 from jaxthermo.brownian.oscillator import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian.potential import Polynomial as Polynomial
+from jaxthermo.brownian.quasistatic import planck_potential as planck_potential
+from jaxthermo.brownian.quasistatic import quasi_static as quasi_static
 from jaxthermo.brownian.stepper import SplitStep as SplitStep

@@ -50,17 +50,19 @@ def grid_for(oscillator: Oscillator, betas: Any, fields: Any) -> PhaseGrid:
     if isinstance(oscillator.bath, SwitchedBaths):
         betas = np.concatenate([betas, np.asarray(oscillator.bath.betas)])
     corners = {(b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
-    reaches = [_reach(oscillator, beta, x) for beta, x in corners]
+    reaches = [reach_of(oscillator, beta, x) for beta, x in corners]
     widest = Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
     dq, dp = np.pi / widest.k, np.pi / widest.y
     return PhaseGrid(dq * np.ceil(widest.q / dq), dq, dp * np.ceil(widest.p / dp), dp)
 
 
-def _reach(oscillator: Oscillator, beta: float, x: float) -> Reach:
+def reach_of(oscillator: Oscillator, beta: float, x: float) -> Reach:
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    q = _confined(oscillator, beta, x)
+    q = confined(oscillator, beta, x)
     energy = _energy(oscillator, q, x)
-    if oscillator.quantum:
+    # Where the mesh cannot hold the thermal momenta, the wavelength is far below it and the state is classical.
+    held = np.pi * hbar / (q[1] - q[0]) > WIDTHS * np.sqrt(mass / beta)
+    if oscillator.quantum and held:
         density, p2 = _canonical(energy, q, beta, mass, hbar)
     else:
         density, p2 = np.exp(-beta * (energy - energy.min())), mass / beta
@@ -89,7 +91,7 @@ def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
     return jax.vmap(lambda s: jnp.asarray(potential(s)) - x * jnp.asarray(coordinate(s)))(q)
 
 
-def _confined(oscillator: Oscillator, beta: float, x: float) -> np.ndarray:
+def confined(oscillator: Oscillator, beta: float, x: float) -> np.ndarray:
     """A mesh that reaches on both sides to where the canonical density is negligible."""
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     reach = 1e-3

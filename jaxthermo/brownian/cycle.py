@@ -67,6 +67,7 @@ def stationary_turn(
     solver: diffrax.AbstractSolver | None = None,
     reverse: bool = False,
     guess: Field | None = None,
+    keep_states: bool = False,
 ) -> Turn:
     """`run_cycle` as a pure function of arrays with fixed steps, to be jitted, vmapped and differentiated.
 
@@ -93,7 +94,11 @@ def stationary_turn(
         follow = _backward if reverse else follow_forward
         start = follow(advance, found.x, args)
         return Turn(
-            turn(start, args), times_of(cycle, points), found.residual * cell, found.applications, jnp.zeros(())
+            turn(start, args, keep_states=keep_states),
+            times_of(cycle, points),
+            found.residual * cell,
+            found.applications,
+            jnp.zeros(()),
         )
 
     coarse = periodic(steps, guess)
@@ -106,16 +111,22 @@ def stationary_turn(
 
     both = jax.tree.map(extrapolated, coarse.course, fine.course)
     # The state stays one that a run has been in, and so does what watches over it.
-    last = (fine.course.V, fine.course.measured.edge, fine.course.measured.tail, fine.course.measured.min_wigner)
+    last = (
+        fine.course.V,
+        fine.course.measured.edge,
+        fine.course.measured.tail,
+        fine.course.measured.min_wigner,
+        fine.course.history,
+    )
     status = jnp.maximum(coarse.course.status, fine.course.status)
-    both = eqx.tree_at(_from_one_run, both, (*last, status))
+    both = eqx.tree_at(_from_one_run, both, (*last, status), is_leaf=lambda leaf: leaf is None)
     correction = jnp.abs(fine.work - coarse.work)
     return Turn(both, fine.times, fine.residual, coarse.cycles + fine.cycles, correction)
 
 
 def _from_one_run(course: Course) -> Any:
     measured = course.measured
-    return course.V, measured.edge, measured.tail, measured.min_wigner, course.status
+    return course.V, measured.edge, measured.tail, measured.min_wigner, course.history, course.status
 
 
 def _turn(
@@ -127,15 +138,16 @@ def _turn(
     steps: int,
     solver: diffrax.AbstractSolver | None,
     reverse: bool,
+    keep_states: bool = False,
 ) -> Course:
     """One cycle from the state V."""
     oscillator, cycle = args
     times, protocol = times_of(cycle, points), Protocol(cycle.beta, cycle.x)
     if solver is None:
-        return march(oscillator, protocol, V, times, grid, steps)
+        return march(oscillator, protocol, V, times, grid, steps, keep_states)
     # diffrax counts the step that ends a run.
     adjoint: Any = diffrax.RecursiveCheckpointAdjoint() if reverse else diffrax.ForwardMode()
-    limits = {"steps": steps, "max_steps": steps * (times.shape[0] - 1) + 1}
+    limits: dict[str, Any] = {"keep_states": keep_states, "steps": steps, "max_steps": steps * (times.shape[0] - 1) + 1}
     return course(oscillator, protocol, V, times, grid, solver=solver, adjoint=adjoint, **limits)
 
 
@@ -159,6 +171,7 @@ def run_cycle(
     points: int = POINTS,
     steps: int | None = None,
     max_cycles: int = MAX_CYCLES,
+    keep_states: bool = False,
 ) -> "xarray.Dataset":
     """The stationary cycle of an engine as a labelled dataset over `time`, one period long.
 
@@ -170,7 +183,8 @@ def run_cycle(
 
     attrs: `work` (physical, per cycle), `heat`, `residual` (2-norm of what one more cycle changes; sought below `tol`),
     `cycles` run, `step_error` (estimated error of the work from the time step: the step is halved until what that
-    changes is below `tol` times the energy span of the cycle, unless `steps` fixes it), `status`.
+    changes is below `tol` times the energy span of the cycle, unless `steps` fixes it), `status`. `keep_states` adds
+    the whole hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`.
     """
     from jaxthermo.brownian.labels import TOUCHED, labelled
     from jaxthermo.solve.integrate import STATUS
@@ -200,6 +214,7 @@ def run_cycle(
             max_cycles=max_cycles,
             solver=solver,
             guess=guess,
+            keep_states=keep_states,
         )
 
     done = turn(count, None)
@@ -212,7 +227,9 @@ def run_cycle(
         cycles += int(done.cycles)
         if not step_error > tol * float(np.ptp(np.asarray(done.course.measured.U))):
             break
-    dataset = labelled(oscillator, grid, done.times, done.course, {"cycle": cycle, "tol": tol})
+    dataset = labelled(
+        oscillator, grid, done.times, done.course, {"cycle": cycle, "tol": tol, "points": points, "steps": count}
+    )
     if dataset.attrs["status"] in (STATUS[0], TOUCHED) and not float(done.residual) <= tol:
         dataset.attrs["status"] = "not periodic"
     dataset.attrs |= {

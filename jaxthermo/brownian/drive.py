@@ -53,6 +53,7 @@ class Course(eqx.Module):
     x: Float[Array, " times"]
     totals: Float[Array, "times 4"]
     V: Field
+    history: Float[Array, "times p n q"] | None  # the states at those times, where they are kept
     status: Int[Array, ""]
     steps: Int[Array, ""]
 
@@ -69,6 +70,7 @@ def course(
     tolerance: float = TOLERANCE,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = MAX_STEPS,
+    keep_states: bool = False,
 ) -> Course:
     """`drive` as a pure function of arrays, to be jitted, vmapped and differentiated.
 
@@ -81,7 +83,7 @@ def course(
     term = DrivenTerm(work, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
-        return observe(y.V, work, t), y.totals
+        return observe(y.V, work, t), y.totals, y.V if keep_states else None
 
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -99,13 +101,14 @@ def course(
             adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
         )
     saved: Any = solution.ys
-    measured, totals = jax.tree.map(unreached_as_nan, saved[0])
+    measured, totals, history = jax.tree.map(unreached_as_nan, saved[0])
     return Course(
         measured=measured,
         beta=jax.vmap(lambda t: value_at(protocol.beta, t))(ts),
         x=jax.vmap(lambda t: value_at(protocol.x, t))(ts),
         totals=totals,
         V=saved[1].V[0],
+        history=history,
         status=status_of(solution),
         steps=solution.stats["num_steps"],
     )
@@ -144,6 +147,7 @@ def drive(
     dt: Any = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
+    keep_states: bool = False,
 ) -> "xarray.Dataset":
     """The oscillator under schedules beta(t) and x(t), as a labelled dataset over `time`.
 
@@ -161,7 +165,8 @@ def drive(
     The solver is `SplitStep` with error control (`tolerance`, per step) for Ohmic baths, diffrax.Tsit5 for others; any
     explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
     ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
-    `attrs["status"]` says why; it also says if the state touched the rim of the grid.
+    `attrs["status"]` says why; it also says if the state touched the rim of the grid. `keep_states` adds the whole
+    hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`.
     """
     from jaxthermo.brownian.labels import labelled
 
@@ -177,14 +182,23 @@ def drive(
                 lambda o: o.grid, oscillator, grid_for(oscillator, betas, fields), is_leaf=_is_none
             )
         state = equilibrium(oscillator, betas[0], fields[0])
-    V, grid = _starting(oscillator, state, betas[0]), state.grid
+    V, grid = starting_members(oscillator, state, betas[0]), state.grid
     steps = None
     if dt is not None:
         step = float(_checked_step(oscillator, grid, solver, dt, betas, fields))
         # A hair's breadth is not worth one more step.
         steps = max(1, math.ceil(float(jnp.max(ts[1:] - ts[:-1])) / step - 1e-9))
     done = _compiled(
-        oscillator, protocol, V, ts, grid, solver=solver, steps=steps, tolerance=tolerance, max_steps=max_steps
+        oscillator,
+        protocol,
+        V,
+        ts,
+        grid,
+        solver=solver,
+        steps=steps,
+        tolerance=tolerance,
+        max_steps=max_steps,
+        keep_states=keep_states,
     )
     dataset = labelled(oscillator, grid, ts, done, {"tolerance": tolerance, "dt": dt})
     if started_here and dataset.attrs["status"] == STATUS[0] and state.status != STATUS[0]:
@@ -206,9 +220,12 @@ def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.n
     return np.asarray(betas), np.asarray(fields)
 
 
-def _starting(oscillator: Oscillator, state: Any, beta: Any) -> Field:
+def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
+    """The members of a state, written for the temperature it is to meet; ValueError if it is another oscillator's."""
     if not isinstance(state, State):
-        raise ValueError(f"`state` must come from jt.equilibrium or a drive, but is {type(state).__name__}")
+        raise ValueError(
+            f"`state` must come from jt.equilibrium or jt.brownian.state_of, but is {type(state).__name__}"
+        )
     if oscillator.grid is not None and oscillator.grid != state.grid:
         raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
     own, given = oscillator.bath, state.work.oscillator.bath

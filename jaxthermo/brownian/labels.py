@@ -73,6 +73,13 @@ def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[
     )
     for name, (units, long_name) in VARIABLES.items():
         dataset[name].attrs = {"units": units, "long_name": long_name}
+    if done.history is not None:
+        dataset["members"] = (("time", "momentum", "member", "position"), np.asarray(done.history))
+        dataset["members"].attrs = {
+            "units": "1/action",
+            "long_name": "members of the hierarchy, in the library's frame",
+        }
+        dataset = dataset.assign_coords(momentum=grid.p, position=grid.q)
     status = STATUS[int(done.status)]
     edge = float(np.nanmax(series["edge"]))
     if status == STATUS[0] and not edge < EDGE:

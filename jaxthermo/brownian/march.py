@@ -22,7 +22,13 @@ from jaxthermo.solve.integrate import FAILED, OK
 
 
 def march(
-    oscillator: Oscillator, protocol: Protocol, V: Field, ts: Float[Array, " times"], grid: PhaseGrid, steps: int
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    grid: PhaseGrid,
+    steps: int,
+    keep_states: bool = False,
 ) -> Course:
     """`course` by `steps` second-order split steps from each time to the next.
 
@@ -42,12 +48,15 @@ def march(
             return strang(term, noise, y, begin, begin + h)
 
         y = jax.lax.fori_loop(0, steps, step, y)
-        return y, (observe(from_spectrum(y.V, work), work, t1), y.totals)
+        return y, measure(from_spectrum(y.V, work), y.totals, t1)
+
+    def measure(V: Field, totals: Array, t: Any) -> Any:
+        return observe(V, work, t), totals, V if keep_states else None
 
     begin = start(to_spectrum(V, work))
     end, later = jax.lax.scan(advance, begin, (ts[:-1], ts[1:]))
-    first = observe(V, work, ts[0]), begin.totals
-    measured, totals = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
+    first = measure(V, begin.totals, ts[0])
+    measured, totals, history = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
     finite = jnp.all(jnp.isfinite(end.V))
     return Course(
         measured=measured,
@@ -55,6 +64,7 @@ def march(
         x=jax.vmap(lambda t: value_at(protocol.x, t))(ts),
         totals=totals,
         V=from_spectrum(end.V, work),
+        history=history,
         status=jnp.where(finite, OK, FAILED).astype(jnp.int32),
         steps=jnp.asarray(steps * (ts.shape[0] - 1), jnp.int32),
     )

@@ -1,5 +1,6 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
 
+from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
 from jaxthermo.potts.conversion import output_power as output_power

@@ -114,6 +114,11 @@ def _ramp(t: Float[Array, ""], begin: Float[Array, ""], end: Float[Array, ""]) -
     return jnp.clip((t - begin) / (end - begin), 0.0, 1.0)
 
 
+def cycle_from_record(record: dict[str, Any]) -> StirlingCycle:
+    """The cycle that the provenance of a dataset describes."""
+    return StirlingCycle(**{name: value for name, value in record.items() if name != "class"})
+
+
 def check_cycle(cycle: Any) -> None:
     """Raise a ValueError that names the first impossible parameter of a cycle."""
     if not isinstance(cycle, StirlingCycle):

@@ -1,0 +1,47 @@
+"""Entropy of a phase-space density, and the exact bound that it sets for minimum work."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.grid import backward, forward
+from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.observables import low_members, moments
+
+
+def gibbs_entropy(V: Field, work: Workspace) -> Float[Array, ""]:
+    """-integral of W ln(2 pi hbar |W|) dq dp of a classical density.
+
+    Far from its support a density is rounding errors of both signs, whose contributions cancel in this form.
+    """
+    grid = work.grid
+    W = V[:, 0]
+    empty = W == 0.0
+    logarithm = jnp.log(2.0 * np.pi * work.oscillator.hbar * jnp.abs(jnp.where(empty, 1.0, W)))
+    return -jnp.sum(W * logarithm) * (grid.dq * grid.dp)
+
+
+def information_planck(V: Field, work: Workspace, beta: Any, x: Any) -> Float[Array, ""]:
+    """Xi_info = S_Gibbs - beta U + x~ X = Xi_qst - KL(W || W_eq(beta, x)), below any Xi_neq of a classical state."""
+    now = moments(V[:, low_members(work.oscillator)], work, 0.0)
+    return gibbs_entropy(V, work) - beta * (now.U - x * now.X)
+
+
+def entropy_production_rate(V: Field, work: Workspace, beta: Any) -> Float[Array, ""]:
+    """gamma beta integral of (p W/m + T d_p W)^2 / W dq dp >= 0: what the Kramers equation adds to S_Gibbs - beta Q.
+
+    Where the density has fallen to rounding errors it is left out.
+    """
+    grid, oscillator = work.grid, work.oscillator
+    W = V[:, 0]
+    spectrum = forward(grid.dp, grid.p, grid.y) @ W
+    side = grid.p_side
+    y = jnp.asarray(grid.y[1:])[:, None]
+    turned = jnp.concatenate([jnp.zeros_like(spectrum[:1]), -y * spectrum[side + 1 :], y * spectrum[1 : side + 1]])
+    slope = backward(grid.dp, grid.p, grid.y) @ turned
+    flux = jnp.asarray(grid.p)[:, None] * W / oscillator.mass + slope / beta
+    kept = jnp.max(W) * 1e-9 < W
+    density = jnp.where(kept, flux**2 / jnp.where(kept, W, 1.0), 0.0)
+    return oscillator.bath.friction() * beta * jnp.sum(density) * (grid.dq * grid.dp)

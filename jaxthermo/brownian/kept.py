@@ -1,0 +1,45 @@
+"""States of a driven solve that were kept in its dataset."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxthermo.brownian.equilibrium import State
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import members_of, workspace
+from jaxthermo.brownian.observables import observe
+from jaxthermo.brownian.oscillator import check_oscillator
+
+if TYPE_CHECKING:
+    import xarray
+
+NOT_KEPT = "`dataset` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
+
+
+def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
+    """The state nearest to one time of a dataset made with `keep_states=True`, to be driven on or looked at.
+
+    Raises     ValueError if the dataset has no states, or the oscillator's hierarchy is not that of its states
+    """
+    check_oscillator(oscillator)
+    if "members" not in dataset:
+        raise ValueError(NOT_KEPT)
+    grid = grid_of(dataset)
+    if len(members_of(oscillator)) != dataset.sizes["member"]:
+        raise ValueError(
+            f"`oscillator` must have the {dataset.sizes['member']} members of the dataset's states, "
+            f"but has {len(members_of(oscillator))}"
+        )
+    index = int(np.abs(np.asarray(dataset.time) - float(time)).argmin())
+    here = dataset.isel(time=index)
+    V = jnp.asarray(here["members"].values)
+    work = workspace(oscillator, grid)
+    beta, x = (jnp.asarray(float(here[name])) for name in ("beta", "x"))
+    return State(V, work, beta, x, observe(V, work, float(here.time)), jnp.asarray(jnp.nan))
+
+
+def grid_of(dataset: "xarray.Dataset") -> PhaseGrid:
+    """The phase grid that a dataset was made on."""
+    return PhaseGrid(**json.loads(dataset.attrs["parameters"])["grid"])

@@ -1,0 +1,213 @@
+"""What quantum bath and Moyal bracket add to ln Z, tabulated over inverse temperature and field, kept on disk."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.polynomial import chebyshev
+
+from jaxthermo.brownian.automatic import reach_of
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.scaled import scaled_means
+from jaxthermo.checks import is_known
+from jaxthermo.scans.lanes import map_lanes
+
+# Chebyshev nodes in sqrt(beta) and in x. At high temperature a quartic wall gives <q^2> ~ beta^(-1/2), so that the
+# integrand is smooth in sqrt(beta), not in beta.
+BETA_NODES = 14
+# Of the coefficients in x, and the distance that sets how many are needed, see `_field_nodes`.
+RESOLVED, NEAREST = 1e-6, 1.8
+# Equilibria that one thread solves at a stretch.
+CHUNK = 8
+# Share of the reach of `reach_of`, which is where a density has fallen to 1e-13, that the grid must hold.
+SHARE = 0.95
+FORMAT = 1
+
+
+class PlanckTable(eqx.Module):
+    """-integral_0^beta [H(b, x) - H_cl(b, x)] db as a Chebyshev series in sqrt(beta) and x.
+
+    Attributes `maxwell_defect` max |dU/dx~ + dX/dbeta| of the quantum equilibrium over the table (the potential is a
+    function of the state only as far as this is 0), `residual` the largest of the equilibria, `truncation` the last
+    coefficients over the largest
+    """
+
+    coefficients: Float[Array, "beta_powers field_powers"]
+    beta_max: Float[Array, ""]
+    field_range: Float[Array, "2"]
+    maxwell_defect: float = eqx.field(static=True)
+    residual: float = eqx.field(static=True)
+    truncation: float = eqx.field(static=True)
+
+    def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
+        low, high = self.field_range
+        width = jnp.where(high > low, high - low, 1.0)
+        in_beta = chebyshev_values(2.0 * jnp.sqrt(beta / self.beta_max) - 1.0, self.coefficients.shape[0])
+        in_field = chebyshev_values((2.0 * x - low - high) / width, self.coefficients.shape[1])
+        return in_beta @ self.coefficients @ in_field
+
+
+def chebyshev_values(u: Any, count: int) -> Float[Array, " count"]:
+    """T_0(u), ..., T_(count - 1)(u)."""
+    values = [jnp.ones_like(u), u]
+    for _ in range(count - 2):
+        values.append(2.0 * u * values[-1] - values[-2])
+    return jnp.stack(values[:count])
+
+
+def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any) -> PlanckTable:
+    """The table for 0 < beta <= max(betas), min(fields) <= x <= max(fields); one field gives a table of that field.
+
+    Kept in $JAXTHERMO_CACHE (default ~/.cache/jaxthermo) under a hash of everything it depends on.
+    Raises     ValueError if jax traces the values, or the bath is not an `OhmicBath`
+    """
+    if not is_known(jax.tree.leaves((oscillator, betas, fields))):
+        raise ValueError(
+            "`beta` and `x` must be known values for a quantum Planck potential; under jax.jit or jax.grad "
+            "make potential = jt.brownian.quasi_static(oscillator, betas, fields) outside, and call potential(beta, x)"
+        )
+    if not isinstance(oscillator.bath, OhmicBath):
+        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
+    beta_max = float(np.max(betas))
+    span = (float(np.min(fields)), float(np.max(fields)))
+    path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
+    stored = _read(path)
+    if stored is None:
+        stored = _tabulate(oscillator, partition, beta_max, span)
+        _write(path, stored)
+    numbers = {name: float(stored[name]) for name in ("maxwell_defect", "residual", "truncation")}
+    return PlanckTable(jnp.asarray(stored["coefficients"]), jnp.asarray(beta_max), jnp.asarray(span), **numbers)
+
+
+def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> dict[str, Any]:
+    u_beta = _nodes(BETA_NODES)
+    betas = beta_max * (0.5 * (1.0 + u_beta)) ** 2
+    counts = [_field_nodes(partition, beta, span) for beta in betas]
+    rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
+    mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
+    grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
+
+    def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
+        return scaled_means(oscillator, betas, fields, dq, dp, grid)
+
+    U, X, residual = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK)
+    U_cl, X_cl, _ = jax.jit(jax.vmap(partition.means))(mesh_beta, mesh_field)
+    inverse = np.linalg.inv(chebyshev.chebvander(u_beta, BETA_NODES - 1))
+    more_U, more_X, enthalpy = (
+        inverse @ _in_field(values, counts) for values in (U - U_cl, X - X_cl, U - U_cl - mesh_field * (X - X_cl))
+    )
+    # db = beta_max (1 + u)/2 du with u = 2 sqrt(b/beta_max) - 1.
+    weighted = np.stack([chebyshev.chebmul(column, [0.5, 0.5]) for column in enthalpy.T], axis=1)
+    largest = np.abs(enthalpy).max()
+    last = max(np.abs(enthalpy[-1]).max(), np.abs(enthalpy[:, -1]).max() if enthalpy.shape[1] > 1 else 0.0)
+    return {
+        "coefficients": -beta_max * chebyshev.chebint(weighted, lbnd=-1, axis=0),
+        "maxwell_defect": _defect(more_U, more_X, beta_max, span),
+        "residual": float(np.max(residual)),
+        "truncation": float(last / largest),
+    }
+
+
+def _field_nodes(partition: Any, beta: float, span: tuple[float, float]) -> int:
+    """How many nodes in x resolve one temperature.
+
+    As a function of complex x, means have their nearest singularities about NEAREST/(beta sigma_X) from the real axis;
+    Chebyshev coefficients fall like rho^-n with rho the ellipse through them.
+    """
+    half = 0.5 * (span[1] - span[0])
+    if half == 0.0:
+        return 1
+    variances = [float(partition.means(beta, x)[2]) for x in np.linspace(*span, 5)]
+    distance = NEAREST / (beta * np.sqrt(max(variances))) / half
+    return int(np.ceil(-np.log(RESOLVED) / np.log(distance + np.sqrt(1.0 + distance**2)))) + 2
+
+
+def _in_field(values: Any, counts: list[int]) -> np.ndarray:
+    """Chebyshev coefficients in x of each row, with zeros up to the longest."""
+    rows = np.split(np.asarray(values), np.cumsum(counts)[:-1])
+    coefficients = np.zeros((len(rows), max(counts)))
+    for i, (row, count) in enumerate(zip(rows, counts, strict=True)):
+        coefficients[i, :count] = np.linalg.solve(chebyshev.chebvander(_nodes(count), count - 1), row)
+    return coefficients
+
+
+def _defect(U: np.ndarray, X: np.ndarray, beta_max: float, span: tuple[float, float]) -> float:
+    """max |dU/dx~ at fixed beta + dX/dbeta at fixed x~| on a mesh; the classical parts obey it and have been left out.
+
+    At fixed x~ a change of beta moves x by -x/beta. NaN where the table has one field only.
+    """
+    if span[0] == span[1]:
+        return float("nan")
+    u = np.linspace(-0.9, 0.9, 13)
+    root = 0.5 * (1.0 + u)[:, None]
+    beta = beta_max * root**2
+    x = 0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * u
+    per_beta, per_field = 1.0 / (beta_max * root), 2.0 / (span[1] - span[0])
+    dU = chebyshev.chebgrid2d(u, u, chebyshev.chebder(U, axis=1)) * per_field / beta
+    dX = chebyshev.chebgrid2d(u, u, chebyshev.chebder(X, axis=0)) * per_beta
+    dX -= chebyshev.chebgrid2d(u, u, chebyshev.chebder(X, axis=1)) * per_field * x / beta
+    return float(np.abs(dU + dX).max())
+
+
+def _nodes(count: int) -> np.ndarray:
+    """Roots of T_count: none of them is an end of the interval, where the temperature would be infinite."""
+    return np.cos(np.pi * (np.arange(count) + 0.5) / count)[::-1]
+
+
+def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, np.ndarray, np.ndarray]:
+    """One grid in units of each point's own steps dq and dp, so that all are solved by one compiled program."""
+    reaches = [reach_of(oscillator, beta, x) for beta, x in zip(betas, fields, strict=True)]
+    q, k, p, y = (SHARE * np.array(side) for side in zip(*reaches, strict=True))
+    q_side, p_side = int(np.ceil((q * k).max() / np.pi)), int(np.ceil((p * y).max() / np.pi))
+    # What is left over is shared between reach and resolution.
+    dq = np.sqrt(q / q_side * np.pi / k)
+    dp = np.sqrt(p / p_side * np.pi / y)
+    return PhaseGrid(q_side, 1.0, p_side, 1.0), dq, dp
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("JAXTHERMO_CACHE") or Path.home() / ".cache" / "jaxthermo")
+
+
+def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:
+    """A hash of the physics: potential and coordinate by their values on a mesh, not by their names."""
+    bath: Any = oscillator.bath
+    mesh = partition.scale * jnp.linspace(-5.0, 5.0, 41)
+    values = [jax.vmap(f)(mesh) for f in (oscillator.potential, oscillator.coordinate)]
+    numbers = [oscillator.mass, oscillator.hbar, bath.strength, beta_max, span, *values]
+    text = json.dumps(
+        [np.asarray(n).tolist() for n in numbers]
+        + [bath.poles, bath.depth, bath.scheme, BETA_NODES, RESOLVED, NEAREST, SHARE, FORMAT]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What was stored, or None if there is nothing or it cannot be read: then it is computed again."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in ("coefficients", "maxwell_defect", "residual", "truncation")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, numbers: dict[str, Any]) -> None:
+    """All or nothing, since another process may read it. A folder that cannot be written to costs the cache only."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, **numbers)
+        os.replace(file.name, path)
+    except OSError:
+        return

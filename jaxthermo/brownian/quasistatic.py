@@ -1,0 +1,109 @@
+"""The quasi-static Planck potential: ln Z by quadrature, with a tabulated correction for the quantum oscillator."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.automatic import confined
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.planck_table import PlanckTable, planck_table
+from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+
+# The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales, and its step is a hundredth of a scale at the origin.
+REACH, HALF_POINTS = 8.0, 800
+# Lengths over which a potential confines, in scales.
+SPAN = 5.0
+
+
+class Partition(eqx.Module):
+    """ln Z(beta, x) = ln of the integral of exp[-beta (p^2/2m + U - x X)] dq dp / (2 pi hbar), and its derivatives.
+
+    The mesh is fixed but stretches over three decades of q, so one serves all temperatures and fields, under any
+    transformation of jax. The trapezoidal rule on it is exact to rounding for smooth confining potentials.
+    """
+
+    oscillator: Oscillator
+    scale: Float[Array, ""]
+
+    def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
+        exponent, _, _ = self._exponent(beta, x)
+        mass, hbar = self.oscillator.mass, self.oscillator.hbar
+        return jax.nn.logsumexp(exponent) + 0.5 * jnp.log(2.0 * np.pi * mass / beta) - jnp.log(2.0 * np.pi * hbar)
+
+    def means(self, beta: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        """<H_0> = 1/(2 beta) + <U>, <X>, and the variance of X."""
+        exponent, energy, coordinate = self._exponent(beta, x)
+        weight = jax.nn.softmax(exponent)
+        X = jnp.sum(weight * coordinate)
+        return 0.5 / beta + jnp.sum(weight * energy), X, jnp.sum(weight * (coordinate - X) ** 2)
+
+    def _exponent(self, beta: Any, x: Any) -> tuple[Array, Array, Array]:
+        u = jnp.linspace(-REACH, REACH, 2 * HALF_POINTS + 1)
+        q = self.scale * jnp.sinh(u)
+        energy, coordinate = (_on(f, q) for f in (self.oscillator.potential, self.oscillator.coordinate))
+        jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / HALF_POINTS))
+        return jacobian - beta * (energy - x * coordinate), energy, coordinate
+
+
+class QuasiStatic(eqx.Module):
+    """Xi_qst(beta, x) of one oscillator, differentiable; call it."""
+
+    partition: Partition
+    table: PlanckTable | None
+
+    def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
+        """The Planck potential at one beta and x."""
+        classical = self.partition(beta, x)
+        return classical if self.table is None else classical + self.table(beta, x)
+
+
+def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Partition:
+    """The classical partition function, on a mesh that suits the oscillator's grid or, without one, these values.
+
+    Raises     ValueError if there is no grid and jax traces the values
+    """
+    if oscillator.grid is not None:
+        reach = oscillator.grid.q_max
+    elif is_known(jax.tree.leaves((oscillator, beta, x))):
+        reach = float(confined(oscillator, float(np.max(beta)), float(np.mean(x)))[-1])
+    else:
+        raise ValueError("`grid` must be given, jt.PhaseGrid(q_max, dq, p_max, dp), where jax traces the parameters")
+    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
+
+
+def quasi_static(oscillator: Oscillator, betas: Any, fields: Any) -> QuasiStatic:
+    """Xi_qst for all beta up to the largest and all x between the extremes of those given.
+
+    The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
+    """
+    partition = partition_of(oscillator, betas, fields)
+    return QuasiStatic(partition, planck_table(oscillator, partition, betas, fields) if oscillator.quantum else None)
+
+
+def planck_potential(oscillator: Any, beta: Any, x: Any) -> Float[Array, ""]:
+    """The quasi-static Planck potential Xi_qst(beta, x~), x~ = beta x.
+
+    Equation   classical: ln Z, Z = integral of exp[-beta (H_0 - x X)] dq dp / (2 pi hbar);
+               quantum: from infinite temperature, where it is the classical one, along constant field,
+               Xi = ln Z - integral_0^beta [H(b, x) - H_cl(b, x)] db, with H = U - x X of the correlated equilibrium
+    Shapes     beta, x: scalars (classical: batch with jax.vmap)
+    Units      beta: 1/energy, x: energy per unit of X; Xi is a number
+    Raises     ValueError that names the argument; quantum: also where jax traces beta or x (use
+               `jt.brownian.quasi_static(oscillator, betas, fields)`, which returns a differentiable function)
+    Source     Koyanagi & Tanimura 2024, Eqs. (12)-(17)
+
+    Quantum values depend on the number of poles, as <p^2> does. They take 14 equilibrium states, kept on the disk.
+    """
+    check_oscillator(oscillator)
+    beta, x = require_scalar("beta", beta), require_scalar("x", x)
+    require_positive("beta", beta)
+    require_finite("x", x)
+    return quasi_static(oscillator, beta, x)(beta, x)
+
+
+def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
+    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)

@@ -1,0 +1,185 @@
+"""The searches for least work against exact minima, exact bounds, Nelder-Mead and finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import jaxthermo as jt
+from jaxthermo.brownian.drive import starting_members
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
+from jaxthermo.search.minimise import minimise
+from jaxthermo.search.minimum_work import cost, search_for, search_one, starting_points
+
+QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
+GRID = jt.PhaseGrid(5.6, 0.4, 8.4, 0.7)
+
+
+@pytest.fixture(scope="module")
+def oscillator():
+    return jt.classical_oscillator(QUARTIC, 1.0, GRID)
+
+
+@pytest.fixture(scope="module")
+def state(oscillator):
+    return jt.equilibrium(oscillator, 0.7, 0.3)
+
+
+@pytest.fixture(scope="module")
+def objective(oscillator, state):
+    """A search with few parameters, its cost and its gradient, compiled once."""
+    V, work = starting_members(oscillator, state, 1.0), workspace(oscillator, GRID)
+    search = search_for(oscillator, work, [1.0], [0.8], order=2, horizon=1.0, jumps=False, dt=0.25)
+
+    @jax.jit
+    def value_and_grad(z):
+        return jax.value_and_grad(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z))(z)
+
+    return search, V, work, value_and_grad
+
+
+def test_polynomials_agree_in_all_their_forms():
+    points = jnp.array([0.3, 1.2, -0.4, 0.9, 0.1])
+    schedule = from_control_points(points, 2.5)
+    ts = np.linspace(0.0, 2.5, 7)
+    values = np.array([float(schedule(t)) for t in ts])
+    assert np.allclose(values, np.polynomial.polynomial.polyval(ts, np.asarray(schedule.taylor())), atol=1e-12)
+    assert np.allclose(values[[0, -1]], points[jnp.array([0, 4])], atol=1e-14)
+    line = PolynomialSchedule(jnp.array([1.0, 0.5]), jnp.asarray(2.0))
+    assert np.isclose(float(line(2.0)), 1.5)
+
+
+@pytest.mark.parametrize(("order", "exact"), [(2, -0.326171), (4, -0.341378)])
+def test_harmonic_ramp_has_its_exact_minimum(order, exact):
+    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, 1.0), 1.0, 0.0, 1.0, 5.0, order)
+    assert abs(found.work - exact) < 1e-6
+    assert found.work > -5.0 / 14.0 and len(found.coefficients) == order
+    assert found.status in ("ok", "plateau")
+
+
+@pytest.mark.parametrize(("gamma", "duration"), [(1.0, 5.0), (0.3, 3.0)])
+def test_jumps_reach_the_analytic_bound(gamma, duration):
+    bound = -0.5 * duration / (duration + 2.0 * gamma)
+    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, gamma**0.5), 1.0, 0.0, 1.0, duration, 1, jumps=True)
+    assert abs(found.work - bound) < 1e-8 and found.work > bound - 1e-9
+    velocity = 1.0 / (duration + 2.0 * gamma)
+    assert np.allclose(found.kicks, (velocity, -velocity), atol=1e-4)
+
+
+def test_ramp_coefficients_are_the_protocol_that_was_found():
+    """Driven along the reported polynomial, the oscillator does the reported work."""
+    oscillator = jt.classical_oscillator(HARMONIC, 1.0)
+    found = jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 5.0, 2)
+    c = jnp.asarray(found.coefficients)
+
+    def x(t):
+        s = t / 5.0
+        return s + s * (1.0 - s) * (c[0] + c[1] * s)
+
+    run = jt.drive(oscillator, 1.0, x, np.linspace(0.0, 5.0, 6), tolerance=1e-7)
+    assert abs(float(run.work[-1]) - found.work) < 1e-5
+
+
+def test_anharmonic_ramp_beats_the_line(oscillator):
+    line = jt.drive(oscillator, 1.0, lambda t: 0.25 * jnp.asarray(t), np.linspace(0.0, 4.0, 5))
+    found = jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 4.0, 3)
+    free = jt.planck_potential(oscillator, 1.0, 0.0) - jt.planck_potential(oscillator, 1.0, 1.0)
+    assert float(free) < found.work < float(line.work[-1]) - 1e-3
+
+
+def test_equilibrium_costs_nothing_less_than_its_potential(oscillator, state):
+    found = jt.minimum_work(oscillator, state, 0.7, 0.3, order=2, dt=0.25)
+    # The entropy of a density on a mesh as coarse as this one is good to 1e-5.
+    assert abs(found.value - found.upper) < 1e-7 and abs(found.lower - found.upper) < 1e-5
+    assert np.isclose(found.upper, jt.planck_potential(oscillator, 0.7, 0.3))
+
+
+def test_values_lie_between_the_bounds_and_jumps_reach_the_lower_one(oscillator, state):
+    found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=2, dt=0.25)
+    assert found.lower < found.value < found.upper
+    assert np.isclose(found.beta_coefficients[0], 1.0) and np.isclose(found.x_coefficients[0], 0.8)
+    assert (np.diff(found.history) <= 0.0).all() and found.solves >= len(found.history)
+    free = jt.minimum_work(oscillator, state, 1.0, 0.8, order=1, jumps=True, dt=0.1)
+    assert abs(free.gap) < 1e-5 * abs(free.lower)
+    assert np.allclose(free.last, (0.7, 0.3), atol=1e-3)
+
+
+def test_gradient_is_the_central_difference(objective):
+    search, _, _, value_and_grad = objective
+    z = 0.2 * jnp.asarray(np.random.default_rng(1).standard_normal(search.parameters))
+    _, slope = value_and_grad(z)
+    for i in range(search.parameters):
+        step = jnp.zeros_like(z).at[i].set(1e-5)
+        central = float(value_and_grad(z + step)[0] - value_and_grad(z - step)[0]) / 2e-5
+        assert abs(central - float(slope[i])) < 1e-7
+
+
+def test_never_worse_than_nelder_mead(objective, oscillator, state):
+    search, V, work, value_and_grad = objective
+    ours = jax.jit(
+        lambda: search_one(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), starting_points(search, 0))
+    )()
+    simplex = minimize(
+        lambda z: float(value_and_grad(jnp.asarray(z))[0]),
+        np.zeros(search.parameters),
+        method="Nelder-Mead",
+        options={"maxfev": 1500, "xatol": 1e-8, "fatol": 1e-12},
+    )
+    assert float(ours.value) <= simplex.fun + 1e-8
+    assert int(ours.solves) * 25 < 1500 * 4
+
+
+def test_vmapped_costs_are_those_of_a_loop(objective):
+    search, V, work, value_and_grad = objective
+    z = 0.3 * jnp.asarray(np.random.default_rng(2).standard_normal((3, search.parameters)))
+    together = jax.jit(jax.vmap(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)))(z)
+    assert np.allclose(together, [float(value_and_grad(row)[0]) for row in z], rtol=0.0, atol=1e-12)
+
+
+def test_quantum_search_stays_below_its_upper_bound(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXTHERMO_CACHE", str(tmp_path))
+    oscillator = jt.quantum_oscillator(HARMONIC, 1.0, poles=1, depth=1, grid=jt.PhaseGrid(7.0, 0.5, 9.0, 0.6))
+    start = jt.equilibrium(oscillator, 0.8, 0.0)
+    found = jt.minimum_work(oscillator, start, 1.0, 0.4, order=2, dt=0.25)
+    assert found.lower is None and found.gap is None
+    assert found.value < found.upper - 1e-3
+
+
+def test_minimise_says_how_it_ended():
+    def bowl(z):
+        return jnp.sum((z - 1.0) ** 2 * jnp.array([1.0, 30.0]))
+
+    good = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=50, gradient_tolerance=1e-8, plateau=1e-14))()
+    assert int(good.code) == 0 and np.allclose(good.point, 1.0)
+    short = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=1, gradient_tolerance=1e-12, plateau=0.0))()
+    assert int(short.code) == 2 and float(short.value) < 31.0
+    lost = jax.jit(
+        lambda: minimise(lambda z: jnp.sum(z) * jnp.nan, jnp.zeros(2), max_steps=3, gradient_tolerance=0.0, plateau=0.0)
+    )()
+    assert int(lost.code) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"horizon": 0.0}, "horizon"), ({"order": 0}, "order"), ({"dt": -1.0}, "dt"), ({"restarts": -1}, "restarts")],
+)
+def test_bad_searches_are_named(oscillator, state, change, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        jt.minimum_work(oscillator, state, 1.0, 0.5, **change)
+
+
+def test_bad_states_and_values_are_named(oscillator, state):
+    other = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.35, 8.4, 0.7))
+    with pytest.raises(ValueError, match="`state` must be on the oscillator's grid"):
+        jt.minimum_work(other, state, 1.0, 0.5)
+    with pytest.raises(ValueError, match="`state` must come from"):
+        jt.minimum_work(oscillator, None, 1.0, 0.5)
+    with pytest.raises(ValueError, match="`beta`"):
+        jt.minimum_work(oscillator, state, 0.0, 0.5)
+    with pytest.raises(ValueError, match="`duration`"):
+        jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, -1.0, 2)
+    with pytest.raises(ValueError, match="`order`"):
+        jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 1.0, 0)
