@@ -9,6 +9,7 @@ import xarray
 from typer.testing import CliRunner
 
 import jaxthermo as jt
+from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
 from jaxthermo.report import stirling, stirling_data, stirling_inference
 from jaxthermo.search import protocol
@@ -23,6 +24,12 @@ def reproduction(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(stirling, "QUICK_STRENGTHS", (1.5,))
     patch.setattr(stirling_data, "QUICK_TOLERANCE", TOLERANCE)
+    patch.setattr(stirling_data, "SEARCH_GRID", jt.PhaseGrid(5.6, 0.45, 10.0, 0.7))
+    patch.setattr(stirling_data, "SEARCH_DEPTH", 1)
+    patch.setattr(stirling_data, "SEARCH_STEP", 0.25)
+    patch.setattr(planck_table, "BETA_NODES", 6)
+    patch.setattr(planck_table, "RESOLVED", 3e-2)
+    patch.setenv("JAXTHERMO_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setattr(stirling_data, "PhaseGrid", lambda *_: jt.PhaseGrid(6.0, 0.35, 12.0, 0.55))
     out = tmp_path_factory.mktemp("stirling")
     made = stirling.reproduce(out, quick=True)
@@ -33,7 +40,7 @@ def reproduction(tmp_path_factory):
 def test_reproduction_writes_what_it_says(reproduction):
     _, made = reproduction
     names = {path.name for path in made.files}
-    figures = {f"stirling_fig{n}.{kind}" for n in (2, 3, 5) for kind in ("png", "svg")}
+    figures = {f"stirling_fig{n}.{kind}" for n in (2, 3, 4, 5) for kind in ("png", "svg")}
     assert names == figures | {"stirling_cycles.zarr", "stirling_table.md"}
     assert all(path.exists() for path in made.files)
 
@@ -115,3 +122,14 @@ def test_the_record_of_a_fit_is_labelled_inferred():
     record = json.loads(json.dumps(stirling_inference._record([("classical", 0.5)], fit, "symmetric")))
     assert record["label"] == "inferred" and record["thermostat"] == "symmetric"
     assert "No member of this family" in stirling_inference._verdict(fit)
+
+
+def test_searched_potentials_are_stored_and_close(reproduction):
+    out, made = reproduction
+    for kind in ("classical", "quantum"):
+        data = made.searched[kind, 1.5]
+        assert abs(float(data.m_entropy[-1] - data.m_entropy[0])) < TOLERANCE
+        assert (data.planck[data.searched.values].values <= data.planck_upper.values + 1e-12).all()
+        stored = xarray.open_zarr(out / "stirling_cycles.zarr", group=f"potentials_{kind}_1.5", consolidated=False)
+        np.testing.assert_array_equal(stored.planck, data.planck)
+    assert "from the searches" in (out / "stirling_table.md").read_text()

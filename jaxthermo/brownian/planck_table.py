@@ -25,9 +25,9 @@ from jaxthermo.scans.lanes import map_lanes
 
 # Chebyshev nodes in sqrt(beta) and in x. At high temperature a quartic wall gives <q^2> ~ beta^(-1/2), so that the
 # integrand is smooth in sqrt(beta), not in beta.
-BETA_NODES = 14
+BETA_NODES = 12
 # Of the coefficients in x, and the distance that sets how many are needed, see `_field_nodes`.
-RESOLVED, NEAREST = 1e-6, 1.8
+RESOLVED, NEAREST = 1e-5, 1.8
 # Equilibria that one thread solves at a stretch.
 CHUNK = 8
 # Share of the reach of `reach_of`, which is where a density has fallen to 1e-13, that the grid must hold.

@@ -96,7 +96,7 @@ def planck_potential(oscillator: Any, beta: Any, x: Any) -> Float[Array, ""]:
                `jt.brownian.quasi_static(oscillator, betas, fields)`, which returns a differentiable function)
     Source     Koyanagi & Tanimura 2024, Eqs. (12)-(17)
 
-    Quantum values depend on the number of poles, as <p^2> does. They take 14 equilibrium states, kept on the disk.
+    Quantum values depend on the number of poles, as <p^2> does. They take 12 equilibrium states, kept on the disk.
     """
     check_oscillator(oscillator)
     beta, x = require_scalar("beta", beta), require_scalar("x", x)

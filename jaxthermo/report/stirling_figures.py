@@ -1,4 +1,4 @@
-"""Figs. 3 and 5 of Koyanagi & Tanimura 2024, drawn from the datasets of `stirling_data`."""
+"""Figs. 2 to 5 of Koyanagi & Tanimura 2024, drawn from the datasets of `stirling_data`."""
 
 from typing import Any
 
@@ -66,17 +66,42 @@ def work_diagrams(cycles: Cycles, cycle: StirlingCycle, text: str) -> Figure:
     return fig
 
 
-def energies(cycles: Cycles, text: str) -> Figure:
-    """Fig. 5 (b), (c): enthalpy and internal energy against time, less their values at t = 0."""
-    fig, axes = figure(1, 2, height=3.6)
+def entropies(searched: Cycles, cycle: StirlingCycle, text: str) -> Figure:
+    """Fig. 4: temperature against thermodynamic entropy, at the points where the potential was searched for."""
+    strengths = sorted({strength for _, strength in searched})
+    fig, axes = figure(len(strengths), 2, height=3.1 * len(strengths) + 0.3)
+    corners = np.asarray(cycle.corners())
+    for row, strength in enumerate(strengths):
+        for column, kind in enumerate(("classical", "quantum")):
+            panel, data = axes[2 * row + column], searched[kind, strength]
+            time = np.asarray(data.time)
+            panel.plot(data.m_entropy_qst, 1.0 / data.beta, color=PALETTE[-1], lw=0.8, ls=":", label="quasi-static")
+            for index, colour in enumerate(STROKE_COLOURS):
+                inside = (time >= corners[index] - 1e-6) & (time <= corners[index + 1] + 1e-6)
+                panel.plot(data.m_entropy[inside], 1.0 / data.beta[inside], color=colour, label=STROKES[index])
+            at = np.asarray(data.searched)
+            panel.plot(data.m_entropy[at], 1.0 / data.beta[at], "k.", ms=4)
+            panel.set(xlabel=r"$S$", ylabel="$T$")
+            panel_title(panel, 2 * row + column, f"{kind}, $A={strength:g}$")
+    axes[0].legend(fontsize=8)
+    caption(fig, text)
+    return fig
+
+
+def energies(cycles: Cycles, searched: Cycles, text: str) -> Figure:
+    """Fig. 5: (a) entropy production rate, averaged between searches, (b) enthalpy and (c) internal energy."""
+    fig, axes = figure(1, 3, height=3.6)
     strengths = sorted({strength for _, strength in cycles})
     for (kind, strength), data in cycles.items():
         style: dict[str, Any] = {"color": PALETTE[1 + strengths.index(strength)], "ls": LINES[kind]}
-        for panel, name in zip(axes, ("H", "U"), strict=True):
+        label = f"{kind}, $A={strength:g}$"
+        found = searched[kind, strength]
+        axes[0].step(found.time / found.time[-1], found.entropy_production_rate, where="post", label=label, **style)
+        for panel, name in zip(axes[1:], ("H", "U"), strict=True):
             values = data[name] - data[name][0]
-            panel.plot(data.time / data.time[-1], values, label=f"{kind}, $A={strength:g}$", **style)
-    for panel, name in zip(axes, (r"$\Delta H$", r"$\Delta U$"), strict=True):
+            panel.plot(data.time / data.time[-1], values, label=label, **style)
+    for panel, name in zip(axes, (r"$\dot\Sigma$", r"$\Delta H$", r"$\Delta U$"), strict=True):
         panel.set(xlabel=r"$t/\tau$", ylabel=name)
-    axes[1].legend(fontsize=8)
+    axes[1].legend(fontsize=7)
     caption(fig, text)
     return fig

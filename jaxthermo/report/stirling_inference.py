@@ -21,7 +21,7 @@ LABEL = "inferred"
 # One mesh for all, so that each kind is compiled once; finer than the paper's where the paper's is coarse.
 FIT_GRID = PhaseGrid(6.0, 0.35, 12.0, 0.5)
 FIT_DEPTH = 2
-FINE_TOLERANCE = 1e-4
+FINE_TOLERANCE = 1e-5
 
 
 def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric") -> Fit:
@@ -41,6 +41,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
         [p.work for p in printed],
         [p.rounding for p in printed],
         _fine,
+        starts=2 if quick else 8,
         max_evaluations=8 if quick else 25,
         corrections=1 if quick else 2,
         advance=lambda text: console.print(f"  {text}", markup=False, highlight=False),

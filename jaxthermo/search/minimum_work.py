@@ -29,7 +29,7 @@ GRADIENT, PLATEAU = 1e-8, 1e-10
 # How far a protocol may take beta (as a factor) and x (in units of 1/(beta sigma_X)) from where it starts.
 BETA_FACTOR, FIELD_REACH = 4.0, 6.0
 # A quantum oscillator's potential is tabulated over this range, so it is narrower.
-QUANTUM_BETA_FACTOR, QUANTUM_FIELD_REACH = 2.0, 3.0
+QUANTUM_BETA_FACTOR, QUANTUM_FIELD_REACH = 1.6, 1.0
 # Spread of the random starts after the first, which is the protocol that rests.
 SPREAD = 0.5
 # A converged value may lie below the exact bound by no more than this, the error of the time step and the grid.
@@ -224,8 +224,8 @@ def minimum_work(
     Source     Koyanagi & Tanimura 2024, Sec. III.3, with gradients (L-BFGS) in the place of Nelder-Mead
 
     The search starts from the protocol that rests, whose cost is `upper`, and never ends above it. For a classical
-    state `lower` is exact, so that `gap` certifies the value. beta stays within a factor of 4 (quantum: 2) of its
-    start, and x within 6/(beta sigma_X) (quantum: 3), by construction. `restarts` further searches begin at random
+    state `lower` is exact, so that `gap` certifies the value. beta stays within a factor of 4 (quantum: 1.6) of its
+    start, and x within 6/(beta sigma_X) (quantum: 1), by construction. `restarts` further searches begin at random
     protocols; `dt` is the time step, used whole and halved.
     """
     beta, x = require_scalar("beta", beta), require_scalar("x", x)

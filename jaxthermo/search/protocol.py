@@ -29,10 +29,13 @@ PARAMETERS = (
     ("beta_finish", 0.95, 0.6, 1.0),
 )
 NAMES = tuple(name for name, *_ in PARAMETERS)
-# Coarse steps for the fit; what they miss is measured on fine ones and put in as a constant, then the fit is repeated.
-POINTS, STEPS, CORRECTIONS = 2, 4, 2
+# Coarse steps for the search, finer ones for the end; what those still miss is measured under step control and put in
+# as a constant, then the fit is repeated.
+POINTS, STEPS, FINE_STEPS, CORRECTIONS = 2, 4, 12, 2
 TOLERANCE = 1e-7
 MAX_EVALUATIONS = 25
+# Random starts of the classical works, which cost little, and the share of each bound that they are drawn from.
+STARTS, START_BOX = 8, (0.15, 0.85)
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,15 @@ def infer_cycle(
     scales: Any,
     fine: Callable[[Oscillator, StirlingCycle], float],
     *,
+    starts: int = STARTS,
     max_evaluations: int = MAX_EVALUATIONS,
     corrections: int = CORRECTIONS,
     advance: Callable[[str], None] = lambda text: None,
 ) -> Fit:
     """Least squares for the cycle's parameters, with exact derivatives of every work (reverse mode through the cycle).
 
-    Equation   minimise sum_i [(W_i(theta) - target_i)/scale_i]^2 within the bounds of `PARAMETERS`
+    Equation   minimise sum_i [(W_i(theta) - target_i)/scale_i]^2 within the bounds of `PARAMETERS`: first the classical
+               works alone from several starts, then all of them in one common unit, then in units of their scales
     Shapes     oscillators, each with a grid; targets, scales: one for each; `fine(oscillator, cycle)` re-simulates a
                work
     Raises     ValueError if the lengths differ or an oscillator has no grid
@@ -87,36 +92,48 @@ def infer_cycle(
     if any(o.grid is None for o in oscillators):
         raise ValueError("`oscillators` must have a grid each, since jax traces the temperatures")
     start, low, high = (np.array([row[i] for row in PARAMETERS]) for i in (1, 2, 3))
-    shift = np.zeros(len(targets))
     cache: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    every = np.arange(len(targets))
+    simple = np.flatnonzero([not o.quantum for o in oscillators])
 
-    def evaluate(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        key = scaled.tobytes()
+    def evaluate(scaled: np.ndarray, which: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        key = scaled.tobytes() + which.tobytes() + bytes([steps])
         if key not in cache:
-            pairs = [_work_and_gradient(jnp.asarray(low + scaled * (high - low)), o) for o in oscillators]
+            theta = jnp.asarray(low + scaled * (high - low))
+            pairs = [_work_and_gradient(theta, oscillators[int(i)], steps) for i in which]
             cache[key] = np.array([float(w) for w, _ in pairs]), np.stack([np.asarray(g) for _, g in pairs])
-            worst = np.abs(cache[key][0] + shift - targets) / scales
-            advance(f"evaluation {len(cache)}: largest residual {worst.max():.3g}")
         return cache[key]
 
-    point = (start - low) / (high - low)
-    for round_ in range(corrections + 1):
+    def fitted(point: np.ndarray, which: np.ndarray, goals: np.ndarray, units: np.ndarray, steps: int) -> Any:
         done = least_squares(
-            lambda s, target: (evaluate(s)[0] - target) / scales,
+            lambda s: (evaluate(s, which, steps)[0] - goals[which]) / units[which],
             point,
-            jac=lambda s, target: evaluate(s)[1] * (high - low) / scales[:, None],
-            args=(targets - shift,),
+            jac=lambda s: evaluate(s, which, steps)[1] * (high - low) / units[which][:, None],
             bounds=(0.0, 1.0),
             max_nfev=max_evaluations,
             x_scale=1.0,
         )
-        point = done.x
+        advance(f"{len(which)} works, {len(cache)} evaluations: misfit {np.abs(done.fun).max():.3g}")
+        return done
+
+    # One unit for all works first: the roundings differ by ten, and the sharpest would rule the search from afar.
+    alike = np.full(len(targets), float(np.max(scales)))
+    point = (start - low) / (high - low)
+    if len(simple):
+        rng = np.random.default_rng(0)
+        points = [point, *rng.uniform(*START_BOX, size=(max(0, starts - 1), len(point)))]
+        tried = [fitted(p, simple, targets, alike, STEPS) for p in points]
+        point = min(tried, key=lambda done: done.cost).x
+    point = fitted(point, every, targets, alike, STEPS).x
+    shift = np.zeros(len(targets))
+    for round_ in range(corrections + 1):
+        point = fitted(point, every, targets - shift, scales, FINE_STEPS).x
         cycle = cycle_from(jnp.asarray(low + point * (high - low)))
         works = np.array([fine(o, cycle) for o in oscillators])
-        shift = works - evaluate(point)[0]
+        shift = works - evaluate(point, every, FINE_STEPS)[0]
         worst = np.abs(works - targets) / scales
         advance(f"round {round_ + 1}: largest residual on fine steps {worst.max():.3g}")
-    jacobian = evaluate(point)[1] * (high - low) / scales[:, None]
+    jacobian = evaluate(point, every, FINE_STEPS)[1] * (high - low) / scales[:, None]
     _, sizes, directions = np.linalg.svd(jacobian)
     theta = low + point * (high - low)
     return Fit(
@@ -131,11 +148,11 @@ def infer_cycle(
 
 
 @eqx.filter_jit
-def _work_and_gradient(theta: Array, oscillator: Oscillator) -> tuple[Array, Array]:
+def _work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
     def work(theta: Array) -> Array:
         grid: Any = oscillator.grid
         turn: Turn = stationary_turn(
-            oscillator, cycle_from(theta), grid, points=POINTS, steps=STEPS, tolerance=TOLERANCE, reverse=True
+            oscillator, cycle_from(theta), grid, points=POINTS, steps=steps, tolerance=TOLERANCE, reverse=True
         )
         return turn.work
 
