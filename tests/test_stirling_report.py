@@ -24,7 +24,7 @@ def reproduction(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(stirling, "QUICK_STRENGTHS", (1.5,))
     patch.setattr(stirling_data, "QUICK_TOLERANCE", TOLERANCE)
-    patch.setattr(stirling_data, "SEARCH_GRID", jt.PhaseGrid(5.6, 0.45, 10.0, 0.7))
+    patch.setattr(stirling_data, "SEARCH_GRID", jt.PhaseGrid(5.6, 0.4, 10.0, 0.5))
     patch.setattr(stirling_data, "SEARCH_DEPTH", 1)
     patch.setattr(stirling_data, "SEARCH_STEP", 0.25)
     patch.setattr(planck_table, "BETA_NODES", 6)
@@ -78,6 +78,7 @@ def test_thermostats_differ_while_the_temperature_changes_only(reproduction):
 
 def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     monkeypatch.setattr(protocol, "STEPS", 2)
+    monkeypatch.setattr(protocol, "FINE_STEPS", 2)
     grid = jt.PhaseGrid(6.0, 0.6, 11.0, 0.8)
     models = [jt.classical_oscillator(QUARTIC, strength, grid) for strength in (0.7, 1.3)]
     start, low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (1, 2, 3))
