@@ -24,7 +24,6 @@ def reproduction(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(stirling, "QUICK_STRENGTHS", (1.5,))
     patch.setattr(stirling_data, "QUICK_TOLERANCE", TOLERANCE)
-    patch.setattr(stirling_data, "SEARCH_GRID", jt.PhaseGrid(5.6, 0.4, 10.0, 0.5))
     patch.setattr(stirling_data, "SEARCH_DEPTH", 1)
     patch.setattr(stirling_data, "SEARCH_STEP", 0.25)
     patch.setattr(planck_table, "BETA_NODES", 6)
