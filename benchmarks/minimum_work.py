@@ -45,11 +45,11 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
     @jax.jit
     def value(z: Any, V: Any, beta: Any, x: Any) -> Any:
-        return cost(search, V, work, beta, x, z)
+        return cost(search, V, work, beta, x, z)[0]
 
     @jax.jit
     def value_and_grad(z: Any, V: Any, beta: Any, x: Any) -> Any:
-        return jax.value_and_grad(lambda z: cost(search, V, work, beta, x, z))(z)
+        return jax.value_and_grad(lambda z: cost(search, V, work, beta, x, z)[0])(z)
 
     first = jax.tree.map(lambda leaf: leaf[0], states)
     plain = time_call(value, starts[0], *first, repeats=21).run_seconds

@@ -36,7 +36,7 @@ def objective(oscillator, state):
 
     @jax.jit
     def value_and_grad(z):
-        return jax.value_and_grad(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z))(z)
+        return jax.value_and_grad(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)[0])(z)
 
     return search, V, work, value_and_grad
 
@@ -135,7 +135,7 @@ def test_never_worse_than_nelder_mead(objective, oscillator, state):
 def test_vmapped_costs_are_those_of_a_loop(objective):
     search, V, work, value_and_grad = objective
     z = 0.3 * jnp.asarray(np.random.default_rng(2).standard_normal((3, search.parameters)))
-    together = jax.jit(jax.vmap(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)))(z)
+    together = jax.jit(jax.vmap(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)[0]))(z)
     assert np.allclose(together, [float(value_and_grad(row)[0]) for row in z], rtol=0.0, atol=1e-12)
 
 
@@ -150,14 +150,16 @@ def test_quantum_search_stays_below_its_upper_bound(tmp_path, monkeypatch):
 
 def test_minimise_says_how_it_ended():
     def bowl(z):
-        return jnp.sum((z - 1.0) ** 2 * jnp.array([1.0, 30.0]))
+        return jnp.sum((z - 1.0) ** 2 * jnp.array([1.0, 30.0])), z[0]
 
     good = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=50, gradient_tolerance=1e-8, plateau=1e-14))()
-    assert int(good.code) == 0 and np.allclose(good.point, 1.0)
+    assert int(good.code) == 0 and np.allclose(good.point, 1.0) and float(good.extra) == float(good.point[0])
     short = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=1, gradient_tolerance=1e-12, plateau=0.0))()
     assert int(short.code) == 2 and float(short.value) < 31.0
     lost = jax.jit(
-        lambda: minimise(lambda z: jnp.sum(z) * jnp.nan, jnp.zeros(2), max_steps=3, gradient_tolerance=0.0, plateau=0.0)
+        lambda: minimise(
+            lambda z: (jnp.sum(z) * jnp.nan, ()), jnp.zeros(2), max_steps=3, gradient_tolerance=0.0, plateau=0.0
+        )
     )()
     assert int(lost.code) == 3
 

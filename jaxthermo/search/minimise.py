@@ -1,4 +1,8 @@
-"""Minimisation by gradients, batchable with vmap: optax's L-BFGS with a line search, stopped by itself."""
+"""Minimisation by gradients, batchable with vmap: optax's L-BFGS directions, one evaluation per turn of one flat loop.
+
+A line search nested in the steps would make every lane of a batch wait for the slowest one at each step, and hold
+several copies of the objective to be compiled. Here a turn evaluates once, and either ends a step or moves its bracket.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +10,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
 # At least as many pairs as a search here has parameters, which makes it a full quasi-Newton method.
 MEMORY = 24
 MAX_LINESEARCH = 12
+# Weak Wolfe conditions, by bisection (Lewis & Overton 2013): sufficient decrease, and a slope flat enough for the next
+# curvature pair to be positive. Decrease is only known to ROUNDING.
+DECREASE, CURVATURE, ROUNDING = 1e-4, 0.9, 1e-15
 
 CONVERGED, PLATEAU, STOPPED, FAILED = range(4)
 STATUS = ("ok", "plateau", "max steps reached", "not finite")
@@ -20,7 +28,9 @@ STATUS = ("ok", "plateau", "max steps reached", "not finite")
 class Minimum(eqx.Module):
     """The best point found, its value, how the search ended (`STATUS`), and what it cost.
 
-    `history` is the best value after each step, NaN for steps not taken; `gradient` the norm of the last gradient.
+    `extra` is what the function gave beside its value there, `gradient` the norm of the gradient at the last point
+    accepted (values below that may differ by rounding); `history` the best value at the start and after each step, NaN
+    for steps not taken.
     """
 
     point: Float[Array, " parameters"]
@@ -30,10 +40,29 @@ class Minimum(eqx.Module):
     steps: Int[Array, ""]
     evaluations: Int[Array, ""]
     history: Float[Array, " steps"]
+    extra: Any
+
+
+class _Turn(eqx.Module):
+    """Where a search stands: the last accepted point, and the line along which the next one is looked for."""
+
+    point: Float[Array, " parameters"]
+    value: Float[Array, ""]
+    slope: Float[Array, " parameters"]
+    state: Any
+    direction: Float[Array, " parameters"]
+    length: Float[Array, ""]
+    bracket: Float[Array, "2"]
+    tries: Int[Array, ""]
+    count: Int[Array, ""]
+    calls: Int[Array, ""]
+    idle: Int[Array, ""]
+    best: tuple[Float[Array, " parameters"], Float[Array, ""], Any]
+    history: Float[Array, " steps"]
 
 
 def minimise(
-    function: Callable[[Float[Array, " parameters"]], Float[Array, ""]],
+    function: Callable[[Float[Array, " parameters"]], tuple[Float[Array, ""], Any]],
     start: Float[Array, " parameters"],
     *,
     max_steps: int,
@@ -41,47 +70,93 @@ def minimise(
     plateau: float,
     patience: int = 4,
 ) -> Minimum:
-    """A local minimum near `start`, never above its value.
+    """A local minimum near `start` of the first part of `function`, never above its value there.
 
-    It stops when the gradient's norm falls below `gradient_tolerance`, or when `patience` steps in a row have improved
-    the value by less than `plateau` each. An evaluation is one value with its gradient.
+    The second part, any tree of arrays, is handed back for the best point. The search stops when the gradient's norm
+    falls below `gradient_tolerance`, or when `patience` steps in a row have improved the value by less than `plateau`
+    each. An evaluation is one value with its gradient.
     """
-    solver = optax.lbfgs(
-        memory_size=MEMORY,
-        linesearch=optax.scale_by_zoom_linesearch(max_linesearch_steps=MAX_LINESEARCH, initial_guess_strategy="one"),
-    )
+    solver = optax.scale_by_lbfgs(memory_size=MEMORY)
+    evaluate = jax.value_and_grad(function, has_aux=True)
 
-    def step(carry: Any) -> Any:
-        best, state, count, calls, idle, history = carry
-        point, value, slope = best
-        updates, state = solver.update(slope, state, point, value=value, grad=slope, value_fn=function)
-        # The line search has kept what it found where it ended.
-        ended = state[-1]
-        new = (optax.apply_updates(point, updates), ended.value, ended.grad)
-        improved = jnp.isfinite(ended.value) & (ended.value < value)
-        idle = jnp.where(improved & (value - ended.value >= plateau), 0, idle + 1)
-        best = jax.tree.map(lambda a, b: jnp.where(improved, a, b), new, best)
-        return (
-            best,
-            state,
-            count + 1,
-            calls + jnp.asarray(ended.info.num_linesearch_steps, jnp.int32),
-            idle,
-            history.at[count].set(best[1]),
+    def turn(now: _Turn) -> _Turn:
+        trial = now.point + now.length * now.direction
+        (value, extra), slope = evaluate(trial)
+        along, after = now.slope @ now.direction, slope @ now.direction
+        slack = ROUNDING * (1.0 + jnp.abs(now.value))
+        low_enough = value <= now.value + DECREASE * now.length * along + slack
+        flat_enough = after >= CURVATURE * along
+        last = now.tries + 1 >= MAX_LINESEARCH
+        ended = low_enough & (flat_enough | last)
+        lost = last & jnp.logical_not(low_enough)
+
+        gained = now.value - value >= plateau
+        idle = jnp.where(ended, jnp.where(gained, 0, now.idle + 1), jnp.where(lost, patience, now.idle))
+        updates, state = solver.update(slope, now.state, trial)
+        # A pair of negative curvature would spoil the memory; the first turn has no pair yet.
+        usable = (after > along) | (now.count == 0)
+        state = jax.tree.map(lambda a, b: jnp.where(usable, a, b), state, now.state)
+        direction = jnp.where(usable & (slope @ updates > 0.0), -updates, -slope)
+        bracket = jnp.where(low_enough, now.bracket.at[0].set(now.length), now.bracket.at[1].set(now.length))
+        # Where the slope at the start and the value at the trial put the minimum, well inside the bracket.
+        parabola = -along * now.length**2 / (2.0 * (value - now.value - along * now.length))
+        middle = jnp.mean(bracket)
+        inside = jnp.abs(parabola - middle) < 0.3 * (bracket[1] - bracket[0])
+        shorter = jnp.where(inside & (bracket[0] == 0.0), parabola, middle)
+        length = jnp.where(jnp.isinf(bracket[1]), 2.0 * bracket[0], shorter)
+
+        better = value < now.best[1]
+        best = jax.tree.map(lambda a, b: jnp.where(better, a, b), (trial, value, extra), now.best)
+        fresh = _Turn(
+            point=trial,
+            value=value,
+            slope=slope,
+            state=state,
+            direction=direction,
+            length=jnp.ones(()),
+            bracket=jnp.array([0.0, jnp.inf]),
+            tries=jnp.zeros((), jnp.int32),
+            count=now.count + 1,
+            calls=now.calls,
+            idle=idle,
+            best=best,
+            history=now.history.at[now.count].set(best[1]),
         )
+        same = eqx.tree_at(
+            lambda turn: (turn.length, turn.bracket, turn.tries, turn.idle, turn.best),
+            now,
+            (length, bracket, now.tries + 1, idle, best),
+        )
+        chosen = jax.tree.map(lambda a, b: jnp.where(ended, a, b), fresh, same)
+        return eqx.tree_at(lambda turn: turn.calls, chosen, now.calls + 1)
 
-    def unfinished(carry: Any) -> Array:
-        (_, value, slope), _, count, _, idle, _ = carry
-        going = (jnp.linalg.norm(slope) > gradient_tolerance) & (idle < patience) & (count < max_steps)
-        return going & jnp.isfinite(value)
+    def unfinished(now: _Turn) -> Array:
+        return (jnp.linalg.norm(now.slope) > gradient_tolerance) & (now.idle < patience) & (now.count <= max_steps)
 
     # optax's own weak constants would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
-        value, slope = jax.value_and_grad(function)(start)
-        zero, one = jnp.zeros((), jnp.int32), jnp.ones((), jnp.int32)
-        begin = ((start, value, slope), solver.init(start), zero, one, zero, jnp.full(max_steps, jnp.nan))
-        (point, value, slope), _, count, calls, idle, history = jax.lax.while_loop(unfinished, step, begin)
-    size = jnp.linalg.norm(slope)
-    code = jnp.where(size <= gradient_tolerance, CONVERGED, jnp.where(idle >= patience, PLATEAU, STOPPED))
-    code = jnp.where(jnp.isfinite(value), code, FAILED)
-    return Minimum(point, value, size, code.astype(jnp.int32), count, calls, history)
+        shapes = jax.eval_shape(function, start)[1]
+        none, zero = jnp.zeros_like(start), jnp.zeros((), jnp.int32)
+        # The first turn evaluates the start: its length is 0, and anything finite undercuts its value.
+        begin = _Turn(
+            point=start,
+            value=jnp.asarray(np.finfo(float).max),
+            slope=jnp.full_like(start, np.finfo(float).max),
+            state=solver.init(start),
+            direction=none,
+            length=jnp.zeros(()),
+            bracket=jnp.array([0.0, jnp.inf]),
+            tries=jnp.asarray(MAX_LINESEARCH - 1, jnp.int32),
+            count=zero,
+            calls=zero,
+            idle=zero,
+            best=(start, jnp.asarray(jnp.inf), jax.tree.map(lambda e: jnp.full(e.shape, jnp.nan), shapes)),
+            history=jnp.full(max_steps + 1, jnp.nan),
+        )
+        end = jax.lax.while_loop(unfinished, turn, begin)
+    point, value, extra = end.best
+    size = jnp.linalg.norm(end.slope)
+    known = jnp.isfinite(value)
+    code = jnp.where(size <= gradient_tolerance, CONVERGED, jnp.where(end.idle >= patience, PLATEAU, STOPPED))
+    code = jnp.where(known, code, FAILED).astype(jnp.int32)
+    return Minimum(point, jnp.where(known, value, jnp.nan), size, code, end.count - 1, end.calls, end.history, extra)

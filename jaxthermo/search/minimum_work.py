@@ -20,12 +20,12 @@ from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
 from jaxthermo.search.ensemble import extrapolated, moments_of, passage
-from jaxthermo.search.minimise import STATUS, Minimum, minimise
+from jaxthermo.search.minimise import PLATEAU, STATUS, Minimum, minimise
 
 # Of the split step, bare and halved, whose two works are extrapolated.
 STEP = 0.1
 MAX_STEPS = 200
-GRADIENT, PLATEAU = 1e-8, 1e-10
+GRADIENT_TOLERANCE, LEAST_GAIN = 1e-8, 1e-10
 # How far a protocol may take beta (as a factor) and x (in units of 1/(beta sigma_X)) from where it starts.
 BETA_FACTOR, FIELD_REACH = 4.0, 6.0
 # A quantum oscillator's potential is tabulated over this range, so it is narrower.
@@ -34,6 +34,8 @@ QUANTUM_BETA_FACTOR, QUANTUM_FIELD_REACH = 1.6, 1.0
 SPREAD = 0.5
 # A converged value may lie below the exact bound by no more than this, the error of the time step and the grid.
 BELOW = 1e-6
+# How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
+SEARCH_STATUS = (*STATUS, TOUCHED, "below the exact bound")
 
 
 class Search(eqx.Module):
@@ -71,8 +73,8 @@ class Found(eqx.Module):
     protocol: Protocols
     minimum: Minimum
     step_error: Float[Array, ""]
-    edge: Float[Array, ""]
     solves: Int[Array, ""]
+    code: Int[Array, ""]  # index into SEARCH_STATUS
 
 
 class MinimumWork(eqx.Module):
@@ -127,13 +129,13 @@ def protocols(search: Search, beta: Any, x: Any, z: Float[Array, " parameters"])
     )
 
 
-def cost(search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Float[Array, " parameters"]) -> Array:
-    """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, for one state."""
-    coarse, fine = _costs(search, V, work, beta, x, z)
-    return extrapolated(coarse, fine)
+def cost(
+    search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Float[Array, " parameters"]
+) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
+    """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, for one state.
 
-
-def _costs(search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Array) -> tuple[Array, Array]:
+    Beside it what halving the time step changed, before extrapolation, and how much of the state reached the rim.
+    """
     chosen = protocols(search, beta, x, z)
     term, noise = DrivenTerm(work, chosen.beta, chosen.x), noise_of(work)
     ends = chosen.beta(search.horizon), chosen.x(search.horizon)
@@ -145,14 +147,16 @@ def _costs(search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Arra
         V = change_temperature(V, work, 1.0 / beta, 1.0 / first[0])
     begin = to_spectrum(V, work)
 
-    def total(steps: int) -> Array:
+    def total(steps: int) -> tuple[Array, Array]:
         done = passage(term, noise, begin, search.horizon, steps)
         value = final + done.totals[1] - done.totals[2]
         if search.jumps:
             value = value + _jump(moments_of(done.spectrum, work), ends, (chosen.last_beta, chosen.last_x))
-        return value
+        return value, _edge(from_spectrum(done.spectrum, work))
 
-    return total(search.steps), total(2 * search.steps)
+    (coarse, edge), (fine, _) = total(search.steps), total(2 * search.steps)
+    step_error = jnp.abs(fine - coarse) / 3.0
+    return extrapolated(coarse, fine), jax.lax.stop_gradient((step_error, edge))
 
 
 def _jump(now: Any, old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
@@ -168,28 +172,27 @@ def search_one(search: Search, V: Field, work: Workspace, beta: Any, x: Any, sta
             lambda z: cost(search, V, work, beta, x, z),
             z,
             max_steps=MAX_STEPS,
-            gradient_tolerance=GRADIENT,
-            plateau=PLATEAU,
+            gradient_tolerance=GRADIENT_TOLERANCE,
+            plateau=LEAST_GAIN,
         )
 
     every = jax.lax.map(once, starts)
     best = jnp.argmin(jnp.where(jnp.isfinite(every.value), every.value, jnp.inf))
     minimum = jax.tree.map(lambda leaf: leaf[best], every)
     chosen = protocols(search, beta, x, minimum.point)
-    coarse, fine = _costs(search, V, work, beta, x, minimum.point)
-    reached = passage(
-        DrivenTerm(work, chosen.beta, chosen.x), noise_of(work), to_spectrum(V, work), search.horizon, search.steps
-    )
+    step_error, edge = minimum.extra
     lower = jnp.asarray(jnp.nan) if work.oscillator.quantum else information_planck(V, work, beta, x)
+    touched = jnp.logical_not(edge < EDGE)
+    spoiled = jnp.where(touched, len(STATUS), jnp.where(minimum.value - lower < -BELOW, len(STATUS) + 1, minimum.code))
     return Found(
         value=minimum.value,
         upper=search.potential(beta, x),
         lower=lower,
         protocol=chosen,
         minimum=minimum,
-        step_error=jnp.abs(fine - coarse) / 3.0,
-        edge=_edge(from_spectrum(reached.spectrum, work)),
+        step_error=step_error,
         solves=jnp.sum(every.evaluations),
+        code=jnp.where(minimum.code <= PLATEAU, spoiled, minimum.code).astype(jnp.int32),
     )
 
 
@@ -272,12 +275,6 @@ def starting_points(search: Search, restarts: int) -> Float[Array, "starts z"]:
 
 def labelled(found: Found, quantum: bool) -> MinimumWork:
     """One search's outcome as plain numbers."""
-    status = STATUS[int(found.minimum.code)]
-    if status in STATUS[:2]:
-        if not float(found.edge) < EDGE:
-            status = TOUCHED
-        elif not quantum and float(found.value - found.lower) < -BELOW:
-            status = "below the exact bound"
     history = np.asarray(found.minimum.history)
     return MinimumWork(
         value=float(found.value),
@@ -292,5 +289,5 @@ def labelled(found: Found, quantum: bool) -> MinimumWork:
         gradient=float(found.minimum.gradient),
         step_error=float(found.step_error),
         history=history[np.isfinite(history)],
-        status=status,
+        status=SEARCH_STATUS[int(found.code)],
     )

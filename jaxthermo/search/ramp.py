@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -111,14 +112,14 @@ def _kicked(spectrum: Spectrum, work: Workspace, kick: Any, jump: tuple[Any, Any
 
 
 @eqx.filter_jit
-def _search(problem: _Problem) -> tuple[Minimum, Array]:
-    def work(z: Array) -> Array:
-        return extrapolated(*problem.costs(z))
+def _search(problem: _Problem) -> Minimum:
+    def work(z: Array) -> tuple[Array, Array]:
+        coarse, fine = problem.costs(z)
+        return extrapolated(coarse, fine), jax.lax.stop_gradient(jnp.abs(fine - coarse) / 3.0)
 
     start = jnp.zeros(problem.order + (4 if problem.jumps else 0))
     found = minimise(work, start, max_steps=MAX_STEPS, gradient_tolerance=GRADIENT, plateau=PLATEAU)
-    coarse, fine = problem.costs(found.point)
-    return found, jnp.abs(fine - coarse) / 3.0
+    return found
 
 
 def optimal_ramp(
@@ -158,7 +159,7 @@ def optimal_ramp(
     state = equilibrium(oscillator, beta, x_start)
     steps = max(2, math.ceil(float(duration) / float(dt) - 1e-9))
     problem = _Problem(state.V, state.work, beta, x_start, x_end, duration, steps, order, bool(jumps))
-    found, step_error = _search(problem)
+    found = _search(problem)
     _, ends, kicks = problem.schedule(found.point)
     history = np.asarray(found.history)
     return OptimalRamp(
@@ -167,7 +168,7 @@ def optimal_ramp(
         ends=(float(ends[0]), float(ends[1])),
         kicks=(float(kicks[0]), float(kicks[1])),
         solves=int(found.evaluations),
-        step_error=float(step_error),
+        step_error=float(found.extra),
         gradient=float(found.gradient),
         history=history[np.isfinite(history)],
         status=STATUS[int(found.code)],

@@ -16,8 +16,7 @@ from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.protocols.stirling import cycle_from_record
 from jaxthermo.provenance import recorded
 from jaxthermo.scans.lanes import map_lanes
-from jaxthermo.search.minimise import STATUS
-from jaxthermo.search.minimum_work import STEP, Found, search_for, search_one, starting_points
+from jaxthermo.search.minimum_work import SEARCH_STATUS, STEP, Found, search_for, search_one, starting_points
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
 if TYPE_CHECKING:
@@ -49,8 +48,9 @@ def potentials(
     Added over `time`: `planck`, `massieu`, `m_entropy`, `p_entropy`, `gibbs`, `helmholtz`, `internal_energy`,
     `enthalpy`, each also with `_qst` for the quasi-static one; `entropy_production` Sigma, `entropy_production_rate`
     its average over each interval, `waste_heat` int dSigma/beta dt, `searched` where a search was made. Over `search`:
-    `planck_upper` (Xi_qst), `planck_lower` (Xi_info, classical), `search_status`, `search_solves`. Classically also
-    `entropy_production_rate_exact` at those times, from the Kramers equation.
+    `planck_upper` (Xi_qst), `planck_lower` (Xi_info, classical), `search_solves`, `search_status`, an index into the
+    words of its attribute `flag_meanings`. Classically also `entropy_production_rate_exact` at those times, from the
+    Kramers equation.
 
     A dataset of `run_cycle` without states is run again from the cycle in its attributes. Quantum values belong to the
     dataset's number of poles.
@@ -99,13 +99,14 @@ def potentials(
         "searched": ("time", np.isin(np.arange(len(t)), chosen), "", "whether the potential was searched for"),
         "planck_upper": ("search", found.upper, "1", "quasi-static Planck potential"),
         "planck_lower": ("search", found.lower, "1", "information bound, NaN for a quantum oscillator"),
-        "search_status": ("search", np.array([STATUS[int(c)] for c in found.minimum.code]), "", "how the search ended"),
+        "search_status": ("search", found.code, "", "how the search ended, an index into flag_meanings"),
         "search_solves": ("search", found.solves, "1", "propagations with their gradient"),
         "entropy_production_rate_exact": ("search", exact, "1/time", "from the Kramers equation; NaN if quantum"),
     }
     result = dataset.assign({name: (dim, values) for name, (dim, values, _, _) in added.items()})
     for name, (_, _, units, meaning) in added.items():
         result[name].attrs = {"units": units, "long_name": meaning}
+    result.search_status.attrs["flag_meanings"] = list(SEARCH_STATUS)
     result = result.assign_coords(search=("search", t[chosen]))
     gap = float("nan") if oscillator.quantum else float(np.max(found.value - found.lower))
     table = search.potential.table
