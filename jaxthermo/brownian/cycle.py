@@ -61,7 +61,7 @@ def stationary_turn(
     grid: PhaseGrid,
     *,
     points: int = POINTS,
-    steps: int = 2,
+    steps: int | Int[Array, ""] = 2,
     tolerance: float = 1e-8,
     max_cycles: int = MAX_CYCLES,
     solver: diffrax.AbstractSolver | None = None,
@@ -75,7 +75,8 @@ def stationary_turn(
                the implicit function theorem, as a series over further cycles. With the default solver, bare
                second-order split steps, the cycle is found for `steps` and for 2 `steps`, and everything measured is
                extrapolated to step 0 (order 4): unlike the extrapolation of single steps this is stable at any coupling
-    Shapes     `points` saved times in each piece of the schedule, each reached in `steps` steps
+    Shapes     `points` saved times in each piece of the schedule, each reached in `steps` steps; a number of steps
+               that is an array serves all numbers with one compilation, but not in reverse mode
     `reverse`: whether derivatives are wanted in reverse mode (jax.grad) or in forward mode (jax.jvp, jax.jacfwd). The
     reverse pass of one cycle keeps checkpoints, about sqrt(2 steps) states of all members.
     """
@@ -84,7 +85,7 @@ def stationary_turn(
     if guess is None:
         guess = canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta(0.0), cycle.x(0.0))
 
-    def periodic(count: int, guess: Field) -> Turn:
+    def periodic(count: Any, guess: Field) -> Turn:
         turn = functools.partial(_turn, grid=grid, points=points, steps=count, solver=solver, reverse=reverse)
 
         def advance(V: Field, args: Any) -> Field:
@@ -101,10 +102,19 @@ def stationary_turn(
             jnp.zeros(()),
         )
 
-    coarse = periodic(steps, guess)
     if solver is not None:
-        return coarse
-    fine = periodic(2 * steps, coarse.course.V)
+        return periodic(steps, guess)
+    if isinstance(steps, int):
+        coarse = periodic(steps, guess)
+        fine = periodic(2 * steps, coarse.course.V)
+    else:
+
+        def next_finer(guess: Field, count: Array) -> tuple[Field, Turn]:
+            turn = periodic(count, guess)
+            return turn.course.V, turn
+
+        _, turns = jax.lax.scan(next_finer, guess, jnp.stack([steps, 2 * steps]))
+        coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], turns) for i in (0, 1))
 
     def extrapolated(a: Array, b: Array) -> Array:
         return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
@@ -135,7 +145,7 @@ def _turn(
     *,
     grid: PhaseGrid,
     points: int,
-    steps: int,
+    steps: Any,
     solver: diffrax.AbstractSolver | None,
     reverse: bool,
     keep_states: bool = False,
@@ -203,13 +213,13 @@ def run_cycle(
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
 
-    def turn(count: int, guess: Field | None) -> Turn:
+    def turn(count: int, guess: Field) -> Turn:
         return _compiled(
             oscillator,
             cycle,
             grid,
             points=points,
-            steps=count,
+            steps=count if solver is not None else jnp.asarray(count, jnp.int32),
             tolerance=tol,
             max_cycles=max_cycles,
             solver=solver,
@@ -217,7 +227,8 @@ def run_cycle(
             keep_states=keep_states,
         )
 
-    done = turn(count, None)
+    # The same signature for the first run and for those that go on from it: one compilation.
+    done = turn(count, canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta_hot, cycle.x_start))
     step_error = float("nan")
     cycles = int(done.cycles)
     for _ in range(HALVINGS if steps is None else 0):

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.drive import Course, Protocol
 from jaxthermo.brownian.grid import PhaseGrid
@@ -27,12 +27,13 @@ def march(
     V: Field,
     ts: Float[Array, " times"],
     grid: PhaseGrid,
-    steps: int,
+    steps: int | Int[Array, ""],
     keep_states: bool = False,
 ) -> Course:
     """`course` by `steps` second-order split steps from each time to the next.
 
-    The reverse pass keeps the state at every time and repeats the steps between.
+    The reverse pass keeps the state at every time and repeats the steps between; it needs a number of steps that is
+    known, where an array serves every number with one compilation.
     """
     work = workspace(oscillator, grid)
     term = DrivenTerm(work, protocol.beta, protocol.x)
@@ -41,7 +42,7 @@ def march(
     @jax.checkpoint
     def advance(y: Driven, ends: tuple[Array, Array]) -> tuple[Driven, Any]:
         t0, t1 = ends
-        h = (t1 - t0) / steps
+        h = (t1 - t0) / jnp.asarray(steps, t0.dtype)
 
         def step(i: Array, y: Driven) -> Driven:
             begin = t0 + i.astype(h.dtype) * h
@@ -66,5 +67,5 @@ def march(
         V=from_spectrum(end.V, work),
         history=history,
         status=jnp.where(finite, OK, FAILED).astype(jnp.int32),
-        steps=jnp.asarray(steps * (ts.shape[0] - 1), jnp.int32),
+        steps=jnp.asarray(steps, jnp.int32) * (ts.shape[0] - 1),
     )
