@@ -36,3 +36,16 @@ def few_mappings():
     if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
         jax.clear_caches()
         gc.collect()
+
+
+# Long modules first, so that no worker is left alone with one.
+LONG = ("test_documents", "test_stirling_report", "test_minimum_work", "test_potentials")
+# Modules whose tests share too little to be kept on one worker. The others are, with their fixtures and compilations.
+SPREAD = ("test_documents", "test_validation")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.module.__name__) if item.module.__name__ in LONG else len(LONG))
+    for item in items:
+        if item.module.__name__ not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
