@@ -1,5 +1,8 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
 
+from jaxthermo.potts.census import Census as Census
+from jaxthermo.potts.census import RingAttractor as RingAttractor
+from jaxthermo.potts.census import attractors as attractors
 from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
