@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.checks import as_float, require_integer
-from jaxthermo.potts.congruence import SAMPLES, Curve, cycle_curve, point_curve
+from jaxthermo.potts.congruence import Curve, cycle_curve, point_curve
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.stationary import MAX_ROUNDS, Stationary, stationary_lanes
 from jaxthermo.solve.attractor import KINDS, LIMIT_CYCLE, UNDECIDED
 
 STARTS = 256
-# Newton's method leaves periods and averages with errors far below this share of their values.
+# Newton's method leaves averages with errors far below this share of their values.
 SAME_AVERAGE = 1e-5
 
 
@@ -90,7 +90,7 @@ def attractors(
     Shapes     starts: how many; key: a `jax.random.key`, None for `jax.random.key(0)`
     Raises     ValueError for impossible parameters, starts < 1, or a key that is none; without double precision
 
-    Two are the same if kind, period and averages agree, and one passes through the other after a rotation of the ring.
+    Two are the same if kind and averages agree, and one passes through the other after a rotation of the ring.
     Rotations are tried only where the energies are flat. The same key gives the same census. An attractor with a basin
     much below 1/starts is likely to be missed.
     """
@@ -103,14 +103,16 @@ def attractors(
     shifts = range(ring.q if flat else 1)
 
     classes: list[_Class] = []
-    for lane in np.flatnonzero(found.code != UNDECIDED):
+    for lane in np.flatnonzero(found.code != UNDECIDED).tolist():
         for known in classes:
-            rotations = known.curve.rotations_through(found.state[lane]) if _alike(found, known.lane, lane) else []
+            rotations = (
+                known.curve.rotations_through(np.asarray(found.state[lane])) if _alike(found, known.lane, lane) else []
+            )
             if rotations:
                 known.copies.append(rotations[0])
                 break
         else:
-            classes.append(_Class(int(lane), _curve(ring, beta, found, lane, shifts), [0]))
+            classes.append(_Class(lane, _curve(ring, beta, found, lane, shifts), [0]))
     entries = [_entry(found, one, count) for one in classes]
     undecided = int(np.sum(found.code == UNDECIDED))
     entries.sort(key=lambda one: -one.basin)
@@ -128,27 +130,28 @@ def uniform_starts(q: int, count: int, key: Any = None) -> Float[Array, "count q
 
 
 def _alike(found: Stationary, one: int, other: int) -> bool:
-    """Whether kind, period and averages agree."""
-    averages = (found.period, found.energy, found.work_current, found.entropy, found.entropy_production)
+    """Whether kind and averages agree. Periods need not: a cycle may have been found as several turns."""
+    averages = (found.energy, found.work_current, found.entropy, found.entropy_production)
     return bool(found.code[one] == found.code[other]) and all(
-        np.isclose(values[one], values[other], rtol=SAME_AVERAGE, atol=SAME_AVERAGE**2, equal_nan=True)
-        for values in averages
+        np.isclose(values[one], values[other], rtol=SAME_AVERAGE, atol=SAME_AVERAGE**2) for values in averages
     )
 
 
 def _curve(ring: PottsRing, beta: Array, found: Stationary, lane: int, shifts: range) -> Curve:
+    state = np.asarray(found.state[lane])
     if found.code[lane] == LIMIT_CYCLE:
-        return cycle_curve(ring, beta, found.state[lane], found.period[lane], shifts)
-    return point_curve(found.state[lane], shifts)
+        return cycle_curve(ring, beta, state, float(found.period[lane]), shifts)
+    return point_curve(state, shifts)
 
 
 def _entry(found: Stationary, one: _Class, starts: int) -> RingAttractor:
     basin, error = _share(len(one.copies), starts)
+    cyclic = found.code[one.lane] == LIMIT_CYCLE
     return RingAttractor(
         kind=KINDS[found.code[one.lane]],
-        occupation=found.occupation[one.lane],
-        cycle=one.curve.states if len(one.curve.states) == SAMPLES else None,
-        period=float(found.period[one.lane]),
+        occupation=np.asarray(found.occupation[one.lane]),
+        cycle=one.curve.states if cyclic else None,
+        period=one.curve.period if cyclic else float("nan"),
         work_current=float(found.work_current[one.lane]),
         entropy_production=float(found.entropy_production[one.lane]),
         basin=basin,

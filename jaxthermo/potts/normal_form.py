@@ -13,7 +13,7 @@ from jaxthermo.checks import is_known, require_finite
 from jaxthermo.potts.mean_field import vector_field
 from jaxthermo.potts.patterns import KINDS, Pattern, patterns_of
 from jaxthermo.potts.ring import PottsRing, require_autonomous
-from jaxthermo.potts.stability import critical_beta
+from jaxthermo.potts.stability import critical_beta, require_flat
 
 
 class NormalForm(eqx.Module):
@@ -81,9 +81,9 @@ class NormalForm(eqx.Module):
         for k, amplitude in zip(pattern.modes, pattern.amplitudes, strict=True):
             first[[k, -k]] = amplitude * abs(distance) ** 0.5
         second = np.zeros(self.q, complex)
-        k = np.arange(self.q)
+        wave = np.arange(self.q)
         pairs = 0.5 * np.asarray(self.shapes) * np.outer(first, first)
-        np.add.at(second, (k[:, None] + k) % self.q, pairs)
+        np.add.at(second, (wave[:, None] + wave) % self.q, pairs)
         return jnp.asarray(1.0 / self.q + self.q * np.fft.ifft(first + second).real)
 
 
@@ -102,13 +102,14 @@ def normal_form(ring: PottsRing) -> NormalForm:
 
     No other terms exist, for any q and any rates. With half angles a = pi k_a/q, the frequencies -(V+ - V-) sin(2a) obey
     sin 2a + sin 2b - sin 2(a+b) = 4 sin a sin b sin(a+b), which never vanishes: all quadratic terms are removed by the
-    near-identity map h. sin 2a + sin 2b + sin 2c - sin 2(a+b+c) = 4 sin(a+b) sin(b+c) sin(c+a) vanishes only where two
-    of the three wave numbers are opposite: all resonant cubic terms are of the form |w_j|^2 w_k.
+    near-identity map h. sin 2a + sin 2b + sin 2c - sin 2(a+b+c) = 4 sin(a+b) sin(b+c) sin(c+a) vanishes only where
+    two of the three wave numbers are opposite: all resonant cubic terms are of the form |w_j|^2 w_k.
     At f = 0 all frequencies vanish, quadratic terms stay, and there is no such form; its range shrinks with f.
     Coefficients are nested derivatives of the vector field; they can be jitted, vmapped and differentiated, and are NaN
     where a traced ring breaks the conditions.
     """
     require_autonomous(ring, 1.0)
+    require_flat(ring)
     if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
         raise ValueError(f"`coupling` must be < 0 for a transition to exist, but is {np.asarray(ring.coupling)}")
     if ring.q > 2 and is_known(ring.force) and np.any(np.asarray(ring.force) == 0):
@@ -152,5 +153,5 @@ def _normal_form(ring: PottsRing) -> NormalForm:
 
 
 def _in_modes(derivative: Float[Array, "..."]) -> Complex[Array, "..."]:
-    """sum over sites of derivative_{j l ...} exp[2 pi i (k_1 j + k_2 l + ...)/q], a multilinear form in Fourier modes."""
+    """The form in Fourier modes, sum over sites of derivative_{j l ...} exp[2 pi i (k_1 j + k_2 l + ...)/q]."""
     return jnp.fft.ifftn(derivative) * derivative.size

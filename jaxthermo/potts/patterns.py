@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 KINDS = ("supercritical", "subcritical")
-# Growth rates below this share of the largest one are zero to rounding: the cubic order does not decide.
-MARGINAL = 1e-9
+# Growth rates below this share of the largest one, in units of the rounding error, are zero: the cubic order does not
+# decide.
+MARGINAL_IN_EPS = 1e4
 
 
 class Pattern(NamedTuple):
@@ -40,18 +41,18 @@ def patterns_of(q: int, frequencies: Any, growth: Any, coefficients: Any) -> lis
                rho = -d (Re c_SS)^-1 Re sigma_S, which is a pattern if all are of the sign of +d or all of -d
     """
     frequencies, growth, coefficients = (np.asarray(values) for values in (frequencies, growth, coefficients))
-    modes = range(len(growth))
+    modes, rounding = range(len(growth)), _rounding(frequencies)
     found = []
     for size in range(1, len(growth) + 1):
         for chosen in combinations(modes, size):
             active = list(chosen)
             block = coefficients.real[np.ix_(active, active)]
-            if np.linalg.cond(block) > 1.0 / MARGINAL:
+            if np.linalg.cond(block) > 1.0 / rounding:
                 continue
             rho = -np.linalg.solve(block, growth.real[active])
             side = 1.0 if rho[0] > 0 else -1.0
             # An amplitude that vanishes to rounding is not part of the pattern.
-            if np.all(side * rho > MARGINAL * np.abs(rho).max()):
+            if np.all(side * rho > rounding * np.abs(rho).max()):
                 found.append(_pattern(q, active, side * rho, side, frequencies, growth, coefficients))
     return found
 
@@ -64,7 +65,7 @@ def _pattern(
     rates[active] = np.sort(np.linalg.eigvals(2.0 * rho[:, None] * c.real[np.ix_(active, active)]).real)
     rates[others] = side * growth.real[others] + c.real[np.ix_(others, active)] @ rho
     largest = rates.max()
-    margin = MARGINAL * np.abs(growth.real).max()
+    margin = _rounding(frequencies) * np.abs(growth.real).max()
     turning = sum(2 * (k + 1) != q for k in active)
     return Pattern(
         modes=tuple(k + 1 for k in active),
@@ -76,3 +77,7 @@ def _pattern(
         shifts=growth.imag[active] + side * c.imag[np.ix_(active, active)] @ rho,
         rates=rates,
     )
+
+
+def _rounding(values: np.ndarray) -> float:
+    return MARGINAL_IN_EPS * float(np.finfo(values.dtype).eps)
