@@ -1,11 +1,13 @@
 """The census of attractors: what it finds in each phase, its basins, and how it tells attractors apart."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxthermo as jt
+from jaxthermo.potts import census as census_module
 from jaxthermo.potts.census import uniform_starts
 from jaxthermo.potts.congruence import cycle_curve, point_curve
 
@@ -32,9 +34,9 @@ def test_three_states_have_one_attractor_in_each_phase(phases):
 def test_entries_are_those_of_stationary(phases):
     """Localised work as from P_1 = 1; entropy production is beta times the work current."""
     ring = jt.PottsRing(3, -1.0, 1.0, G)
-    reference = jt.potts.stationary(ring, 8.0)
-    np.testing.assert_allclose(phases[8.0][0].work_current, reference.work_current, rtol=1e-10)
-    np.testing.assert_allclose(sorted(phases[8.0][0].occupation), sorted(reference.occupation), atol=1e-10)
+    reference = jt.potts.stationary_lanes(jax.tree.map(lambda leaf: leaf[None], ring), [8.0])
+    np.testing.assert_allclose(phases[8.0][0].work_current, reference.work_current[0], rtol=1e-10)
+    np.testing.assert_allclose(sorted(phases[8.0][0].occupation), sorted(reference.occupation[0]), atol=1e-10)
     for beta, census in phases.items():
         np.testing.assert_allclose(census[0].entropy_production, beta * census[0].work_current, rtol=1e-7)
 
@@ -76,11 +78,17 @@ def test_uneven_energies_are_not_rotated():
     assert all(one.copies == one.copies_found == 1 for one in census)
 
 
-def test_undecided_starts_are_counted():
-    census = jt.potts.attractors(jt.PottsRing(3, -1.0, 1.0, G), 3.0, 16, max_rounds=1)
-    assert [one.kind for one in census] == ["undecided"] and not census.known and not census.coexist
-    assert census[0].basin == 1.0 and np.isnan(census[0].work_current) and np.all(np.isnan(census[0].occupation))
-    assert census.summary.startswith("no attractor is known")
+def test_undecided_starts_are_counted(monkeypatch):
+    def half(rings, betas, p0, **options):
+        found = jt.potts.stationary_lanes(rings, betas, p0, **options)
+        return eqx.tree_at(lambda f: f.code, found, np.where(np.arange(STARTS) % 2, found.code, 0))
+
+    monkeypatch.setattr(census_module, "stationary_lanes", half)
+    census = jt.potts.attractors(jt.PottsRing(3, -1.0, 1.0, G), 2.5, STARTS)
+    assert [one.kind for one in census] == ["fixed point", "undecided"] and not census.coexist
+    assert [one.basin for one in census] == [0.5, 0.5] and census.known == census[:1]
+    assert np.isnan(census[1].work_current) and np.all(np.isnan(census[1].occupation))
+    assert "undecided: basin 0.500 +- 0.072" in census.summary
 
 
 def test_several_turns_are_one_cycle(phases):

@@ -100,7 +100,7 @@ def normal_form(ring: PottsRing) -> NormalForm:
                stability, if the force is a callable, or 0 with q > 2
     Source     derived here: Herpich & Esposito 2019, Sec. III, stop at the need for these coefficients
 
-    No other terms exist, for any q and any rates. With half angles a = pi k_a/q, the frequencies -(V+ - V-) sin(2a) obey
+    No other terms exist, for any q and any rates. With half angles a = pi k_a/q, frequencies -(V+ - V-) sin(2a) obey
     sin 2a + sin 2b - sin 2(a+b) = 4 sin a sin b sin(a+b), which never vanishes: all quadratic terms are removed by the
     near-identity map h. sin 2a + sin 2b + sin 2c - sin 2(a+b+c) = 4 sin(a+b) sin(b+c) sin(c+a) vanishes only where
     two of the three wave numbers are opposite: all resonant cubic terms are of the form |w_j|^2 w_k.
