@@ -91,13 +91,14 @@ def test_undecided_starts_are_counted(monkeypatch):
     assert "undecided: basin 0.500 +- 0.072" in census.summary
 
 
-def test_several_turns_are_one_cycle(phases):
-    """Newton's method may close an orbit after two or more turns; the curve knows its one turn."""
-    ring, one = jt.PottsRing(3, -1.0, 1.0, G), phases[4.0][0]
-    for turns in (1, 2, 6):
-        curve = cycle_curve(ring, jnp.array(4.0), one.cycle[0], turns * one.period, range(3))
-        assert curve.period == pytest.approx(one.period, rel=1e-12)
-        assert (curve.symmetries, curve.copies) == (3, 1)
+def test_the_curve_of_a_cycle_knows_its_symmetries(phases):
+    """The cycle of three states is a wave: rotations only shift its phase, also between two samples."""
+    one = phases[4.0][0]
+    curve = cycle_curve(jt.PottsRing(3, -1.0, 1.0, G), jnp.array(4.0), one.cycle[0], one.period, range(3))
+    assert (curve.symmetries, curve.copies) == (3, 1)
+    run = jt.potts.evolve(jt.PottsRing(3, -1.0, 1.0, G), 4.0, one.cycle[0], [0.0, 0.3217 * one.period])
+    assert curve.rotations_through(run.occupation.values[-1]) == [0, 1, 2]
+    assert curve.rotations_through(run.occupation.values[-1][::-1]) == []
 
 
 def test_rotations_and_symmetries_of_points():

@@ -114,7 +114,7 @@ def test_predicted_cycle_of_three_states():
         amplitude, frequency = [], []
         for lane, beta in enumerate(betas):
             cycle = cycle_curve(ring, jnp.asarray(beta), found.state[lane], float(found.period[lane]), range(3))
-            frequency.append(-2 * np.pi / cycle.period)
+            frequency.append(-2 * np.pi / found.period[lane])
             wave = np.fft.fft(cycle.states, axis=1)[:, 1] / 3
             amplitude.append(np.abs(np.fft.fft(wave)[-1]) / len(wave))
         off = np.array(amplitude) / (pattern.amplitudes[0] * np.sqrt(distances)) - 1

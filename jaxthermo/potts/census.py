@@ -15,7 +15,7 @@ from jaxthermo.potts.stationary import MAX_ROUNDS, Stationary, stationary_lanes
 from jaxthermo.solve.attractor import KINDS, LIMIT_CYCLE, UNDECIDED
 
 STARTS = 256
-# Newton's method leaves averages with errors far below this share of their values.
+# Newton's method leaves periods and averages with errors far below this share of their values.
 SAME_AVERAGE = 1e-5
 
 
@@ -90,7 +90,7 @@ def attractors(
     Shapes     starts: how many; key: a `jax.random.key`, None for `jax.random.key(0)`
     Raises     ValueError for impossible parameters, starts < 1, or a key that is none; without double precision
 
-    Two are the same if kind and averages agree, and one passes through the other after a rotation of the ring.
+    Two are the same if kind, period and averages agree, and one passes through the other after a rotation of the ring.
     Rotations are tried only where the energies are flat. The same key gives the same census. An attractor with a basin
     much below 1/starts is likely to be missed.
     """
@@ -130,10 +130,11 @@ def uniform_starts(q: int, count: int, key: Any = None) -> Float[Array, "count q
 
 
 def _alike(found: Stationary, one: int, other: int) -> bool:
-    """Whether kind and averages agree. Periods need not: a cycle may have been found as several turns."""
-    averages = (found.energy, found.work_current, found.entropy, found.entropy_production)
+    """Whether kind, period and averages agree."""
+    averages = (found.period, found.energy, found.work_current, found.entropy, found.entropy_production)
     return bool(found.code[one] == found.code[other]) and all(
-        np.isclose(values[one], values[other], rtol=SAME_AVERAGE, atol=SAME_AVERAGE**2) for values in averages
+        np.isclose(values[one], values[other], rtol=SAME_AVERAGE, atol=SAME_AVERAGE**2, equal_nan=True)
+        for values in averages
     )
 
 
@@ -151,7 +152,7 @@ def _entry(found: Stationary, one: _Class, starts: int) -> RingAttractor:
         kind=KINDS[found.code[one.lane]],
         occupation=np.asarray(found.occupation[one.lane]),
         cycle=one.curve.states if cyclic else None,
-        period=one.curve.period if cyclic else float("nan"),
+        period=float(found.period[one.lane]),
         work_current=float(found.work_current[one.lane]),
         entropy_production=float(found.entropy_production[one.lane]),
         basin=basin,

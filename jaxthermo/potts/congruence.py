@@ -13,10 +13,7 @@ from jaxthermo.potts.mean_field import vector_field
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import integrate
 
-# A multiple of every number in TURNS.
-SAMPLES = 840
-# A closed orbit may have been found as several turns of a shorter one.
-TURNS = (2, 3, 5, 7)
+SAMPLES = 1024
 RTOL, ATOL, MAX_STEPS = 1e-9, 1e-12, 4096
 # Newton's method knows a fixed point to this distance, and a point on a cycle to this share of the cycle's size, of
 # which the interpolation between samples takes the largest part.
@@ -34,11 +31,6 @@ class Curve:
         size = np.linalg.norm(states - states.mean(axis=0), axis=1).max()
         self.tolerance = SAME_POINT if len(states) == 1 else SAME_ORBIT * size
         self.symmetries = len(self.rotations_through(states[0]))
-
-    @property
-    def period(self) -> float:
-        """Time of one turn, 0 for a point."""
-        return self.step * len(self.states)
 
     @property
     def copies(self) -> int:
@@ -71,13 +63,9 @@ def point_curve(occupation: np.ndarray, shifts: range) -> Curve:
 
 
 def cycle_curve(ring: PottsRing, beta: Any, state: np.ndarray, period: float, shifts: range) -> Curve:
-    """The curve of a limit cycle through a state, one turn sampled at equal times; the period may be of many turns."""
+    """The curve of a limit cycle through a state, sampled at equal times."""
     states, rates = (np.asarray(values) for values in _sample(ring, beta, jnp.asarray(state), jnp.asarray(period)))
-    curve = Curve(states, rates, float(period) / SAMPLES, shifts)
-    for turns in TURNS:
-        if np.linalg.norm(states[SAMPLES // turns] - states[0]) <= curve.tolerance:
-            return cycle_curve(ring, beta, state, period / turns, shifts)
-    return curve
+    return Curve(states, rates, period / SAMPLES, shifts)
 
 
 @eqx.filter_jit
