@@ -1,5 +1,8 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
 
+from jaxthermo.potts.census import Census as Census
+from jaxthermo.potts.census import RingAttractor as RingAttractor
+from jaxthermo.potts.census import attractors as attractors
 from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
@@ -13,7 +16,10 @@ from jaxthermo.potts.mean_field import energy as energy
 from jaxthermo.potts.mean_field import entropy as entropy
 from jaxthermo.potts.mean_field import thermodynamics as thermodynamics
 from jaxthermo.potts.mean_field import vector_field as vector_field
+from jaxthermo.potts.normal_form import NormalForm as NormalForm
+from jaxthermo.potts.normal_form import normal_form as normal_form
 from jaxthermo.potts.occupation import localised as localised
+from jaxthermo.potts.patterns import Pattern as Pattern
 from jaxthermo.potts.rates import Arrhenius as Arrhenius
 from jaxthermo.potts.rates import BondRates as BondRates
 from jaxthermo.potts.rates import Glauber as Glauber

@@ -22,7 +22,7 @@ def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
     Independent of q and u. Raises ValueError if the energies are known not to be flat.
     """
     beta = require_autonomous(ring, beta)
-    _require_flat(ring)
+    require_flat(ring)
     forward, backward, _ = _uniform_rates(ring, beta)
     return ring.force * (forward - backward)
 
@@ -39,7 +39,7 @@ def low_temperature_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]
     Holds for flat energies, u < 0 and beta (2f - |u|) >> 1, where no bond runs backwards.
     """
     beta = require_autonomous(ring, beta)
-    _require_flat(ring)
+    require_flat(ring)
     forward, _ = ring.rates(-ring.coupling, ring.force, beta, ring.prefactor)
     return ring.q * ring.force * forward
 
@@ -56,7 +56,7 @@ def spectrum(ring: PottsRing, beta: Any) -> Complex[Array, " q"]:
     Source     Herpich & Esposito 2019, Eqs. (5)-(7), extended to every beta and to any rates
     """
     beta = require_autonomous(ring, beta)
-    _require_flat(ring)
+    require_flat(ring)
     forward, backward, slope = _uniform_rates(ring, beta)
     kappa = 2.0 * jnp.pi * jnp.arange(ring.q, dtype=beta.dtype) / ring.q
     # 1 - cos kappa = 2 sin^2(kappa/2) keeps the accuracy of slow modes at large q.
@@ -73,7 +73,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     Source     Herpich & Esposito 2019, Eq. (5)
     """
     require_autonomous(ring, 1.0)
-    _require_flat(ring)
+    require_flat(ring)
 
     def excess(beta: Float[Array, ""]) -> Float[Array, ""]:
         # Normalised by V+ + V-, so that it cannot overflow at low temperature.
@@ -114,6 +114,7 @@ def _uniform_rates(ring: PottsRing, beta: Float[Array, ""]) -> tuple[Array, Arra
     return forward, backward, ring.coupling / ring.q * (d_forward - d_backward)
 
 
-def _require_flat(ring: PottsRing) -> None:
+def require_flat(ring: PottsRing) -> None:
+    """Raise a ValueError if the energies are known not to be flat."""
     if is_known(ring.energies) and np.ptp(np.asarray(ring.energies)) > 0:
         raise ValueError("`energies` must be flat for a uniform state to exist, but they differ from each other")

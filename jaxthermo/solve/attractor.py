@@ -18,6 +18,7 @@ from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
     close_orbit,
+    count_turns,
     log_contraction,
     no_orbit,
     orbit_averages,
@@ -133,9 +134,12 @@ def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds:
     is_cycle = found.code == LIMIT_CYCLE
     # An idle lane averages over the blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
-    orbit_to_average = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
-    averages = orbit_averages(field, observe, orbit_to_average, args)
-    return eqx.tree_at(lambda a: a.mean, found, jnp.where(is_cycle, averages, found.mean)), orbit
+    orbit = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
+    turns = count_turns(field, orbit, args)
+    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / turns)
+    mean = jnp.where(is_cycle, orbit_averages(field, observe, orbit, args), found.mean)
+    period = jnp.where(is_cycle, orbit.period, found.period)
+    return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
 def _advance(field: Field, x: Array, args: Any) -> _Path:

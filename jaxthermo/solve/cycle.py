@@ -24,6 +24,9 @@ CLOSED = 1e-9
 MAX_LOG_PERIOD_STEP = 0.3
 # Newton steps may overshoot once; a miss that grows by more than this from shot to shot will not come back.
 DIVERGING = 2.0
+# Shooting may close an orbit after up to this many turns; each is told by a return this close, relative to its size.
+MOST_TURNS = 16
+RETURNED = 1e-4
 
 
 class Orbit(eqx.Module):
@@ -145,6 +148,29 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     top = jnp.concatenate([monodromy - jnp.eye(n, dtype=monodromy.dtype), drift[:, None]], axis=1)
     bottom = jnp.concatenate([normal, jnp.zeros(1, normal.dtype)])
     return jnp.concatenate([top, bottom[None]], axis=0)
+
+
+def count_turns(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
+    """How many turns of a shorter orbit a closed orbit makes in its period, up to MOST_TURNS; 1 if it is not closed.
+
+    A second, slowly decaying oscillation lets a trajectory recur after several turns, and shooting then finds those.
+    """
+    turns = jnp.arange(MOST_TURNS, 1, -1, dtype=orbit.point.dtype)
+    solution = integrate(
+        lambda s, x, _: orbit.period * field(x, args),
+        orbit.point,
+        None,
+        t0=0.0,
+        t1=0.5,
+        saveat=diffrax.SaveAt(ts=1.0 / turns),
+        rtol=RTOL,
+        atol=ATOL,
+        max_steps=MAX_STEPS,
+    )
+    states: Any = solution.ys
+    gaps = jnp.linalg.norm(states - orbit.point, axis=1)
+    most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
+    return jnp.where(orbit.closed, most, 1.0)
 
 
 def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
