@@ -84,6 +84,20 @@ def infer_protocol(
 
 
 @app.command()
+def better_engine(
+    quick: Annotated[bool, typer.Option("--quick", help="One coupling and few steps.")] = False,
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the table and the figure.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Maximise the power of the Stirling engine over its field, strokes and period."""
+    from jaxthermo.report.better_engine import better_engine
+
+    better_engine(out, quick)
+    typer.echo(f"Written to {out}")
+
+
+@app.command()
 def validate(
     out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
 ) -> None:

@@ -1,5 +1,6 @@
 """The searches for least work against exact minima, exact bounds, Nelder-Mead and finite differences."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,6 +106,29 @@ def test_values_lie_between_the_bounds_and_jumps_reach_the_lower_one(oscillator,
     free = jt.minimum_work(oscillator, state, 1.0, 0.8, order=1, jumps=True, dt=0.1)
     assert abs(free.gap) < 1e-5 * abs(free.lower)
     assert np.allclose(free.last, (0.7, 0.3), atol=1e-3)
+
+
+@pytest.mark.parametrize("weight", [0.2, 0.5, 0.8])
+def test_potentials_are_concave_under_mixing_of_states(oscillator, state, weight):
+    """Xi of a mixture is at least the mixture of Xi at equal (beta, x), for a fixed protocol costs a mixture its mean.
+
+    Phi = Xi - x~ X then is too, since X is linear in the state; and so is the bound, the entropy being concave.
+    """
+    other = jt.equilibrium(oscillator, 1.4, 1.2)
+    mixture = eqx.tree_at(lambda s: s.V, state, weight * state.V + (1.0 - weight) * other.V)
+    one, two, both = (jt.minimum_work(oscillator, s, 1.0, 0.8, order=2, dt=0.25) for s in (state, other, mixture))
+    mean = weight * one.value + (1.0 - weight) * two.value
+    # 1e-8 is what a search may have left to gain when it stops.
+    assert both.value >= mean - 1e-8 and both.value > mean + 1e-4
+    assert both.lower > weight * one.lower + (1.0 - weight) * two.lower
+
+
+def test_massieu_potential_of_a_state_does_not_depend_on_the_field_it_is_looked_at_from(oscillator, state):
+    """With free jumps the first one moves x at no change of Phi = Xi - beta x X: it is a function of state and beta."""
+    seen = [
+        jt.minimum_work(oscillator, state, 1.0, x, order=1, jumps=True, dt=0.1).value - x * state.X for x in (0.6, 0.9)
+    ]
+    assert abs(seen[0] - seen[1]) < 1e-6
 
 
 def test_gradient_is_the_central_difference(objective):
