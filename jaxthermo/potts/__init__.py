@@ -4,9 +4,14 @@ from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
 from jaxthermo.potts.conversion import output_power as output_power
+from jaxthermo.potts.cycle import LimitCycle as LimitCycle
+from jaxthermo.potts.cycle import limit_cycle as limit_cycle
 from jaxthermo.potts.evolve import Trajectory as Trajectory
 from jaxthermo.potts.evolve import evolve as evolve
 from jaxthermo.potts.evolve import trajectory as trajectory
+from jaxthermo.potts.fold import Fold as Fold
+from jaxthermo.potts.fold import fold as fold
+from jaxthermo.potts.fold import fold_beta as fold_beta
 from jaxthermo.potts.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.potts.mean_field import bond_currents as bond_currents
 from jaxthermo.potts.mean_field import energy as energy
