@@ -1,11 +1,14 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
 
+from jaxthermo.potts.branch import branch as branch
 from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
 from jaxthermo.potts.conversion import output_power as output_power
 from jaxthermo.potts.cycle import LimitCycle as LimitCycle
 from jaxthermo.potts.cycle import limit_cycle as limit_cycle
+from jaxthermo.potts.cycle_branch import cycle_branch as cycle_branch
+from jaxthermo.potts.cycle_branch import slow_passage as slow_passage
 from jaxthermo.potts.evolve import Trajectory as Trajectory
 from jaxthermo.potts.evolve import evolve as evolve
 from jaxthermo.potts.evolve import trajectory as trajectory

@@ -1,6 +1,5 @@
 """The long-time state of an autonomous ring: its attractor, and averages over it."""
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -46,7 +45,7 @@ class Stationary(eqx.Module):
         return str(words) if words.ndim == 0 else words
 
 
-def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = MAX_ROUNDS) -> Stationary:
+def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = MAX_ROUNDS) -> Stationary:
     """The attractor that the ring reaches from p0, with averages over it.
 
     Equation   0 = dP/dt at a fixed point; P(t + T) = P(t) on a limit cycle, averages (1/T) int_0^T dt
@@ -104,10 +103,13 @@ def stationary_lanes(
     require_beta(betas)
     require_double_for(RTOL, RTOL)
     starts = initial_occupations(rings.q, p0, len(betas))
-    run = functools.partial(_vectorised, max_rounds=max_rounds)
-    return map_lanes(run, rings, betas, starts, chunk=chunk, advance=advance)
+    rounds = np.full(len(betas), max_rounds, np.int32)
+    return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
-@functools.partial(jax.jit, static_argnames="max_rounds")
-def _vectorised(rings: PottsRing, betas: Array, starts: Array, max_rounds: int) -> Stationary:
-    return jax.vmap(lambda ring, beta, p0: stationary(ring, beta, p0, max_rounds=max_rounds))(rings, betas, starts)
+@jax.jit
+def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
+    def lane(ring: PottsRing, beta: Array, p0: Array, limit: Array) -> Stationary:
+        return stationary(ring, beta, p0, max_rounds=limit)
+
+    return jax.vmap(lane)(rings, betas, starts, rounds)

@@ -77,7 +77,7 @@ class _Path(eqx.Module):
         return _Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
 
 
-def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: int) -> Attractor:
+def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: Any) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
@@ -97,7 +97,7 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
 
-def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: int) -> tuple[Attractor, Orbit]:
+def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: Any) -> tuple[Attractor, Orbit]:
     nan = jnp.full((), jnp.nan, start.dtype)
     blank_mean = jnp.full_like(observe(start, args), jnp.nan)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
