@@ -22,6 +22,9 @@ from jaxthermo.potts.mean_field import entropy as entropy
 from jaxthermo.potts.mean_field import thermodynamics as thermodynamics
 from jaxthermo.potts.mean_field import vector_field as vector_field
 from jaxthermo.potts.occupation import localised as localised
+from jaxthermo.potts.phases import PHASES as PHASES
+from jaxthermo.potts.phases import phase_diagram as phase_diagram
+from jaxthermo.potts.phases import phases as phases
 from jaxthermo.potts.rates import Arrhenius as Arrhenius
 from jaxthermo.potts.rates import BondRates as BondRates
 from jaxthermo.potts.rates import Glauber as Glauber

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.potts.coordinates import complete, field
@@ -14,8 +14,10 @@ from jaxthermo.potts.mean_field import vector_field
 from jaxthermo.potts.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
+from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import follow, newton
+from jaxthermo.solve.linear import is_stable
 
 FOLD_KINDS = ("none", "fold", "pitchfork")
 NONE, FOLD, PITCHFORK = range(3)
@@ -24,7 +26,7 @@ NONE, FOLD, PITCHFORK = range(3)
 COLD = 12.0
 COLD_PER_STATE = 1.0
 FIRST_STEP, LONGEST_STEP = 0.05, 0.05
-MAX_STEPS = 400
+MAX_STEPS, BRANCH_POINTS = 400, 80
 # Half a turn of the ring changes a state by less than this where the branch ends in a pitchfork.
 SYMMETRIC = 1e-3
 # The extended system must converge to this neighbourhood of the turn that the branch made.
@@ -121,6 +123,32 @@ def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Any]:
     x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring)
     found &= (x[0] > 0.5) & jnp.all(complete(x) > 0)
     return jnp.append(x, log_beta), found
+
+
+def is_cold_state_stable(
+    ring: PottsRing, born: Float[Array, ""], betas: Float[Array, " betas"]
+) -> Bool[Array, " betas"]:
+    """Whether the localised states colder than their birth are stable, at each beta by the nearest point of the branch.
+
+    Only the birth itself, where an eigenvalue vanishes, is exact; a further loss of stability is known to the spacing
+    of the branch's points, `LONGEST_STEP` in ln(beta).
+    """
+    point, found = cold_state(ring)
+    front = start_curve(equations, point, ring, -1.0, FIRST_STEP)
+
+    def advance(front: Front, _: Any) -> tuple[Front, Front]:
+        return advance_curve(equations, front, ring, LONGEST_STEP), front
+
+    _, fronts = jax.lax.scan(advance, front, length=BRANCH_POINTS)
+
+    def decays(y: Array) -> Array:
+        return is_stable(jax.jacfwd(equations)(y, ring)[:, :-1], MARGINAL)
+
+    turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
+    usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
+    distance = jnp.abs(fronts.point[:, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
+    nearest = jnp.argmin(jnp.where(usable, distance, jnp.inf), axis=1)
+    return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
 
 
 def _turn(ring: PottsRing) -> tuple[Front, Front]:

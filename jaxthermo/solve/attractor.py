@@ -31,6 +31,8 @@ UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
 KINDS = ("undecided", "fixed point", "limit cycle")
 
 ROUND_STEPS = 512
+# First step, in units of the fastest time: from an almost empty state diffrax's own choice may be NaN.
+FIRST_STEP = 0.01
 RTOL = 1e-7
 ATOL = 1e-10
 # Returns are looked for over this many stored steps, of which older ones are thinned.
@@ -150,6 +152,7 @@ def _advance(field: Field, x: Array, args: Any) -> _Path:
         rtol=RTOL,
         atol=ATOL,
         max_steps=ROUND_STEPS,
+        dt0=FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args)),
         solver=diffrax.Tsit5(),
     )
     count = solution.stats["num_accepted_steps"] + 1
