@@ -29,7 +29,7 @@ class Front(eqx.Module):
 
 
 def start_curve(
-    equations: Equations, point: Float[Array, " n_plus_1"], args: Any, direction: float, step: float
+    equations: Equations, point: Float[Array, " n_plus_1"], args: Any, direction: float, step: Any
 ) -> Front:
     """The front at a known point of the curve, heading for larger (direction 1) or smaller (-1) parameters."""
     toward = jnp.zeros_like(point).at[-1].set(direction)
@@ -44,7 +44,7 @@ def tangent_at(equations: Equations, point: Array, args: Any, toward: Array) -> 
     return tangent / jnp.linalg.norm(tangent)
 
 
-def advance_curve(equations: Equations, front: Front, args: Any, longest: float) -> Front:
+def advance_curve(equations: Equations, front: Front, args: Any, longest: Any) -> Front:
     """One step along the curve; a step that fails or bends too sharply stays where it is, with half the length."""
     predicted = front.point + front.step * front.tangent
 
