@@ -147,7 +147,10 @@ BAD = {
         lambda: jt.potts.branch(jt.PottsRing(3, -1.0, 1.0), 8.0, along="f", low=1.0, high=9.0),
         "`along` must be one of beta, force, but is 'f'",
     ),
-    "range": (lambda: jt.potts.branch(jt.PottsRing(3, -1.0, 1.0), 8.0, low=1.0, high=5.0), "`low` and `high` must hold"),
+    "range": (
+        lambda: jt.potts.branch(jt.PottsRing(3, -1.0, 1.0), 8.0, low=1.0, high=5.0),
+        "`low` and `high` must hold",
+    ),
 }
 
 

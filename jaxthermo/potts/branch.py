@@ -45,7 +45,7 @@ def branch(
     Shapes     start: (q,), a guess for Newton's method at (beta, ring.force), None for P_1 = 1; each variable has the
                dimension `step`
     Units      in each variable's attrs
-    Raises     ValueError if no fixed point is found near `start`, for impossible parameters, or without double precision
+    Raises     ValueError if no fixed point is found near `start`, for impossible parameters, without double precision
     Source     pseudo-arclength: Keller, in Applications of Bifurcation Theory (1977)
 
     It first heads for smaller values of the parameter (`upward`: for larger ones), and ends outside [low, high], after

@@ -10,7 +10,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.potts.coordinates import complete, field
-from jaxthermo.potts.mean_field import vector_field
 from jaxthermo.potts.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
@@ -64,8 +63,8 @@ def fold(ring: PottsRing) -> Fold:
     Units      beta: 1/energy; residual: max |F|, |J v| relative to the rates of the uniform state
     Raises     ValueError for impossible parameters, q = 2 (whose localised states are born at beta_c1), a coupling that
                is known to be >= 0, or without double precision
-    Source     extended system: Seydel, Numer. Math. 33, 339 (1979), Moore & Spence, SIAM J. Numer. Anal. 17, 567 (1980);
-               with a symmetry: Werner & Spence, SIAM J. Numer. Anal. 21, 388 (1984)
+    Source     extended system: Seydel, Numer. Math. 33, 339 (1979); Moore & Spence, SIAM J. Numer. Anal. 17, 567
+               (1980); with a symmetry: Werner & Spence, SIAM J. Numer. Anal. 21, 388 (1984)
 
     For odd q, and where it lies above beta_c1, it is the infinite-period point beta_c2 of Herpich & Esposito 2019. The
     branch is followed down from a cold ring by pseudo-arclength; Newton's method on the extended system ends the
@@ -75,7 +74,9 @@ def fold(ring: PottsRing) -> Fold:
     require_autonomous(ring, 1.0)
     require_double_for(1e-13, 1e-13)
     if ring.q == 2:
-        raise ValueError("`ring` must have q >= 3 for a fold, but has q = 2, whose localised states are born at beta_c1")
+        raise ValueError(
+            "`ring` must have q >= 3 for a fold, but has q = 2, whose localised states are born at beta_c1"
+        )
     if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
         raise ValueError(f"`coupling` must be < 0 for localised states to exist, but is {np.asarray(ring.coupling)}")
     n = ring.q - 1

@@ -90,8 +90,8 @@ def phase_diagram(
     marginal = (np.abs(betas[:, None] / onset - 1.0) < AT_TRANSITION).ravel()
 
     def search(chosen: np.ndarray, start: Any) -> Stationary:
-        lanes = (lane[chosen] for lane in (beta, force, cold.ravel(), marginal))
-        return _search(q, coupling, prefactor, rates, *lanes, start, advance)
+        which = beta[chosen], force[chosen], cold.ravel()[chosen], marginal[chosen]
+        return _search((q, coupling, prefactor, rates), *which, start, advance)
 
     found = search(np.arange(beta.size), localised(int(q)))
     phase = phases(found).reshape(shape)
@@ -158,10 +158,7 @@ def _cold_is_stable(rings: PottsRing, born: Array, betas: Array) -> Array:
 
 
 def _search(
-    q: Any,
-    coupling: Any,
-    prefactor: Any,
-    rates: Any,
+    parameters: tuple[Any, Any, Any, Any],
     beta: np.ndarray,
     force: np.ndarray,
     cold: np.ndarray,
@@ -170,6 +167,7 @@ def _search(
     advance: Progress | None,
 ) -> Stationary:
     """`stationary_lanes` from one start, with lanes of like cost side by side and the slow ones by themselves."""
+    q, coupling, prefactor, rates = parameters
 
     def run(chosen: np.ndarray, rounds: int, told: Progress | None) -> Stationary:
         starts = np.tile(np.asarray(start), (len(chosen), 1))

@@ -13,6 +13,7 @@ from jaxthermo.potts import (
     Stationary,
     critical_beta,
     fold_beta,
+    labels,
     localised,
     low_temperature_work_current,
     maximum_power,
@@ -23,9 +24,8 @@ from jaxthermo.potts import (
     uniform_work_current,
 )
 
-# One number of rounds everywhere, that of `maximum_power`, because it is compiled in.
+# As many rounds as `maximum_power` spends, so that both decide alike.
 from jaxthermo.potts.conversion import SEARCH_ROUNDS
-from jaxthermo.potts import labels
 from jaxthermo.potts.phases import CYCLE
 from jaxthermo.scans.lanes import Progress
 

@@ -7,7 +7,7 @@ import numpy as np
 import xarray
 
 from jaxthermo.potts import PHASES
-from jaxthermo.potts.phases import CLUSTERED, CYCLE, UNDECIDED, UNIFORM
+from jaxthermo.potts.phases import CLUSTERED, CYCLE, UNDECIDED
 from jaxthermo.report.potts_data import COUPLING, FORCE
 
 ByQ = dict[int, xarray.Dataset]

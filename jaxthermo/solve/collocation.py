@@ -186,7 +186,6 @@ def remeshed(field: Field, loop: Loop, args: Any) -> Loop:
 
     Arclength resolves the fast turns, ln(speed) the way into and out of a slow passage, time the passage itself.
     """
-    times = stage_times(loop.widths)
     period = jnp.exp(loop.log_period)
 
     def densities(x: Array) -> Array:

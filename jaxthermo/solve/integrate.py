@@ -33,8 +33,8 @@ def integrate(
 ) -> diffrax.Solution:
     """Adaptive integration of dy/dt = field(t, y, args) that reports trouble in its result instead of raising.
 
-    Without `dt0` diffrax chooses the first step. The default solver is Dopri8 (order 8, for tight tolerances). The default adjoint is forward mode; pass
-    `diffrax.RecursiveCheckpointAdjoint()` to differentiate in reverse.
+    Without `dt0` diffrax chooses the first step. The default solver is Dopri8 (order 8, for tight tolerances). The
+    default adjoint is forward mode; pass `diffrax.RecursiveCheckpointAdjoint()` to differentiate in reverse.
     """
     # Weak types would be promoted differently by diffrax's own arithmetic under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
