@@ -112,8 +112,8 @@ def cold_branch():
     return jt.potts.branch(jt.PottsRing(3, -1.0, 1.0, 0.1), 12.0, low=3.0, high=12.5)
 
 
-def test_branch_turns_at_the_fold_and_changes_stability_there(cold_branch):
-    fold = float(jt.potts.fold_beta(jt.PottsRing(3, -1.0, 1.0, 0.1)))
+def test_branch_turns_at_the_fold_and_changes_stability_there(cold_branch, fold_of):
+    fold = float(fold_of(rings(3, FORCES)).beta[4])
     turn = int(np.flatnonzero(cold_branch.fold)[0])
     assert cold_branch.fold.sum() == 1
     assert float(cold_branch.beta.min()) == pytest.approx(fold, abs=2e-3)
@@ -127,13 +127,14 @@ def test_branch_points_are_fixed_points(cold_branch):
         jnp.asarray(cold_branch.occupation.values), jnp.asarray(cold_branch.beta.values)
     )
     assert np.abs(rates).max() < 1e-9
-    found = jt.potts.stationary(ring, float(cold_branch.beta[5]))
-    np.testing.assert_allclose(cold_branch.work_current[5], found.work_current, rtol=1e-10)
+    flow = jt.potts.thermodynamics(0.0, jnp.asarray(cold_branch.occupation.values[5]), ring, cold_branch.beta.values[5])
+    np.testing.assert_allclose(cold_branch.work_current[5], flow.work_current, rtol=1e-12)
+    np.testing.assert_allclose(flow.heat_current, -flow.work_current, rtol=1e-6)
 
 
-def test_branch_in_force_turns_where_the_fold_has_its_beta():
+def test_branch_in_force_turns_where_the_fold_has_its_beta(fold_of):
     """The fold as a function of f, inverted: at beta = fold(0.5) the branch in f turns at 0.5."""
-    beta = float(jt.potts.fold_beta(jt.PottsRing(3, -1.0, 0.5)))
+    beta = float(fold_of(rings(3, FORCES)).beta[3])
     path = jt.potts.branch(jt.PottsRing(3, -1.0, 0.1), beta, along="force", low=0.0, high=1.0, upward=True)
     assert float(path.force.max()) == pytest.approx(0.5, abs=1e-3)
     assert int(path.fold.sum()) == 1

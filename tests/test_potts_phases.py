@@ -62,10 +62,9 @@ def test_even_rings_alternate_between_the_lines():
 def test_output_power_over_loads():
     data = jt.potts.phase_diagram(3, -1.0, [2.0, 3.4], [-0.9, -0.5, -0.1], prefactor=G, forward_force=1.0)
     drive = 1.0 + data.force2
-    np.testing.assert_allclose(data.output_power, -data.force2 * data.work_current / drive, rtol=1e-12)
+    np.testing.assert_allclose(data.output_power, -data.work_current * data.force2 / drive, rtol=1e-12)
     uniform = -data.force2 * 2 * G * np.sinh(0.5 * 2.0 * drive)
     np.testing.assert_allclose(data.output_power[0], uniform, rtol=1e-10)
-    assert float(data.output_power.max()) <= jt.potts.maximum_power(3, -1.0, G, 1.0, beta=3.4).power + 1e-12
 
 
 def test_command_stores_what_it_draws(tmp_path, monkeypatch, diagram):

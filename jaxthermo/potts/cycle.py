@@ -75,7 +75,9 @@ def limit_cycle(ring: PottsRing, beta: Any, start: Any = None) -> LimitCycle:
     none.
     """
     beta = check_cycle(ring, beta)
-    found, code = find_loop(ring, beta, start)
+    if start is not None:
+        start = initial_occupation(ring.q, start)
+    found, code = find_loop(*frozen((ring, beta, start)))
     return describe(ring, beta, found, code)
 
 
@@ -90,12 +92,13 @@ def check_cycle(ring: PottsRing, beta: Any) -> Float[Array, ""]:
     return beta
 
 
+# Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
+@eqx.filter_jit
 def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Traveller, Array]:
-    """The cycle that `limit_cycle` documents, and the code of its status; held constant under differentiation."""
-    ring, beta = frozen(ring), frozen(beta)
+    """The cycle that `limit_cycle` documents, and the code of its status."""
     intervals = INTERVALS_PER_STATE * ring.q
     if start is not None:
-        starts, betas = initial_occupation(ring.q, start)[None], beta[None]
+        starts, betas = start[None], beta[None]
         pole = 2.0 * beta
     else:
         pole, warm = _fold_and_warm(ring)
@@ -130,6 +133,7 @@ def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Trav
     return arrived, code
 
 
+@eqx.filter_jit
 def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Array) -> LimitCycle:
     """Averages and multipliers of a closed loop, differentiable in the ring and beta."""
     good = code == OK

@@ -13,6 +13,7 @@ from jaxthermo.potts.coordinates import field
 from jaxthermo.potts.cycle import CYCLE_STATUS, NOT_CONVERGED, OK, LimitCycle, check_cycle, describe, find_loop
 from jaxthermo.potts.fold import Fold, fold
 from jaxthermo.potts.labels import coded, labelled
+from jaxthermo.potts.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.loop_path import Traveller, travel
@@ -42,8 +43,11 @@ def cycle_branch(ring: PottsRing, betas: Any, start: Any = None) -> "xarray.Data
     if betas.ndim != 1 or betas.shape[0] == 0:
         raise ValueError(f"`betas` must be one-dimensional and not empty, but has shape {betas.shape}")
     require_beta(betas)
-    check_cycle(ring, betas[0])
-    cycles, born, amplitude = _along(ring, betas, start)
+    first = check_cycle(ring, betas[0])
+    if start is not None:
+        start = initial_occupation(ring.q, start)
+    born = fold(ring)
+    cycles, amplitude = _along(ring, betas, born, *find_loop(ring, first, start))
     end = float(born.beta)
     exponent, fitted = _law(end, np.asarray(betas), np.asarray(cycles.period))
     power = "energy/time"
@@ -90,11 +94,9 @@ def slow_passage(ring: PottsRing, born: Fold) -> Float[Array, ""]:
 
 
 @eqx.filter_jit
-def _along(ring: PottsRing, betas: Array, start: Any) -> tuple[LimitCycle, Fold, Array]:
-    born = fold(ring)
+def _along(ring: PottsRing, betas: Array, born: Fold, first: Traveller, code: Array) -> tuple[LimitCycle, Array]:
     beyond = jnp.all(betas < born.beta)
     pole = jnp.where(beyond, born.beta, 2.0 * jnp.max(betas))
-    first, code = find_loop(ring, betas[0], start)
 
     def onward(carry: tuple[Traveller, Array], beta: Array) -> Any:
         now, code = carry
@@ -103,7 +105,7 @@ def _along(ring: PottsRing, betas: Array, start: Any) -> tuple[LimitCycle, Fold,
         return (now, code), describe(ring, beta, now, code)
 
     _, cycles = jax.lax.scan(onward, (first, code), betas)
-    return cycles, born, slow_passage(ring, born)
+    return cycles, slow_passage(ring, born)
 
 
 def _law(end: float, betas: np.ndarray, period: np.ndarray) -> tuple[float, float]:

@@ -79,6 +79,11 @@ def fold(ring: PottsRing) -> Fold:
         )
     if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
         raise ValueError(f"`coupling` must be < 0 for localised states to exist, but is {np.asarray(ring.coupling)}")
+    return _fold(ring)
+
+
+@eqx.filter_jit
+def _fold(ring: PottsRing) -> Fold:
     n = ring.q - 1
     fixed = frozen(ring)
     before, after = _turn(fixed)

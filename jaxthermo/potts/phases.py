@@ -141,14 +141,17 @@ def _rings(q: Any, coupling: Any, forces: Any, prefactor: Any, rates: Any) -> Po
     return jax.vmap(lambda force: PottsRing(q, coupling, force, prefactor, rates=rates))(jnp.asarray(forces))
 
 
+_onsets, _births = jax.jit(jax.vmap(critical_beta)), jax.jit(jax.vmap(fold_beta))
+
+
 def _lines(rings: PottsRing) -> tuple[np.ndarray, np.ndarray]:
     """beta_c1 and the birth of the localised states for every force; inf where there is none."""
-    onset = np.asarray(jax.jit(jax.vmap(critical_beta))(rings))
+    onset = np.asarray(_onsets(rings))
     if not np.all(np.asarray(rings.coupling) < 0):
         return onset, np.full_like(onset, np.inf)
     if rings.q == 2:
         return onset, onset
-    born = np.asarray(jax.jit(jax.vmap(fold_beta))(rings))
+    born = np.asarray(_births(rings))
     return onset, np.where(np.isnan(born), np.inf, born)
 
 
