@@ -98,6 +98,31 @@ def better_engine(
 
 
 @app.command()
+def phases(
+    q: Annotated[int, typer.Option("--q", min=2, help="Number of states.")] = 3,
+    coupling: Annotated[float, typer.Option("--coupling", help="Coupling u; attraction is negative.")] = -1.0,
+    prefactor: Annotated[float, typer.Option("--prefactor", help="Prefactor of the rates.")] = 0.1,
+    beta_max: Annotated[float, typer.Option("--beta-max", help="Coldest inverse temperature.")] = 10.0,
+    force_max: Annotated[float, typer.Option("--force-max", help="Largest force.")] = 2.0,
+    forward_force: Annotated[
+        float | None, typer.Option("--forward-force", help="Draw output power over loads -f1 < f2 < 0 at this f1.")
+    ] = None,
+    points: Annotated[int, typer.Option("--points", min=2, help="Points along each axis.")] = 100,
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figure and data.")] = Path("results"),
+) -> None:
+    """Draw the phases of a driven ring over force and inverse temperature."""
+    from jaxthermo.report.phases import draw_phases, summary
+
+    try:
+        data = draw_phases(out, q, coupling, prefactor, beta_max, force_max, points, forward_force)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo(summary(data))
+    typer.echo(f"Written to {out}")
+
+
+@app.command()
 def validate(
     out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
 ) -> None:

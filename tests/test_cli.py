@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 import jaxthermo
 from jaxthermo.cli import app
+from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
 from jaxthermo.report import potts
-from jaxthermo.report.potts_data import CYCLE, UNDECIDED, UNIFORM
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,10 @@ def command():
 
 def test_version_and_help(command):
     assert command("--version").output.strip() == f"jaxthermo {jaxthermo.__version__}"
-    for words in (["--help"], *([name, "--help"] for name in ("reproduce", "doctor", "validate", "infer-protocol"))):
+    for words in (
+        ["--help"],
+        *([name, "--help"] for name in ("reproduce", "doctor", "validate", "infer-protocol", "phases")),
+    ):
         result = command(*words)
         assert result.exit_code == 0 and "Usage" in result.output
 

@@ -1,5 +1,6 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
 
+from jaxthermo.potts.branch import branch as branch
 from jaxthermo.potts.census import Census as Census
 from jaxthermo.potts.census import RingAttractor as RingAttractor
 from jaxthermo.potts.census import attractors as attractors
@@ -7,9 +8,16 @@ from jaxthermo.potts.climb import climb_power as climb_power
 from jaxthermo.potts.conversion import MaximumPower as MaximumPower
 from jaxthermo.potts.conversion import maximum_power as maximum_power
 from jaxthermo.potts.conversion import output_power as output_power
+from jaxthermo.potts.cycle import LimitCycle as LimitCycle
+from jaxthermo.potts.cycle import limit_cycle as limit_cycle
+from jaxthermo.potts.cycle_branch import cycle_branch as cycle_branch
+from jaxthermo.potts.cycle_branch import slow_passage as slow_passage
 from jaxthermo.potts.evolve import Trajectory as Trajectory
 from jaxthermo.potts.evolve import evolve as evolve
 from jaxthermo.potts.evolve import trajectory as trajectory
+from jaxthermo.potts.fold import Fold as Fold
+from jaxthermo.potts.fold import fold as fold
+from jaxthermo.potts.fold import fold_beta as fold_beta
 from jaxthermo.potts.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.potts.mean_field import bond_currents as bond_currents
 from jaxthermo.potts.mean_field import energy as energy
@@ -20,6 +28,9 @@ from jaxthermo.potts.normal_form import NormalForm as NormalForm
 from jaxthermo.potts.normal_form import normal_form as normal_form
 from jaxthermo.potts.occupation import localised as localised
 from jaxthermo.potts.patterns import Pattern as Pattern
+from jaxthermo.potts.phases import PHASES as PHASES
+from jaxthermo.potts.phases import phase_diagram as phase_diagram
+from jaxthermo.potts.phases import phases as phases
 from jaxthermo.potts.rates import Arrhenius as Arrhenius
 from jaxthermo.potts.rates import BondRates as BondRates
 from jaxthermo.potts.rates import Glauber as Glauber

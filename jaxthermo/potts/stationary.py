@@ -1,16 +1,14 @@
 """The long-time state of an autonomous ring: its attractor, and averages over it."""
 
-import functools
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.checks import as_float, require_double_for
-from jaxthermo.potts.mean_field import thermodynamics, vector_field
+from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
 from jaxthermo.scans.lanes import CHUNK, Progress, map_lanes
@@ -46,7 +44,7 @@ class Stationary(eqx.Module):
         return str(words) if words.ndim == 0 else words
 
 
-def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = MAX_ROUNDS) -> Stationary:
+def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = MAX_ROUNDS) -> Stationary:
     """The attractor that the ring reaches from p0, with averages over it.
 
     Equation   0 = dP/dt at a fixed point; P(t + T) = P(t) on a limit cycle, averages (1/T) int_0^T dt
@@ -64,10 +62,10 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = 
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
-    found = find_attractor(_field, _observe, p0[:-1], (ring, beta), max_rounds)
+    found = find_attractor(field, observe, p0[:-1], (ring, beta), max_rounds)
     return Stationary(
         code=found.code,
-        occupation=_complete(found.mean[5:]),
+        occupation=complete(found.mean[5:]),
         period=found.period,
         energy=found.mean[0],
         work_current=found.mean[1],
@@ -76,7 +74,7 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: int = 
         entropy_production=found.mean[4],
         residual=found.residual,
         rounds=found.rounds,
-        state=_complete(found.point),
+        state=complete(found.point),
     )
 
 
@@ -104,26 +102,13 @@ def stationary_lanes(
     require_beta(betas)
     require_double_for(RTOL, RTOL)
     starts = initial_occupations(rings.q, p0, len(betas))
-    run = functools.partial(_vectorised, max_rounds=max_rounds)
-    return map_lanes(run, rings, betas, starts, chunk=chunk, advance=advance)
+    rounds = np.full(len(betas), max_rounds, np.int32)
+    return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
-@functools.partial(jax.jit, static_argnames="max_rounds")
-def _vectorised(rings: PottsRing, betas: Array, starts: Array, max_rounds: int) -> Stationary:
-    return jax.vmap(lambda ring, beta, p0: stationary(ring, beta, p0, max_rounds=max_rounds))(rings, betas, starts)
+@jax.jit
+def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
+    def lane(ring: PottsRing, beta: Array, p0: Array, limit: Array) -> Stationary:
+        return stationary(ring, beta, p0, max_rounds=limit)
 
-
-def _complete(x: Float[Array, " n"]) -> Float[Array, " q"]:
-    """All q occupations from the first q - 1, which are the coordinates free of the conservation law."""
-    return jnp.concatenate([x, 1.0 - jnp.sum(x, keepdims=True)])
-
-
-def _field(x: Float[Array, " n"], args: tuple[PottsRing, Any]) -> Float[Array, " n"]:
-    ring, beta = args
-    return vector_field(0.0, _complete(x), ring, beta)[:-1]
-
-
-def _observe(x: Float[Array, " n"], args: tuple[PottsRing, Any]) -> Float[Array, " m"]:
-    ring, beta = args
-    flow = thermodynamics(0.0, _complete(x), ring, beta)
-    return jnp.concatenate([jnp.stack(jax.tree.leaves(flow)), x])
+    return jax.vmap(lane)(rings, betas, starts, rounds)

@@ -8,29 +8,31 @@ import numpy as np
 import xarray
 
 from jaxthermo.potts import (
+    PHASES,
     PottsRing,
     Stationary,
     critical_beta,
+    fold_beta,
+    labels,
     localised,
     low_temperature_work_current,
     maximum_power,
     output_power,
+    phases,
     stationary_lanes,
     trajectory,
     uniform_work_current,
 )
 
-# One number of rounds everywhere, that of `maximum_power`, because it is compiled in.
+# As many rounds as `maximum_power` spends, so that both decide alike.
 from jaxthermo.potts.conversion import SEARCH_ROUNDS
+from jaxthermo.potts.phases import CYCLE
 from jaxthermo.scans.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
 PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": SEARCH_ROUNDS, "start": "P_1 = 1 - 1e-9"}
 
-PHASES = ("undecided", "uniform", "localised", "clustered", "limit cycle")
-UNDECIDED, UNIFORM, LOCALISED, CLUSTERED, CYCLE = range(5)
-# Occupations that agree this well count as equal; near beta_c1 the asymmetry grows like a square root.
-SAME = 1e-6
+FOLD_NAME = "beta_c2, the fold of the localised states"
 
 # Fixed by hand so that every phase of each q is met; beta_c1 = q.
 PORTRAIT_BETAS = {
@@ -40,20 +42,6 @@ PORTRAIT_BETAS = {
     6: (5.0, 6.3, 7.0, 9.0),
 }
 PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8, 1e-11
-
-
-def phases(state: Stationary) -> np.ndarray:
-    """Index into `PHASES` for every lane.
-
-    A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
-    filled states alternate with emptier ones, and "localised" if no turn does.
-    """
-    points = np.asarray(state.state)
-    q = points.shape[-1]
-    turned = np.stack([np.abs(np.roll(points, k, axis=-1) - points).max(axis=-1) for k in range(1, q)])
-    asymmetric = np.where(np.any(turned < SAME, axis=0), CLUSTERED, LOCALISED)
-    fixed = np.where(turned[0] < SAME, UNIFORM, asymmetric)
-    return np.select([state.code == 0, state.code == 1], [np.full(fixed.shape, UNDECIDED), fixed], CYCLE)
 
 
 def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
@@ -103,6 +91,7 @@ def work(q: int, betas: np.ndarray, advance: Progress | None = None) -> xarray.D
         "low_temperature": ((), cold, power, "low-temperature limit of W at the largest beta"),
         "phase": ("beta", phases(found), "1", "phase reached"),
         "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "fold_beta": ((), float(folds(q, np.array([FORCE]))[0]), "1/energy", FOLD_NAME),
     }
     return labelled(variables, {"beta": ("beta", betas, "1/energy", "inverse temperature")})
 
@@ -118,6 +107,7 @@ def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | 
         "power": (axes, power, "energy/time", "time-averaged output power |P| per unit"),
         "phase": (axes, phases(found).reshape(shape), "1", "phase reached"),
         "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "fold_beta": ("force2", folds(q, FORCE + loads), "1/energy", FOLD_NAME),
     }
     coords = {
         "beta": ("beta", betas, "1/energy", "inverse temperature"),
@@ -143,21 +133,21 @@ def optimum(q: int) -> xarray.Dataset:
 
 
 def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
-    """A dataset from (dimensions, values, units, long name) of each variable and coordinate."""
-    dataset = xarray.Dataset(
-        {name: (dims, np.asarray(values)) for name, (dims, values, _, _) in variables.items()},
-        coords={name: (dims, np.asarray(values)) for name, (dims, values, _, _) in coords.items()},
-    )
-    for name, (_, _, units, long_name) in (variables | coords).items():
-        dataset[name].attrs = {"units": units, "long_name": long_name}
+    """A labelled dataset whose phase, if it has one, is spelt out."""
+    dataset = labels.labelled(variables, coords)
     if "phase" in dataset:
-        # Codes, since zarr has no settled type for words.
-        dataset["phase"].attrs |= {"flag_values": list(range(len(PHASES))), "flag_meanings": _words()}
+        dataset["phase"].attrs |= labels.coded(PHASES)
     return dataset
 
 
-def _words() -> str:
-    return " ".join(phase.replace(" ", "_") for phase in PHASES)
+def folds(q: int, forces: np.ndarray) -> np.ndarray:
+    """Exact beta of the birth of the localised states at each force; for q = 2 that is beta_c1."""
+    if q == 2:
+        return np.full(len(forces), _critical_beta(q))
+    return np.asarray(_folds(jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))))
+
+
+_folds = jax.jit(jax.vmap(fold_beta))
 
 
 def _critical_beta(q: int) -> float:

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxthermo.report.potts_data import CYCLE, PHASES, UNDECIDED, UNIFORM
+from jaxthermo.potts import PHASES
+from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
 from jaxthermo.report.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
 
 ByQ = dict[int, xarray.Dataset]
@@ -101,7 +102,7 @@ def landscapes(data: ByQ, best: ByQ) -> Figure:
     fig.colorbar(image, ax=axes, label="output power $|P|$", pad=0.02)
     handles = [
         Line2D([], [], color="white", ls="--", label=r"$\beta_{c1}$"),
-        Line2D([], [], color="white", ls=":", label="end of the cycle"),
+        Line2D([], [], color="white", ls=":", label="fold of the localised states"),
         Line2D([], [], color="white", marker="o", ls="", mfc="none", label="maximum"),
         Patch(facecolor=UNKNOWN, label="undecided"),
     ]
@@ -119,22 +120,12 @@ def _landscape(axes: Axes, q: int, dataset: xarray.Dataset, best: xarray.Dataset
     shade = np.ma.masked_where(~unknown, np.ones(unknown.shape))
     axes.pcolormesh(loads, betas, shade, cmap=ListedColormap([UNKNOWN]), shading="nearest", rasterized=True)
     axes.axhline(float(dataset.critical_beta), color="white", ls="--", lw=1.3)
-    border = cycle_border(dataset)
-    if np.isfinite(border).any():
-        axes.plot(loads, border, color="white", ls=":", lw=1.8)
+    axes.plot(loads, dataset.fold_beta.values, color="white", ls=":", lw=1.8)
+    if (dataset.phase == CYCLE).any():
         axes.text(-0.2, float(dataset.critical_beta) + 0.35, "S", color="white", ha="center", va="bottom")
     axes.plot(float(best.force2), float(best.beta), "o", ms=9, mfc="none", mec="white", mew=1.8)
-    axes.set(xlabel="load $f_2$", ylabel=r"inverse temperature $\beta$")
+    axes.set(xlabel="load $f_2$", ylabel=r"inverse temperature $\beta$", ylim=(betas[0], betas[-1]))
     return image
-
-
-def cycle_border(dataset: xarray.Dataset) -> np.ndarray:
-    """For each load, half-way from the coldest cycle on the grid to the next point; NaN where there is no cycle."""
-    betas = dataset.beta.values
-    is_cycle = dataset.phase.values == CYCLE
-    last = len(betas) - 1 - np.argmax(is_cycle[::-1], axis=0)
-    after = np.minimum(last + 1, len(betas) - 1)
-    return np.where(is_cycle.any(axis=0), 0.5 * (betas[last] + betas[after]), np.nan)
 
 
 def optima(data: ByQ) -> Figure:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray
 
-from jaxthermo.report.potts_data import CLUSTERED, COUPLING, CYCLE, FORCE, PHASES, UNDECIDED, UNIFORM
+from jaxthermo.potts import PHASES
+from jaxthermo.potts.phases import CLUSTERED, CYCLE, UNDECIDED
+from jaxthermo.report.potts_data import COUPLING, FORCE
 
 ByQ = dict[int, xarray.Dataset]
 
@@ -65,13 +67,8 @@ def _work_rows(q: int, d: xarray.Dataset) -> list[Row]:
     deviation = np.abs(d.work_current.values - d.uniform_work_current.values)[uniform].max()
     last, first_uniform = float(d.work_current[-1]), float(d.uniform_work_current[-1])
     rows = [
-        Row(
-            "beta_c1, first state on the grid that is not uniform",
-            q,
-            _first(beta, known & (phase != UNIFORM)),
-            float(q),
-            "q",
-        ),
+        Row("beta_c1, where the uniform state loses stability", q, float(d.critical_beta), float(q), "q"),
+        Row("beta_c2, fold of the localised states", q, float(d.fold_beta)),
         Row("largest |W - W_1| below beta_c1", q, float(deviation), 0.0, "Eq. (10)"),
         Row("W at the largest beta", q, last, float(d.low_temperature), "q times Eq. (11)"),
         Row(
@@ -84,12 +81,9 @@ def _work_rows(q: int, d: xarray.Dataset) -> list[Row]:
         Row("undecided points of Fig. 2", q, float(np.sum(~known))),
     ]
     if np.any(phase == CYCLE):
-        rows.insert(1, Row("beta_c2, coldest limit cycle on the grid", q, float(beta[phase == CYCLE].max())))
+        coldest = float(beta[phase == CYCLE].max())
+        rows.insert(2, Row("coldest limit cycle on the grid", q, coldest, float(d.fold_beta), "beta_c2"))
     return rows
-
-
-def _first(beta: np.ndarray, chosen: np.ndarray) -> float:
-    return float(beta[chosen][0]) if chosen.any() else float("nan")
 
 
 def _optimum_rows(q: int, d: xarray.Dataset) -> list[Row]:

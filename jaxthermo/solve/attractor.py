@@ -32,6 +32,8 @@ UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
 KINDS = ("undecided", "fixed point", "limit cycle")
 
 ROUND_STEPS = 512
+# First step, in units of the fastest time: from an almost empty state diffrax's own choice may be NaN.
+FIRST_STEP = 0.01
 RTOL = 1e-7
 ATOL = 1e-10
 # Returns are looked for over this many stored steps, of which older ones are thinned.
@@ -78,7 +80,7 @@ class _Path(eqx.Module):
         return _Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
 
 
-def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: int) -> Attractor:
+def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: Any) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
@@ -98,7 +100,7 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
 
-def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: int) -> tuple[Attractor, Orbit]:
+def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: Any) -> tuple[Attractor, Orbit]:
     nan = jnp.full((), jnp.nan, start.dtype)
     blank_mean = jnp.full_like(observe(start, args), jnp.nan)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
@@ -154,6 +156,7 @@ def _advance(field: Field, x: Array, args: Any) -> _Path:
         rtol=RTOL,
         atol=ATOL,
         max_steps=ROUND_STEPS,
+        dt0=FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args)),
         solver=diffrax.Tsit5(),
     )
     count = solution.stats["num_accepted_steps"] + 1

@@ -27,13 +27,14 @@ def integrate(
     rtol: float,
     atol: float,
     max_steps: int,
+    dt0: Any = None,
     solver: diffrax.AbstractSolver | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
 ) -> diffrax.Solution:
     """Adaptive integration of dy/dt = field(t, y, args) that reports trouble in its result instead of raising.
 
-    The default solver is Dopri8 (order 8, for tight tolerances). The default adjoint is forward mode; pass
-    `diffrax.RecursiveCheckpointAdjoint()` to differentiate in reverse.
+    Without `dt0` diffrax chooses the first step. The default solver is Dopri8 (order 8, for tight tolerances). The
+    default adjoint is forward mode; pass `diffrax.RecursiveCheckpointAdjoint()` to differentiate in reverse.
     """
     # Weak types would be promoted differently by diffrax's own arithmetic under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -42,7 +43,7 @@ def integrate(
             diffrax.Dopri8() if solver is None else solver,
             t0=t0,
             t1=t1,
-            dt0=None,
+            dt0=dt0,
             y0=state,
             args=args,
             saveat=saveat,

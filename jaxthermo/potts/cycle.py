@@ -1,0 +1,177 @@
+"""Limit cycles of the ring, with their Floquet multipliers, up to the point where the period diverges."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.potts.coordinates import complete, field, observe
+from jaxthermo.potts.fold import fold_beta
+from jaxthermo.potts.occupation import initial_occupation, localised
+from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.potts.stability import critical_beta
+from jaxthermo.solve.attractor import LIMIT_CYCLE, find_attractor
+from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.loop_path import Traveller, departing, travel
+
+CYCLE_STATUS = ("ok", "no cycle found", "not converged")
+OK, NO_CYCLE, NOT_CONVERGED = range(3)
+
+# A symmetric cycle passes q like episodes.
+INTERVALS_PER_STATE = 32
+SEARCH_ROUNDS = 20
+# Distance from the uniform state of the second start.
+NUDGE = 0.02
+# The third search runs this share of the way back from the fold to the critical point, where the period is short.
+WARMER = 0.15
+
+
+class LimitCycle(eqx.Module):
+    """One limit cycle; see `limit_cycle`. Everything is NaN where `status` is not "ok"."""
+
+    code: Int[Array, ""]
+    period: Float[Array, ""]
+    work_current: Float[Array, ""]
+    heat_current: Float[Array, ""]
+    entropy_production: Float[Array, ""]
+    energy: Float[Array, ""]
+    occupation: Float[Array, " q"]
+    point: Float[Array, " q"]
+    multipliers: Complex[Array, " n"]
+    stable: Bool[Array, ""]
+    residual: Float[Array, ""]
+
+    @property
+    def status(self) -> Any:
+        """ "ok", "no cycle found" or "not converged"; for a batch an array of these words."""
+        words = np.asarray(CYCLE_STATUS)[np.asarray(self.code)]
+        return str(words) if words.ndim == 0 else words
+
+
+def limit_cycle(ring: PottsRing, beta: Any, start: Any = None) -> LimitCycle:
+    """A limit cycle of the ring, with averages over it.
+
+    Equation   P(t + T) = P(t); averages (1/T) int_0^T dt; multipliers: eigenvalues of dP(T)/dP(0), the trivial one, 1,
+               first and the others by falling modulus; stable if those lie inside the unit circle
+    Shapes     start: (q,); results are scalars, but for `occupation` (the mean) and `point`, (q,), and `multipliers`,
+               (q - 1,), complex
+    Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring. `residual` is the largest
+               error of the collocation equations, in occupations
+    Raises     ValueError for impossible parameters, q = 2, a coupling that is known to be >= 0, or without double
+               precision
+    Source     Herpich & Esposito 2019, Sec. III; Radau collocation: Ascher, Mattheij & Russell 1988
+
+    Which cycle: that reached from P_1 = 1; if that start does not end on a cycle, that reached from near the uniform
+    state; if neither does, but beta lies between beta_c1 and the fold, that reached from P_1 = 1 a little warmer,
+    continued in beta. So a period too long for a trajectory is still found. With `start` only that start is tried. All
+    searches are for stable cycles; a continued one may have lost its stability (`stable`). Derivatives in beta and the
+    ring's parameters are those of the cycle (both modes), except for `multipliers`, `point` and `stable`, which have
+    none.
+    """
+    beta = check_cycle(ring, beta)
+    if start is not None:
+        start = initial_occupation(ring.q, start)
+    found, code = find_loop(*frozen((ring, beta, start)))
+    return describe(ring, beta, found, code)
+
+
+def check_cycle(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+    """A beta at which the ring may cycle, or a ValueError."""
+    beta = require_autonomous(ring, beta)
+    require_double_for(RTOL, RTOL)
+    if ring.q == 2:
+        raise ValueError("`ring` must have q >= 3 to cycle, but has q = 2")
+    if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
+        raise ValueError(f"`coupling` must be < 0 for limit cycles to exist, but is {np.asarray(ring.coupling)}")
+    return beta
+
+
+# Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
+@eqx.filter_jit
+def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Traveller, Array]:
+    """The cycle that `limit_cycle` documents, and the code of its status."""
+    intervals = INTERVALS_PER_STATE * ring.q
+    if start is not None:
+        starts, betas = start[None], beta[None]
+        pole = 2.0 * beta
+    else:
+        pole, warm = _fold_and_warm(ring)
+        nudged = 1.0 / ring.q + NUDGE * localised(ring.q, 0.0) - NUDGE / ring.q
+        starts = jnp.stack([localised(ring.q), nudged, localised(ring.q)])
+        between = (beta > warm) & (beta < pole)
+        betas = jnp.stack([beta, beta, jnp.where(between, warm, beta)])
+        pole = jnp.where(between, pole, 2.0 * beta)
+
+    def cond(carry: tuple[Any, Array]) -> Array:
+        found, tried = carry
+        # A third search at the same beta would only repeat the first.
+        new = (tried < 2) | (betas[jnp.minimum(tried, betas.shape[0] - 1)] != beta)
+        return (found.code != LIMIT_CYCLE) & (tried < betas.shape[0]) & new
+
+    def body(carry: tuple[Any, Array]) -> tuple[Any, Array]:
+        _, tried = carry
+        return search(starts[tried], betas[tried]), tried + 1
+
+    def search(start: Array, beta: Array) -> Any:
+        return find_attractor(field, observe, start[:-1], (ring, beta), SEARCH_ROUNDS)
+
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(search, starts[0], beta))
+    found, tried = jax.lax.while_loop(cond, body, (blank, jnp.zeros((), jnp.int32)))
+    is_cycle = found.code == LIMIT_CYCLE
+    found_beta = betas[jnp.maximum(tried - 1, 0)]
+    base = jnp.where(is_cycle, found.point, starts[0][:-1])
+    period = jnp.where(is_cycle, found.period, 1e-6)
+    loop = sample_loop(field, base, period, (ring, found_beta), intervals)
+    arrived = travel(field, departing(loop, found_beta, is_cycle), beta, pole, lambda b: (ring, b))
+    code = jnp.where(is_cycle, jnp.where(arrived.alive, OK, NOT_CONVERGED), NO_CYCLE)
+    return arrived, code
+
+
+@eqx.filter_jit
+def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Array) -> LimitCycle:
+    """Averages and multipliers of a closed loop, differentiable in the ring and beta."""
+    good = code == OK
+    loop = frozen(found.loop)
+    followed, return_map = follow_loop(field, loop, (ring, beta))
+    mean = loop_average(observe, followed, (ring, beta))
+    return_map = frozen(return_map)
+    multipliers = _trivial_first(jnp.linalg.eigvals(jnp.where(jnp.isfinite(return_map), return_map, 0.0)))
+    missing = jnp.full((), jnp.nan, mean.dtype)
+
+    def known(value: Array) -> Array:
+        return jnp.where(good, value, missing.astype(value.dtype))
+
+    return LimitCycle(
+        code=code,
+        period=known(jnp.exp(followed.log_period)),
+        work_current=known(mean[1]),
+        heat_current=known(mean[2]),
+        entropy_production=known(mean[4]),
+        energy=known(mean[0]),
+        occupation=known(complete(mean[5:])),
+        point=known(complete(loop.base())),
+        multipliers=known(multipliers),
+        stable=good & jnp.all(jnp.abs(multipliers[1:]) < 1.0),
+        residual=known(frozen(found.residual)),
+    )
+
+
+def _fold_and_warm(ring: PottsRing) -> tuple[Array, Array]:
+    """beta of the fold, and a warmer beta on the way back to the critical point; inf where there is no such range."""
+    flat = eqx.tree_at(lambda r: r.energies, ring, jnp.zeros_like(ring.energies))
+    end, onset = fold_beta(ring), critical_beta(flat)
+    exists = end > onset
+    return jnp.where(exists, end, jnp.inf), jnp.where(exists, end - WARMER * (end - onset), jnp.inf)
+
+
+def _trivial_first(multipliers: Array) -> Array:
+    """The multiplier nearest 1 first, the others by falling modulus."""
+    trivial = jnp.argmin(jnp.abs(multipliers - 1.0))
+    rank = jnp.where(jnp.arange(multipliers.shape[0]) == trivial, -jnp.inf, -jnp.abs(multipliers))
+    return multipliers[jnp.argsort(rank)]

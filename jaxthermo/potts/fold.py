@@ -1,0 +1,231 @@
+"""Where the localised states are born: the fold of their branch, by Newton on the extended system."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.potts.coordinates import complete, field
+from jaxthermo.potts.occupation import localised
+from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.solve.arclength import Front, advance_curve, start_curve
+from jaxthermo.solve.attractor import MARGINAL
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.fixed_point import follow, newton
+from jaxthermo.solve.linear import is_stable
+
+FOLD_KINDS = ("none", "fold", "pitchfork")
+NONE, FOLD, PITCHFORK = range(3)
+
+# beta |u| where the branch starts: cold enough that P_1 is nearly 1, warm enough that exp(beta |u|) leaves digits.
+COLD = 12.0
+COLD_PER_STATE = 1.0
+FIRST_STEP, LONGEST_STEP = 0.05, 0.05
+MAX_STEPS, BRANCH_POINTS = 400, 80
+# Half a turn of the ring changes a state by less than this where the branch ends in a pitchfork.
+SYMMETRIC = 1e-3
+# The extended system must converge to this neighbourhood of the turn that the branch made.
+NEARBY = 0.1
+
+
+class Fold(eqx.Module):
+    """The birth of the localised states; see `fold`. `code` indexes ("none", "fold", "pitchfork"), `kind` names it."""
+
+    code: Int[Array, ""]
+    beta: Float[Array, ""]
+    occupation: Float[Array, " q"]
+    null_vector: Float[Array, " q"]
+    residual: Float[Array, ""]
+
+    @property
+    def kind(self) -> Any:
+        """ "fold", "pitchfork" or "none"; for a batch an array of these words."""
+        words = np.asarray(FOLD_KINDS)[np.asarray(self.code)]
+        return str(words) if words.ndim == 0 else words
+
+
+def fold_beta(ring: PottsRing) -> Float[Array, ""]:
+    """Inverse temperature above which the localised states exist, at the ring's force; see `fold`."""
+    return fold(ring).beta
+
+
+def fold(ring: PottsRing) -> Fold:
+    """The birth of the localised states: the saddle-node of the branch that leads to P_1 -> 1 as beta -> infinity.
+
+    Equation   F(P, beta) = 0, J v = 0, |v| = 1, with F = dP/dt and J = dF/dP. Where half a turn of the ring leaves P as
+               it is and reverses v, the localised states leave that symmetric state in a pitchfork; q = 4 does so from
+               f = 0.45 |u| on
+    Shapes     scalars, but for `occupation` and `null_vector`, (q,)
+    Units      beta: 1/energy; residual: max |F|, |J v| relative to the rates of the uniform state
+    Raises     ValueError for impossible parameters, q = 2 (whose localised states are born at beta_c1), a coupling that
+               is known to be >= 0, or without double precision
+    Source     extended system: Seydel, Numer. Math. 33, 339 (1979); Moore & Spence, SIAM J. Numer. Anal. 17, 567
+               (1980); with a symmetry: Werner & Spence, SIAM J. Numer. Anal. 21, 388 (1984)
+
+    For odd q, and where it lies above beta_c1, it is the infinite-period point beta_c2 of Herpich & Esposito 2019. The
+    branch is followed down from a cold ring by pseudo-arclength; Newton's method on the extended system ends the
+    search. Derivatives in the ring's parameters are those of the implicit function theorem (both modes). "none", with
+    NaN, where a cold ring has no state localised at P_1, as with bounded rates and f > |u|.
+    """
+    require_autonomous(ring, 1.0)
+    require_double_for(1e-13, 1e-13)
+    if ring.q == 2:
+        raise ValueError(
+            "`ring` must have q >= 3 for a fold, but has q = 2, whose localised states are born at beta_c1"
+        )
+    if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
+        raise ValueError(f"`coupling` must be < 0 for localised states to exist, but is {np.asarray(ring.coupling)}")
+    return _fold(ring)
+
+
+@eqx.filter_jit
+def _fold(ring: PottsRing) -> Fold:
+    n = ring.q - 1
+    fixed = frozen(ring)
+    before, after = _turn(fixed)
+    guess, null = _between(before, after)
+    root, _, found = newton(_extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
+    found &= _near(root[:n], root[-1], guess) & after.alive
+    state, vector, log_beta = _unpack(follow(_extended, root, ring))
+    code = jnp.where(found, FOLD, NONE)
+    if ring.q % 2 == 0:
+        symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
+        at, along, at_log_beta = _unpack_half(follow(_half_turn, symmetric_root, ring))
+        asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
+        born &= _near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
+        state, vector = jnp.where(born, at, state), jnp.where(born, along, vector)
+        log_beta, code = jnp.where(born, at_log_beta, log_beta), jnp.where(born, PITCHFORK, code)
+    known = code != NONE
+    residual = jnp.max(jnp.abs(_extended(jnp.concatenate([state[:-1], vector[:-1], log_beta[None]]), ring)[:-1]))
+    missing = jnp.full((), jnp.nan, state.dtype)
+    return Fold(
+        code=code,
+        beta=jnp.where(known, jnp.exp(log_beta), missing),
+        occupation=jnp.where(known, state, missing),
+        null_vector=jnp.where(known, vector, missing),
+        residual=jnp.where(known, residual, missing),
+    )
+
+
+def equations(y: Float[Array, " q"], ring: PottsRing) -> Float[Array, " n"]:
+    """The mean field at y = (P_1 .. P_{q-1}, ln beta), in units of the rates of the uniform state."""
+    beta = jnp.exp(y[-1])
+    forward, backward = ring.rates(jnp.zeros_like(beta), ring.force, beta, ring.prefactor)
+    return field(y[:-1], (ring, beta)) / (forward + backward)
+
+
+def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Any]:
+    """A point of the localised branch at low temperature, as (P_1 .. P_{q-1}, ln beta), and whether it was found."""
+    cold = COLD + COLD_PER_STATE * ring.q
+    log_beta = jnp.log(cold / jnp.abs(ring.coupling))
+
+    def at_beta(x: Array, ring: PottsRing) -> Array:
+        return equations(jnp.append(x, log_beta), ring)
+
+    x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring)
+    found &= (x[0] > 0.5) & jnp.all(complete(x) > 0)
+    return jnp.append(x, log_beta), found
+
+
+def is_cold_state_stable(
+    ring: PottsRing, born: Float[Array, ""], betas: Float[Array, " betas"]
+) -> Bool[Array, " betas"]:
+    """Whether the localised states colder than their birth are stable, at each beta by the nearest point of the branch.
+
+    Only the birth itself, where an eigenvalue vanishes, is exact; a further loss of stability is known to the spacing
+    of the branch's points, `LONGEST_STEP` in ln(beta).
+    """
+    point, found = cold_state(ring)
+    front = start_curve(equations, point, ring, -1.0, FIRST_STEP)
+
+    def advance(front: Front, _: Any) -> tuple[Front, Front]:
+        return advance_curve(equations, front, ring, LONGEST_STEP), front
+
+    _, fronts = jax.lax.scan(advance, front, length=BRANCH_POINTS)
+
+    def decays(y: Array) -> Array:
+        return is_stable(jax.jacfwd(equations)(y, ring)[:, :-1], MARGINAL)
+
+    turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
+    usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
+    distance = jnp.abs(fronts.point[:, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
+    nearest = jnp.argmin(jnp.where(usable, distance, jnp.inf), axis=1)
+    return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
+
+
+def _turn(ring: PottsRing) -> tuple[Front, Front]:
+    """The last front of the cold branch before it turns back in beta, and the first one after."""
+    point, found = cold_state(ring)
+    front = start_curve(equations, point, ring, -1.0, FIRST_STEP)
+    front = eqx.tree_at(lambda f: f.alive, front, front.alive & found)
+
+    def cond(carry: tuple[Front, Front, Array]) -> Array:
+        _, front, count = carry
+        return front.alive & (front.tangent[-1] < 0) & (count < MAX_STEPS)
+
+    def body(carry: tuple[Front, Front, Array]) -> tuple[Front, Front, Array]:
+        _, front, count = carry
+        return front, advance_curve(equations, front, ring, LONGEST_STEP), count + 1
+
+    before, after, _ = jax.lax.while_loop(cond, body, (front, front, jnp.zeros((), jnp.int32)))
+    return before, eqx.tree_at(lambda f: f.alive, after, after.alive & (after.tangent[-1] >= 0))
+
+
+def _between(before: Front, after: Front) -> tuple[Array, Array]:
+    """Where the tangent's last component vanishes, by linear interpolation, and the unit direction of the branch."""
+    share = before.tangent[-1] / (before.tangent[-1] - after.tangent[-1])
+    point = before.point + share * (after.point - before.point)
+    direction = (before.tangent + share * (after.tangent - before.tangent))[:-1]
+    return point, direction / jnp.linalg.norm(direction)
+
+
+def _near(x: Array, log_beta: Array, guess: Array) -> Array:
+    return jnp.max(jnp.abs(jnp.append(x, log_beta) - guess)) < NEARBY
+
+
+def _extended(z: Float[Array, " m"], ring: PottsRing) -> Float[Array, " m"]:
+    """F = 0, J v = 0, |v| = 1 for z = (x, v, ln beta)."""
+    n = ring.q - 1
+    x, v, log_beta = z[:n], z[n : 2 * n], z[2 * n :]
+    value, slope = jax.jvp(lambda x: equations(jnp.concatenate([x, log_beta]), ring), (x,), (v,))
+    return jnp.concatenate([value, slope, (jnp.dot(v, v) - 1.0)[None]])
+
+
+def _unpack(z: Array) -> tuple[Array, Array, Array]:
+    n = z.shape[0] // 2
+    v = z[n : 2 * n]
+    return complete(z[:n]), jnp.append(v, -jnp.sum(v)), z[-1]
+
+
+def _half_turn(z: Float[Array, " q"], ring: PottsRing) -> Float[Array, " q"]:
+    """The extended system for P_{i+q/2} = P_i and v_{i+q/2} = -v_i, where the full one is singular.
+
+    z = (P_1 .. P_{q/2-1}, v_1 .. v_{q/2}, ln beta).
+    """
+    half = ring.q // 2
+    state, vector, log_beta = _unpack_half(z)
+
+    def at(x: Array) -> Array:
+        return equations(jnp.append(x, log_beta), ring)
+
+    value, slope = jax.jvp(at, (state[:-1],), (vector[:-1],))
+    return jnp.concatenate([value[: half - 1], slope[:half], (jnp.dot(vector, vector) - 1.0)[None]])
+
+
+def _unpack_half(z: Array) -> tuple[Array, Array, Array]:
+    half = z.shape[0] // 2
+    a, b = z[: half - 1], z[half - 1 : -1]
+    state = jnp.append(a, 0.5 - jnp.sum(a))
+    return jnp.tile(state, 2), jnp.concatenate([b, -b]), z[-1]
+
+
+def _fold_in_half(guess: Array, null: Array) -> Array:
+    """The symmetric part of a guess and the antisymmetric part of its direction, as unknowns of `_half_turn`."""
+    state, vector = complete(guess[:-1]), jnp.append(null, -jnp.sum(null))
+    half = state.shape[0] // 2
+    a, b = 0.5 * (state[:half] + state[half:]), 0.5 * (vector[:half] - vector[half:])
+    return jnp.concatenate([a[: half - 1], b / (jnp.sqrt(2.0) * jnp.linalg.norm(b)), guess[-1:]])

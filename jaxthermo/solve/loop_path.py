@@ -1,0 +1,89 @@
+"""Limit cycles continued in one parameter, up to where their period diverges."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo.solve.collocation import Loop, close_loop, follow_loop, remeshed
+from jaxthermo.solve.fixed_point import Field
+
+# Steps are taken in ln(distance to the pole), the variable in which a diverging period is smooth.
+FIRST_STEP, LONGEST_STEP, SHORTEST_STEP, GROWTH = 0.2, 0.5, 1e-4, 1.5
+SETTLING, MAX_STEPS = 2, 240
+
+
+class Traveller(eqx.Module):
+    """A loop under way in the parameter: its residual, the next step, whether it lives, and how many steps it took."""
+
+    loop: Loop
+    parameter: Float[Array, ""]
+    residual: Float[Array, ""]
+    step: Float[Array, ""]
+    alive: Bool[Array, ""]
+    count: Int[Array, ""]
+
+
+def departing(loop: Loop, parameter: Float[Array, ""], alive: Bool[Array, ""]) -> Traveller:
+    """A traveller with a first guess of its loop."""
+    infinite = jnp.full_like(loop.log_period, jnp.inf)
+    return Traveller(loop, parameter, infinite, jnp.full_like(infinite, FIRST_STEP), alive, jnp.zeros((), jnp.int32))
+
+
+def travel(
+    field: Field,
+    traveller: Traveller,
+    target: Float[Array, ""],
+    pole: Float[Array, ""],
+    at: Callable[[Float[Array, ""]], Any],
+) -> Traveller:
+    """The loop continued to `target`; `at(parameter)` are the field's args.
+
+    `pole` is where the period is expected to diverge, on the far side of both ends of the way; any far value will do
+    where it does not. Every second step stays where it is and mends the mesh; one that fails leaves the mesh as it was.
+    The first two close the guess.
+    """
+
+    def cond(now: Traveller) -> Array:
+        return now.alive & ((now.parameter != target) | (now.count < SETTLING)) & (now.count < MAX_STEPS)
+
+    def body(now: Traveller) -> Traveller:
+        moving = (now.count >= SETTLING) & (now.count % 2 == 0)
+        left = jnp.log((pole - target) / (pole - now.parameter))
+        last = jnp.abs(left) <= now.step
+        move = jnp.where(moving, jnp.where(last, left, jnp.sign(left) * now.step), 0.0)
+        there = jnp.where(last, target, pole - (pole - now.parameter) * jnp.exp(move))
+        parameter = jnp.where(moving, there, now.parameter)
+        guess = _predict(field, now, -(pole - now.parameter) * move, at)
+        mended = remeshed(field, now.loop, at(parameter))
+        guess = jax.tree.map(lambda a, b: jnp.where(moving, a, b), guess, mended)
+        loop, residual, good = close_loop(field, guess, at(parameter))
+        loop = jax.tree.map(lambda new, old: jnp.where(good, new, old), loop, now.loop)
+        adapted = jnp.where(good, jnp.minimum(GROWTH * now.step, LONGEST_STEP), 0.4 * now.step)
+        step = jnp.where(moving, adapted, now.step)
+        alive = jnp.where(now.count < SETTLING, good, step > SHORTEST_STEP)
+        return Traveller(
+            loop,
+            jnp.where(good, parameter, now.parameter),
+            jnp.where(good, residual, now.residual),
+            step,
+            alive,
+            now.count + 1,
+        )
+
+    arrived = jax.lax.while_loop(cond, body, eqx.tree_at(lambda t: t.count, traveller, jnp.zeros((), jnp.int32)))
+    return eqx.tree_at(lambda t: t.alive, arrived, arrived.alive & (arrived.parameter == target))
+
+
+def _predict(field: Field, now: Traveller, distance: Array, at: Callable[[Array], Any]) -> Loop:
+    """Along the tangent of the branch."""
+
+    def unknowns(parameter: Array) -> tuple[Array, Array]:
+        loop, _ = follow_loop(field, now.loop, at(parameter))
+        return loop.stages, loop.log_period
+
+    _, (d_stages, d_log_period) = jax.jvp(unknowns, (now.parameter,), (distance,))
+    return Loop(now.loop.widths, now.loop.stages + d_stages, now.loop.log_period + d_log_period)
