@@ -44,6 +44,7 @@ LONG = ("test_documents", "test_stirling_report", "test_minimum_work", "test_pot
 SPREAD = ("test_documents", "test_validation")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONG.index(item.module.__name__) if item.module.__name__ in LONG else len(LONG))
     for item in items:

@@ -9,7 +9,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.potts.congruence import cycle_curve
-from jaxthermo.potts.stationary import _field
+from jaxthermo.potts.coordinates import field
 from jaxthermo.solve.cycle import close_orbit
 from jaxthermo.solve.fixed_point import newton
 
@@ -129,7 +129,7 @@ def test_floquet_exponents_are_the_predicted_rates():
     form = jt.potts.normal_form(ring)
     distance = 0.01
     beta = form.beta + distance
-    close = jax.jit(lambda guess, period: close_orbit(_field, guess, period, (ring, beta)))
+    close = jax.jit(lambda guess, period: close_orbit(field, guess, period, (ring, beta)))
     for mode, stability in ((1, "unstable"), (2, "stable")):
         pattern = form.pattern(mode)
         assert (pattern.stability, pattern.attractor) == (stability, "limit cycle")
@@ -156,7 +156,7 @@ def test_alternating_pattern_does_not_depend_on_the_force():
         np.testing.assert_allclose(pattern.amplitudes, np.sqrt(3 / 6**3), rtol=1e-12)
         for distance in (0.02, 0.04):
             beta = form.beta + distance
-            root, _, converged = newton(_field, form.occupation(pattern, beta)[:-1], (ring, beta))
+            root, _, converged = newton(field, form.occupation(pattern, beta)[:-1], (ring, beta))
             assert converged
             errors.append(1 - (root[0] - root[1]) / (2 * pattern.amplitudes[0] * np.sqrt(distance)))
     np.testing.assert_allclose(errors[:2], errors[2:], rtol=1e-8)
@@ -189,10 +189,10 @@ def test_glauber_rates_turn_subcritical_at_strong_force():
     pattern = form.pattern(1)
     assert (pattern.kind, pattern.stability) == ("subcritical", "unstable")
     beta = form.beta - 1e-4
-    root, _, converged = newton(_field, form.occupation(pattern, beta)[:-1], (strong, beta))
+    root, _, converged = newton(field, form.occupation(pattern, beta)[:-1], (strong, beta))
     assert converged
     np.testing.assert_allclose(abs(root[0] - 0.5), pattern.amplitudes[0] * 1e-2, rtol=0.03)
-    rate = jax.jacfwd(_field)(root, (strong, beta))[0, 0]
+    rate = jax.jacfwd(field)(root, (strong, beta))[0, 0]
     np.testing.assert_allclose(rate, pattern.rates[0] * 1e-4, rtol=0.05)
     with pytest.raises(ValueError, match="`beta` must be <="):
         form.occupation(pattern, form.beta + 0.1)
@@ -208,7 +208,7 @@ def test_glauber_rates_mix_two_modes_of_six_states():
     beta = form.beta + distance
     start = form.occupation(pattern, beta)
     turn = 2 * np.pi / abs(pattern.frequencies[0] + pattern.shifts[0] * distance)
-    orbit = close_orbit(_field, start[:-1], jnp.array(turn), (ring, beta))
+    orbit = close_orbit(field, start[:-1], jnp.array(turn), (ring, beta))
     assert orbit.closed
     np.testing.assert_allclose(orbit.period, turn, rtol=1e-3)
     cycle = cycle_curve(ring, beta, np.append(orbit.point, 1 - orbit.point.sum()), float(orbit.period), range(6))

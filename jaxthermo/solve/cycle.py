@@ -20,6 +20,8 @@ RTOL = 1e-11
 ATOL = 1e-13
 MAX_STEPS = 2048
 CLOSED = 1e-9
+# Shots go on to this miss, or until they no longer gain what a Newton step does.
+EXACT, STALLED = 1e-12, 0.3
 # A single Newton step may change ln(period) by this much; larger steps leave the region where the guess means anything.
 MAX_LOG_PERIOD_STEP = 0.3
 # Newton steps may overshoot once; a miss that grows by more than this from shot to shot will not come back.
@@ -124,7 +126,7 @@ def close_orbit(
         shot = shot_from(x, period)
         end, monodromy, ok = shot.end, shot.d_end, shot.ok
         miss = jnp.max(jnp.abs(end - x))
-        closed = ok & (miss < 0.1 * CLOSED)
+        closed = ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
         system = _bordered(monodromy, period * field(end, args), normal)
         step = jnp.linalg.solve(system, jnp.concatenate([x - end, jnp.dot(normal, guess - x)[None]]))
         shrink = jnp.minimum(1.0, MAX_LOG_PERIOD_STEP / jnp.maximum(jnp.abs(step[n]), 1e-300))
