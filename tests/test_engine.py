@@ -5,8 +5,10 @@ import math
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray
 
 import jaxthermo as jt
+from jaxthermo.report import better_engine as report
 from jaxthermo.search import engine
 
 OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
@@ -70,3 +72,16 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     central = [(value(at + s)[0] - value(at - s)[0]) / (2.0 * float(s.sum())) for s in shifts]
     # The cycle is found to 1e-7, which the differences divide by their step; powers are of the order of 1e-3.
     np.testing.assert_allclose(value(at)[1], central, rtol=2e-3, atol=1e-6)
+
+
+def test_the_report_measures_what_the_search_found_and_draws_it(tmp_path, monkeypatch):
+    better = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.2, period=30.0)
+    history = xarray.Dataset(attrs={"start_power": 1e-3, "power": 2e-3})
+    monkeypatch.setattr(report, "optimise_cycle", lambda *_, steps: engine.Optimised(better, history))
+    monkeypatch.setattr(report, "FINE_GRID", COARSE)
+    monkeypatch.setattr(report, "FINE_TOLERANCE", 1e-3)
+    before, after = report.better_engine(tmp_path, quick=True)[1.0]
+    assert {path.name for path in tmp_path.iterdir()} == {"engine.md", "engine.png", "engine.svg"}
+    assert after.power == 2e-3 and after.fine_power == -after.run.attrs["work"] / 30.0
+    assert after.fine_power > before.fine_power > 0
+    assert f"{after.fine_power:.4e}" in (tmp_path / "engine.md").read_text()
