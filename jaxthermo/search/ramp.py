@@ -21,7 +21,8 @@ from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.ensemble import extrapolated, moments_of, passage
 from jaxthermo.search.minimise import STATUS, Minimum, minimise
 
-STEP = 0.05
+# The error of the extrapolated work falls like the fourth power of the step; these keep it below 1e-8 or so.
+STEP, FEWEST_STEPS = 0.025, 64
 MAX_STEPS = 200
 GRADIENT, PLATEAU = 1e-10, 1e-13
 
@@ -157,7 +158,7 @@ def optimal_ramp(
         grid = grid_for(oscillator, [beta], _room(x_start, x_end))
         oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
     state = equilibrium(oscillator, beta, x_start)
-    steps = max(2, math.ceil(float(duration) / float(dt) - 1e-9))
+    steps = max(FEWEST_STEPS, math.ceil(float(duration) / float(dt) - 1e-9))
     problem = _Problem(state.V, state.work, beta, x_start, x_end, duration, steps, order, bool(jumps))
     found = _search(problem)
     _, ends, kicks = problem.schedule(found.point)
