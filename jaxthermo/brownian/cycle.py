@@ -83,7 +83,7 @@ def stationary_turn(
     args = (oscillator, cycle)
     cell = math.sqrt(grid.dq * grid.dp)
     if guess is None:
-        guess = canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta(0.0), cycle.x(0.0))
+        guess = _first_guess(oscillator, cycle, grid)
 
     def periodic(count: Any, guess: Field) -> Turn:
         turn = functools.partial(_turn, grid=grid, points=points, steps=count, solver=solver, reverse=reverse)
@@ -132,6 +132,11 @@ def stationary_turn(
     both = eqx.tree_at(_from_one_run, both, (*last, status), is_leaf=lambda leaf: leaf is None)
     correction = jnp.abs(fine.work - coarse.work)
     return Turn(both, fine.times, fine.residual, coarse.cycles + fine.cycles, correction)
+
+
+def _first_guess(oscillator: Oscillator, cycle: StirlingCycle, grid: PhaseGrid) -> Field:
+    """The canonical state at t = 0."""
+    return canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta(0.0), cycle.x(0.0))
 
 
 def _from_one_run(course: Course) -> Any:
@@ -228,7 +233,7 @@ def run_cycle(
         )
 
     # The same signature for the first run and for those that go on from it: one compilation.
-    done = turn(count, canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta_hot, cycle.x_start))
+    done = turn(count, _first_guess(oscillator, cycle, grid))
     step_error = float("nan")
     cycles = int(done.cycles)
     for _ in range(HALVINGS if steps is None else 0):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.fold import fold_beta
-from jaxthermo.potts.occupation import initial_occupation, localised
+from jaxthermo.potts.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import LIMIT_CYCLE, find_attractor
@@ -26,8 +26,6 @@ OK, NO_CYCLE, NOT_CONVERGED = range(3)
 # A symmetric cycle passes q like episodes.
 INTERVALS_PER_STATE = 32
 SEARCH_ROUNDS = 20
-# Distance from the uniform state of the second start.
-NUDGE = 0.02
 # The third search runs this share of the way back from the fold to the critical point, where the period is short.
 WARMER = 0.15
 
@@ -102,8 +100,7 @@ def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Trav
         pole = 2.0 * beta
     else:
         pole, warm = _fold_and_warm(ring)
-        nudged = 1.0 / ring.q + NUDGE * localised(ring.q, 0.0) - NUDGE / ring.q
-        starts = jnp.stack([localised(ring.q), nudged, localised(ring.q)])
+        starts = jnp.stack([localised(ring.q), near_uniform(ring.q), localised(ring.q)])
         between = (beta > warm) & (beta < pole)
         betas = jnp.stack([beta, beta, jnp.where(between, warm, beta)])
         pole = jnp.where(between, pole, 2.0 * beta)

@@ -40,3 +40,12 @@ def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...]) -> Float[Arra
         if worst > SUM_TOLERANCE:
             raise ValueError(f"`p0` must sum to 1, but its sum is off by {worst:.3g}")
     return p0 / jnp.sum(p0, axis=-1, keepdims=True)
+
+
+# Distance of `near_uniform` from the uniform state.
+NUDGE = 0.02
+
+
+def near_uniform(q: int) -> Float[Array, " q"]:
+    """The uniform state, moved a little towards P_1 = 1: where cycles that surround it are looked for."""
+    return 1.0 / q + NUDGE * (localised(q, 0.0) - 1.0 / q)

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from jaxthermo.checks import as_float, require_finite, require_positive, require_scalar
 from jaxthermo.potts.fold import fold_beta, is_cold_state_stable
 from jaxthermo.potts.labels import coded, labelled
-from jaxthermo.potts.occupation import localised
+from jaxthermo.potts.occupation import localised, near_uniform
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.potts.stationary import Stationary, stationary_lanes
@@ -28,8 +28,6 @@ SAME = 1e-6
 FEW_ROUNDS, MANY_ROUNDS = 6, 40
 # So near beta_c1 no number of rounds decides.
 AT_TRANSITION = 1e-9
-# Distance from the uniform state of the start that looks for a second attractor.
-NUDGE = 0.02
 
 
 def phases(state: Stationary) -> np.ndarray:
@@ -98,8 +96,7 @@ def phase_diagram(
     cycle = phase == CYCLE
     other = np.flatnonzero(~uniform_stable & ~cycle)
     if other.size:
-        near_uniform = 1.0 / q + NUDGE * (localised(int(q), 0.0) - 1.0 / q)
-        cycle.ravel()[other] = phases(search(other, near_uniform)) == CYCLE
+        cycle.ravel()[other] = phases(search(other, near_uniform(int(q)))) == CYCLE
 
     axes = ("beta", "force" if forward_force is None else "force2")
     current = np.asarray(found.work_current).reshape(shape)
