@@ -19,8 +19,3 @@ def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> "xarray.Datas
     for name, (_, _, units, long_name) in (variables | coords).items():
         dataset[name].attrs = {"units": units, "long_name": long_name}
     return dataset
-
-
-def coded(words: tuple[str, ...]) -> dict[str, Any]:
-    """Attributes that spell out integer codes; codes, since zarr has no settled type for words."""
-    return {"flag_values": list(range(len(words))), "flag_meanings": " ".join(word.replace(" ", "_") for word in words)}

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxthermo.checks import as_float, require_finite, require_positive, require_scalar
+from jaxthermo.flags import coded
 from jaxthermo.potts.fold import fold_beta, is_cold_state_stable
-from jaxthermo.potts.labels import coded, labelled
+from jaxthermo.potts.labels import labelled
 from jaxthermo.potts.occupation import localised, near_uniform
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta

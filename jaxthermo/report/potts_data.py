@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray
 
+from jaxthermo.flags import coded
 from jaxthermo.potts import (
     PHASES,
     PottsRing,
@@ -136,7 +137,7 @@ def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Datase
     """A labelled dataset whose phase, if it has one, is spelt out."""
     dataset = labels.labelled(variables, coords)
     if "phase" in dataset:
-        dataset["phase"].attrs |= labels.coded(PHASES)
+        dataset["phase"].attrs |= coded(PHASES)
     return dataset
 
 

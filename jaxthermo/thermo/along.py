@@ -13,6 +13,7 @@ from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.kept import NOT_KEPT, grid_of
 from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.flags import coded
 from jaxthermo.protocols.stirling import cycle_from_record
 from jaxthermo.provenance import recorded
 from jaxthermo.scans.lanes import map_lanes
@@ -106,7 +107,7 @@ def potentials(
     result = dataset.assign({name: (dim, values) for name, (dim, values, _, _) in added.items()})
     for name, (_, _, units, meaning) in added.items():
         result[name].attrs = {"units": units, "long_name": meaning}
-    result.search_status.attrs["flag_meanings"] = list(SEARCH_STATUS)
+    result.search_status.attrs |= coded(SEARCH_STATUS)
     result = result.assign_coords(search=("search", t[chosen]))
     gap = float("nan") if oscillator.quantum else float(np.max(found.value - found.lower))
     table = search.potential.table
