@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -62,6 +63,12 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = 
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
+    # As an array, so that another number of rounds is not compiled again.
+    return _attractor(ring, beta, p0, jnp.asarray(max_rounds, jnp.int32))
+
+
+@eqx.filter_jit
+def _attractor(ring: PottsRing, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
     found = find_attractor(field, observe, p0[:-1], (ring, beta), max_rounds)
     return Stationary(
         code=found.code,

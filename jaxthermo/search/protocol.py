@@ -15,17 +15,17 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 
 # Name, start, lower and upper bound of each parameter. Both x strokes share one ramp shape, and so do both beta
-# strokes;
-# begin and end are fractions of a stroke, and x may still move in the thermostatic stroke that follows.
+# strokes; begin and end are fractions of a stroke. x may still move in the thermostatic stroke that follows, and beta
+# may begin to change in the isothermal one before.
 PARAMETERS = (
     ("beta_hot", 0.5, 0.3, 0.9),
     ("beta_cold", 1.5, 0.95, 2.5),
     ("x_start", 1.0, 0.0, 2.0),
     ("x_end", 0.7, 0.0, 2.0),
-    ("isothermal_share", 0.25, 0.15, 0.35),
+    ("isothermal_share", 0.25, 0.15, 0.42),
     ("x_begin", 0.25, 0.0, 0.45),
     ("x_finish", 1.1, 0.55, 1.45),
-    ("beta_begin", 0.05, 0.0, 0.4),
+    ("beta_begin", 0.05, -0.3, 0.4),
     ("beta_finish", 0.95, 0.6, 1.0),
 )
 NAMES = tuple(name for name, *_ in PARAMETERS)
@@ -42,13 +42,15 @@ STARTS, START_BOX = 8, (0.15, 0.85)
 class Fit:
     """The best cycle found, and how well and how sharply the data fix it.
 
-    `residuals` are (work - target)/scale, re-simulated on fine steps; `singular_values` those of the Jacobian of
-    these in the parameters over the widths of their bounds, `flat` the parameter direction of the smallest one.
+    `residuals` are (work - target)/scale, re-simulated on fine steps, and `statuses` what those runs say of themselves;
+    `singular_values` those of the Jacobian of the residuals in the parameters over the widths of their bounds, `flat`
+    the parameter direction of the smallest one.
     """
 
     cycle: StirlingCycle
     parameters: dict[str, float]
     works: np.ndarray
+    statuses: tuple[str, ...]
     residuals: np.ndarray
     singular_values: np.ndarray
     flat: dict[str, float]
@@ -69,7 +71,7 @@ def infer_cycle(
     oscillators: Sequence[Oscillator],
     targets: Any,
     scales: Any,
-    fine: Callable[[Oscillator, StirlingCycle], float],
+    fine: Callable[[Oscillator, StirlingCycle], tuple[float, str]],
     *,
     starts: int = STARTS,
     max_evaluations: int = MAX_EVALUATIONS,
@@ -81,7 +83,7 @@ def infer_cycle(
     Equation   minimise sum_i [(W_i(theta) - target_i)/scale_i]^2 within the bounds of `PARAMETERS`: first the classical
                works alone from several starts, then all of them in one common unit, then in units of their scales
     Shapes     oscillators, each with a grid; targets, scales: one for each; `fine(oscillator, cycle)` re-simulates a
-               work
+               work and says how that went
     Raises     ValueError if the lengths differ or an oscillator has no grid
     """
     from scipy.optimize import least_squares
@@ -129,18 +131,19 @@ def infer_cycle(
     for round_ in range(corrections + 1):
         point = fitted(point, every, targets - shift, scales, FINE_STEPS).x
         cycle = cycle_from(jnp.asarray(low + point * (high - low)))
-        works = np.array([fine(o, cycle) for o in oscillators])
-        shift = works - evaluate(point, every, FINE_STEPS)[0]
-        worst = np.abs(works - targets) / scales
-        advance(f"round {round_ + 1}: largest residual on fine steps {worst.max():.3g}")
+        works, statuses = zip(*(fine(o, cycle) for o in oscillators), strict=True)
+        shift = np.array(works) - evaluate(point, every, FINE_STEPS)[0]
+        residuals = (np.array(works) - targets) / scales
+        advance(f"round {round_ + 1}: largest residual on fine steps {np.abs(residuals).max():.3g}")
     jacobian = evaluate(point, every, FINE_STEPS)[1] * (high - low) / scales[:, None]
     _, sizes, directions = np.linalg.svd(jacobian)
     theta = low + point * (high - low)
     return Fit(
         cycle=cycle,
         parameters=dict(zip(NAMES, theta.tolist(), strict=True)),
-        works=works,
-        residuals=(works - targets) / scales,
+        works=np.array(works),
+        statuses=statuses,
+        residuals=residuals,
         singular_values=sizes,
         flat=dict(zip(NAMES, directions[-1].tolist(), strict=True)),
         evaluations=len(cache),
