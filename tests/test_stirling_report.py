@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import jaxthermo as jt
 from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
+from jaxthermo.protocols.stirling import check_cycle
 from jaxthermo.report import stirling, stirling_data, stirling_inference
 from jaxthermo.search import protocol
 from jaxthermo.solve.integrate import STATUS
@@ -99,6 +100,23 @@ def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     # Two works fix two directions; the fit says how sharply, and which one least.
     assert fit.singular_values.shape == (2,) and fit.singular_values[0] >= fit.singular_values[1] > 0
     assert np.linalg.norm(list(fit.flat.values())) == pytest.approx(1.0)
+
+
+def test_every_point_of_the_inference_family_is_a_cycle():
+    low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (2, 3))
+    rng = np.random.default_rng(1)
+    inside = rng.uniform(size=(200, len(low)))
+    corners = rng.integers(0, 2, size=(200, len(low)))
+    for point in np.concatenate([inside, corners]):
+        check_cycle(protocol.cycle_from(jnp.asarray(low + point * (high - low))))
+
+
+def test_a_ramp_of_x_may_end_in_the_next_stroke():
+    theta = np.array([row[1] for row in protocol.PARAMETERS])
+    theta[protocol.NAMES.index("hot_finish")] = 1.25
+    cycle = protocol.cycle_from(jnp.asarray(theta))
+    hot, cooling = np.asarray(cycle.period * cycle.strokes)[:2]
+    assert float(cycle.spans()[1][0]) == pytest.approx(hot + 0.25 * cooling, rel=1e-12)
 
 
 def test_bad_input_of_the_inference_is_named(tmp_path):
