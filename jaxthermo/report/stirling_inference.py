@@ -44,8 +44,8 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
         [p.rounding for p in printed],
         _fine,
         starts=2 if quick else 8,
-        max_evaluations=8 if quick else 25,
-        corrections=1 if quick else 2,
+        max_evaluations=8 if quick else 40,
+        corrections=1 if quick else 3,
         advance=lambda text: console.print(f"  {text}", markup=False, highlight=False),
     )
     rows = _rows(cases, fit)
