@@ -9,8 +9,8 @@ from scipy.spatial import cKDTree
 
 from jaxthermo.scans.axes import Axes
 
-# A trial of one chunk is worth its cost from this many chunks on.
-TRIAL_FROM = 16
+# A trial of one chunk is worth its cost from this many chunks on, and one of more if it costs no more than this share.
+TRIAL_FROM, TRIAL_SHARE = 16, 0.02
 # Another layout is taken if it is expected to save this share of the steps.
 WORTH = 0.1
 
@@ -60,11 +60,11 @@ def layout_for(axes: Axes, chunk: int) -> Layout:
 def grouped(axes: Axes, plain: Layout, steps_of: Callable[[tuple[np.ndarray, ...]], np.ndarray]) -> Layout:
     """A layout that keeps lanes of like cost together, by a trial on lanes spread over the scan, or the plain one.
 
-    `steps_of` counts the steps of at most `plain.width` lanes, given by an index for each dimension. Boxes are filled
+    `steps_of` counts the steps of lanes given by an index for each dimension. Boxes are filled
     first along the axes on which the steps depend least. Axes that run together, whose order means nothing, are sorted
     by the steps of the nearest lane of the trial.
     """
-    sample = _sample(axes, plain.width)
+    sample = _sample(axes, plain.width * max(1, int(TRIAL_SHARE * plain.chunks)))
     index = tuple(grid.ravel() for grid in np.meshgrid(*sample, indexing="ij"))
     tried = steps_of(index).reshape([len(part) for part in sample])
     near = [_nearest(axes, d, part) for d, part in enumerate(sample)]

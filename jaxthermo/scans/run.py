@@ -174,6 +174,8 @@ def _by_stiffness(prepared: Prepared, layout: Layout, chunks: Chunks) -> Layout:
     where = [variable.name for variable in prepared.traced.variables].index("steps")
 
     def steps_of(index: tuple[np.ndarray, ...]) -> np.ndarray:
-        return chunks.run(prepared.axes.columns(index))[where]
+        columns = prepared.axes.columns(index)
+        starts = range(0, len(columns[0]), layout.width)
+        return np.concatenate([chunks.run(tuple(c[n : n + layout.width] for c in columns))[where] for n in starts])
 
     return grouped(prepared.axes, layout, steps_of)
