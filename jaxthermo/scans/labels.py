@@ -47,7 +47,7 @@ def coordinates(axes: Axes) -> dict[str, tuple[str, np.ndarray, dict[str, Any]]]
 
 def origin_of(function: Any, axes: Axes, digest: str) -> dict[str, str]:
     """Provenance of a scan."""
-    name = getattr(function, "__qualname__", None) or type(function).__name__
+    name = getattr(function, "__name__", None) or type(function).__name__
     ranges = {n: [float(axes.values[n][0]), float(axes.values[n][-1]), len(axes.values[n])] for n in axes.names}
     return provenance({"function": name, "function_sha256": digest, "axes": ranges, **getattr(function, "origin", {})})
 

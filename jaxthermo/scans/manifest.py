@@ -35,10 +35,10 @@ def layout_record(layout: Layout) -> dict[str, Any]:
     return {"box": list(layout.box), "order": order}
 
 
-def layout_from(record: dict[str, Any], axes: Axes) -> Layout:
+def layout_from(record: dict[str, Any], shape: tuple[int, ...]) -> Layout:
     """The layout that a store was made with."""
-    order = [np.asarray(record["order"].get(str(d), np.arange(n)), int) for d, n in enumerate(axes.shape)]
-    return Layout(axes.shape, tuple(record["box"]), tuple(order))
+    order = [np.asarray(record["order"].get(str(d), np.arange(n)), int) for d, n in enumerate(shape)]
+    return Layout(shape, tuple(record["box"]), tuple(order))
 
 
 def require_same(stored: dict[str, Any], own: dict[str, Any], path: Any) -> None:

@@ -135,7 +135,7 @@ def _in_store(prepared: Prepared, path: Path, resume: bool) -> "xarray.Dataset":
         if manifest is None:
             manifest = store.wait_for_manifest()
             _require_own(manifest, own, prepared, path)
-        layout = layout_from(manifest["layout"], axes)
+        layout = layout_from(manifest["layout"], axes.shape)
         store.attach(manifest, axes, layout)
         todo = [chunk for chunk in range(layout.chunks) if not store.is_sound(chunk)]
         mine = [chunk for chunk in todo if chunk % store.processes == store.process]

@@ -17,6 +17,7 @@ from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.files import Lock, StoreError, digest, read_record, sync, write_record, write_whole
 from jaxthermo.scans.labels import attributes, coordinates, dims_of
 from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.manifest import layout_from
 from jaxthermo.scans.status import PENDING
 from jaxthermo.scans.traced import Variable
 
@@ -130,10 +131,7 @@ class Store:
         """Make ready for chunks; damaged metadata and coordinates are mended, since both are known."""
         import zarr
 
-        self.manifest, self.layout = manifest, layout
-        self._names = [name for name, _, _ in manifest["identity"]["variables"]]
-        # Records of another scan, copied into this folder, are not taken for this one's.
-        self._mark = digest(json.dumps(manifest["identity"], sort_keys=True).encode())
+        self._know(manifest, layout)
         if self.process == 0:
             for name, text in manifest["metadata"].items():
                 path = self.path / name
@@ -147,6 +145,31 @@ class Store:
         # A chunk of zeros must be written too, to be told from one that is missing.
         with zarr.config.set({"array.write_empty_chunks": True}):
             self._arrays = {name: root[name] for name in self._names}
+
+    def look(self) -> dict[str, Any]:
+        """Make ready for reading only, whoever is writing; the manifest.
+
+        Raises     StoreError if this is no store, or a damaged one
+        """
+        import zarr
+
+        manifest = self._read_manifest()
+        if manifest is None:
+            raise StoreError(f"{self.path} is not the store of a scan, or not yet")
+        shape = tuple(len_of(manifest, group) for group in manifest["identity"]["groups"])
+        self._know(manifest, layout_from(manifest["layout"], shape))
+        try:
+            root = zarr.open_group(self.path, mode="r", zarr_format=3, use_consolidated=False)
+            self._arrays = {name: root[name] for name in self._names}
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreError(f"`store` {self.path} has damaged metadata; run the scan again to mend it") from error
+        return manifest
+
+    def _know(self, manifest: dict[str, Any], layout: Layout) -> None:
+        self.manifest, self.layout = manifest, layout
+        self._names = [name for name, _, _ in manifest["identity"]["variables"]]
+        # Records of another scan, copied into this folder, are not taken for this one's.
+        self._mark = digest(json.dumps(manifest["identity"], sort_keys=True).encode())
 
     def write(self, chunk: int, results: tuple[np.ndarray, ...], about: dict[str, Any]) -> None:
         """Write one chunk to the disk, and then its record."""
@@ -214,6 +237,11 @@ class Store:
 
     def _record(self, chunk: int) -> Path:
         return self.folder / "chunks" / f"{chunk:08d}.json"
+
+
+def len_of(manifest: dict[str, Any], group: list[str]) -> int:
+    """Length of the dimension along which these names run."""
+    return int(manifest["identity"]["axes"][group[0]]["count"])
 
 
 def _missing(variable: Variable) -> Any:

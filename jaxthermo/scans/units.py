@@ -1,5 +1,6 @@
 """Units of the names that mean one thing throughout the library (k_B = 1)."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,6 @@ def with_units(function: Callable[..., Any], **units: str) -> Callable[..., Any]
     def labelled(**arguments: Any) -> Any:
         return function(**arguments)
 
-    labelled.__wrapped__ = function  # type: ignore[attr-defined]
-    labelled.__name__ = getattr(function, "__name__", "function")
+    functools.update_wrapper(labelled, function)
     labelled.units = units  # type: ignore[attr-defined]
     return labelled
