@@ -22,8 +22,8 @@ Keep = Callable[[int, tuple[np.ndarray, ...], dict[str, Any]], None]
 
 def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep: Keep, log: Any, store: Any) -> None:
     """Compute these chunks and hand each to `keep`; `log(event, chunk)` is told when one is begun and done."""
-    total = layout.chunks
-    done = 0
+    chunks.compile()
+    total, done = layout.chunks, 0
     lanes_of = axes.lanes - sum(_size(layout, chunk) for chunk in todo)
     with StopOnSignal() as stop, ScanProgress(axes.lanes, lanes_of) as progress:
         for chunk in todo:

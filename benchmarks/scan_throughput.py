@@ -1,0 +1,130 @@
+"""What does `jt.scan` cost over the bare vmapped function, in the same chunks, with a store on the disk?
+
+The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
+library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
+period and coupling strength, on a coarse grid (`GRID`).
+
+The peer is `jax.jit(jax.vmap(function))` over the same columns, chunk by chunk, its results taken to NumPy and thrown
+away; compiled before it is timed, run before and after the scan, and averaged. The scan is timed from the begin of its
+first chunk to the record of its last: arithmetic, writing, checksums, waiting for the disk. `call_seconds` is the whole
+call with its compilation and the dataset read back. `peak_bytes` is the largest resident size of the process so far,
+compilers and all; `chunk_bytes` is what XLA planned for a chunk.
+"""
+
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.quantities import cycle_work
+from jaxthermo.scans.run import prepare
+
+FINAL_TIME, TOLERANCE = 20.0, 1e-6
+RING_CHUNK, OSCILLATOR_CHUNK = 8192, 100
+GRID = (5.6, 0.4, 6.3, 0.7)
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """One row for the rings, one for the oscillators; `ratio` is the scan's throughput over the bare one."""
+    rings, engines = (64, 8) if quick else (1000, 50)
+    return [
+        _row("Potts rings, q = 5", ring_work, ring_axes(rings), min(RING_CHUNK, rings**2 // 4)),
+        _row("classical Stirling cycles", engine_work(), engine_axes(engines), min(OSCILLATOR_CHUNK, engines * 4)),
+    ]
+
+
+def ring_work(beta: Any, force: Any) -> dict[str, Any]:
+    """Work done on a ring up to the final time, from near P_1 = 1."""
+    ring = jt.PottsRing(5, -1.0, force, 0.1)
+    start = jnp.asarray([0.96, 0.01, 0.01, 0.01, 0.01])
+    ends = jnp.asarray([0.0, FINAL_TIME])
+    settings: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "solver": diffrax.Tsit5()}
+    done = jt.potts.trajectory(ring, beta, start, ends, **settings)
+    return {"work": done.work[-1], "status": done.status, "steps": done.steps}
+
+
+def ring_axes(side: int) -> dict[str, np.ndarray]:
+    """side x side lanes."""
+    return {"beta": np.linspace(0.5, 5.0, side), "force": np.linspace(0.1, 1.5, side)}
+
+
+def engine_work() -> Callable[..., Any]:
+    """Work per stationary cycle."""
+    potential = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+    engine = jt.classical_oscillator(potential, 1.0, jt.PhaseGrid(*GRID))
+    return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=5, steps=2, tolerance=1e-6)
+
+
+def engine_axes(side: int) -> dict[str, np.ndarray]:
+    """side x 40 lanes, or side x 4 of few."""
+    strengths = 40 if side == 50 else 4
+    return {"period": np.linspace(10.0, 30.0, side), "strength": np.linspace(0.6, 1.4, strengths)}
+
+
+def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int) -> dict[str, Any]:
+    folder = Path(tempfile.mkdtemp())
+    store = folder / "scan.zarr"
+    try:
+        prepared = prepare(function, axes, chunk, jax.local_devices())
+        layout = prepared.layout()
+        bare = jax.jit(jax.vmap(lambda *values: function(**dict(zip(axes, values, strict=True)))))
+        _bare_seconds(bare, prepared.axes, layout, [0])
+        before = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
+        begin = time.perf_counter()
+        data = jt.scan(function, axes, store=store, chunk=chunk)
+        called = time.perf_counter() - begin
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = _span(store)
+        after = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
+        written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    finally:
+        shutil.rmtree(folder)
+    lanes = prepared.axes.lanes
+    bare_seconds = 0.5 * (before + after)
+    return {
+        "case": name,
+        "lanes": lanes,
+        "chunks": layout.chunks,
+        "lanes_per_chunk": layout.width,
+        "devices": len(prepared.devices),
+        "bare_seconds": bare_seconds,
+        "bare_spread": abs(after - before) / bare_seconds,
+        "scan_seconds": seconds,
+        "call_seconds": called,
+        "lanes_per_second": lanes / seconds,
+        "ratio": bare_seconds / seconds,
+        "sick_lanes": int((data.status != 0).sum()),
+        "steps_mean": float(data.steps.mean()),
+        "steps_max": int(data.steps.max()),
+        "chunk_bytes": prepared.compiled(layout).memory,
+        "peak_bytes": peak,
+        "store_bytes": written,
+    }
+
+
+def _bare_seconds(bare: Callable[..., Any], axes: Any, layout: Layout, chunks: Any) -> float:
+    begin = time.perf_counter()
+    for chunk in chunks:
+        columns = axes.columns(layout.lanes(chunk))
+        # Filled up like the scan's, so that nothing is compiled twice.
+        filled = [np.concatenate([c, np.full(layout.width - len(c), c[-1])]) for c in columns]
+        jax.tree.map(np.asarray, bare(*filled))
+    return time.perf_counter() - begin
+
+
+def _span(store: Path) -> float:
+    """From the begin of the first chunk to the record of the last."""
+    lines = (store / "scan_record" / "log-0.jsonl").read_text().splitlines()
+    times = [json.loads(line)["time"] for line in lines]
+    return float(times[-1] - times[0])
