@@ -4,16 +4,18 @@ The rings are a million lanes (q = 5) over inverse temperature and force, each t
 library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
 period and coupling strength, on a coarse grid (`GRID`).
 
-The peer is `jax.jit(jax.vmap(function))` over the same columns, chunk by chunk, its results taken to NumPy and thrown
-away; compiled before it is timed, run before and after the scan, and averaged. The scan is timed from the begin of its
-first chunk to the record of its last: arithmetic, writing, checksums, waiting for the disk. `call_seconds` is the whole
-call with its compilation and the dataset read back. `peak_bytes` is the largest resident size of the process so far,
+The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, compiled before it is timed, its results
+taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
+timed from the begin of its first chunk to the record of its last (arithmetic, writing, checksums, waiting for the
+disk), and its trial of a few lanes, which decides how lanes are grouped, is added. `call_seconds` is the whole call,
+with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the process so far,
 compilers and all; `chunk_bytes` is what XLA planned for a chunk.
 """
 
 import json
 import resource
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,12 +28,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxthermo as jt
+from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.manifest import layout_from
 from jaxthermo.scans.quantities import cycle_work
 from jaxthermo.scans.run import prepare
 
 FINAL_TIME, TOLERANCE = 20.0, 1e-6
-RING_CHUNK, OSCILLATOR_CHUNK = 8192, 100
+RING_CHUNK, OSCILLATOR_CHUNK = 40_000, 100
+# Odd, for a median.
+TURNS = 3
 GRID = (5.6, 0.4, 6.3, 0.7)
 
 
@@ -73,36 +79,38 @@ def engine_axes(side: int) -> dict[str, np.ndarray]:
 
 
 def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int) -> dict[str, Any]:
-    folder = Path(tempfile.mkdtemp())
-    store = folder / "scan.zarr"
-    try:
-        prepared = prepare(function, axes, chunk, jax.local_devices())
-        layout = prepared.layout()
-        bare = jax.jit(jax.vmap(lambda *values: function(**dict(zip(axes, values, strict=True)))))
-        _bare_seconds(bare, prepared.axes, layout, [0])
-        before = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
-        begin = time.perf_counter()
-        data = jt.scan(function, axes, store=store, chunk=chunk)
-        called = time.perf_counter() - begin
-        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        seconds = _span(store)
-        after = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
-        written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    finally:
-        shutil.rmtree(folder)
-    lanes = prepared.axes.lanes
-    bare_seconds = 0.5 * (before + after)
+    bare = jax.jit(jax.vmap(lambda *values: function(**dict(zip(axes, values, strict=True)))))
+    prepared = prepare(function, axes, chunk, jax.local_devices())
+    scans, peers, calls = [], [], []
+    for _ in range(TURNS):
+        store = Path(tempfile.mkdtemp()) / "scan.zarr"
+        try:
+            begin = time.perf_counter()
+            data = jt.scan(function, axes, store=store, chunk=chunk)
+            calls.append(time.perf_counter() - begin)
+            peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+            record = json.loads((store / "scan_record" / "manifest.json").read_text())["layout"]
+            scans.append(_span(store) + record["trial_seconds"])
+        finally:
+            shutil.rmtree(store.parent)
+        layout = layout_from(record, prepared.axes.shape)
+        if not peers:
+            _bare_seconds(bare, prepared.axes, layout, range(1))
+        peers.append(_bare_seconds(bare, prepared.axes, layout, range(layout.chunks)))
+    seconds, bare_seconds = statistics.median(scans), statistics.median(peers)
     return {
         "case": name,
-        "lanes": lanes,
+        "lanes": prepared.axes.lanes,
         "chunks": layout.chunks,
         "lanes_per_chunk": layout.width,
         "devices": len(prepared.devices),
         "bare_seconds": bare_seconds,
-        "bare_spread": abs(after - before) / bare_seconds,
         "scan_seconds": seconds,
-        "call_seconds": called,
-        "lanes_per_second": lanes / seconds,
+        "turns_bare_seconds": peers,
+        "turns_scan_seconds": scans,
+        "call_seconds": statistics.median(calls),
+        "lanes_per_second": prepared.axes.lanes / seconds,
         "ratio": bare_seconds / seconds,
         "sick_lanes": int((data.status != 0).sum()),
         "steps_mean": float(data.steps.mean()),
@@ -113,7 +121,7 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
     }
 
 
-def _bare_seconds(bare: Callable[..., Any], axes: Any, layout: Layout, chunks: Any) -> float:
+def _bare_seconds(bare: Callable[..., Any], axes: Axes, layout: Layout, chunks: range) -> float:
     begin = time.perf_counter()
     for chunk in chunks:
         columns = axes.columns(layout.lanes(chunk))

@@ -228,3 +228,18 @@ def test_a_layout_is_what_the_store_says():
     layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)))
     assert (layout.counts, layout.chunks) == ((3, 2), 6)
     assert layout.region(5) == (slice(4, 5), slice(3, 4))
+
+
+def test_progress_is_for_terminals(monkeypatch, capsys):
+    """Rate, time left and sick lanes on a terminal; not a word elsewhere."""
+
+    def function(a):
+        return jnp.where(a == 1.0, jnp.nan, a)
+
+    jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
+    shown = capsys.readouterr()
+    assert shown.out == "" and "8/8" in shown.err and "/s" in shown.err and "1 not finite" in shown.err

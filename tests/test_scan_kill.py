@@ -108,8 +108,9 @@ def test_two_processes_do_what_one_does(tmp_path, uninterrupted):
 def test_one_of_two_processes_killed(tmp_path):
     """The other finishes its share and says what is missing; a run of one process then does the rest."""
     store = tmp_path / "scan.zarr"
-    first, second = start_two(store, chunks=40, turns=100_000)
-    runs.wait_until(lambda: len(runs.events(store, 1)) > 8, second, "its fourth chunk")
+    first, second = start_two(store, chunks=40, turns=400_000)
+    # Long before the first is done, so that it finds the lock free when it looks.
+    runs.wait_until(lambda: len(runs.events(store, 1)) > 4, second, "its second chunk")
     second.kill()
     code, errors = runs.finish(first)
     runs.finish(second)
@@ -117,9 +118,9 @@ def test_one_of_two_processes_killed(tmp_path):
     assert "process 1 of 2 ended early" in errors and "chunks are missing" in errors
     missing = set(range(40)) - {c for n in (0, 1) for event, c in runs.events(store, n) if event == "done"}
     assert missing and all(chunk % 2 for chunk in missing)
-    expected = scanned(40, 100_000)
+    expected = scanned(40, 400_000)
     before = len(runs.events(store))
-    xarray.testing.assert_equal(scanned(40, 100_000, store=store), expected)
+    xarray.testing.assert_equal(scanned(40, 400_000, store=store), expected)
     begun = [chunk for event, chunk in runs.events(store)[before:] if event == "begin"]
     assert begun == sorted(missing)
     assert os.path.exists(store)

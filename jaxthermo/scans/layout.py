@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from jaxthermo.scans.axes import Axes
 
@@ -113,6 +112,8 @@ def _sample(axes: Axes, most: int) -> list[np.ndarray]:
 
 def _nearest(axes: Axes, d: int, sample: np.ndarray) -> np.ndarray:
     """For each place along a dimension the number of the sample nearest to it, each axis in units of its range."""
+    from scipy.spatial import cKDTree
+
     points = np.stack([axes.values[name] / (np.ptp(axes.values[name]) or 1.0) for name in axes.groups[d]], axis=1)
     return np.asarray(cKDTree(points[sample]).query(points)[1])
 

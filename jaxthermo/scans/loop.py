@@ -16,6 +16,8 @@ from jaxthermo.scans.store import Store
 
 # How often a process that is done looks whether the others are.
 LOOK = 0.2
+# How long it waits for one that has not been seen: processes of a run start together.
+LATE = 120.0
 
 Keep = Callable[[int, tuple[np.ndarray, ...], dict[str, Any]], None]
 
@@ -53,20 +55,19 @@ def wait_for_others(store: Store, todo: list[int]) -> None:
 
     Raises     RuntimeError if one of them ended before it was done
     """
-    others = [n for n in range(store.processes) if n != store.process]
-    seen: set[int] = set()
+    others = {n for n in range(store.processes) if n != store.process}
+    begin = time.monotonic()
     with StopOnSignal() as stop:
         while True:
-            missing = [chunk for chunk in todo if not store.is_recorded(chunk)]
-            if not missing:
+            gone = {other for other in others if not store.lock_of(other).is_held()}
+            # Looked at after the locks: what a process wrote before it ended counts.
+            todo = [chunk for chunk in todo if not (store.is_recorded(chunk) and store.is_sound(chunk))]
+            if not todo:
                 return
-            for other in others:
-                if store.lock_of(other).is_held():
-                    seen.add(other)
-                elif other in seen and any(not store.is_recorded(c) for c in missing if c % store.processes == other):
-                    left = sum(not store.is_recorded(c) for c in missing)
+            for other in gone & {chunk % store.processes for chunk in todo}:
+                if store.was_here(other) or time.monotonic() > begin + LATE:
                     raise RuntimeError(
-                        f"process {other} of {store.processes} ended early and {left} chunks are missing from "
+                        f"process {other} of {store.processes} ended early and {len(todo)} chunks are missing from "
                         f"{store.path}; what is there is kept, so run the scan again to go on"
                     )
             if stop.asked:

@@ -1,6 +1,7 @@
 """`jt.scan`: one function over many lanes, on every device, in a store that survives whatever happens."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,9 +129,12 @@ def _in_store(prepared: Prepared, path: Path, resume: bool) -> "xarray.Dataset":
         if manifest is None and store.process == 0:
             layout = prepared.layout()
             chunks = prepared.compiled(layout)
+            chunks.compile()
+            begin = time.perf_counter()
             layout = _by_stiffness(prepared, layout, chunks)
+            trial = time.perf_counter() - begin
             attrs = origin_of(prepared.function, axes, own["function"]["program"])
-            record = layout_record(layout) | {"chunk": prepared.chunk, "width": chunks.width}
+            record = layout_record(layout) | {"chunk": prepared.chunk, "trial_seconds": trial}
             store.create(own, record, attrs, axes, layout, traced.variables, units_of(prepared.function))
         if manifest is None:
             manifest = store.wait_for_manifest()

@@ -37,6 +37,7 @@ class Store:
         self.folder = path / RECORD
         self._locks: list[Lock] = []
         self._arrays: dict[str, Any] = {}
+        self._since = 0.0
         self._pool = ThreadPoolExecutor(8)
         self.manifest: dict[str, Any] = {}
 
@@ -57,6 +58,9 @@ class Store:
                 self.close()
                 raise StoreError(f"`store` {self.path} is being written by another process; one at a time")
             self._locks.append(lock)
+        own = self.lock_of(self.process).path
+        own.touch()
+        self._since = own.stat().st_mtime
         for left in self.path.rglob("*.partial") if self.processes == 1 else ():
             left.unlink(missing_ok=True)
         return self._read_manifest()
@@ -84,6 +88,11 @@ class Store:
             started |= held
             time.sleep(0.2)
         raise StoreError(f"`store` {self.path} was not made by the first process, which may have failed")
+
+    def was_here(self, process: int) -> bool:
+        """Whether a process took its lock, or began a chunk, since this one took its own."""
+        paths = (self.lock_of(process).path, self._log_of(process))
+        return any(path.exists() and path.stat().st_mtime >= self._since for path in paths)
 
     def lock_of(self, process: int) -> Lock:
         """The lock that a process of this run holds while it is alive."""
@@ -217,7 +226,7 @@ class Store:
     def log(self, event: str, chunk: int) -> None:
         """One line for each chunk that is begun or done."""
         line = {"event": event, "chunk": chunk, "process": self.process, "time": time.time()}
-        with (self.folder / f"log-{self.process}.jsonl").open("a") as file:
+        with self._log_of(self.process).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     def read(self) -> dict[str, np.ndarray]:
@@ -230,6 +239,9 @@ class Store:
         self._pool.shutdown()
         while self._locks:
             self._locks.pop().release()
+
+    def _log_of(self, process: int) -> Path:
+        return self.folder / f"log-{process}.jsonl"
 
     def _file(self, name: str, chunk: int) -> Path:
         inner = len(self._arrays[name].shape) - len(self.layout.shape)
