@@ -74,5 +74,6 @@ def _minimum_work(model: Table, settings: Table, fixed: Table, axes: Table) -> F
 def _partly(function: Any, fixed: Table, axes: Table) -> Function:
     """The function with some arguments held, and the units it had."""
     held = {name: value for name, value in fixed.items() if name not in axes}
-    partial = functools.partial(function, **held)
-    return with_units(functools.update_wrapper(partial, function, updated=()), **function.units)
+    partial: Any = functools.partial(function, **held)
+    partial.__name__ = function.__name__
+    return with_units(partial, **function.units)

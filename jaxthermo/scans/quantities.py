@@ -15,7 +15,7 @@ from jaxthermo.brownian.cycle import MAX_CYCLES, POINTS, stationary_turn
 from jaxthermo.brownian.equilibrium import CONVERGED, equilibrium
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.oscillator import check_oscillator
-from jaxthermo.checks import require_positive
+from jaxthermo.checks import require_finite, require_positive, require_scalar
 from jaxthermo.potts.fold import Fold, fold
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.potts.stationary import MAX_ROUNDS, Stationary, stationary
@@ -140,7 +140,9 @@ def minimum_work(
     starts = starting_points(search, 0)
 
     def minimum_work(beta_start: Any, x_start: Any, beta: Any, x: Any) -> dict[str, Any]:
+        beta, x = require_scalar("beta", beta), require_scalar("x", x)
         require_positive("beta", beta)
+        require_finite("x", x)
         state = equilibrium(oscillator, beta_start, x_start)
         found = search_one(search, state.V, work, beta, x, starts)
         lower = {} if oscillator.quantum else {"lower": found.lower}
