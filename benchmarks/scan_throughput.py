@@ -7,9 +7,10 @@ period and coupling strength, on a coarse grid (`GRID`).
 The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, compiled before it is timed, its results
 taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
 timed from the begin of its first chunk to the record of its last (arithmetic, writing, checksums, waiting for the
-disk), and its trial of a few lanes, which decides how lanes are grouped, is added. `call_seconds` is the whole call,
-with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the process so far,
-compilers and all; `chunk_bytes` is what XLA planned for a chunk.
+disk); the trial of a few lanes that scans of many chunks make, to group lanes, is added. `cpu_ratio` compares time of
+the processor, which means something on cores that others use too, but leaves out the waiting. `call_seconds` is the
+whole call, with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the
+process so far, compilers and all; `chunk_bytes` is what XLA planned for a chunk.
 """
 
 import json
@@ -35,7 +36,8 @@ from jaxthermo.scans.quantities import cycle_work
 from jaxthermo.scans.run import prepare
 
 FINAL_TIME, TOLERANCE = 20.0, 1e-6
-RING_CHUNK, OSCILLATOR_CHUNK = 40_000, 100
+# The rings' is what the library chooses.
+OSCILLATOR_CHUNK = 100
 # Odd, for a median.
 TURNS = 3
 GRID = (5.6, 0.4, 6.3, 0.7)
@@ -45,7 +47,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     """One row for the rings, one for the oscillators; `ratio` is the scan's throughput over the bare one."""
     rings, engines = (64, 8) if quick else (1000, 50)
     return [
-        _row("Potts rings, q = 5", ring_work, ring_axes(rings), min(RING_CHUNK, rings**2 // 4)),
+        _row("Potts rings, q = 5", ring_work, ring_axes(rings), None),
         _row("classical Stirling cycles", engine_work(), engine_axes(engines), min(OSCILLATOR_CHUNK, engines * 4)),
     ]
 
@@ -78,10 +80,10 @@ def engine_axes(side: int) -> dict[str, np.ndarray]:
     return {"period": np.linspace(10.0, 30.0, side), "strength": np.linspace(0.6, 1.4, strengths)}
 
 
-def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int) -> dict[str, Any]:
+def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int | None) -> dict[str, Any]:
     bare = jax.jit(jax.vmap(lambda *values: function(**dict(zip(axes, values, strict=True)))))
     prepared = prepare(function, axes, chunk, jax.local_devices())
-    scans, peers, calls = [], [], []
+    scans, scans_cpu, peers, peers_cpu, calls = [], [], [], [], []
     for _ in range(TURNS):
         store = Path(tempfile.mkdtemp()) / "scan.zarr"
         try:
@@ -91,13 +93,17 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
             peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
             record = json.loads((store / "scan_record" / "manifest.json").read_text())["layout"]
-            scans.append(_span(store) + record["trial_seconds"])
+            wall, cpu = _span(store)
+            scans.append(wall + record["trial_seconds"])
+            scans_cpu.append(cpu)
         finally:
             shutil.rmtree(store.parent)
         layout = layout_from(record, prepared.axes.shape)
         if not peers:
             _bare_seconds(bare, prepared.axes, layout, range(1))
-        peers.append(_bare_seconds(bare, prepared.axes, layout, range(layout.chunks)))
+        wall, cpu = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
+        peers.append(wall)
+        peers_cpu.append(cpu)
     seconds, bare_seconds = statistics.median(scans), statistics.median(peers)
     return {
         "case": name,
@@ -112,6 +118,7 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
         "call_seconds": statistics.median(calls),
         "lanes_per_second": prepared.axes.lanes / seconds,
         "ratio": bare_seconds / seconds,
+        "cpu_ratio": statistics.median(peers_cpu) / statistics.median(scans_cpu),
         "sick_lanes": int((data.status != 0).sum()),
         "steps_mean": float(data.steps.mean()),
         "steps_max": int(data.steps.max()),
@@ -121,18 +128,18 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
     }
 
 
-def _bare_seconds(bare: Callable[..., Any], axes: Axes, layout: Layout, chunks: range) -> float:
-    begin = time.perf_counter()
+def _bare_seconds(bare: Callable[..., Any], axes: Axes, layout: Layout, chunks: range) -> tuple[float, float]:
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     for chunk in chunks:
         columns = axes.columns(layout.lanes(chunk))
         # Filled up like the scan's, so that nothing is compiled twice.
         filled = [np.concatenate([c, np.full(layout.width - len(c), c[-1])]) for c in columns]
         jax.tree.map(np.asarray, bare(*filled))
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, time.process_time() - begin_cpu
 
 
-def _span(store: Path) -> float:
-    """From the begin of the first chunk to the record of the last."""
+def _span(store: Path) -> tuple[float, float]:
+    """From the begin of the first chunk to the record of the last, by the clock and in time of the processor."""
     lines = (store / "scan_record" / "log-0.jsonl").read_text().splitlines()
-    times = [json.loads(line)["time"] for line in lines]
-    return float(times[-1] - times[0])
+    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    return last["time"] - first["time"], last["cpu"] - first["cpu"]

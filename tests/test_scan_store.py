@@ -84,8 +84,9 @@ def test_a_store_may_be_refused_to_be_resumed(copy, whole):
     assert again(copy, whole[1]) == []
 
 
-def test_lanes_run_together_are_stored_in_the_order_of_their_cost(store):
+def test_lanes_run_together_are_stored_in_the_order_of_their_cost(store, monkeypatch):
     """And come back in the order given, here and for any other reader."""
+    monkeypatch.setattr("jaxthermo.scans.run.TRIAL_FROM", 16)
     rng = np.random.default_rng(0)
     axes = {("a", "b"): (rng.uniform(1, 5, 320), rng.uniform(1, 5, 320))}
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxthermo.scans.axes import Axes
 
-# A trial of one chunk is worth its cost from this many chunks on, and one of more if it costs no more than this share.
-TRIAL_FROM, TRIAL_SHARE = 16, 0.02
+# A trial of one chunk is worth its cost from this many chunks on, and one of more up to this share of them: its lanes
+# are spread over the scan, so that it runs to the slowest of all and costs some times an ordinary chunk.
+TRIAL_FROM, TRIAL_SHARE = 100, 0.01
 # Another layout is taken if it is expected to save this share of the steps.
 WORTH = 0.1
 

@@ -225,7 +225,13 @@ class Store:
 
     def log(self, event: str, chunk: int) -> None:
         """One line for each chunk that is begun or done."""
-        line = {"event": event, "chunk": chunk, "process": self.process, "time": time.time()}
+        line = {
+            "event": event,
+            "chunk": chunk,
+            "process": self.process,
+            "time": time.time(),
+            "cpu": time.process_time(),
+        }
         with self._log_of(self.process).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
