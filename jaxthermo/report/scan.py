@@ -19,7 +19,8 @@ from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.memory import available
 from jaxthermo.scans.run import prepare, scan
 from jaxthermo.scans.status import OK, PENDING, STATUS
-from jaxthermo.scans.store import RECORD, Store
+from jaxthermo.scans.store import Store
+from jaxthermo.scans.template import RECORD
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> str:

@@ -15,14 +15,11 @@ import numpy as np
 
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.files import Lock, StoreError, digest, read_record, sync, write_record, write_whole
-from jaxthermo.scans.labels import attributes, coordinates, dims_of
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
-from jaxthermo.scans.status import PENDING
+from jaxthermo.scans.template import RECORD, make_arrays, same_coordinates, write_coordinates
 from jaxthermo.scans.traced import Variable
 
-# A zarr group, so that readers do not take it for something foreign.
-RECORD = "scan_record"
 MANIFEST = "manifest.json"
 META = "zarr.json"
 # How long a process waits for the first one to make the store, which compiles first.
@@ -109,27 +106,7 @@ class Store:
         units: dict[str, str],
     ) -> None:
         """Make all arrays, empty, and the manifest last."""
-        import zarr
-        from zarr.codecs import Crc32cCodec, ZstdCodec
-
-        root = zarr.open_group(self.path, mode="a", zarr_format=3)
-        # Which arrays are coordinates, as xarray looks for it.
-        root.attrs.update({**attrs, "coordinates": " ".join(coordinates(axes))})
-        root.require_group(RECORD)
-        write_coordinates(root, axes, layout)
-        for variable in variables:
-            root.create_array(
-                variable.name,
-                shape=(*layout.shape, *variable.shape),
-                chunks=(*layout.box, *(max(1, n) for n in variable.shape)),
-                dtype=variable.dtype,
-                # A checksum inside each chunk, so that any reader of zarr notices damage.
-                compressors=[ZstdCodec(), Crc32cCodec()],
-                fill_value=_missing(variable),
-                dimension_names=dims_of(axes, variable),
-                attributes=attributes(variable, units),
-                overwrite=True,
-            )
+        make_arrays(self.path, attrs, axes, layout, variables, units)
         metadata = {str(p.relative_to(self.path)): p.read_text() for p in sorted(self.path.rglob(META))}
         write_record(
             self.folder / MANIFEST,
@@ -148,7 +125,7 @@ class Store:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_whole(path, text)
             root = zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
-            if not _same_coordinates(root, axes, layout):
+            if not same_coordinates(root, axes, layout):
                 write_coordinates(root, axes, layout)
         root = zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
         # A chunk of zeros must be written too, to be told from one that is missing.
@@ -260,34 +237,3 @@ class Store:
 def len_of(manifest: dict[str, Any], group: list[str]) -> int:
     """Length of the dimension along which these names run."""
     return int(manifest["identity"]["axes"][group[0]]["count"])
-
-
-def _missing(variable: Variable) -> Any:
-    """What stands where nothing was computed."""
-    if variable.name == "status":
-        return PENDING
-    return variable.dtype.type(np.nan) if variable.dtype.kind in "fc" else variable.dtype.type(0)
-
-
-def write_coordinates(root: Any, axes: Axes, layout: Layout) -> None:
-    """The coordinates in the order in which lanes are stored."""
-    for name, (values, dim, attrs) in stored_coordinates(axes, layout).items():
-        array = root.create_array(
-            name, shape=values.shape, dtype=values.dtype, dimension_names=(dim,), attributes=attrs, overwrite=True
-        )
-        array[:] = values
-
-
-def stored_coordinates(axes: Axes, layout: Layout) -> dict[str, tuple[np.ndarray, str, dict[str, Any]]]:
-    """(values, dimension, attributes) of every coordinate as stored."""
-    order = dict(zip(axes.dims, layout.order, strict=True))
-    return {name: (values[order[dim]], dim, attrs) for name, (dim, values, attrs) in coordinates(axes).items()}
-
-
-def _same_coordinates(root: Any, axes: Axes, layout: Layout) -> bool:
-    try:
-        return all(
-            np.array_equal(root[name][...], values) for name, (values, _, _) in stored_coordinates(axes, layout).items()
-        )
-    except (OSError, ValueError, KeyError, RuntimeError):
-        return False

@@ -15,6 +15,18 @@ from jaxthermo.scans.status import INVALID, Outcome, judged
 VALUE = "value"
 NUMBERS = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 
+# What jax raises where Python wants to see a traced value.
+LOOKED = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+NOT_PURE = (
+    "`function` must not look at the values of its arguments, so that it can be vmapped; use jnp.where, jax.lax.cond, "
+    "and pure functions in the place of those that return labelled data:"
+)
+
 
 class Variable(NamedTuple):
     """One result of a lane."""
@@ -82,20 +94,6 @@ def trace(function: Any, names: tuple[str, ...]) -> Traced:
     return traced
 
 
-LOOKED = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
-
-
-NOT_PURE = (
-    "`function` must not look at the values of its arguments, so that it can be vmapped; use jnp.where, jax.lax.cond, "
-    "and pure functions in the place of those that return labelled data:"
-)
-
-
 def _require_vmap(traced: Traced, column: Any, columns: int) -> None:
     # What has no rule for vmap says so in errors of many kinds.
     try:
@@ -105,7 +103,7 @@ def _require_vmap(traced: Traced, column: Any, columns: int) -> None:
 
 
 def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _judge(found: dict[str, Any]) -> Any:
