@@ -335,6 +335,26 @@ def test_sigterm_keeps_the_chunk_in_flight(store):
     assert sorted(begun(store)) == list(range(30))
 
 
+def test_a_sigterm_that_is_survived_stops_the_scan(store, whole, monkeypatch):
+    """Where the program has a handler of its own, it is called, and the scan ends in an error."""
+    written, caught = Store.write, []
+
+    def signalled(self, chunk, *rest):
+        written(self, chunk, *rest)
+        if chunk == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
+    try:
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="3 of 6 chunks are left"):
+            patch.setattr(Store, "write", signalled)
+            jt.scan(function, AXES, store=store, chunk=CHUNK)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught == [1]
+    assert again(store, whole[1]) == [3, 4, 5]
+
+
 def test_nothing_in_a_store_is_executed_or_unpickled(whole):
     """Text and numbers only: JSON, and arrays of plain types."""
     for path in whole[0].rglob("*"):
