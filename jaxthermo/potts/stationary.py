@@ -13,7 +13,8 @@ from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
 from jaxthermo.scans.lanes import CHUNK, Progress, map_lanes
-from jaxthermo.solve.attractor import KINDS, find_attractor
+from jaxthermo.scans.status import Outcome, outcome_of
+from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import RTOL
 
 MAX_ROUNDS = 60
@@ -37,6 +38,13 @@ class Stationary(eqx.Module):
     residual: Float[Array, "*batch"]
     rounds: Int[Array, "*batch"]
     state: Float[Array, "*batch q"]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a scan says of it: "undecided" is not converged, and a period of NaN is no trouble."""
+        return outcome_of(
+            self.code != UNDECIDED, jnp.asarray(False), jnp.isfinite(self.work_current), self.rounds * ROUND_STEPS
+        )
 
     @property
     def kind(self) -> Any:
