@@ -4,7 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxthermo.checks import as_float
 from jaxthermo.potts.ring import PottsRing
@@ -31,7 +31,7 @@ class Moment(eqx.Module):
         """Rates of one unit for the hop with this energy change, and for the one that takes it back."""
         return self.ring.rates(energy_change, self.force, self.beta, self.ring.prefactor)
 
-    def energy(self, counts: Float[Array, "q ..."]) -> Float[Array, "..."]:
+    def energy(self, counts: Num[Array, "q ..."]) -> Float[Array, "..."]:
         """Energy of all units, E = sum eps_i N_i + (u/2N) sum N_i^2."""
         counts = as_float(counts)
         levels = jnp.tensordot(self.ring.energies, counts, axes=1)
