@@ -61,9 +61,7 @@ def leading_eigenpair(
 
     def grow(carry: Any) -> Any:
         basis, images, used, _, _, rest, count = carry
-        basis, images, used = jax.lax.cond(
-            used == size, shrink, lambda b, i: (b, i, used), basis, images
-        )
+        basis, images, used = jax.lax.cond(used == size, shrink, lambda b, i: (b, i, used), basis, images)
         new = precondition(rest)
         new = new / jnp.linalg.norm(new)
         for _ in range(2):

@@ -48,7 +48,9 @@ def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
     modes = []
     for number in numbers.tolist():
         sector = Sector(turns=number) if flat else Sector(transient=True)
-        modes.append(leading_mode(now, states, sector, jnp.ones(()), jnp.zeros(()), _wave(states, p, max(number, 1)), p))
+        modes.append(
+            leading_mode(now, states, sector, jnp.ones(()), jnp.zeros(()), _wave(states, p, max(number, 1)), p)
+        )
     value = np.array([complex(mode.value) for mode in modes])
     residual = np.array([float(mode.residual) for mode in modes])
     slowest = value[np.argmax(value.real)]

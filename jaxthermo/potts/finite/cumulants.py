@@ -10,13 +10,12 @@ from jaxtyping import Array, Float
 
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
 from jaxthermo.flags import coded
-from jaxthermo.potts.finite.distribution import LIMIT, STATUS, Distribution, stationary_distribution
-from jaxthermo.potts.finite.distribution import CONVERGED as STATIONARY
+from jaxthermo.potts.finite.distribution import CONVERGED, LIMIT, STATUS, Distribution, stationary_distribution
 from jaxthermo.potts.finite.generator import mesoscopic_hops
 from jaxthermo.potts.finite.hops import Moment, moment
 from jaxthermo.potts.finite.labels import finite_dataset
 from jaxthermo.potts.finite.multigrid import cycle, stencil
-from jaxthermo.potts.finite.sectors import CONVERGED, TOLERANCE, Mode, Sector, leading_mode
+from jaxthermo.potts.finite.perron import Perron, perron
 from jaxthermo.potts.finite.space import Space, space
 from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.potts.ring import PottsRing, require_autonomous
@@ -29,8 +28,6 @@ RTOL = 1e-12
 # Distance of the points between which the slope is taken, in units of 1/max(|f|, 1): errors of order step^4, and of
 # those of the eigenvalue over step.
 SLOPE_STEP = 4e-3
-# Rounds of the search for one leading vector, and products with the generator in each.
-ROUNDS, ROUND = 20, 24
 
 
 def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray.Dataset":
@@ -63,13 +60,18 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
         "work_cumulant": ("order", work, "energy^order/time", "cumulant of the work, per unit and time"),
         "hop_cumulant": ("order", hops, "1/time", "cumulant of the net number of hops, per unit and time"),
         "work_current": ((), work[0], "energy/time", "mean work current per unit"),
-        "work_variance": ((), work[1] if order > 1 else np.nan, "energy^2/time", "variance of the work, per unit and time"),
+        "work_variance": (
+            (),
+            work[1] if order > 1 else np.nan,
+            "energy^2/time",
+            "variance of the work, per unit and time",
+        ),
         "entropy_production": ((), produced, "k_B/time", "mean rate of entropy production per unit"),
         "uncertainty_ratio": ((), ratio, "1", "variance x entropy production/(2 mean^2), at least 1"),
     }
     coords = {"order": ("order", orders, "1", "order of the cumulant")}
     worst = max(float(found.residual), float(residual))
-    status = STATUS[0 if worst < STATIONARY else 1]
+    status = STATUS[0 if worst < CONVERGED else 1]
     return finite_dataset(variables, coords, ring, beta, units, status=status, residual=worst, states=states.size)
 
 
@@ -119,8 +121,8 @@ def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.D
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999)
 
-    On flat energies the search keeps to vectors that rotations leave alone, as the leading one does. `residual` is that
-    of the eigenvector, relative to the traffic; above 1e-9 the `status` of the point is "not converged".
+    The eigenvector is positive, and only one is. `residual` is the largest of those between which the slope is taken,
+    relative to the traffic; above 1e-9 the `status` of the point is "not converged".
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
@@ -137,12 +139,12 @@ def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.D
     modes = _along(now, states, p, wanted)
 
     def at(places: np.ndarray) -> np.ndarray:
-        return np.array([modes[place].value.real / units for place in places])
+        return np.array([float(modes[place].value) / units for place in places])
 
     value = at(points)
     near, far = (at(points + shift * step) - at(points - shift * step) for shift in (1, 2))
     slope = (8.0 * near - far) / (12.0 * step)
-    residual = np.array([modes[place].residual for place in points])
+    residual = np.array([max(float(modes[s + shift * step].residual) for shift in range(-2, 3)) for s in points])
     variables = {
         "scaled_cumulant": ("s", value, "1/time", "lim ln <exp(s W)>/(N t)"),
         "work_current": ("s", slope, "energy/time", "work current per unit that s makes typical"),
@@ -157,37 +159,26 @@ def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.D
     return dataset
 
 
-def _along(now: Moment, states: Space, p: Array, places: np.ndarray) -> dict[float, Mode]:
+def _along(now: Moment, states: Space, p: Array, places: np.ndarray) -> dict[float, Perron]:
     """The leading mode at every s, each started from its neighbour's.
 
     Two are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both with the
     eigenvalue 0. The others are reached from the nearer one, outwards.
     """
-    # The leading vector is positive, so on flat energies it is one that rotations leave alone.
-    sector = Sector(turns=0 if bool(jnp.ptp(now.ring.energies) == 0) else None)
     end = -float(now.beta)
     from_end = np.abs(places - end) < np.abs(places)
     anchors = ((0.0, p, ~from_end), (end, _equilibrium(now, states), from_end))
-    found: dict[float, Mode] = {}
+    found: dict[float, Perron] = {}
     for origin, start, chosen in anchors:
         for side in (places >= origin, places < origin):
             line = sorted(places[chosen & side].tolist(), key=lambda s: abs(s - origin))
             past, vector = [(origin, 0.0)], start
             for place in line:
-                mode = _refined(now, states, sector, place, _extrapolated(past, place), vector)
-                found[place], vector = mode, jnp.abs(jnp.asarray(mode.x))
-                past = [*past[-1:], (place, float(mode.value.real))]
+                guess = as_float(_extrapolated(past, place))
+                mode = perron(now, states, jnp.exp(place * now.force), guess, vector)
+                found[place], vector = jax.tree.map(np.asarray, mode), mode.x
+                past = [*past[-1:], (place, float(mode.value))]
     return found
-
-
-def _refined(now: Moment, states: Space, sector: Sector, place: float, value: float, vector: Array) -> Mode:
-    """One leading mode; the preconditioner follows eigenvalue and vector, round by round."""
-    for _ in range(ROUNDS):
-        mode = leading_mode(now, states, sector, jnp.exp(place * now.force), as_float(value), vector, vector, ROUND)
-        if float(mode.residual) < 2.0 * TOLERANCE:
-            break
-        value, vector = float(mode.value.real), jnp.abs(mode.x)
-    return jax.tree.map(np.asarray, mode)
 
 
 def _extrapolated(past: list[tuple[float, float]], place: float) -> float:

@@ -1,6 +1,7 @@
 """The stationary distribution over occupation numbers, and other equations with the same generator."""
 
 import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -90,7 +91,7 @@ def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int
     flat = jnp.ptp(now.ring.energies) == 0
 
     def symmetric(x: Array) -> Array:
-        return jax.lax.cond(flat, functools.partial(_rotated_mean, space), lambda x: x, x)
+        return jax.lax.cond(flat, functools.partial(rotated_mean, space), lambda x: x, x)
 
     guess = symmetric(guess)
     inverse = stencil(hops, space, guess)
@@ -110,13 +111,14 @@ def _eliminate(now: Moment, space: Space) -> Distribution:
     matrix = jax.vmap(hops.apply, out_axes=1)(jnp.eye(space.size))
     # dp/dt = 0 for all states but one follows for that one; in its place stands sum p = 1.
     p = jnp.linalg.solve(matrix.at[0].set(1.0), jnp.zeros(space.size).at[0].set(1.0))
-    p = jnp.maximum(jnp.where(jnp.ptp(now.ring.energies) == 0, _rotated_mean(space, p), p), 0.0)
+    p = jnp.maximum(jnp.where(jnp.ptp(now.ring.energies) == 0, rotated_mean(space, p), p), 0.0)
     p = p / jnp.sum(p)
     residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(hops.outflow() * p)
     return Distribution(p, residual, jnp.zeros((), jnp.int32))
 
 
-def _rotated_mean(space: Space, x: Array) -> Array:
+def rotated_mean(space: Space, x: Array) -> Array:
+    """The mean over all rotations of the ring."""
     total = turned = x
     for _ in range(space.q - 1):
         turned = turned[space.rotation]

@@ -26,9 +26,7 @@ ABOUT = {
 def thermodynamic_variables(flow: FiniteThermodynamics, *leading: str) -> dict[str, Any]:
     """The variables of `labelled` for observables with the given leading dimensions."""
     trailing = {"occupation": ("state",), "covariance": ("state", "other_state")}
-    return {
-        name: ((*leading, *trailing.get(name, ())), getattr(flow, name), *about) for name, about in ABOUT.items()
-    }
+    return {name: ((*leading, *trailing.get(name, ())), getattr(flow, name), *about) for name, about in ABOUT.items()}
 
 
 def state_coords(q: int) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def leading_mode(
     shift: Any,
     start: Array,
     weight: Float[Array, " states"],
-    limit: Any = LIMIT,
+    limit: int = LIMIT,
 ) -> Mode:
     """The eigenvalue of largest real part in the sector, of the generator with forward hops counted `tilt` times.
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int
 from jaxthermo.potts.finite.states import counts_of, mesostates, microstates, rank_table
 
 # At most so many states are solved for by elimination: single rings, and the coarsest cells.
-DIRECT = 1000
+DIRECT = 400
 
 # (gains, loses): the two states of the ring between which one unit moves.
 Move = tuple[int, int]
