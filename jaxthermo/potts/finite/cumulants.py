@@ -39,7 +39,8 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     Shapes     over `order`, 1 .. order
     Units      per unit of the ring and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, order < 1, more states than memory holds, without double precision
-    Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114, 158101 (2015)
+    Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
+               158101 (2015)
 
     The ratio is NaN at f = 0, where mean and entropy production vanish together, and without the second order.
     """
@@ -112,10 +113,10 @@ def _taylor(now: Moment, states: Space, found: Distribution, order: int) -> tupl
 def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.Dataset":
     """Scaled cumulant generating function of the work, lambda(s) = lim ln <exp(s W)>/(N t), and its rate function.
 
-    Equation   N lambda(s) is the eigenvalue of largest real part of the generator with forward hops weighted by exp(s f),
-               backward ones by exp(-s f); lambda(s) = lambda(-beta - s). `work_current` w = dlambda/ds (differences of
-               fourth order), `rate_function` I(w) = s w - lambda(s): the work W of a long time t has the probability
-               density exp(-N t I(W/(N t)))
+    Equation   N lambda(s) is the eigenvalue of largest real part of the generator with forward hops weighted by
+               exp(s f), backward ones by exp(-s f); lambda(s) = lambda(-beta - s). `work_current` w = dlambda/ds
+               (differences of fourth order), `rate_function` I(w) = s w - lambda(s): the work W of a long time t has
+               the probability density exp(-N t I(W/(N t)))
     Shapes     s: (points,) or a scalar, 1/energy; results over `s`
     Units      per unit of the ring and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision

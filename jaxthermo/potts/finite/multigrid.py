@@ -88,12 +88,13 @@ def _gathered(space: Space, x: Array) -> Array:
     """Sums over the cells."""
     padded = jnp.concatenate([x, jnp.zeros(1, x.dtype)])
     assert space.children is not None
-    return sum(padded[corner] for corner in space.children)
+    return jnp.stack([padded[corner] for corner in space.children]).sum(axis=0)
 
 
 def cycle(level: Stencil, residual: Inexact[Array, " states"]) -> Inexact[Array, " states"]:
     """An approximate solution of A x = residual; linear in the residual."""
     if level.coarse is None:
+        assert level.inverse is not None
         return level.inverse @ residual
     coarse, space = level.coarse, level.space
     assert space.parent is not None

@@ -49,14 +49,15 @@ def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Ar
         return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
 
     def step(carry: Any) -> Any:
-        x, value, margin, _, count = carry
+        x, value, margin, residual, count = carry
         sigma = value + margin
         inverse = stencil(hops, space, x, tilt, sigma)
         found = gmres(
             lambda v: hops.tilted(v, tilt) - sigma * v,
             lambda r: cycle(inverse, r),
             -x,
-            0.1 * TOLERANCE * jnp.linalg.norm(x),
+            # No better than what the iteration makes of it.
+            jnp.maximum(0.1 * TOLERANCE, 1e-2 * jnp.minimum(residual, 1e-2)) * jnp.linalg.norm(x),
             LIMIT,
         )
         # The eigenvector is positive, so on flat energies rotations leave it alone.

@@ -53,15 +53,15 @@ def simulate(
                entropy production = -sum beta heat + change of ln(N!/prod N_i!)
     Shapes     n0: (q,) counts for all, or (trajectories, q); None: drawn from the stationary state of beta, f and u at
                time 0. Results: (trajectories,), and the counts (trajectories, q)
-    Units      `work`, `heat`, `entropy_production`: per unit and per unit time; `dimensionless_work`: of all units, total
+    Units      `work`, `heat`, `entropy_production`: per unit and per unit time; `dimensionless_work`: of all units
     Raises     ValueError that names the argument; without double precision
     Source     Gillespie 1976 for constant beta, f and u. If one is a callable of time, the hazard is integrated, a
                parabola in time over windows of at most `step` (t_end/1000 if None); see `driven_jumps`
 
     The entropy production leaves out -ln p, which only a distribution has; it is bounded, so its share in a rate falls
-    like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> = Z(end)/
-    Z(0) for a start in equilibrium. The same key gives the same trajectories. One that is stopped by `max_jumps` has NaN
-    for its rates, and a `status`.
+    like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> =
+    Z(end)/Z(0) for a start in equilibrium. The same key gives the same trajectories. One that is stopped by `max_jumps`
+    has NaN for its rates, and a `status`.
     """
     check_ring(ring)
     require_double_for(1e-12, 1e-12)

@@ -90,8 +90,17 @@ def space(q: int, units: int) -> Space:
         if size > DIRECT and units >= 4:
             coarse = space(q, units // 2)
             parent, children = _cells(counts, here, coarse)
-        arrays = (counts, neighbours, empty, rotation, parent, children)
-        return Space(q, units, *(None if one is None else jnp.asarray(one, jnp.int32) for one in arrays), coarse)
+        return Space(
+            q,
+            units,
+            jnp.asarray(counts, jnp.int32),
+            jnp.asarray(neighbours, jnp.int32),
+            jnp.asarray(empty, jnp.int32),
+            jnp.asarray(rotation, jnp.int32),
+            None if parent is None else jnp.asarray(parent, jnp.int32),
+            None if children is None else jnp.asarray(children, jnp.int32),
+            coarse,
+        )
 
 
 def _rank(counts: np.ndarray, table: np.ndarray) -> np.ndarray:

@@ -37,8 +37,8 @@ def mesoscopic_stationary(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dat
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B16)
 
-    `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. `attrs["residual"]` is the share
-    of the traffic between states that is out of balance; above 1e-9 `attrs["status"]` is "not converged".
+    `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. `attrs["residual"]` is the
+    share of the traffic between states that is out of balance; above 1e-9 `attrs["status"]` is "not converged".
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)

@@ -50,13 +50,13 @@ def tau_leap(
     Shapes     steps: leaps of the coarse run; the fine run makes twice as many, and is the one returned
     Units      as `simulate`
     Raises     ValueError that names the argument; without double precision
-    Source     Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem. Phys. 122,
-               024112 (2005) for binomial leaps, which never take more units than there are
+    Source     Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem. Phys.
+               122, 024112 (2005) for binomial leaps, which never take more units than there are
 
     A unit hops at most once in a leap, so leaps must be short against 1/V; a share above 1 is taken as 1. `work_bias`
-    and its kin are coarse mean less fine mean, `*_bias_error` their standard error, from independent random numbers. For
-    many units the bias falls like h^2, and that of the fine run is a third of the difference; noise has an error of
-    order h.
+    and its kin are coarse mean less fine mean, `*_bias_error` their standard error, from independent random numbers.
+    For many units the bias falls like h^2, and that of the fine run is a third of the difference; noise has an error
+    of order h.
     """
     check_ring(ring)
     require_double_for(1e-12, 1e-12)

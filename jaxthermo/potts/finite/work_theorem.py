@@ -39,8 +39,8 @@ def work_theorem(
     """Averages over all trajectories of a driven process that starts in equilibrium, and of the one run backwards.
 
     Equation   w = int E dbeta + beta dW, where W is the work of the force and of u(t); `forward` <exp(-s w)> from the
-               equilibrium of f = 0 at time 0; `backward` <exp(-(1 - s) w~)> for beta, f, u run from t_end to 0, from the
-               equilibrium at t_end. Crooks: forward = Z(t_end)/Z(0) backward; at s = 1 it is Jarzynski's equality
+               equilibrium of f = 0 at time 0; `backward` <exp(-(1 - s) w~)> for beta, f, u run from t_end to 0, from
+               the equilibrium at t_end. Crooks: forward = Z(t_end)/Z(0) backward; at s = 1 it is Jarzynski's equality
     Shapes     s: (points,) or a scalar; beta, the force and coupling (None: the ring's): numbers or callables of time
     Units      none; w is that of all units
     Raises     ValueError that names the argument; for more states than memory holds, without double precision
