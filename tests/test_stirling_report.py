@@ -144,6 +144,7 @@ def test_the_record_of_a_fit_is_labelled_inferred():
 
     record = json.loads(json.dumps(stirling_inference._record([("classical", 0.5)], fit(8.0), "symmetric")))
     assert record["label"] == "inferred" and record["thermostat"] == "symmetric"
+    assert record["parameters"] == {"beta_hot": 0.5} and "fit_depth" in record["provenance"]["parameters"]
     assert "No member of this family" in stirling_inference._verdict(fit(8.0))
     assert "within their rounding (largest 0.50" in stirling_inference._verdict(fit(-0.5))
     # A work that its own run distrusts proves nothing, however well it fits.

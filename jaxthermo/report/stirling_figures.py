@@ -90,7 +90,7 @@ def entropies(searched: Cycles, cycle: StirlingCycle, text: str) -> Figure:
 
 def energies(cycles: Cycles, searched: Cycles, text: str) -> Figure:
     """Fig. 5: (a) entropy production rate, averaged between searches, (b) enthalpy and (c) internal energy."""
-    fig, axes = figure(1, 3, height=3.6)
+    fig, axes = figure(1, 3, height=3.9)
     strengths = sorted({strength for _, strength in cycles})
     for (kind, strength), data in cycles.items():
         style: dict[str, Any] = {"color": PALETTE[1 + strengths.index(strength)], "ls": LINES[kind]}
@@ -102,6 +102,7 @@ def energies(cycles: Cycles, searched: Cycles, text: str) -> Figure:
             panel.plot(data.time / data.time[-1], values, label=label, **style)
     for panel, name in zip(axes, (r"$\dot\Sigma$", r"$\Delta H$", r"$\Delta U$"), strict=True):
         panel.set(xlabel=r"$t/\tau$", ylabel=name)
-    axes[1].legend(fontsize=7)
+    # Above the panels: the curves leave no room inside any of them.
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     caption(fig, text)
     return fig

@@ -125,5 +125,5 @@ def _record(cases: list[tuple[str, float]], fit: Fit, thermostat: str) -> dict[s
         "singular_values": fit.singular_values.tolist(),
         "flattest_direction": fit.flat,
         "evaluations": fit.evaluations,
-        **provenance({"fit_depth": FIT_DEPTH}),
+        "provenance": provenance({"fit_depth": FIT_DEPTH, "fit_grid": FIT_GRID}),
     }
