@@ -102,6 +102,26 @@ def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     assert np.linalg.norm(list(fit.flat.values())) == pytest.approx(1.0)
 
 
+FITTED = jt.PhaseGrid(6.0, 0.3, 10.0, 0.3)
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "kind, strength",
+    [("classical", a) for a in stirling_data.STRENGTHS]
+    + [pytest.param("quantum", a, marks=SLOW) for a in stirling_data.STRENGTHS],
+)
+def test_the_inferred_cycle_has_the_works_of_table_4(kind, strength):
+    printed = stirling_data.TABLE_4[kind, strength]
+    if kind == "classical":
+        model = jt.classical_oscillator(QUARTIC, strength, FITTED)
+    else:
+        model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, 3, thermostat="symmetric"), grid=FITTED)
+    run = jt.run_cycle(model, stirling_data.inferred_cycle(), tol=1e-5, points=4)
+    assert run.attrs["status"] == "ok"
+    assert abs(run.attrs["work"] - printed.work) < printed.rounding
+
+
 def test_every_point_of_the_inference_family_is_a_cycle():
     low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (2, 3))
     rng = np.random.default_rng(1)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import equinox as eqx
+import jax.numpy as jnp
 import xarray
 
 from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
+from jaxthermo.search.protocol import cycle_from
 from jaxthermo.thermo.along import potentials
 
 # U = 0.1 q^2 + 0.02 q^3 + 0.05 q^4, Eq. (44).
@@ -52,6 +54,18 @@ MOMENTUM_STEPS = {0.5: 0.4, 1.0: 0.5, 1.5: 0.6}
 def our_cycle() -> StirlingCycle:
     """A cycle of our own: the profiles of the paper's Fig. 2 are not known to us as numbers."""
     return StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+
+
+# What `jaxthermo infer-protocol` found, in the order of `search.protocol.PARAMETERS`. Inferred; one of many that fit.
+INFERRED = (
+    *(0.46785, 2.73, 0.25668, 0.048188, 0.3058, 0.24915, 0.45494),
+    *(0.22388, 1.1512, 0.16845, 0.83448, 0.42569, 1.8439, 0.26885, 0.90575),
+)
+
+
+def inferred_cycle() -> StirlingCycle:
+    """A cycle with the six works of Table 4 (symmetric thermostat, K = 2); inferred, not the paper's own."""
+    return cycle_from(jnp.asarray(INFERRED))
 
 
 def oscillator(kind: str, strength: float, quick: bool = False, thermostat: str = "published") -> Oscillator:
