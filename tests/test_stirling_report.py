@@ -2,6 +2,7 @@
 
 import json
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -85,9 +86,12 @@ def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     start, low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (1, 2, 3))
     known = protocol.cycle_from(jnp.asarray(start + 0.05 * (high - start)))
 
+    @eqx.filter_jit
+    def turn(model, cycle):
+        return jt.brownian.stationary_turn(model, cycle, grid, points=2, steps=2, tolerance=1e-7)
+
     def work(model, cycle):
-        turn = jt.brownian.stationary_turn(model, cycle, grid, points=2, steps=2, tolerance=1e-7)
-        return float(turn.work), STATUS[0]
+        return float(turn(model, cycle).work), STATUS[0]
 
     targets = [work(model, known)[0] for model in models]
     scale = 1e-4
