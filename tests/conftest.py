@@ -5,10 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# One cache per worker, because jax writes entries in place and another worker could read half of one.
-CACHE = ROOT / ".cache" / "jax" / os.environ.get("PYTEST_XDIST_WORKER", "main")
-
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+# What one worker or document has compiled, all others load. With a limit of its size jax locks the cache; without one it
+# writes entries in place, and another worker could read half of one.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(8 * 2**30))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ["MPLBACKEND"] = "Agg"
 
