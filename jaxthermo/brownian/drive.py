@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.automatic import grid_for
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.equilibrium import State, equilibrium
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
@@ -130,7 +130,7 @@ def _controller(ts: Any, steps: int | None, tolerance: float, grid: Any) -> Any:
 
 
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
-    return SplitStep() if isinstance(oscillator.bath, OhmicBath) else diffrax.Tsit5()
+    return diffrax.Tsit5() if isinstance(oscillator.bath, SwitchedBaths) else SplitStep()
 
 
 _compiled = eqx.filter_jit(course)
@@ -234,7 +234,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
         raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
     if not _same(oscillator.hbar, state.work.oscillator.hbar):
         raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
-    if isinstance(own, OhmicBath) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
+    if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
         return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
     return state.V
 

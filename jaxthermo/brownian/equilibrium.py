@@ -10,7 +10,7 @@ from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.automatic import grid_for
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field, workspace
@@ -134,7 +134,7 @@ def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[
     family = canonical_states(still, T, field)[FAMILY]
     guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
     # Derivatives pass through L alone: that of the relaxation multiplies L V = 0.
-    relaxation = split_relaxation if isinstance(work.oscillator.bath, OhmicBath) else explicit_relaxation
+    relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
     fast, slow = relaxation(still, T, field), energy_relaxation(still, T, field, family)
 
     def operator(V: Field) -> Field:

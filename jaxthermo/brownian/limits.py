@@ -25,7 +25,7 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
     y_max, k_max = grid.y[-1], grid.k[-1]
     noise = 2.0 * jnp.sqrt(depth * jnp.sum(terms.jitter**2) + 1e-300)
     velocity = (grid.p_max + noise) / oscillator.mass
-    hops = 2.0 * jnp.sum(jnp.sqrt(jnp.abs(terms.upward * terms.downward) + 1e-300)) * np.sqrt(depth)
+    hops = 2.0 * jnp.sum(jnp.abs(terms.force)) * np.sqrt(depth)
     decay = depth * jnp.max(jnp.concatenate([terms.decay, jnp.zeros(1)]))
     real = terms.diffusion * y_max**2 + decay + terms.friction / oscillator.mass
     phase = jnp.max(jnp.abs(work.phase_u - x * work.phase_x))

@@ -15,7 +15,8 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.observables import observe
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.split import from_spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.integrate import FAILED, OK

@@ -135,13 +135,13 @@ def low_members(oscillator: Oscillator) -> np.ndarray:
 def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Array, ""]:
     """The part of dH_A/dt that the bath causes.
 
-    Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p> + sum_k raise_k <p>_{e_k}] / m, with D
+    Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p> + sum_k force_k <p>_{e_k}] / m, with D
                the diffusion coefficient and <p zeta_k>' less the variance of zeta_k
     """
     oscillator = work.oscillator
     terms = oscillator.bath.terms(t, temperature, oscillator.hbar)
     flow = terms.diffusion * m.norm - terms.friction * m.p2 / oscillator.mass - terms.spring * m.qp
-    flow = flow - jnp.sum(terms.decay * m.with_noise) + jnp.sum(terms.upward * m.first)
+    flow = flow - jnp.sum(terms.decay * m.with_noise) + jnp.sum(terms.force * m.first)
     return flow / oscillator.mass
 
 
@@ -157,6 +157,22 @@ def local_heat(m: Moments, work: Workspace, duration: Any, temperature: Any) -> 
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     decayed = jnp.sum(jnp.expm1(-terms.decay * duration) * m.with_noise)
     return (terms.diffusion * duration * m.norm + decayed) / oscillator.mass
+
+
+def force_heat(before: Moments, after: Moments, work: Workspace, duration: Any, temperature: Any) -> Float[Array, ""]:
+    """Energy that the force of a `DrudeBath` brings between two moments, int sum_k force_k <p>_{e_k} dt / m.
+
+    <p>_{e_k} is taken to relax at the rate decay_k to a constant: the trapezoidal rule for slow modes, right for fast
+    ones too, and its own mirror image in time.
+    """
+    oscillator = work.oscillator
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    z = terms.decay * duration
+    small = z < 1e-2
+    safe = jnp.where(small, 1.0, z)
+    late = jnp.where(small, 0.5 + z / 12.0 - z**3 / 720.0, -1.0 / jnp.expm1(-safe) - 1.0 / safe)
+    mean = before.first + late * (after.first - before.first)
+    return duration * jnp.sum(terms.force * mean) / oscillator.mass
 
 
 def _tail(V: Field, work: Workspace) -> Float[Array, ""]:

@@ -5,10 +5,13 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import Bath, DrudeBath, OhmicBath, SwitchedBaths
+from jaxthermo.brownian.bath import OhmicBath, SwitchedBaths
+from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import Identity, Potential
 from jaxthermo.checks import require_finite, require_positive, require_scalar
+
+Bath = OhmicBath | DrudeBath | SwitchedBaths
 
 
 class Oscillator(eqx.Module):

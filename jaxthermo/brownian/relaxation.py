@@ -13,15 +13,8 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.split import (
-    Noise,
-    Spectrum,
-    from_spectrum,
-    local_flow,
-    noise_of,
-    to_spectrum,
-    transport_flow,
-)
+from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum
+from jaxthermo.brownian.split import Noise, local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
 STEPS, STEP = 40, 0.05
@@ -34,12 +27,11 @@ def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Fie
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
     h = STEP * _crossing_time(work, temperature, x)
+    local = local_map(work, 0.5 * h, temperature, x, 0.0)
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, spectrum = carry
-        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
-        spectrum = transport_flow(spectrum, work, noise, h)
-        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
+        spectrum = local(transport_flow(local(spectrum), work, noise, h, temperature))
         # Weights that fall to zero average out waves that friction does not.
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
@@ -130,10 +122,12 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     return jnp.concatenate([zero, re, im])
 
 
-def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
+def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise | None, h: Any) -> Spectrum:
     """(1 + h ((p + zeta)/m) d_q)^-1."""
     grid = work.grid
     side = grid.q_side
+    if noise is None:
+        noise = Noise(jnp.zeros(spectrum.shape[1]), jnp.eye(spectrum.shape[1]))
     V = from_spectrum(noise.basis.T @ spectrum, work)
     waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
     velocity = (grid.p[:, None, None] + noise.values[:, None]) / work.oscillator.mass

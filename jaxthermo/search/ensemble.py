@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Workspace
 from jaxthermo.brownian.observables import Moments, low_members, moments
-from jaxthermo.brownian.split import Noise, Spectrum, from_spectrum
+from jaxthermo.brownian.spectrum import Spectrum, from_spectrum
+from jaxthermo.brownian.split import Noise
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
 
 

@@ -15,7 +15,8 @@ from jaxthermo.brownian.labels import EDGE, TOUCHED
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of, quasi_static
-from jaxthermo.brownian.split import change_temperature, from_spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points

@@ -14,7 +14,8 @@ from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.oscillator import check_oscillator
-from jaxthermo.brownian.split import Spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
