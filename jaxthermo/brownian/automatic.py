@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxthermo.brownian.bath import SwitchedBaths, expansion
+from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.checks import is_known
@@ -127,16 +128,19 @@ def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) 
 
     Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2
                eta w^2/N], <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2
-               gamma hbar eta/xi
+               gamma hbar eta/xi; for a `DrudeBath` g = gamma/m w_D/(w_D + nu) and D = 0
     """
     bath, hbar, mass = oscillator.bath, float(oscillator.hbar), float(oscillator.mass)
     xi, eta = expansion(bath.scheme, bath.poles)
     nu = xi / (beta * hbar)
+    # A cutoff weakens the friction at nu, and leaves the momentum whole.
+    filtered = float(bath.cutoff) / (float(bath.cutoff) + nu) if isinstance(bath, DrudeBath) else np.ones_like(nu)
+    carried = 0.0 if isinstance(bath, DrudeBath) else 1.0
 
     def variances(rate: float) -> tuple[float, float]:
-        size = squared_frequency + nu * rate + nu**2
-        driven = (squared_frequency + nu * rate) / size
-        width = 2.0 * rate * hbar * beta * eta / xi  # D / (m T)
+        size = squared_frequency + nu * rate * filtered + nu**2
+        driven = (squared_frequency + nu * rate * filtered) / size
+        width = carried * 2.0 * rate * hbar * beta * eta / xi  # D / (m T)
         position = 1.0 + np.sum(2.0 * eta * squared_frequency / size)
         return float(position), float(1.0 + np.sum(2.0 * eta * driven + width * (2.0 * driven - 1.0)))
 

@@ -16,7 +16,7 @@ from jaxthermo.brownian.equilibrium import State, equilibrium
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
@@ -159,10 +159,10 @@ def drive(
     Units      k_B = 1; each variable's attrs carry its unit. Heat is counted into the oscillator; negative work is work
                done by it
     Raises     ValueError that names the argument: schedules not finite or beta <= 0 at the times asked for, a state of
-               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability
+               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a cutoff too slow
     Source     Koyanagi & Tanimura 2024, Sec. III.2
 
-    The solver is `SplitStep` with error control (`tolerance`, per step) for Ohmic baths, diffrax.Tsit5 for others; any
+    The solver is `SplitStep` with error control (`tolerance`, per step), diffrax.Tsit5 for `SwitchedBaths`; any
     explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
     ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
     `attrs["status"]` says why; it also says if the state touched the rim of the grid. `keep_states` adds the whole
@@ -174,6 +174,7 @@ def drive(
     ts = require_times("ts", ts)
     protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
     betas, fields = check_protocol(protocol, ts)
+    require_fast_cutoff(oscillator, betas)
     require_double_for(tolerance, tolerance)
     started_here = state is None
     if state is None:

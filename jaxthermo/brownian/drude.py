@@ -64,6 +64,10 @@ class DrudeBath(eqx.Module):
         nu, jitter, _ = self._noises(temperature, hbar)
         return -(self.cutoff**2) / (self.cutoff + nu) * jitter
 
+    def slowness(self, temperature: Any, hbar: Any, mass: Any) -> Float[Array, ""]:
+        """A^2 T/(m v), about A^2/(m w_D): how much faster force and momentum turn into each other than force decays."""
+        return temperature / (mass * self.width(temperature, hbar) ** 2) * self.friction()
+
     def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 

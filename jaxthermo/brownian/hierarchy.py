@@ -30,7 +30,7 @@ from jaxthermo.checks import as_float
 Field = Float[Array, "p n q"]
 
 # The share of the momenta up to the rim that `reined` leaves as they are.
-FREE = 0.7
+FREE = 0.75
 
 
 class Members:

@@ -6,14 +6,18 @@ int_0^t exp(L s) ds = L^-1 [exp(L t) - 1]; the longer t, the fewer modes are lef
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo.brownian.drude_flows import mixing
 from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum
+from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import Noise, local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
@@ -91,6 +95,10 @@ def energy_relaxation(
     left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
     kept = sizes > KEPT * sizes[0]
     basis = jnp.where(kept, left, 0.0)
+    if isinstance(work.oscillator.bath, DrudeBath):
+        # Its force acts through the other members only: on slow functions like that of the bath without a cutoff.
+        instant = OhmicBath(work.oscillator.bath.strength, poles=0, depth=0)
+        work = eqx.tree_at(lambda w: w.oscillator.bath, work, instant)
     members = len(members_of(work.oscillator))
 
     def generator(column: Array) -> Array:
@@ -119,6 +127,12 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
     size = damping**2 + phase**2
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
+    if isinstance(oscillator.bath, DrudeBath):
+        # The phase with the decay of the members, and then the hops between them without it.
+        _, hops = mixing(work, temperature)
+        count = hops.shape[-1]
+        step = jnp.linalg.inv(jnp.eye(count) - h * (hops + jnp.diag(decay[:, 0])))
+        return twisted(jnp.concatenate([zero, re, im]), work, lambda part: jnp.matmul(step, part))
     return jnp.concatenate([zero, re, im])
 
 
