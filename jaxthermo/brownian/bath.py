@@ -24,9 +24,8 @@ class BathTerms(eqx.Module):
                V_{n-e_k} dV/dt = ... - sum_k decay_k n_k V + d_p [friction (p + zeta)/m + push] V + diffusion d_p^2 V
                + spring q d_p V
                        - heating sum_k (a_k^+ + jitter_k d_p) (a_k - jitter_k d_p) V
-                       - d_p sum_k force_k (a_k + a_k^+) V - a_0^+ [drag p/m + sum_k feed_k a_k
-                       + sum_k stretch_k (a_k + a_k^+)] V
-               with push = sum_k push_k (a_k + a_k^+)
+                       + a_0^+ [drag (p + zeta)/m + cross d_p - sum_k feed_k a_k - sum_k stretch_k (a_k + a_k^+)] V
+               with push = sum_k push_k (a_k + a_k^+); sum_k force_k (a_k + a_k^+) is the force of a bath with memory
     """
 
     decay: Float[Array, " modes"]
@@ -36,6 +35,7 @@ class BathTerms(eqx.Module):
     feed: Float[Array, " modes"]
     stretch: Float[Array, " modes"]
     drag: Float[Array, ""]
+    cross: Float[Array, ""]
     friction: Float[Array, ""]
     diffusion: Float[Array, ""]
     spring: Float[Array, ""]
@@ -72,7 +72,7 @@ class OhmicBath(eqx.Module):
         self.poles, self.depth = order_of("poles", poles), order_of("depth", depth)
         self.scheme = one_of("scheme", scheme, SCHEMES)
         self.thermostat = one_of("thermostat", thermostat, THERMOSTATS)
-        require_depth(self.poles, self.depth)
+        _require_depth(self.poles, self.depth)
 
     @property
     def modes(self) -> int:
@@ -113,6 +113,7 @@ class OhmicBath(eqx.Module):
             feed=none,
             stretch=none,
             drag=jnp.zeros(()),
+            cross=jnp.zeros(()),
             friction=self.friction(),
             diffusion=self.friction() * temperature,
             spring=jnp.zeros(()),
@@ -192,6 +193,7 @@ class SwitchedBaths(eqx.Module):
                     feed=own.feed,
                     stretch=own.stretch,
                     drag=own.drag,
+                    cross=own.cross,
                     friction=own.friction * opening**2,
                     diffusion=own.diffusion * opening**2,
                     spring=own.friction * opening * rate,
@@ -204,7 +206,7 @@ class SwitchedBaths(eqx.Module):
 
 
 _PER_MODE = ("decay", "jitter", "push", "force", "feed", "stretch")
-_IN_TOTAL = ("drag", "friction", "diffusion", "spring", "heating")
+_IN_TOTAL = ("drag", "cross", "friction", "diffusion", "spring", "heating")
 
 
 def expansion(scheme: str, poles: int) -> tuple[np.ndarray, np.ndarray]:
@@ -254,6 +256,6 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     return str(value)
 
 
-def require_depth(modes: int, depth: int) -> None:
+def _require_depth(modes: int, depth: int) -> None:
     if modes > 0 and depth == 0:
         raise ValueError(f"`depth` must be >= 1 for a bath with {modes} exponentials, but is 0")

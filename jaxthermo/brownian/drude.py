@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import SCHEMES, BathTerms, expansion, one_of, order_of, require_depth
+from jaxthermo.brownian.bath import SCHEMES, BathTerms, expansion, one_of, order_of
 from jaxthermo.checks import require_scalar
 
 
@@ -19,17 +19,20 @@ class DrudeBath(eqx.Module):
                A^2 hbar w coth(hbar w/2T) w_D^2/(w_D^2 + w^2), with coth in K poles
     Shapes     as `OhmicBath`; the hierarchy has 1 + K modes, the first is the cutoff's
     Units      cutoff w_D: 1 / time
-    Raises     as `OhmicBath`
+    Raises     as `OhmicBath`, and if depth < 2, at which second moments do not close
     Source     the spectrum: Tanimura 2015, J. Chem. Phys. 142, 144110; the members are our own choice, see below
 
-    The members are the coefficients in Hermite functions of the normal stationary distribution of the bath left alone,
-        F = sqrt(v) b_0 + sum_k w_D nu_k/(w_D + nu_k) j_k b_k,    v = A^2 w_D [T + sum_k (hbar/xi_k) 2 eta_k nu_k w_D^2
-        /(w_D + nu_k)^2],
+    The force is carried as chi = -(F - w_D zeta)/w_D, and the momentum is measured from it, p - chi, which feels the
+    friction and the white noise of the Ohmic bath. The members are the coefficients in Hermite functions of the normal
+    stationary distribution of the bath left alone,
+        chi = sigma b_0 + sum_k w_D/(w_D + nu_k) j_k b_k,    zeta_k = j_k b_k,    sigma^2 = A^2 T/w_D + sum_k j_k^2 w_D
+        nu_k/(w_D + nu_k)^2,
     with b_0 .. b_K independent of variance 1. The exponentials of the correlation function are not used, so that w_D =
-    nu_k is a point like any other. Momentum fluctuations stay finite as K grows.
+    nu_k is a point like any other. Momentum fluctuations stay finite as K grows. For w_D -> infinity chi is zeta, and
+    this is `OhmicBath` with `thermostat="symmetric"`.
 
     A changing temperature T(t) sets the strength of the white noise and the rates nu_k, at each time; the variances of
-    the zeta_k and the filter rest. For w_D -> infinity this is `OhmicBath` with `thermostat="symmetric"`.
+    the zeta_k and the filter rest.
     """
 
     strength: Float[Array, ""]
@@ -43,7 +46,8 @@ class DrudeBath(eqx.Module):
         self.cutoff = require_scalar("cutoff", cutoff)
         self.poles, self.depth = order_of("poles", poles), order_of("depth", depth)
         self.scheme = one_of("scheme", scheme, SCHEMES)
-        require_depth(self.poles + 1, self.depth)
+        if self.depth < 2:
+            raise ValueError(f"`depth` must be >= 2 for a bath with a cutoff, but is {self.depth}")
 
     @property
     def modes(self) -> int:
@@ -55,53 +59,48 @@ class DrudeBath(eqx.Module):
         return self.strength**2
 
     def width(self, temperature: Any, hbar: Any) -> Float[Array, ""]:
-        """sqrt(v)/A: what the force has beside the part that goes with the zeta_k."""
-        _, _, variance = self._noises(temperature, hbar)
-        return jnp.sqrt(variance)
+        """sigma/A."""
+        return self._noises(temperature, hbar)[2]
 
     def shares(self, temperature: Any, hbar: Any) -> Float[Array, " poles"]:
-        """Coefficients of b_k in F - w_D zeta, over A: -w_D^2/(w_D + nu_k) j_k/A."""
+        """Coefficients of b_k in chi, over A."""
         nu, jitter, _ = self._noises(temperature, hbar)
-        return -(self.cutoff**2) / (self.cutoff + nu) * jitter
-
-    def slowness(self, temperature: Any, hbar: Any, mass: Any) -> Float[Array, ""]:
-        """A^2 T/(m v), about A^2/(m w_D): how much faster force and momentum turn into each other than force decays."""
-        return temperature / (mass * self.width(temperature, hbar) ** 2) * self.friction()
+        return self.cutoff / (self.cutoff + nu) * jitter
 
     def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 
         `stretch` keeps the state while the Hermite functions follow the temperature.
         """
-        nu, jitter, variance = self._noises(temperature, hbar)
-        cutoff, root = self.cutoff, jnp.sqrt(variance)
-        sum_of_rates = cutoff + nu
-        # Of ln sqrt(v) and of the shares, with respect to ln T.
-        swelling = 0.5 * cutoff / variance
-        swelling = swelling * (temperature + jnp.sum(jitter**2 * cutoff**2 * nu * (cutoff - nu) / sum_of_rates**3))
-        shifting = cutoff**2 * nu / sum_of_rates**2 * jitter / root
-        none, zero = jnp.zeros(self.modes), jnp.zeros(())
+        nu, jitter, width = self._noises(temperature, hbar)
+        cutoff, none, zero = self.cutoff, jnp.zeros(self.modes), jnp.zeros(())
+        rates = cutoff + nu
+        # Of ln sigma and of the shares, with respect to ln T.
+        swelling = temperature / cutoff + jnp.sum(jitter**2 * cutoff * nu * (cutoff - nu) / rates**3)
+        shifting = -cutoff * nu / rates**2 * jitter
         return BathTerms(
             decay=_joined(cutoff, nu),
-            jitter=none,
+            jitter=self.strength * _joined(width, cutoff / rates * jitter),
             push=none,
-            force=self.strength * _joined(root, cutoff * nu / sum_of_rates * jitter),
-            feed=_joined(zero, 2.0 * cutoff**2 * nu / sum_of_rates * jitter / root),
-            stretch=heating * _joined(swelling, shifting),
-            drag=self.strength * cutoff / root,
-            friction=zero,
-            diffusion=zero,
+            force=self.strength * cutoff * _joined(-width, nu / rates * jitter),
+            feed=_joined(zero, -2.0 * cutoff * nu / rates * jitter / width),
+            stretch=heating * _joined(0.5 * swelling / width**2, shifting / width),
+            drag=self.strength / width,
+            cross=2.0 * self.strength * temperature / width,
+            friction=self.friction(),
+            diffusion=self.friction() * temperature,
             spring=zero,
             heating=zero,
         )
 
     def _noises(self, temperature: Any, hbar: Any) -> tuple[Array, Array, Array]:
-        """nu_k, and j_k/A and v/A^2: one power of A is taken out of everything, so that A = 0 is no exception."""
+        """nu_k, j_k/A and sigma/A: one power of A is taken out of everything, so that A = 0 is no exception."""
         xi, eta = expansion(self.scheme, self.poles)
         nu = jnp.asarray(xi) * temperature / hbar
         jitter = jnp.sqrt(2.0 * hbar * jnp.asarray(eta / xi))
         cutoff = self.cutoff
-        return nu, jitter, cutoff * (temperature + jnp.sum(jitter**2 * cutoff**2 * nu / (cutoff + nu) ** 2))
+        variance = temperature / cutoff + jnp.sum(jitter**2 * cutoff * nu / (cutoff + nu) ** 2)
+        return nu, jitter, jnp.sqrt(variance)
 
 
 def _joined(of_cutoff: Array, of_poles: Array) -> Float[Array, " modes"]:

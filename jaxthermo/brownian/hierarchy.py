@@ -29,9 +29,6 @@ from jaxthermo.checks import as_float
 
 Field = Float[Array, "p n q"]
 
-# The share of the momenta up to the rim that `reined` leaves as they are.
-FREE = 0.75
-
 
 class Members:
     """The multi-indices n of a hierarchy and who is coupled to whom; `shape` is (members, modes)."""
@@ -86,18 +83,6 @@ def workspace(oscillator: Oscillator, grid: PhaseGrid) -> Workspace:
     return Workspace(oscillator, *phases(oscillator, grid), grid)
 
 
-def reined(grid: PhaseGrid) -> np.ndarray:
-    """The momentum that drags the force of a bath with memory: p, brought smoothly to 0 at the rim of the grid.
-
-    A Fourier series in p joins p_max to -p_max; the jump of p there would scatter what reaches it into waves that grow
-    on their way back.
-    """
-    reach = np.abs(grid.p) / grid.p_max
-    u = np.clip((reach - FREE) / (1.0 - FREE), 0.0, 1.0)
-    rising, falling = (np.exp(-1.0 / np.maximum(s, 1e-3)) for s in (u, 1.0 - u))
-    return grid.p * falling / (rising + falling)
-
-
 def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, heating: Any = 0.0) -> Field:
     """dV/dt of every member of the hierarchy.
 
@@ -110,8 +95,8 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     indices = members.indices
     side, mass = grid.p_side, oscillator.mass
     p = jnp.asarray(grid.p)[:, None, None]
-    lowered = [weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
-    raised = [weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
+    lowered = [_weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
+    raised = [_weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
 
     def summed(coefficients: Array, parts: list[Array]) -> Array:
         total = jnp.zeros_like(V)
@@ -122,8 +107,9 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     velocity = (p * V + summed(terms.jitter, lowered) + summed(terms.jitter, raised)) / mass
     # What stands to the right of one derivative d_p, which acts as i y.
     flux = terms.friction * velocity + summed(terms.push, lowered) + summed(terms.push, raised)
-    flux = flux - summed(terms.force, lowered) - summed(terms.force, raised)
     flux = flux + terms.heating * (summed(terms.jitter, raised) - summed(terms.jitter, lowered))
+    if isinstance(bath, DrudeBath):
+        flux = flux + terms.cross * raised[0]
 
     spectrum, flux = (jnp.tensordot(forward(grid.dp, grid.p, grid.y), f, axes=1) for f in (V, flux))
     y = jnp.asarray(grid.y[1:])[:, None, None]
@@ -139,12 +125,11 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     change = change - decay[:, None] * V - jnp.matmul(velocity, _derivative(grid).T)
     if not isinstance(bath, DrudeBath):
         return change
-    fed = terms.drag / mass * jnp.asarray(reined(grid))[:, None, None] * V + summed(terms.feed, lowered)
-    fed = fed + summed(terms.stretch, lowered) + summed(terms.stretch, raised)
-    return change - weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
+    fed = terms.drag * velocity - summed(terms.feed + terms.stretch, lowered) - summed(terms.stretch, raised)
+    return change + _weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
 
 
-def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
+def _weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
     """weight_n field_{neighbour(n)}, where a neighbour outside the hierarchy counts as zero."""
     inside = neighbour < field.shape[1]
     return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[:, None]
