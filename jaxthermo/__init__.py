@@ -3,6 +3,7 @@
 from jaxthermo import brownian as brownian
 from jaxthermo import potts as potts
 from jaxthermo import protocols as protocols
+from jaxthermo import scans as scans
 from jaxthermo import search as search
 from jaxthermo.brownian import DrudeBath as DrudeBath
 from jaxthermo.brownian import OhmicBath as OhmicBath
@@ -18,6 +19,7 @@ from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
+from jaxthermo.scans import scan as scan
 from jaxthermo.search import minimum_work as minimum_work
 from jaxthermo.search import optimal_ramp as optimal_ramp
 from jaxthermo.search import optimise_cycle as optimise_cycle

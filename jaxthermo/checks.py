@@ -1,15 +1,49 @@
-"""Checks made once, at the door of a solve. Values under a jax transformation are not looked at."""
+"""Checks made once, at the door of a solve. Values under a jax transformation are not looked at.
+
+A scan, which traces its function once for all lanes, collects what the checks could not look at (`postponed`) and looks
+at it lane by lane.
+"""
 
 import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 # A tolerance nearer to the rounding error than this makes adaptive steps shrink without end.
 TOLERANCE_FLOOR_IN_EPS = 100.0
+
+_POSTPONED: ContextVar[tuple[Any, list[Any]] | None] = ContextVar("postponed", default=None)
+
+
+@contextmanager
+def postponed(tracer: Any) -> Iterator[list[Bool[Array, ""]]]:
+    """The conditions on traced values that checks meet in this block, for the trace that `tracer` belongs to.
+
+    Those met inside a further transformation, whose values must not leave it, are left out.
+    """
+    found: list[Bool[Array, ""]] = []
+    token = _POSTPONED.set((getattr(tracer, "_trace", None), found))
+    try:
+        yield found
+    finally:
+        _POSTPONED.reset(token)
+
+
+def postpone(condition: Callable[[], Any]) -> None:
+    """Hand a condition on traced values to the scan that collects it, if there is one."""
+    collecting = _POSTPONED.get()
+    if collecting is None:
+        return
+    trace, found = collecting
+    met = jnp.all(condition())
+    if trace is not None and getattr(met, "_trace", None) is trace:
+        found.append(met)
 
 
 def as_float(value: Any) -> Float[Array, "..."]:
@@ -46,14 +80,18 @@ def require_integer(name: str, value: Any, least: int) -> int:
 
 def require_finite(name: str, value: Any) -> None:
     """Raise a ValueError naming the argument if a known value is NaN or infinite."""
-    if is_known(value) and not np.all(np.isfinite(np.asarray(value))):
+    if not is_known(value):
+        postpone(lambda: jnp.isfinite(value))
+    elif not np.all(np.isfinite(np.asarray(value))):
         raise ValueError(f"`{name}` must be finite, but is {np.asarray(value)}")
 
 
 def require_positive(name: str, value: Any) -> None:
     """Raise a ValueError naming the argument unless a known value is finite and > 0."""
     require_finite(name, value)
-    if is_known(value) and not np.all(np.asarray(value) > 0):
+    if not is_known(value):
+        postpone(lambda: value > 0)
+    elif not np.all(np.asarray(value) > 0):
         raise ValueError(f"`{name}` must be > 0, but is {np.asarray(value)}")
 
 

@@ -1,6 +1,8 @@
 """The command line: parse, call, print."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -120,6 +122,51 @@ def phases(
         raise typer.Exit(2) from None
     typer.echo(summary(data))
     typer.echo(f"Written to {out}")
+
+
+@app.command()
+def scan(
+    experiment: Annotated[Path, typer.Argument(help="A TOML file: model, quantity, axes.", dir_okay=False)],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan that the store holds.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it will take: lanes, memory, time.")] = False,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Share the scan with the other processes of this job (SLURM, cloud).")
+    ] = False,
+) -> None:
+    """Compute a quantity over axes, on every device, into a store that survives being killed."""
+    from jaxthermo.report import scan as report
+    from jaxthermo.scans.experiment import load
+
+    with _one_message():
+        described = load(experiment)
+        report.use_devices(distributed)
+        typer.echo(report.dry_run(described) if dry else report.run_experiment(described, resume or distributed))
+
+
+@app.command()
+def show(
+    store: Annotated[Path, typer.Argument(help="The store of a scan, finished or not.", file_okay=False)],
+    variable: Annotated[str | None, typer.Option("--variable", help="What to draw.")] = None,
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the picture.")] = Path("results"),
+) -> None:
+    """Summarise a scan, and draw it."""
+    from jaxthermo.report import scan as report
+
+    with _one_message():
+        typer.echo(report.show(store, out, variable))
+
+
+@contextmanager
+def _one_message() -> Iterator[None]:
+    """Trouble with what the user gave (exit code 2) or with the machine (1) as one message."""
+    try:
+        yield
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except (OSError, MemoryError, ArithmeticError, RuntimeError) as error:
+        typer.echo(str(error) or type(error).__name__, err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -81,7 +81,7 @@ def test_derivatives_in_both_modes_are_central_differences(weights):
     direction = jnp.asarray(np.random.default_rng(4).normal(size=(SIZE, SIZE)))
     values = jnp.arange(1.0, SIZE + 1.0) ** 2
 
-    def project(covector):
+    def project(covector, root):
         # The sum is the map's left eigenvector of 1.
         return covector - jnp.sum(covector * root)
 

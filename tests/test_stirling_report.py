@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 import jaxthermo as jt
 from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
+from jaxthermo.protocols.stirling import check_cycle
 from jaxthermo.report import stirling, stirling_data, stirling_inference
 from jaxthermo.search import protocol
+from jaxthermo.solve.integrate import STATUS
 
 TOLERANCE = 4e-3
 QUARTIC = jt.Polynomial(stirling_data.POTENTIAL)
@@ -84,12 +86,13 @@ def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     known = protocol.cycle_from(jnp.asarray(start + 0.05 * (high - start)))
 
     def work(model, cycle):
-        return float(jt.brownian.stationary_turn(model, cycle, grid, points=2, steps=2, tolerance=1e-7).work)
+        turn = jt.brownian.stationary_turn(model, cycle, grid, points=2, steps=2, tolerance=1e-7)
+        return float(turn.work), STATUS[0]
 
-    targets = [work(model, known) for model in models]
+    targets = [work(model, known)[0] for model in models]
     scale = 1e-4
-    first = np.array([work(model, protocol.cycle_from(jnp.asarray(start))) for model in models])
-    fit = protocol.infer_cycle(models, targets, [scale, scale], work, corrections=0, max_evaluations=4)
+    first = np.array([work(model, protocol.cycle_from(jnp.asarray(start)))[0] for model in models])
+    fit = protocol.infer_cycle(models, targets, [scale, scale], work, starts=2, corrections=0, max_evaluations=4)
     # Gauss-Newton from nearby: a few steps take nearly all of the misfit away.
     assert np.abs(fit.residuals).max() < 0.2 * np.abs((first - targets) / scale).max()
     assert set(fit.parameters) == set(protocol.NAMES)
@@ -99,29 +102,52 @@ def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
     assert np.linalg.norm(list(fit.flat.values())) == pytest.approx(1.0)
 
 
+def test_every_point_of_the_inference_family_is_a_cycle():
+    low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (2, 3))
+    rng = np.random.default_rng(1)
+    inside = rng.uniform(size=(200, len(low)))
+    corners = rng.integers(0, 2, size=(200, len(low)))
+    for point in np.concatenate([inside, corners]):
+        check_cycle(protocol.cycle_from(jnp.asarray(low + point * (high - low))))
+
+
+def test_a_ramp_of_x_may_end_in_the_next_stroke():
+    theta = np.array([row[1] for row in protocol.PARAMETERS])
+    theta[protocol.NAMES.index("hot_finish")] = 1.25
+    cycle = protocol.cycle_from(jnp.asarray(theta))
+    hot, cooling = np.asarray(cycle.period * cycle.strokes)[:2]
+    assert float(cycle.spans()[1][0]) == pytest.approx(hot + 0.25 * cooling, rel=1e-12)
+
+
 def test_bad_input_of_the_inference_is_named(tmp_path):
     model = jt.classical_oscillator(QUARTIC, 1.0)
     with pytest.raises(ValueError, match="one common length"):
-        protocol.infer_cycle([model], [0.1, 0.2], [1.0, 1.0], lambda *_: 0.0)
+        protocol.infer_cycle([model], [0.1, 0.2], [1.0, 1.0], lambda *_: (0.0, STATUS[0]))
     with pytest.raises(ValueError, match="must have a grid each"):
-        protocol.infer_cycle([model], [0.1], [1.0], lambda *_: 0.0)
+        protocol.infer_cycle([model], [0.1], [1.0], lambda *_: (0.0, STATUS[0]))
     result = CliRunner().invoke(app, ["infer-protocol", "--thermostat", "odd", "--out", str(tmp_path)])
     assert result.exit_code == 2 and "`thermostat` must be one of published, symmetric, but is odd" in result.output
 
 
 def test_the_record_of_a_fit_is_labelled_inferred():
-    fit = protocol.Fit(
-        cycle=stirling_data.our_cycle(),
-        parameters={"beta_hot": 0.5},
-        works=np.array([-1.4e-2]),
-        residuals=np.array([8.0]),
-        singular_values=np.array([2.0]),
-        flat={"beta_hot": 1.0},
-        evaluations=3,
-    )
-    record = json.loads(json.dumps(stirling_inference._record([("classical", 0.5)], fit, "symmetric")))
+    def fit(residual, status=STATUS[0]):
+        return protocol.Fit(
+            cycle=stirling_data.our_cycle(),
+            parameters={"beta_hot": 0.5},
+            works=np.array([-1.4e-2]),
+            statuses=(status,),
+            residuals=np.array([residual]),
+            singular_values=np.array([2.0]),
+            flat={"beta_hot": 1.0},
+            evaluations=3,
+        )
+
+    record = json.loads(json.dumps(stirling_inference._record([("classical", 0.5)], fit(8.0), "symmetric")))
     assert record["label"] == "inferred" and record["thermostat"] == "symmetric"
-    assert "No member of this family" in stirling_inference._verdict(fit)
+    assert "No member of this family" in stirling_inference._verdict(fit(8.0))
+    assert "within their rounding (largest 0.50" in stirling_inference._verdict(fit(-0.5))
+    # A work that its own run distrusts proves nothing, however well it fits.
+    assert "nothing is concluded" in stirling_inference._verdict(fit(0.5, "grid too small"))
 
 
 def test_searched_potentials_are_stored_and_close(reproduction):

@@ -80,41 +80,29 @@ def stationary_turn(
     `reverse`: whether derivatives are wanted in reverse mode (jax.grad) or in forward mode (jax.jvp, jax.jacfwd). The
     reverse pass of one cycle keeps checkpoints, about sqrt(2 steps) states of all members.
     """
-    args = (oscillator, cycle)
     cell = math.sqrt(grid.dq * grid.dp)
     if guess is None:
         guess = _first_guess(oscillator, cycle, grid)
+    most = 2 * steps if isinstance(steps, int) else None
+    turn = functools.partial(_turn, grid=grid, points=points, most=most, solver=solver, reverse=reverse)
 
-    def periodic(count: Any, guess: Field) -> Turn:
-        turn = functools.partial(_turn, grid=grid, points=points, steps=count, solver=solver, reverse=reverse)
+    def advance(V: Field, args: Any) -> Field:
+        return turn(V, args).V
 
-        def advance(V: Field, args: Any) -> Field:
-            return turn(V, args).V
-
+    def periodic(guess: Field, count: Any) -> tuple[Field, Turn]:
+        args = (oscillator, cycle, count)
         found: FixedPoint = find(advance, guess, args, tolerance / cell, max_cycles)
-        follow = _backward if reverse else follow_forward
-        start = follow(advance, found.x, args)
-        return Turn(
-            turn(start, args, keep_states=keep_states),
-            times_of(cycle, points),
-            found.residual * cell,
-            found.applications,
-            jnp.zeros(()),
-        )
+        start = _backward(advance, found.x, args) if reverse else follow_forward(advance, found.x, args)
+        course = turn(start, args, keep_states=keep_states)
+        done = Turn(course, times_of(cycle, points), found.residual * cell, found.applications, jnp.zeros(()))
+        return course.V, done
 
     if solver is not None:
-        return periodic(steps, guess)
-    if isinstance(steps, int):
-        coarse = periodic(steps, guess)
-        fine = periodic(2 * steps, coarse.course.V)
-    else:
-
-        def next_finer(guess: Field, count: Array) -> tuple[Field, Turn]:
-            turn = periodic(count, guess)
-            return turn.course.V, turn
-
-        _, turns = jax.lax.scan(next_finer, guess, jnp.stack([steps, 2 * steps]))
-        coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], turns) for i in (0, 1))
+        return periodic(guess, steps)[1]
+    # One loop over both, since each part of it compiles for seconds.
+    counts = jnp.asarray(steps, jnp.int32) * jnp.asarray([1, 2], jnp.int32)
+    _, turns = jax.lax.scan(periodic, guess, counts)
+    coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], turns) for i in (0, 1))
 
     def extrapolated(a: Array, b: Array) -> Array:
         return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
@@ -146,20 +134,20 @@ def _from_one_run(course: Course) -> Any:
 
 def _turn(
     V: Field,
-    args: tuple[Oscillator, StirlingCycle],
+    args: tuple[Oscillator, StirlingCycle, Any],
     *,
     grid: PhaseGrid,
     points: int,
-    steps: Any,
+    most: int | None,
     solver: diffrax.AbstractSolver | None,
     reverse: bool,
     keep_states: bool = False,
 ) -> Course:
     """One cycle from the state V."""
-    oscillator, cycle = args
+    oscillator, cycle, steps = args
     times, protocol = times_of(cycle, points), Protocol(cycle.beta, cycle.x)
     if solver is None:
-        return march(oscillator, protocol, V, times, grid, steps, keep_states)
+        return march(oscillator, protocol, V, times, grid, steps, keep_states, most)
     # diffrax counts the step that ends a run.
     adjoint: Any = diffrax.RecursiveCheckpointAdjoint() if reverse else diffrax.ForwardMode()
     limits: dict[str, Any] = {"keep_states": keep_states, "steps": steps, "max_steps": steps * (times.shape[0] - 1) + 1}
@@ -167,7 +155,7 @@ def _turn(
 
 
 def _backward(advance: Any, root: Field, args: Any) -> Field:
-    def project(covector: Array) -> Array:
+    def project(covector: Array, root: Array) -> Array:
         # The map keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
         return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 

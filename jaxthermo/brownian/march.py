@@ -30,11 +30,12 @@ def march(
     grid: PhaseGrid,
     steps: int | Int[Array, ""],
     keep_states: bool = False,
+    most: int | None = None,
 ) -> Course:
     """`course` by `steps` second-order split steps from each time to the next.
 
-    The reverse pass keeps the state at every time and repeats the steps between; it needs a number of steps that is
-    known, where an array serves every number with one compilation.
+    An array of `steps` serves every number with one compilation. The reverse pass, which keeps the state at every time
+    and repeats the steps between, must know a bound for it, `most`.
     """
     work = workspace(oscillator, grid)
     term = DrivenTerm(work, protocol.beta, protocol.x)
@@ -49,7 +50,10 @@ def march(
             begin = t0 + i.astype(h.dtype) * h
             return strang(term, noise, y, begin, begin + h)
 
-        y = jax.lax.fori_loop(0, steps, step, y)
+        def step_if_due(i: Array, y: Driven) -> Driven:
+            return jax.lax.cond(i < steps, step, lambda i, y: y, i, y)
+
+        y = jax.lax.fori_loop(0, steps, step, y) if most is None else jax.lax.fori_loop(0, most, step_if_due, y)
         return y, measure(from_spectrum(y.V, work), y.totals, t1)
 
     def measure(V: Field, totals: Array, t: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Driven Potts rings: mean field, stability, attractors, work-to-work conversion."""
+"""Driven Potts rings: mean field, stability, attractors, work-to-work conversion, finite numbers of units."""
 
 from jaxthermo.potts.branch import branch as branch
 from jaxthermo.potts.census import Census as Census
@@ -15,6 +15,17 @@ from jaxthermo.potts.cycle_branch import slow_passage as slow_passage
 from jaxthermo.potts.evolve import Trajectory as Trajectory
 from jaxthermo.potts.evolve import evolve as evolve
 from jaxthermo.potts.evolve import trajectory as trajectory
+from jaxthermo.potts.finite import coherence as coherence
+from jaxthermo.potts.finite import cumulants as cumulants
+from jaxthermo.potts.finite import mesoscopic_evolve as mesoscopic_evolve
+from jaxthermo.potts.finite import mesoscopic_stationary as mesoscopic_stationary
+from jaxthermo.potts.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
+from jaxthermo.potts.finite import microscopic_evolve as microscopic_evolve
+from jaxthermo.potts.finite import microscopic_stationary as microscopic_stationary
+from jaxthermo.potts.finite import scaled_cumulant as scaled_cumulant
+from jaxthermo.potts.finite import simulate as simulate
+from jaxthermo.potts.finite import tau_leap as tau_leap
+from jaxthermo.potts.finite import work_theorem as work_theorem
 from jaxthermo.potts.fold import Fold as Fold
 from jaxthermo.potts.fold import fold as fold
 from jaxthermo.potts.fold import fold_beta as fold_beta

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.checks import require_double_for
 from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.fold import fold_beta
 from jaxthermo.potts.occupation import initial_occupation, localised, near_uniform
-from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
+from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import LIMIT_CYCLE, find_attractor
 from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
 from jaxthermo.solve.constant import frozen
@@ -44,6 +45,11 @@ class LimitCycle(eqx.Module):
     multipliers: Complex[Array, " n"]
     stable: Bool[Array, ""]
     residual: Float[Array, ""]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a scan says of it."""
+        return outcome_of(self.code == OK, jnp.asarray(False), jnp.asarray(True))
 
     @property
     def status(self) -> Any:
@@ -85,8 +91,7 @@ def check_cycle(ring: PottsRing, beta: Any) -> Float[Array, ""]:
     require_double_for(RTOL, RTOL)
     if ring.q == 2:
         raise ValueError("`ring` must have q >= 3 to cycle, but has q = 2")
-    if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
-        raise ValueError(f"`coupling` must be < 0 for limit cycles to exist, but is {np.asarray(ring.coupling)}")
+    require_attraction(ring.coupling, "limit cycles to exist")
     return beta
 
 

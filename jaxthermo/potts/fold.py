@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.checks import require_double_for
 from jaxthermo.potts.coordinates import complete, field
 from jaxthermo.potts.occupation import localised
-from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
+from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import frozen
@@ -40,6 +41,11 @@ class Fold(eqx.Module):
     occupation: Float[Array, " q"]
     null_vector: Float[Array, " q"]
     residual: Float[Array, ""]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a scan says of it; where there is no birth, none was found."""
+        return outcome_of(self.code != NONE, jnp.asarray(False), jnp.asarray(True))
 
     @property
     def kind(self) -> Any:
@@ -77,8 +83,7 @@ def fold(ring: PottsRing) -> Fold:
         raise ValueError(
             "`ring` must have q >= 3 for a fold, but has q = 2, whose localised states are born at beta_c1"
         )
-    if is_known(ring.coupling) and not np.all(np.asarray(ring.coupling) < 0):
-        raise ValueError(f"`coupling` must be < 0 for localised states to exist, but is {np.asarray(ring.coupling)}")
+    require_attraction(ring.coupling, "localised states to exist")
     return _fold(ring)
 
 

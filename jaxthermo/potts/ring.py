@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    postpone,
+    require_finite,
+    require_integer,
+    require_positive,
+    require_scalar,
+)
 from jaxthermo.potts.rates import Arrhenius, BondRates
 
 
@@ -74,8 +82,18 @@ def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
     return beta
 
 
+def require_attraction(coupling: Any, purpose: str) -> None:
+    """Raise a ValueError unless a known coupling is < 0; `purpose` says for what."""
+    if not is_known(coupling):
+        postpone(lambda: coupling < 0)
+    elif not np.all(np.asarray(coupling) < 0):
+        raise ValueError(f"`coupling` must be < 0 for {purpose}, but is {np.asarray(coupling)}")
+
+
 def require_beta(beta: Any) -> None:
     """Raise a ValueError unless a known beta is finite and >= 0."""
     require_finite("beta", beta)
-    if is_known(beta) and not np.all(np.asarray(beta) >= 0):
+    if not is_known(beta):
+        postpone(lambda: beta >= 0)
+    elif not np.all(np.asarray(beta) >= 0):
         raise ValueError(f"`beta` must be >= 0, but is {np.asarray(beta)}")

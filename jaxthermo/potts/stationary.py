@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -12,7 +13,8 @@ from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
 from jaxthermo.scans.lanes import CHUNK, Progress, map_lanes
-from jaxthermo.solve.attractor import KINDS, find_attractor
+from jaxthermo.scans.status import Outcome, outcome_of
+from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import RTOL
 
 MAX_ROUNDS = 60
@@ -36,6 +38,13 @@ class Stationary(eqx.Module):
     residual: Float[Array, "*batch"]
     rounds: Int[Array, "*batch"]
     state: Float[Array, "*batch q"]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a scan says of it: "undecided" is not converged, and a period of NaN is no trouble."""
+        return outcome_of(
+            self.code != UNDECIDED, jnp.asarray(False), jnp.isfinite(self.work_current), self.rounds * ROUND_STEPS
+        )
 
     @property
     def kind(self) -> Any:
@@ -62,6 +71,12 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = 
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
+    # As an array, so that another number of rounds is not compiled again.
+    return _attractor(ring, beta, p0, jnp.asarray(max_rounds, jnp.int32))
+
+
+@eqx.filter_jit
+def _attractor(ring: PottsRing, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
     found = find_attractor(field, observe, p0[:-1], (ring, beta), max_rounds)
     return Stationary(
         code=found.code,

@@ -16,10 +16,12 @@ from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, THE
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown
 from jaxthermo.search.protocol import Fit, infer_cycle
+from jaxthermo.solve.integrate import STATUS
 
 LABEL = "inferred"
-# One mesh for all, so that each kind is compiled once; finer than the paper's where the paper's is coarse.
-FIT_GRID = PhaseGrid(6.0, 0.35, 12.0, 0.5)
+# One mesh for all, so that each kind is compiled once. It must hold the coldest and narrowest state of the family: with
+# dp = 0.5 the works drift with the time step by 20 times their rounding.
+FIT_GRID = PhaseGrid(6.0, 0.3, 10.0, 0.3)
 FIT_DEPTH = 2
 FINE_TOLERANCE = 1e-5
 
@@ -42,8 +44,8 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
         [p.rounding for p in printed],
         _fine,
         starts=2 if quick else 8,
-        max_evaluations=8 if quick else 25,
-        corrections=1 if quick else 2,
+        max_evaluations=8 if quick else 40,
+        corrections=1 if quick else 3,
         advance=lambda text: console.print(f"  {text}", markup=False, highlight=False),
     )
     rows = _rows(cases, fit)
@@ -62,7 +64,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     return fit
 
 
-ROW_HEADER = ["kind", "A", "W, Table 4", "W of the inferred cycle", "difference / rounding"]
+ROW_HEADER = ["kind", "A", "W, Table 4", "W of the inferred cycle", "difference / rounding", "status"]
 
 
 def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
@@ -72,20 +74,23 @@ def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
     return eqx.tree_at(lambda o: o.bath, model, OhmicBath(strength, POLES, FIT_DEPTH, thermostat=thermostat))
 
 
-def _fine(model: Oscillator, cycle: StirlingCycle) -> float:
-    return float(run_cycle(model, cycle, tol=FINE_TOLERANCE, points=4).attrs["work"])
+def _fine(model: Oscillator, cycle: StirlingCycle) -> tuple[float, str]:
+    attrs = run_cycle(model, cycle, tol=FINE_TOLERANCE, points=4).attrs
+    return float(attrs["work"]), str(attrs["status"])
 
 
 def _rows(cases: list[tuple[str, float]], fit: Fit) -> list[list[str]]:
     return [
-        [kind, f"{strength:g}", f"{TABLE_4[kind, strength].work:.3g}", f"{work:.4g}", f"{residual:+.2f}"]
-        for (kind, strength), work, residual in zip(cases, fit.works, fit.residuals, strict=True)
+        [kind, f"{strength:g}", f"{TABLE_4[kind, strength].work:.3g}", f"{work:.4g}", f"{residual:+.2f}", status]
+        for (kind, strength), work, residual, status in zip(cases, fit.works, fit.residuals, fit.statuses, strict=True)
     ]
 
 
 def _verdict(fit: Fit) -> str:
     worst = float(abs(fit.residuals).max())
     count = len(fit.residuals)
+    if set(fit.statuses) != {STATUS[0]}:
+        return "Some of the works of the cycle found are not to be trusted, see their status; nothing is concluded."
     if worst <= 1.0:
         return (
             f"The inferred cycle reproduces all {count} works within their rounding "
@@ -115,6 +120,7 @@ def _record(cases: list[tuple[str, float]], fit: Fit, thermostat: str) -> dict[s
         "parameters": fit.parameters,
         "cases": [list(case) for case in cases],
         "works": fit.works.tolist(),
+        "statuses": list(fit.statuses),
         "residuals_over_rounding": fit.residuals.tolist(),
         "singular_values": fit.singular_values.tolist(),
         "flattest_direction": fit.flat,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxthermo.report import validation_brownian, validation_potts
+from jaxthermo.report import validation_brownian, validation_finite, validation_potts
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,11 @@ class Check:
     measure: Callable[[], float]
 
 
-SYSTEMS = {"Potts ring": validation_potts.CHECKS, "Brownian oscillator": validation_brownian.CHECKS}
+SYSTEMS = {
+    "Potts ring": validation_potts.CHECKS,
+    "Ring of N units": validation_finite.CHECKS,
+    "Brownian oscillator": validation_brownian.CHECKS,
+}
 CHECKS = tuple(Check(system, *row) for system, rows in SYSTEMS.items() for row in rows)
 
 HEADER = """# Validation

@@ -20,8 +20,9 @@ from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
+from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.search.ensemble import extrapolated, moments_of, passage
-from jaxthermo.search.minimise import PLATEAU, STATUS, Minimum, minimise
+from jaxthermo.search.minimise import PLATEAU, STATUS, STOPPED, Minimum, minimise
 
 # Of the split step, bare and halved, whose two works are extrapolated.
 STEP = 0.1
@@ -76,6 +77,12 @@ class Found(eqx.Module):
     step_error: Float[Array, ""]
     solves: Int[Array, ""]
     code: Int[Array, ""]  # index into SEARCH_STATUS
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a scan says of it; a value that grid or time step spoiled is not converged."""
+        found = jnp.isfinite(self.value)
+        return outcome_of(self.code <= PLATEAU, self.code == STOPPED, found, self.minimum.steps)
 
 
 class MinimumWork(eqx.Module):

@@ -62,13 +62,14 @@ def accelerated(step: Map, x: Float[Array, "..."], args: Any, tolerance: Any, li
 def follow_forward(step: Map, root: Float[Array, "..."], args: Any) -> Float[Array, "..."]:
     """The fixed point as a function of `args` in forward mode: dx = J dx + dF summed as a series."""
 
+    # The root is an argument, not enclosed, so that this works inside a loop that is itself differentiated.
     @eqx.filter_custom_jvp
-    def point(args: Any) -> Array:
+    def point(args: Any, root: Array) -> Array:
         return root
 
     @point.def_jvp
     def _(primals: Any, tangents: Any) -> Any:
-        (args,), (d_args,) = primals, tangents
+        (args, root), (d_args, _) = primals, tangents
 
         def term(dx: Array, d_args: Any) -> Array:
             return eqx.filter_jvp(step, (root, args), (dx, d_args))[1]
@@ -77,34 +78,34 @@ def follow_forward(step: Map, root: Float[Array, "..."], args: Any) -> Float[Arr
         none = jax.tree.map(lambda leaf: None, d_args)
         return root, _series(first, lambda dx: term(dx, none))
 
-    return point(args)
+    return point(args, root)
 
 
 def follow_backward(
-    step: Map, root: Float[Array, "..."], args: Any, project: Callable[[Array], Array]
+    step: Map, root: Float[Array, "..."], args: Any, project: Callable[[Array, Array], Array]
 ) -> Float[Array, "..."]:
     """The fixed point as a function of `args` in reverse mode.
 
-    `project` takes the part along the kept norm out of a covector: there the series would grow, and no parameter
-    moves it.
+    `project(covector, root)` takes the part along the kept norm out of a covector: there the series would grow, and no
+    parameter moves it.
     """
 
     @eqx.filter_custom_vjp
-    def point(args: Any) -> Array:
+    def point(args: Any, root: Array) -> Array:
         return root
 
     @point.def_fwd
-    def _(perturbed: Any, args: Any) -> Any:
+    def _(perturbed: Any, args: Any, root: Array) -> Any:
         return root, None
 
     @point.def_bwd
-    def _(residuals: Any, covector: Array, perturbed: Any, args: Any) -> Any:
+    def _(residuals: Any, covector: Array, perturbed: Any, args: Any, root: Array) -> Any:
         _, transpose = eqx.filter_vjp(lambda x: step(x, args), root)
-        total = _series(project(covector), lambda v: project(transpose(v)[0]))
+        total = _series(project(covector, root), lambda v: project(transpose(v)[0], root))
         _, to_args = eqx.filter_vjp(lambda a: step(root, a), args)
         return to_args(total)[0]
 
-    return point(args)
+    return point(args, root)
 
 
 def _series(first: Array, term: Callable[[Array], Array]) -> Array:

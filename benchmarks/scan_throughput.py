@@ -1,0 +1,145 @@
+"""What does `jt.scan` cost over the bare vmapped function, in the same chunks, with a store on the disk?
+
+The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
+library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
+period and coupling strength, on a coarse grid (`GRID`).
+
+The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, compiled before it is timed, its results
+taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
+timed from the begin of its first chunk to the record of its last (arithmetic, writing, checksums, waiting for the
+disk); the trial of a few lanes that scans of many chunks make, to group lanes, is added. `cpu_ratio` compares time of
+the processor, which means something on cores that others use too, but leaves out the waiting. `call_seconds` is the
+whole call, with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the
+process so far, compilers and all; `chunk_bytes` is what XLA planned for a chunk.
+"""
+
+import json
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.manifest import layout_from
+from jaxthermo.scans.quantities import cycle_work
+from jaxthermo.scans.run import prepare
+
+FINAL_TIME, TOLERANCE = 20.0, 1e-6
+# The rings' is what the library chooses.
+OSCILLATOR_CHUNK = 100
+# Odd, for a median.
+TURNS = 3
+GRID = (5.6, 0.4, 6.3, 0.7)
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """One row for the rings, one for the oscillators; `ratio` is the scan's throughput over the bare one."""
+    rings, engines = (64, 8) if quick else (1000, 50)
+    return [
+        _row("Potts rings, q = 5", ring_work, ring_axes(rings), None),
+        _row("classical Stirling cycles", engine_work(), engine_axes(engines), min(OSCILLATOR_CHUNK, engines * 4)),
+    ]
+
+
+def ring_work(beta: Any, force: Any) -> dict[str, Any]:
+    """Work done on a ring up to the final time, from near P_1 = 1."""
+    ring = jt.PottsRing(5, -1.0, force, 0.1)
+    start = jnp.asarray([0.96, 0.01, 0.01, 0.01, 0.01])
+    ends = jnp.asarray([0.0, FINAL_TIME])
+    settings: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "solver": diffrax.Tsit5()}
+    done = jt.potts.trajectory(ring, beta, start, ends, **settings)
+    return {"work": done.work[-1], "status": done.status, "steps": done.steps}
+
+
+def ring_axes(side: int) -> dict[str, np.ndarray]:
+    """side x side lanes."""
+    return {"beta": np.linspace(0.5, 5.0, side), "force": np.linspace(0.1, 1.5, side)}
+
+
+def engine_work() -> Callable[..., Any]:
+    """Work per stationary cycle."""
+    potential = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+    engine = jt.classical_oscillator(potential, 1.0, jt.PhaseGrid(*GRID))
+    return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=5, steps=2, tolerance=1e-6)
+
+
+def engine_axes(side: int) -> dict[str, np.ndarray]:
+    """side x 40 lanes, or side x 4 of few."""
+    strengths = 40 if side == 50 else 4
+    return {"period": np.linspace(10.0, 30.0, side), "strength": np.linspace(0.6, 1.4, strengths)}
+
+
+def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int | None) -> dict[str, Any]:
+    bare = jax.jit(jax.vmap(lambda *values: function(**dict(zip(axes, values, strict=True)))))
+    prepared = prepare(function, axes, chunk, jax.local_devices())
+    scans, scans_cpu, peers, peers_cpu, calls = [], [], [], [], []
+    for _ in range(TURNS):
+        store = Path(tempfile.mkdtemp()) / "scan.zarr"
+        try:
+            begin = time.perf_counter()
+            data = jt.scan(function, axes, store=store, chunk=chunk)
+            calls.append(time.perf_counter() - begin)
+            peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            written = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+            record = json.loads((store / "scan_record" / "manifest.json").read_text())["layout"]
+            wall, cpu = _span(store)
+            scans.append(wall + record["trial_seconds"])
+            scans_cpu.append(cpu)
+        finally:
+            shutil.rmtree(store.parent)
+        layout = layout_from(record, prepared.axes.shape)
+        if not peers:
+            _bare_seconds(bare, prepared.axes, layout, range(1))
+        wall, cpu = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
+        peers.append(wall)
+        peers_cpu.append(cpu)
+    seconds, bare_seconds = statistics.median(scans), statistics.median(peers)
+    return {
+        "case": name,
+        "lanes": prepared.axes.lanes,
+        "chunks": layout.chunks,
+        "lanes_per_chunk": layout.width,
+        "devices": len(prepared.devices),
+        "bare_seconds": bare_seconds,
+        "scan_seconds": seconds,
+        "turns_bare_seconds": peers,
+        "turns_scan_seconds": scans,
+        "call_seconds": statistics.median(calls),
+        "lanes_per_second": prepared.axes.lanes / seconds,
+        "ratio": bare_seconds / seconds,
+        "cpu_ratio": statistics.median(peers_cpu) / statistics.median(scans_cpu),
+        "sick_lanes": int((data.status != 0).sum()),
+        "steps_mean": float(data.steps.mean()),
+        "steps_max": int(data.steps.max()),
+        "chunk_bytes": prepared.compiled(layout).memory,
+        "peak_bytes": peak,
+        "store_bytes": written,
+    }
+
+
+def _bare_seconds(bare: Callable[..., Any], axes: Axes, layout: Layout, chunks: range) -> tuple[float, float]:
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    for chunk in chunks:
+        columns = axes.columns(layout.lanes(chunk))
+        # Filled up like the scan's, so that nothing is compiled twice.
+        filled = [np.concatenate([c, np.full(layout.width - len(c), c[-1])]) for c in columns]
+        jax.tree.map(np.asarray, bare(*filled))
+    return time.perf_counter() - begin, time.process_time() - begin_cpu
+
+
+def _span(store: Path) -> tuple[float, float]:
+    """From the begin of the first chunk to the record of the last, by the clock and in time of the processor."""
+    lines = (store / "scan_record" / "log-0.jsonl").read_text().splitlines()
+    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    return last["time"] - first["time"], last["cpu"] - first["cpu"]

@@ -1,0 +1,126 @@
+"""The stationary distribution over occupation numbers, and other equations with the same generator."""
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxthermo.potts.finite.generator import mesoscopic_hops
+from jaxthermo.potts.finite.hops import Moment
+from jaxthermo.potts.finite.multigrid import cycle, stencil
+from jaxthermo.potts.finite.space import Space
+from jaxthermo.potts.finite.states import rank_table
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.krylov import gmres
+
+# Of the residual in the 2-norm, relative to that of what leaves each state.
+TOLERANCE, GUESS_TOLERANCE = 1e-13, 1e-4
+LIMIT, GUESS_LIMIT = 300, 30
+# Largest share of the traffic between states that may be out of balance in a state called stationary.
+CONVERGED = 1e-9
+STATUS = ("ok", "not converged")
+
+
+class Distribution(eqx.Module):
+    """Probabilities that sum to 1, and the share of the traffic that is left out of balance.
+
+    Equation   residual = sum |dp/dt| / sum (rate out of n) p(n)
+    """
+
+    p: Float[Array, " states"]
+    residual: Float[Array, ""]
+    iterations: Int[Array, ""]
+
+
+def stationary_distribution(now: Moment, space: Space) -> Distribution:
+    """0 = dp/dt over occupation numbers, found for half as many units first; held constant under differentiation.
+
+    On a ring with flat energies the generator commutes with rotations, and so does its one stationary state. There the
+    search keeps to symmetric vectors, which leaves out hops between wells, exponentially rare in the localised phase.
+    """
+    now = frozen(now)
+    if space.coarse is None:
+        return _eliminate(now, space)
+    return _solve(now, space, _guess(now, space), TOLERANCE, LIMIT)
+
+
+def _guess(now: Moment, space: Space) -> Array:
+    """p_N(n) = p_{N/2}(n/2)^2 to leading order, since ln p is extensive."""
+    coarse = space.coarse
+    assert coarse is not None
+    if coarse.coarse is None:
+        half = _eliminate(now, coarse)
+    else:
+        half = _solve(now, coarse, _guess(now, coarse), GUESS_TOLERANCE, GUESS_LIMIT)
+    return _doubled(half.p, space)
+
+
+@jax.jit
+def _doubled(half: Array, space: Space) -> Array:
+    coarse = space.coarse
+    assert coarse is not None
+    least = 1e-140 * jnp.max(half)
+    log_half = jnp.log(jnp.maximum(half, least))
+    doubled = sum(log_half[near] for near in _halves(space))
+    return jnp.exp(doubled - jnp.max(doubled)) / jnp.sum(jnp.exp(doubled - jnp.max(doubled)))
+
+
+def _halves(space: Space) -> tuple[Array, Array]:
+    """Two states of half as many units on either side of n/2: odd counts are rounded up and down in turn."""
+    coarse = space.coarse
+    assert coarse is not None
+    odd = space.counts % 2
+    # With an odd number of units one odd count more is rounded down than up.
+    turn = jnp.cumsum(odd, axis=0) - odd
+    up = odd * (turn % 2)
+    down = odd * (1 - turn % 2) if space.units % 2 == 0 else up
+    return _ranked(space.counts // 2 + up, coarse), _ranked(space.counts // 2 + down, coarse)
+
+
+def _ranked(counts: Array, coarse: Space) -> Array:
+    table = jnp.asarray(rank_table(coarse.q, coarse.units), jnp.int32)
+    sums = jnp.cumsum(counts[:-1], axis=0)
+    return sum(row[one] for row, one in zip(table, sums, strict=True))
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
+    hops = mesoscopic_hops(now, space)
+    flat = jnp.ptp(now.ring.energies) == 0
+
+    def symmetric(x: Array) -> Array:
+        return jax.lax.cond(flat, functools.partial(rotated_mean, space), lambda x: x, x)
+
+    guess = symmetric(guess)
+    inverse = stencil(hops, space, guess)
+    outflow = hops.outflow()
+    size = jnp.linalg.norm(outflow * guess)
+    found = gmres(hops.apply, lambda r: symmetric(cycle(inverse, r)), -hops.apply(guess), tolerance * size, limit)
+    p = jnp.maximum(guess + found.x, 0.0)
+    p = p / jnp.sum(p)
+    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(outflow * p)
+    return Distribution(p, residual, found.iterations)
+
+
+@jax.jit
+def _eliminate(now: Moment, space: Space) -> Distribution:
+    """For few states: one linear solve."""
+    hops = mesoscopic_hops(now, space)
+    matrix = jax.vmap(hops.apply, out_axes=1)(jnp.eye(space.size))
+    # dp/dt = 0 for all states but one follows for that one; in its place stands sum p = 1.
+    p = jnp.linalg.solve(matrix.at[0].set(1.0), jnp.zeros(space.size).at[0].set(1.0))
+    p = jnp.maximum(jnp.where(jnp.ptp(now.ring.energies) == 0, rotated_mean(space, p), p), 0.0)
+    p = p / jnp.sum(p)
+    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(hops.outflow() * p)
+    return Distribution(p, residual, jnp.zeros((), jnp.int32))
+
+
+def rotated_mean(space: Space, x: Array) -> Array:
+    """The mean over all rotations of the ring."""
+    total = turned = x
+    for _ in range(space.q - 1):
+        turned = turned[space.rotation]
+        total = total + turned
+    return total / space.q

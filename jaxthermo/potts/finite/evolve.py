@@ -1,0 +1,246 @@
+"""Time evolution of N units on both levels: the master equation as a vector field, integrated by diffrax."""
+
+from typing import TYPE_CHECKING, Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo.checks import require_double_for, require_scalar, require_times
+from jaxthermo.potts.finite.generator import Hops, mesoscopic_hops, microscopic_hops
+from jaxthermo.potts.finite.hops import Moment, moment
+from jaxthermo.potts.finite.labels import finite_dataset, state_coords, thermodynamic_variables
+from jaxthermo.potts.finite.observables import FiniteThermodynamics, observe
+from jaxthermo.potts.finite.space import Links, Space, microscopic, space
+from jaxthermo.potts.finite.states import (
+    initial_counts,
+    log_multiplicity,
+    rank,
+    require_mesostates,
+    require_microstates,
+)
+from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
+from jaxthermo.protocols.schedule import rate_at, value_at
+from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
+
+if TYPE_CHECKING:
+    import xarray
+
+RTOL, ATOL = 1e-9, 1e-12
+MAX_STEPS = 10_000_000
+
+
+class Meso(eqx.Module):
+    """The level of occupation numbers."""
+
+    states: Space
+
+    @property
+    def counts(self) -> Int[Array, "q states"]:
+        """Occupation numbers of every state."""
+        return self.states.counts
+
+    def hops(self, now: Moment) -> Hops:
+        """The master equation at one time."""
+        return mesoscopic_hops(now, self.states)
+
+    def inner(self) -> Float[Array, " states"]:
+        """Entropy inside every state."""
+        return log_multiplicity(self.counts)
+
+
+class Micro(eqx.Module):
+    """The level of single units."""
+
+    each: Int[Array, "units states"]
+    counts: Int[Array, "q states"]
+    links: Links
+
+    def hops(self, now: Moment) -> Hops:
+        """The master equation at one time."""
+        return microscopic_hops(now, self.each, self.counts, self.links)
+
+    def inner(self) -> Float[Array, " states"]:
+        """Entropy inside every state: none."""
+        return jnp.zeros(self.counts.shape[1])
+
+
+class Evolution(eqx.Module):
+    """Observables at the times asked for, integrals from the first of them, and the last distribution."""
+
+    flow: FiniteThermodynamics
+    work: Float[Array, " times"]
+    heat: Float[Array, " times"]
+    entropy_produced: Float[Array, " times"]
+    norm: Float[Array, " times"]
+    p: Float[Array, " states"]
+    status: Int[Array, ""]
+    steps: Int[Array, ""]
+
+
+def evolution(
+    ring: PottsRing,
+    beta: Any,
+    coupling: Any,
+    level: Meso | Micro,
+    p0: Float[Array, " states"],
+    ts: Float[Array, " times"],
+    *,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    max_steps: int = MAX_STEPS,
+    solver: diffrax.AbstractSolver | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> Evolution:
+    """The master equation from p0 as a pure function of arrays.
+
+    Equation   dp/dt = L(t) p; work = int f <J> + (du/dt) <dE/du> dt, heat = int <sum J (dE - f)> dt, all per unit;
+               entropy_produced = S(t) - S(0) - int beta (heat current) dt
+    Shapes     p0: (states,); ts: (times,); beta, coupling (None: the ring's) and the force: scalars or callables of t
+    """
+    counts = level.counts.astype(p0.dtype)
+    units = jnp.sum(counts[:, 0])
+    squares = 0.5 * jnp.sum(counts**2, axis=0) / units**2
+    inner = level.inner()
+
+    def rate(t: Any, state: Any, args: Any) -> Any:
+        p, _ = state
+        now = moment(ring, beta, t, coupling)
+        hops = level.hops(now)
+        forward, backward = hops.flows(p)
+        current = forward - backward
+        change = hops.into_states(current) - jnp.sum(current, axis=0)
+        heat = jnp.sum(current * (hops.change - now.force)) / units
+        work = now.force * jnp.sum(current) / units
+        if coupling is not None:
+            work = work + rate_at(coupling, t)[1] * (squares @ p)
+        return change, jnp.stack([work, heat, now.beta * heat])
+
+    def look(t: Any, state: Any, args: Any) -> Any:
+        p, totals = state
+        now = moment(ring, beta, t, coupling)
+        return observe(p, now, level.hops(now), level.counts, inner), totals, jnp.sum(p)
+
+    solution = integrate(
+        rate,
+        (p0, jnp.zeros(3, p0.dtype)),
+        None,
+        t0=ts[0],
+        t1=ts[-1],
+        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=look), diffrax.SubSaveAt(t1=True)]),
+        rtol=rtol,
+        atol=atol / p0.shape[0],
+        max_steps=max_steps,
+        solver=diffrax.Tsit5() if solver is None else solver,
+        adjoint=adjoint,
+    )
+    seen: Any = solution.ys
+    (flow, totals, norm), (last, _) = jax.tree.map(unreached_as_nan, seen)
+    return Evolution(
+        flow=flow,
+        work=totals[:, 0],
+        heat=totals[:, 1],
+        entropy_produced=flow.entropy - flow.entropy[0] - totals[:, 2],
+        norm=norm,
+        p=last[-1],
+        status=status_of(solution),
+        steps=solution.stats["num_steps"],
+    )
+
+
+_compiled = eqx.filter_jit(evolution)
+
+
+def mesoscopic_evolve(
+    ring: PottsRing,
+    beta: Any,
+    units: Any,
+    n0: Any,
+    ts: Any,
+    *,
+    coupling: Any = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    max_steps: int = MAX_STEPS,
+    solver: diffrax.AbstractSolver | None = None,
+) -> "xarray.Dataset":
+    """N units from the occupation numbers n0, by the master equation of their occupation numbers.
+
+    Equation   dp/dt = L(t) p with beta(t), f(t) and, if `coupling` is given, u(t); work includes that of u(t)
+    Shapes     n0: (q,) counts, None for all units in the first state; ts: (times,), increasing
+    Units      per unit of the ring; k_B = 1; each variable's attrs carry its unit. Heat is counted into the ring.
+    Raises     ValueError that names the argument; for more states than memory holds, with the bytes it would take
+    Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B14)
+
+    Explicit steps (Tsit5 unless `solver` is given) are as short as the fastest hops: about t N V steps for a time t.
+    `entropy_production` starts from a finite stand-in for infinity; `entropy_produced` is exact from the start, as it
+    follows from entropy and heat.
+    """
+    units = _checked(ring, beta, units, require_mesostates, rtol, atol)
+    states = space(ring.q, units)
+    start = int(rank(initial_counts(ring.q, units, n0)[:, None])[0])
+    p0 = jnp.zeros(states.size).at[start].set(1.0)
+    options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "solver": solver}
+    return _labelled(ring, beta, coupling, units, Meso(states), p0, ts, options)
+
+
+def microscopic_evolve(
+    ring: PottsRing,
+    beta: Any,
+    units: Any,
+    n0: Any,
+    ts: Any,
+    *,
+    coupling: Any = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    max_steps: int = MAX_STEPS,
+    solver: diffrax.AbstractSolver | None = None,
+) -> "xarray.Dataset":
+    """As `mesoscopic_evolve`, over the q^N states of all units, from one of those with the counts n0.
+
+    Units 1..n0_1 start in the first state, the next n0_2 in the second, and so on. Energy, heat and work are those of
+    `mesoscopic_evolve`, entropies are not: until units have mixed, their order tells more than their counts.
+    Raises     ValueError as there, and for q^N > 100 000
+    Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8), (B15)
+    """
+    units = _checked(ring, beta, units, require_microstates, rtol, atol)
+    each, counts, links = microscopic(ring.q, units)
+    digits = np.repeat(np.arange(ring.q), initial_counts(ring.q, units, n0))
+    start = int(digits @ ring.q ** np.arange(units))
+    p0 = jnp.zeros(counts.shape[1]).at[start].set(1.0)
+    level = Micro(jnp.asarray(each), jnp.asarray(counts), links)
+    options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "solver": solver}
+    return _labelled(ring, beta, coupling, units, level, p0, ts, options)
+
+
+def _checked(ring: Any, beta: Any, units: Any, allowed: Any, rtol: float, atol: float) -> int:
+    check_ring(ring)
+    require_double_for(rtol, atol)
+    if not callable(beta):
+        require_beta(require_scalar("beta", beta))
+    return allowed(ring.q, units)
+
+
+def _labelled(
+    ring: PottsRing, beta: Any, coupling: Any, units: int, level: Any, p0: Array, ts: Any, options: dict[str, Any]
+) -> "xarray.Dataset":
+    ts = require_times("ts", ts)
+    beta = beta if callable(beta) else require_scalar("beta", beta)
+    betas = jax.vmap(lambda t: value_at(beta, t))(ts)
+    require_beta(betas)
+    done = _compiled(ring, beta, coupling, level, p0, ts, **options)
+    variables = thermodynamic_variables(done.flow, "time") | {
+        "beta": ("time", betas, "1/energy", "inverse temperature"),
+        "force": ("time", jax.vmap(lambda t: value_at(ring.force, t))(ts), "energy", "force"),
+        "work": ("time", done.work, "energy", "work done on the ring since the first time, per unit"),
+        "heat": ("time", done.heat, "energy", "heat taken in since the first time, per unit"),
+        "entropy_produced": ("time", done.entropy_produced, "k_B", "entropy produced since the first time, per unit"),
+        "norm": ("time", done.norm, "1", "sum of all probabilities"),
+    }
+    coords = state_coords(ring.q) | {"time": ("time", ts, "time", "time")}
+    attrs = {"status": STATUS[int(done.status)], "steps": int(done.steps), "states": level.counts.shape[1]}
+    return finite_dataset(variables, coords, ring, beta, units, **attrs)

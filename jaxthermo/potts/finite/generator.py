@@ -1,0 +1,68 @@
+"""Master equations of N units on either level, without their matrix: a product is two gathers per bond."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from jaxthermo.potts.finite.hops import Moment
+from jaxthermo.potts.finite.space import Links, Space
+
+
+class Hops(eqx.Module):
+    """Rates of every hop b out of every state: `forward`; `backward` takes the same hop back, out of its target.
+
+    Both are zero where there is no such hop. `change` is the energy that the forward hop adds.
+    """
+
+    links: Links
+    forward: Float[Array, "hops states"]
+    backward: Float[Array, "hops states"]
+    change: Float[Array, "hops states"]
+
+    def flows(self, p: Inexact[Array, " states"]) -> tuple[Array, Array]:
+        """One-way flows of probability along every hop, forward and back."""
+        return self.forward * p, self.backward * p[self.links.target]
+
+    def apply(self, p: Inexact[Array, " states"]) -> Inexact[Array, " states"]:
+        """dp/dt, the master equation."""
+        forward, backward = self.flows(p)
+        return self.into_states(forward - backward) - jnp.sum(forward - backward, axis=0)
+
+    def tilted(self, p: Inexact[Array, " states"], weight: Array) -> Inexact[Array, " states"]:
+        """The master equation with every forward hop counted `weight` times, and every backward one 1/weight times."""
+        forward, backward = self.flows(p)
+        return self.into_states(weight * forward - backward) - jnp.sum(forward - backward / weight, axis=0)
+
+    def into_states(self, flows: Inexact[Array, "hops states"]) -> Inexact[Array, " states"]:
+        """What the hops bring into each state, from flows that are filed under the states they leave."""
+        return sum(flow[origin] for flow, origin in zip(flows, self.links.source, strict=True))
+
+    def outflow(self) -> Float[Array, " states"]:
+        """The rate at which each state is left."""
+        return jnp.sum(self.forward, axis=0) + self.into_states(self.backward)
+
+
+def mesoscopic_hops(now: Moment, space: Space) -> Hops:
+    """Hops between occupation numbers, N_i times as fast as those of one unit.
+
+    Source     Herpich & Esposito 2019, Eqs. (A6), (A7)
+    """
+    here = space.counts.astype(now.beta.dtype)
+    there = jnp.roll(here, -1, axis=0)
+    bond = jnp.arange(space.q)[:, None]
+    change = now.change(here, there, bond, space.units)
+    forward, backward = now.rates(change)
+    return Hops(space.links, here * forward, jnp.where(here > 0, (there + 1.0) * backward, 0.0), change)
+
+
+def microscopic_hops(now: Moment, each: Array, counts: Array, links: Links) -> Hops:
+    """Hops of single units, from the states of all units (N, states) and their occupation numbers (q, states).
+
+    Source     Herpich & Esposito 2019, Eqs. (A2)-(A4)
+    """
+    q, units = counts.shape[0], each.shape[0]
+    counts = counts.astype(now.beta.dtype)
+    here = jnp.take_along_axis(counts, each, axis=0)
+    there = jnp.take_along_axis(counts, (each + 1) % q, axis=0)
+    change = now.change(here, there, each, units)
+    return Hops(links, *now.rates(change), change)

@@ -1,0 +1,82 @@
+"""The largest eigenvalue of a tilted generator, by inverse iteration with positive vectors."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo.potts.finite.distribution import rotated_mean
+from jaxthermo.potts.finite.generator import mesoscopic_hops
+from jaxthermo.potts.finite.hops import Moment
+from jaxthermo.potts.finite.multigrid import cycle, stencil
+from jaxthermo.potts.finite.space import Space
+from jaxthermo.solve.krylov import gmres
+
+# Of the residual in the 1-norm, relative to the traffic between states.
+TOLERANCE = 1e-12
+ITERATIONS, LIMIT = 40, 60
+# The shift stays this far above the eigenvalue, in units of the hops of one unit per time: first, and in the end.
+FAR, NEAR = 1.0, 0.02
+# A vector with a more negative part than this is not positive.
+NEGATIVE = 1e-3
+
+
+class Perron(eqx.Module):
+    """Eigenvalue and positive eigenvector of sum 1; residual relative to the traffic, and steps of the iteration."""
+
+    value: Float[Array, ""]
+    x: Float[Array, " states"]
+    residual: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+@eqx.filter_jit
+def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Array, " states"]) -> Perron:
+    """The eigenvalue of the generator with forward hops counted `tilt` times that has a positive eigenvector.
+
+    Equation   x <- (sigma - L)^-1 x / norm. The inverse is positive exactly if sigma lies above the eigenvalue, so a
+               vector that turns negative says that the shift must rise; from above, every positive start converges.
+    Shapes     guess: of the eigenvalue; start: (states,), positive
+    Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
+    """
+    hops = mesoscopic_hops(now, space)
+    outflow = hops.outflow()
+    flat = jnp.ptp(now.ring.energies) == 0
+
+    def positive(y: Array) -> Bool[Array, ""]:
+        return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
+
+    def step(carry: Any) -> Any:
+        x, value, margin, residual, count = carry
+        sigma = value + margin
+        inverse = stencil(hops, space, x, tilt, sigma)
+        found = gmres(
+            lambda v: hops.tilted(v, tilt) - sigma * v,
+            lambda r: cycle(inverse, r),
+            -x,
+            # No better than what the iteration makes of it.
+            jnp.maximum(0.1 * TOLERANCE, 1e-2 * jnp.minimum(residual, 1e-2)) * jnp.linalg.norm(x),
+            LIMIT,
+        )
+        # The eigenvector is positive, so on flat energies rotations leave it alone.
+        y = jax.lax.cond(flat, lambda y: rotated_mean(space, y), lambda y: y, found.x)
+        good = positive(y)
+        new = jnp.maximum(y, 0.0) / jnp.sum(jnp.maximum(y, 0.0))
+        x = jnp.where(good, new, x)
+        image = hops.tilted(x, tilt)
+        value = jnp.where(good, jnp.sum(image), sigma)
+        residual = jnp.sum(jnp.abs(image - value * x)) / jnp.sum(outflow * x)
+        margin = jnp.where(good, jnp.maximum(0.3 * margin, near), 2.0 * margin)
+        return x, value, margin, jnp.where(good, residual, jnp.inf), count + 1
+
+    def unfinished(carry: Any) -> Array:
+        return (carry[3] > TOLERANCE) & (carry[4] < ITERATIONS)
+
+    x = start / jnp.sum(start)
+    traffic = jnp.sum(outflow * x) / space.units
+    near = NEAR * traffic
+    carry = (x, guess, FAR * traffic, jnp.asarray(jnp.inf), jnp.zeros((), int))
+    x, value, _, residual, count = jax.lax.while_loop(unfinished, step, carry)
+    return Perron(value, x, residual, count)

@@ -1,0 +1,157 @@
+"""Occupation numbers as a graph: neighbours along every bond, the rotation of the ring, and the cells of a coarser one.
+
+States are numbered by `rank`. Cells join states whose halves, rounded down, agree in all but the last state of the
+ring, which makes the cells the occupation numbers of half as many units.
+"""
+
+import functools
+import itertools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from jaxthermo.potts.finite.states import counts_of, mesostates, microstates, rank_table
+
+# At most so many states are solved for by elimination: single rings, and the coarsest cells.
+DIRECT = 400
+
+# (gains, loses): the two states of the ring between which one unit moves.
+Move = tuple[int, int]
+
+
+class Links(eqx.Module):
+    """States joined by hops: `target[b]` after the forward hop b, `source[b]` before it.
+
+    Where there is no such hop, the target is the state itself and the source is a state that has no forward hop b.
+    """
+
+    target: Int[Array, "hops states"]
+    source: Int[Array, "hops states"]
+
+
+class Space(eqx.Module):
+    """The occupation numbers of N units in q states; made by `space`.
+
+    `neighbours[k]` is the state reached by `moves(q)[k]`, or the state itself.
+    """
+
+    q: int = eqx.field(static=True)
+    units: int = eqx.field(static=True)
+    counts: Int[Array, "q states"]
+    neighbours: Int[Array, "moves states"]
+    empty: Int[Array, " q"]
+    rotation: Int[Array, " states"]
+    parent: Int[Array, " states"] | None
+    children: Int[Array, "corners cells"] | None
+    coarse: "Space | None"
+
+    @property
+    def size(self) -> int:
+        """The number of states."""
+        return self.counts.shape[1]
+
+    @property
+    def links(self) -> Links:
+        """The hops along the q bonds."""
+        source = self.neighbours[self.q : 2 * self.q]
+        # Without a unit to take back there is no source: point to a state whose forward flow on this bond is zero.
+        following = jnp.roll(self.counts, -1, axis=0)
+        return Links(self.neighbours[: self.q], jnp.where(following > 0, source, self.empty[:, None]))
+
+
+def moves(q: int) -> tuple[Move, ...]:
+    """Forward hops along all bonds, backward hops, then what cells need besides: moves to and from the last state."""
+    bonds = [((i + 1) % q, i) for i in range(q)]
+    ring = bonds + [(i, j) for j, i in bonds]
+    last = q - 1
+    extra = [(last, i) for i in range(last)] + [(i, last) for i in range(last)]
+    return tuple(ring + [move for move in extra if move not in ring])
+
+
+@functools.lru_cache(maxsize=8)
+def space(q: int, units: int) -> Space:
+    """The space with all its coarser ones."""
+    # Made outside of any trace, since it is kept.
+    with jax.ensure_compile_time_eval():
+        counts = mesostates(q, units)
+        size = counts.shape[1]
+        here = np.arange(size, dtype=np.int32)
+        table = rank_table(q, units)
+        neighbours = np.stack([_moved(counts, table, here, move) for move in moves(q)])
+        rotation = _rank(np.roll(counts, 1, axis=0), table)
+        # All units beyond bond b: its forward hop has nobody to take.
+        corners = np.eye(q, dtype=np.int64) * units
+        empty = _rank(np.roll(corners, 1, axis=0), table)
+        parent = children = coarse = None
+        if size > DIRECT and units >= 4:
+            coarse = space(q, units // 2)
+            parent, children = _cells(counts, here, coarse)
+        return Space(
+            q,
+            units,
+            jnp.asarray(counts, jnp.int32),
+            jnp.asarray(neighbours, jnp.int32),
+            jnp.asarray(empty, jnp.int32),
+            jnp.asarray(rotation, jnp.int32),
+            None if parent is None else jnp.asarray(parent, jnp.int32),
+            None if children is None else jnp.asarray(children, jnp.int32),
+            coarse,
+        )
+
+
+def _rank(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+    total, result = np.zeros(counts.shape[1], np.int64), np.zeros(counts.shape[1], np.int64)
+    for j, row in enumerate(table):
+        total = total + counts[j]
+        result += row[total]
+    return result.astype(np.int32)
+
+
+def _moved(counts: np.ndarray, table: np.ndarray, here: np.ndarray, move: Move) -> np.ndarray:
+    gains, loses = move
+    possible = counts[loses] > 0
+    after = np.where(possible, counts, 0)
+    after[gains] += possible
+    after[loses] -= possible
+    return np.where(possible, _rank(after, table), here).astype(np.int32)
+
+
+def _cells(counts: np.ndarray, here: np.ndarray, coarse: Space) -> tuple[np.ndarray, np.ndarray]:
+    """The cell of every state, and the states of every cell, filled up with the number of states."""
+    q = counts.shape[0]
+    halves = counts // 2
+    halves[q - 1] = coarse.units - halves[: q - 1].sum(axis=0)
+    parent = _rank(halves, rank_table(q, coarse.units))
+    corner = sum((counts[i] % 2) << i for i in range(q - 1))
+    children = np.full((2 ** (q - 1), coarse.size), here.size, np.int32)
+    children[corner, parent] = here
+    return parent, children
+
+
+def microscopic(q: int, units: int) -> tuple[np.ndarray, np.ndarray, Links]:
+    """The state of every unit (N, q^N), its occupation numbers (q, q^N), and the hops of single units."""
+    each = microstates(q, units)
+    index = np.arange(q**units, dtype=np.int64)
+    place = q ** np.arange(units, dtype=np.int64)[:, None]
+    target = index + ((each + 1) % q - each) * place
+    source = index + ((each - 1) % q - each) * place
+    links = Links(jnp.asarray(target, jnp.int32), jnp.asarray(source, jnp.int32))
+    return each, counts_of(q, each), links
+
+
+def parities(q: int, move: Move) -> dict[tuple[int, int], Any]:
+    """Which cell a move leads to, by whether the counts of its two states are odd: a move of cells, or None inside.
+
+    The last state of the ring is not halved, and takes what the others do not show.
+    """
+    last = q - 1
+    found: dict[tuple[int, int], Any] = {}
+    for odd_gains, odd_loses in itertools.product((0, 1), repeat=2):
+        gains = move[0] if move[0] != last and odd_gains else last
+        loses = move[1] if move[1] != last and not odd_loses else last
+        found[odd_gains, odd_loses] = None if gains == loses else (gains, loses)
+    return found

@@ -1,0 +1,178 @@
+"""Scans on the command line: what one will cost, how far one is, and what it looks like."""
+
+import contextlib
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxthermo.report.style import HEAT, caption, figure, save, style
+from jaxthermo.scans.experiment import Experiment
+from jaxthermo.scans.files import StoreError
+from jaxthermo.scans.memory import available
+from jaxthermo.scans.run import prepare, scan
+from jaxthermo.scans.status import OK, PENDING, STATUS
+from jaxthermo.scans.store import Store
+from jaxthermo.scans.template import RECORD
+
+
+def run_experiment(experiment: Experiment, resume: bool) -> str:
+    """Run a scan into its store; a summary."""
+    store = experiment.store
+    if not resume and (store / RECORD).exists():
+        raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
+    data = scan(experiment.function(), experiment.axes, store=store, chunk=experiment.chunk)
+    return f"{_counted(data.status.values)}\nWritten to {store}"
+
+
+def dry_run(experiment: Experiment) -> str:
+    """What the scan will take, from one chunk computed for a trial; nothing is written."""
+    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk)
+    layout = prepared.layout()
+    chunks = prepared.compiled(layout)
+    begin = time.perf_counter()
+    memory = chunks.memory
+    compiling = time.perf_counter() - begin
+    begin = time.perf_counter()
+    chunks.run(prepared.axes.columns(layout.lanes(layout.chunks // 2)))
+    seconds = time.perf_counter() - begin
+    disk = prepared.axes.lanes * sum(v.dtype.itemsize * math.prod(v.shape) for v in prepared.traced.variables)
+    where = f"{len(prepared.devices)} {prepared.devices[0].device_kind} device(s)"
+    return "\n".join(
+        [
+            f"lanes     {prepared.axes.lanes} ({' x '.join(map(str, prepared.axes.shape))})",
+            f"chunks    {layout.chunks} of {layout.width} lanes, on {where}",
+            f"memory    {_bytes(memory)} on each device while a chunk runs; a scan plans with at most "
+            f"{_bytes(available(prepared.devices))}",
+            f"results   {_bytes(disk)}, before compression",
+            f"time      about {_duration(seconds * layout.chunks)}: {_duration(seconds)} for a chunk in the middle, "
+            f"after {_duration(compiling)} of compilation",
+            f"store     {experiment.store}{' (exists)' if (experiment.store / RECORD).exists() else ''}",
+        ]
+    )
+
+
+def show(path: Path, out: Path, variable: str | None = None) -> str:
+    """A summary of a scan's store, finished or not, and a picture in `out`."""
+    store = Store(path)
+    manifest = store.look()
+    done = [chunk for chunk in range(store.layout.chunks) if store.is_recorded(chunk)]
+    damaged = [chunk for chunk in done if not store.is_sound(chunk)]
+    groups, origin = manifest["identity"]["groups"], manifest["attrs"]
+    lines = [f"{path}: {len(done)} of {store.layout.chunks} chunks of {store.layout.width} lanes"]
+    for group in groups:
+        for name in group:
+            axis = manifest["identity"]["axes"][name]
+            together = f", together with {', '.join(set(group) - {name})}" if len(group) > 1 else ""
+            lines.append(f"  axis {name}: {axis['count']} values, {axis['ends'][0]:g} to {axis['ends'][1]:g}{together}")
+    if damaged:
+        raise StoreError("\n".join([*lines, f"{len(damaged)} chunks are damaged; run the scan again to mend them"]))
+    # In the order in which the function returned them.
+    names = [name for name, _, _ in manifest["identity"]["variables"]]
+    data = xarray.open_zarr(path, consolidated=False)[names].load()
+    for dim, order in zip(["_".join(group) for group in groups], store.layout.order, strict=True):
+        data = data.isel({dim: np.argsort(order)})
+    lines.append("  status: " + _counted(data.status.values))
+    lines += [f"  {name}: {_range(data[name])}" for name in data.data_vars if name != "status"]
+    lines.append(f"  made {origin['date_utc']} with jaxthermo {origin['jaxthermo_version']} on {origin['device_kind']}")
+    name = variable or _first(data)
+    if name not in data.data_vars:
+        raise StoreError(f"`variable` must be one of {', '.join(map(str, data.data_vars))}, but is {name}")
+    out.mkdir(parents=True, exist_ok=True)
+    with style():
+        files = save(picture(data, name), out / path.resolve().stem)
+    return "\n".join([*lines, f"Drawn in {files[0]}"])
+
+
+def picture(data: xarray.Dataset, name: str) -> Figure:
+    """One variable over one or two axes; over others, and within a lane's array, the middle value."""
+    values = data[name].where(data.status != PENDING) if name != "status" else data[name]
+    values = values.astype(float) if values.dtype.kind in "bi" else values
+    dims = list(data.status.dims)
+    across = [dim for dim in dims if data.sizes[dim] > 1][:2] or dims[:1]
+    held = {dim: values.sizes[dim] // 2 for dim in values.dims if dim not in across}
+    shown = values.isel(held)
+    shown = abs(shown) if np.iscomplexobj(shown.values) else shown
+    fig, (axes,) = figure(1, 1)
+    label = f"{data[name].attrs.get('long_name', name)} [{data[name].attrs.get('units', '')}]"
+    if len(across) == 2:
+        image = axes.pcolormesh(
+            data[across[1]], data[across[0]], shown.transpose(*across), cmap=HEAT, shading="nearest", rasterized=True
+        )
+        fig.colorbar(image, ax=axes, label=label)
+        axes.set(xlabel=_axis_label(data, across[1]), ylabel=_axis_label(data, across[0]))
+    else:
+        _line(axes, data, shown, across[0], label)
+    fixed = [f"{dim} = {float(data[dim][n]):g}" for dim, n in held.items() if dim in dims]
+    fixed += [f"{dim} {n}" for dim, n in held.items() if dim not in dims]
+    caption(fig, ", ".join([_counted(data.status.values), *map(str, fixed)]))
+    return fig
+
+
+def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Any, label: str) -> None:
+    together = [name for name in data.coords if data[name].dims == (dim,) and name != dim]
+    if len(together) > 1:
+        image = axes.scatter(data[together[0]], data[together[1]], c=shown, cmap=HEAT, s=8)
+        axes.figure.colorbar(image, ax=axes, label=label)
+        axes.set(xlabel=_axis_label(data, together[0]), ylabel=_axis_label(data, together[1]))
+        return
+    axes.plot(data[dim], shown, marker="." if data.sizes[dim] < 100 else "", color="black")
+    axes.set(xlabel=_axis_label(data, dim), ylabel=label)
+
+
+def _axis_label(data: xarray.Dataset, name: Any) -> str:
+    return f"{name} [{data[name].attrs.get('units', '')}]"
+
+
+def _first(data: xarray.Dataset) -> str:
+    """The variable that a scan is most likely about."""
+    plain = [
+        str(name) for name in data.data_vars if data[name].dims == data.status.dims and name not in ("status", "steps")
+    ]
+    wanted = [name for name in ("value", "work_current", "work", "beta") if name in plain]
+    real = [name for name in plain if data[name].dtype.kind == "f"]
+    return (wanted + real + plain + ["status"])[0]
+
+
+def _counted(status: np.ndarray) -> str:
+    """How many lanes ended how."""
+    counts = {word: int(np.sum(status == code)) for code, word in enumerate(STATUS)}
+    counts["not computed"] = int(np.sum(status == PENDING))
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == STATUS[OK])
+
+
+def _range(values: xarray.DataArray) -> str:
+    units = values.attrs.get("units", "")
+    known = values.values[np.isfinite(values.values)]
+    if known.size == 0:
+        return "no finite value"
+    if np.iscomplexobj(known):
+        return f"modulus {np.abs(known).min():g} to {np.abs(known).max():g} [{units}]"
+    return f"{known.min():g} to {known.max():g} [{units}]"
+
+
+def _bytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 2**20:.3g} MiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.2g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def use_devices(distributed: bool) -> None:
+    """Join the other processes of the job, or let XLA see each core of this machine as a device; before it looks."""
+    if distributed:
+        jax.distributed.initialize()
+    elif "device_count" not in os.environ.get("XLA_FLAGS", ""):
+        # Refused where jax has looked already.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)

@@ -1,0 +1,87 @@
+"""Chunks of lanes as one compiled program, laid over devices without any exchange between them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxthermo.checks import as_float
+from jaxthermo.scans.memory import available, bytes_per_lane, measured
+from jaxthermo.scans.traced import Traced
+
+# Without `chunk`: as many chunks as make a kill cheap, and as many lanes as keep a device and a disk busy.
+CHUNKS_WANTED, FEWEST, MOST = 64, 256, 65536
+
+
+class Chunks:
+    """`traced` for chunks of one width; compiled once, by the first call of `compile`.
+
+    Lanes that are missing in the last chunk are filled up by repeating its last lane, which costs no extra steps.
+    """
+
+    def __init__(self, traced: Traced, width: int, devices: Sequence[jax.Device]) -> None:
+        self.width = -(-width // len(devices)) * len(devices)
+        self.traced = traced
+        lanes = PartitionSpec("lanes")
+        mesh = Mesh(np.asarray(devices), ("lanes",))
+        self.sharding = NamedSharding(mesh, lanes)
+        # Lanes are independent: nothing to check between devices, and loops that end at different times.
+        spread = jax.shard_map(traced.many, mesh=mesh, in_specs=lanes, out_specs=lanes, check_vma=False)
+        columns = len(traced.program.jaxpr.invars)
+        column = jax.ShapeDtypeStruct((self.width,), as_float(0.0).dtype, sharding=self.sharding)
+        self._lowered = jax.jit(spread).lower(*[column] * columns)
+        self._compiled: jax.stages.Compiled | None = None
+
+    def compile(self) -> jax.stages.Compiled:
+        """The executable."""
+        if self._compiled is None:
+            self._compiled = self._lowered.compile()
+        return self._compiled
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes on each device while a chunk runs, as planned by the compiler."""
+        return measured(self.compile())
+
+    def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """All variables of these lanes."""
+        lanes = len(columns[0])
+        filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]) for c in columns]
+        results = self.compile()(*(jax.device_put(c, self.sharding) for c in filled))
+        return tuple(np.asarray(result)[:lanes] for result in results)
+
+
+def chosen_width(traced: Traced, lanes: int, devices: Sequence[jax.Device]) -> int:
+    """Lanes of a chunk: as memory allows, and not so many that a scan has only a few chunks.
+
+    Raises     MemoryError if not even one lane of each device fits
+    """
+    fits = available(devices) // max(1, bytes_per_lane(traced.program))
+    if fits < 1:
+        need = bytes_per_lane(traced.program)
+        raise MemoryError(f"one lane needs about {need:.3g} bytes, but only {available(devices):.3g} are free")
+    wanted = min(max(-(-lanes // CHUNKS_WANTED), FEWEST), MOST * len(devices))
+    return int(max(1, min(wanted, fits * len(devices), lanes)))
+
+
+def own_devices(devices: Any) -> list[jax.Device]:
+    """The devices of this process, or those given, checked."""
+    own = jax.local_devices()
+    if devices is None:
+        return own
+    chosen = list(devices) if isinstance(devices, list | tuple | np.ndarray) else [devices]
+    if not chosen or not all(isinstance(device, jax.Device) for device in chosen):
+        raise ValueError(f"`devices` must be a list of jax devices and not empty, but is {devices!r}")
+    if len(set(chosen)) < len(chosen) or len({device.platform for device in chosen}) > 1:
+        raise ValueError(f"`devices` must be different devices of one platform, but are {chosen}")
+    foreign = [device for device in chosen if device.process_index != jax.process_index()]
+    if foreign:
+        raise ValueError(f"`devices` must be devices of this process, but {foreign[0]} is not")
+    return chosen
+
+
+def zeros_like(traced: Traced, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Room for all variables over dimensions of `shape`."""
+    return {v.name: np.zeros((*shape, *v.shape), v.dtype) for v in traced.variables}

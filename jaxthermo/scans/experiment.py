@@ -1,0 +1,203 @@
+"""Experiments from files: a model, a quantity and axes, checked whole before anything is built."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxthermo.scans.build import CYCLE, ENDS, RATES, RING, build
+from jaxthermo.scans.schema import (
+    MOST_LANES,
+    Check,
+    Text,
+    axis,
+    integer,
+    number,
+    numbers,
+    path_name,
+    read,
+    table,
+    true_or_false,
+    word,
+)
+
+POSITIVE = number(above=0.0)
+UNITS = {
+    "beta": "1/energy",
+    "beta_start": "1/energy",
+    "beta_hot": "1/energy",
+    "beta_cold": "1/energy",
+    "coupling": "energy",
+    "force": "energy",
+    "prefactor": "1/time",
+    "x": "energy/X",
+    "x_start": "energy/X",
+    "x_end": "energy/X",
+    "period": "time",
+    "strength": "sqrt(mass/time)",
+}
+
+POTTS: dict[str, Check] = {
+    "q": integer(2, 1000),
+    "coupling": number(),
+    "force": number(),
+    "prefactor": POSITIVE,
+    "rates": word(*RATES),
+}
+CLASSICAL: dict[str, Check] = {
+    "potential": numbers(32),
+    "strength": number(),
+    "mass": POSITIVE,
+    "hbar": POSITIVE,
+    "grid": lambda value: None if isinstance(value, dict) else "must be a table of q_max, dq, p_max, dp",
+}
+QUANTUM = CLASSICAL | {"poles": integer(0, 20), "depth": integer(0, 20)}
+GRID = {name: POSITIVE for name in ("q_max", "dq", "p_max", "dp")}
+SCAN: dict[str, Check] = {"store": path_name, "chunk": integer(1, MOST_LANES)}
+
+
+class Kind(NamedTuple):
+    """A kind of model: its settings, those it needs, and the axes that may stand in for them."""
+
+    settings: dict[str, Check]
+    needed: tuple[str, ...]
+
+
+class Quantity(NamedTuple):
+    """What is computed: of which models, with which settings, over which axes; `needed` must be either."""
+
+    kinds: tuple[str, ...]
+    settings: dict[str, Check]
+    axes: tuple[str, ...]
+    needed: tuple[str, ...]
+
+
+class Experiment(NamedTuple):
+    """A checked experiment. `function()` builds what is scanned, which may take a while."""
+
+    axes: dict[Any, Any]
+    store: Path
+    chunk: int | None
+    function: Callable[[], Callable[..., Any]]
+
+
+KINDS = {
+    "potts": Kind(POTTS, ("q",)),
+    "classical_oscillator": Kind(CLASSICAL, ("potential", "strength")),
+    "quantum_oscillator": Kind(QUANTUM, ("potential", "strength")),
+}
+OSCILLATORS = ("classical_oscillator", "quantum_oscillator")
+FIXED = {name: POSITIVE if name.startswith(("beta", "period")) else number() for name in (*CYCLE, *ENDS)}
+QUANTITIES = {
+    "stationary_work": Quantity(
+        ("potts",), {"beta": number(least=0.0), "max_rounds": integer(1, 10_000)}, ("beta", *RING), ("beta",)
+    ),
+    "fold": Quantity(("potts",), {}, RING, ()),
+    "cycle_work": Quantity(
+        OSCILLATORS,
+        {name: FIXED[name] for name in CYCLE} | {"points": integer(1, 1000), "steps": integer(1, 10_000)},
+        (*CYCLE, "strength"),
+        CYCLE[:-1],
+    ),
+    "minimum_work": Quantity(
+        OSCILLATORS,
+        {name: FIXED[name] for name in ENDS}
+        | {"order": integer(1, 20), "horizon": POSITIVE, "dt": POSITIVE, "jumps": true_or_false},
+        ENDS,
+        ENDS,
+    ),
+}
+TABLES = ("model", "quantity", "axes", "zipped", "scan")
+
+
+def load(path: Path) -> Experiment:
+    """The experiment that a TOML file describes.
+
+    Raises     ConfigError that names file, line and key; OSError
+    """
+    given, text = read(path)
+    for name in given:
+        if name not in TABLES:
+            raise text.error((name,), f"is unknown here; known are {', '.join(TABLES)}")
+    model, kind = _chosen(text, given, "model", "kind", KINDS)
+    settings, quantity = _chosen(text, given, "quantity", "name", QUANTITIES)
+    if model["kind"] not in quantity.kinds:
+        raise text.error(("quantity", "name"), f"must be of {' or '.join(quantity.kinds)}, but is of {model['kind']}")
+    table(text, ("model",), model, {"kind": word(*KINDS)} | kind.settings, kind.needed)
+    table(text, ("quantity",), settings, {"name": word(*QUANTITIES)} | quantity.settings)
+    if "grid" in model:
+        table(text, ("model", "grid"), model["grid"], GRID, tuple(GRID))
+    axes = _axes(text, given, quantity, kind.settings | quantity.settings)
+    for name in sorted(set(_flat(axes)) & set(settings)):
+        raise text.error(("quantity", name), "must not be set, since it is an axis")
+    for name in quantity.needed:
+        if name not in _flat(axes) and name not in settings:
+            raise text.error(("quantity", name), "is missing; give it here or as an axis")
+    scan = given.get("scan", {})
+    table(text, ("scan",), scan, SCAN)
+    store = path.parent / scan.get("store", f"{path.stem}.zarr")
+    fixed = {name: float(value) for name, value in settings.items() if name in quantity.axes}
+    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, _flat(axes)))
+
+
+def _chosen(
+    text: Text, given: dict[str, Any], name: str, key: str, known: dict[str, Any]
+) -> tuple[dict[str, Any], Any]:
+    """A table and the entry of `known` that its `key` names."""
+    part = given.get(name)
+    if part is None:
+        raise text.error((name,), "is missing")
+    if not isinstance(part, dict):
+        raise text.error((name,), "must be a table")
+    if key not in part:
+        raise text.error((name, key), f"is missing; known are {', '.join(known)}")
+    chosen = part[key]
+    if not isinstance(chosen, str) or chosen not in known:
+        raise text.error((name, key), word(*known)(chosen) or "must be a word")
+    return part, known[chosen]
+
+
+def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[str, Check]) -> dict[Any, Any]:
+    """The axes as `jt.scan` takes them: those of [axes] one by one, those of [zipped] together."""
+    apart, together = given.get("axes", {}), given.get("zipped", {})
+    for name, part in (("axes", apart), ("zipped", together)):
+        if not isinstance(part, dict):
+            raise text.error((name,), "must be a table")
+        for one in part:
+            if one not in quantity.axes:
+                raise text.error((name, one), f"is no axis of this quantity; known are {', '.join(quantity.axes)}")
+            if name == "zipped" and one in apart:
+                raise text.error((name, one), "is an axis already")
+    if not apart and not together:
+        raise text.error(("axes",), "is missing or empty; an axis is a list, or a table of start, stop and count")
+
+    def values_of(name: str, one: str, value: Any) -> np.ndarray:
+        values = axis(text, (name, one), value, UNITS[one])
+        trouble = bounds[one](float(values.min())) or bounds[one](float(values.max()))
+        if trouble is not None:
+            raise text.error((name, one), trouble)
+        return values
+
+    axes: dict[Any, Any] = {one: values_of("axes", one, value) for one, value in apart.items()}
+    columns = {one: values_of("zipped", one, value) for one, value in together.items()}
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        raise text.error(("zipped",), f"must have axes of one length, but has {sorted(lengths)}")
+    if columns:
+        axes[tuple(columns)] = tuple(columns.values())
+    lanes = math.prod(len(values) for values in axes.values() if not isinstance(values, tuple)) * max(
+        lengths, default=1
+    )
+    if lanes > MOST_LANES:
+        raise text.error(("axes",), f"must make at most {MOST_LANES:.0e} lanes, but makes {lanes:.3g}")
+    return axes
+
+
+def _flat(axes: dict[Any, Any]) -> dict[str, Any]:
+    """Every axis by its own name."""
+    flat: dict[str, Any] = {}
+    for key, values in axes.items():
+        flat |= dict(zip(key, values, strict=True)) if isinstance(key, tuple) else {key: values}
+    return flat

@@ -1,0 +1,103 @@
+"""Small files that are either whole or not there, and locks that die with their process."""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+DIGEST = "sha256"
+
+
+class StoreError(ValueError):
+    """A store that cannot be used: it holds another scan, is damaged, or is used by another process."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that after a crash at any moment it holds either its old text or the new one."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digest(data: bytes) -> str:
+    """Checksum of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record with its own checksum."""
+    write_whole(path, json.dumps({**record, DIGEST: digest(_text(record))}, indent=1) + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A record as it was written; None if it is not there or not whole."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.pop(DIGEST, None) != digest(_text(record)):
+        return None
+    return record
+
+
+def _text(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, sort_keys=True).encode()
+
+
+class Lock:
+    """A lock on a file, held until `release` or the end of the process, whatever ends it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: int | None = None
+
+    def acquire(self, shared: bool = False, patience: float = 1.0) -> bool:
+        """Whether the lock could be taken; tried for a moment, since others may look at it."""
+        # fcntl is not on every system; there a store cannot be shared safely.
+        import fcntl
+
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < end:
+                    time.sleep(0.05)
+                    continue
+                os.close(handle)
+                return False
+            self._handle = handle
+            return True
+
+    def is_held(self) -> bool:
+        """Whether another process holds it."""
+        other = Lock(self.path)
+        if not self.path.exists() or other.acquire(patience=0.0):
+            other.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let it go; harmless if it is not held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

@@ -1,0 +1,69 @@
+"""Scans as labelled datasets."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxthermo.flags import coded
+from jaxthermo.provenance import provenance
+from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.status import PENDING, STATUS
+from jaxthermo.scans.traced import VALUE, Variable
+from jaxthermo.scans.units import UNITS, UNKNOWN
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def dims_of(axes: Axes, variable: Variable) -> tuple[str, ...]:
+    """Dimensions of a variable: those of the scan, and one of its own for each axis of a lane's array."""
+    return (*axes.dims, *(f"{variable.name}_{n}" for n in range(len(variable.shape))))
+
+
+def attributes(variable: Variable, units: dict[str, str]) -> dict[str, Any]:
+    """Unit and meaning of a variable."""
+    if variable.name == "status":
+        return {"units": "1", "long_name": "how the lane ended", **coded(STATUS), "pending": PENDING}
+    if variable.name == "steps":
+        return {"units": "1", "long_name": "steps that the lane took"}
+    return {
+        "units": units.get(variable.name, UNITS.get(variable.name, UNKNOWN)),
+        "long_name": variable.name.replace("_", " ") if variable.name != VALUE else "value of the function",
+    }
+
+
+def coordinates(axes: Axes) -> dict[str, tuple[str, np.ndarray, dict[str, Any]]]:
+    """(dimension, values, attributes) of every coordinate; lanes of axes that run together are numbered."""
+    coords: dict[str, tuple[str, np.ndarray, dict[str, Any]]] = {}
+    for dim, group in zip(axes.dims, axes.groups, strict=True):
+        for name in group:
+            attrs = {"units": axes.units[name], "long_name": name.replace("_", " ")}
+            coords[name] = (dim, axes.values[name], attrs)
+        if len(group) > 1:
+            numbers = np.arange(len(axes.values[group[0]]))
+            coords[dim] = (dim, numbers, {"units": "1", "long_name": f"number of the pair {', '.join(group)}"})
+    return coords
+
+
+def origin_of(function: Any, axes: Axes, digest: str) -> dict[str, str]:
+    """Provenance of a scan."""
+    name = getattr(function, "__name__", None) or type(function).__name__
+    ranges = {n: [float(axes.values[n][0]), float(axes.values[n][-1]), len(axes.values[n])] for n in axes.names}
+    return provenance({"function": name, "function_sha256": digest, "axes": ranges, **getattr(function, "origin", {})})
+
+
+def labelled(
+    axes: Axes,
+    variables: tuple[Variable, ...],
+    arrays: dict[str, np.ndarray],
+    units: dict[str, str],
+    attrs: dict[str, Any],
+) -> "xarray.Dataset":
+    """The dataset of arrays over the axes as they were given."""
+    import xarray
+
+    return xarray.Dataset(
+        {v.name: (dims_of(axes, v), arrays[v.name], attributes(v, units)) for v in variables},
+        coords=coordinates(axes),
+        attrs=attrs,
+    )

@@ -1,0 +1,127 @@
+"""How the lanes of a scan are cut into chunks: boxes of neighbours, so that lanes of like cost run together."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxthermo.scans.axes import Axes
+
+# A trial of one chunk is worth its cost from this many chunks on, and one of more up to this share of them: its lanes
+# are spread over the scan, so that it runs to the slowest of all and costs some times an ordinary chunk.
+TRIAL_FROM, TRIAL_SHARE = 100, 0.01
+# Another layout is taken if it is expected to save this share of the steps.
+WORTH = 0.1
+
+
+class Layout(NamedTuple):
+    """Boxes of `box` lanes over dimensions of `shape`, stored in the `order` given by one permutation each."""
+
+    shape: tuple[int, ...]
+    box: tuple[int, ...]
+    order: tuple[np.ndarray, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of boxes along each dimension."""
+        return tuple(-(-n // size) for n, size in zip(self.shape, self.box, strict=True))
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return math.prod(self.counts)
+
+    @property
+    def width(self) -> int:
+        """Lanes of a full chunk."""
+        return math.prod(self.box)
+
+    def place(self, chunk: int) -> tuple[int, ...]:
+        """Where a chunk is among the boxes."""
+        return tuple(int(i) for i in np.unravel_index(chunk, self.counts))
+
+    def region(self, chunk: int) -> tuple[slice, ...]:
+        """The part of the stored arrays that a chunk fills."""
+        sizes = zip(self.place(chunk), self.box, self.shape, strict=True)
+        return tuple(slice(i * size, min((i + 1) * size, n)) for i, size, n in sizes)
+
+    def lanes(self, chunk: int) -> tuple[np.ndarray, ...]:
+        """For each lane of a chunk its index along every axis as it was given, one array for each dimension."""
+        along = [order[part] for order, part in zip(self.order, self.region(chunk), strict=True)]
+        return tuple(grid.ravel() for grid in np.meshgrid(*along, indexing="ij"))
+
+
+def layout_for(axes: Axes, chunk: int) -> Layout:
+    """Boxes of at most `chunk` lanes: whole rows of the last axes where they fit."""
+    return _boxes(axes, chunk, tuple(range(len(axes.shape)))[::-1], _as_given(axes))
+
+
+def grouped(axes: Axes, plain: Layout, steps_of: Callable[[tuple[np.ndarray, ...]], np.ndarray]) -> Layout:
+    """A layout that keeps lanes of like cost together, by a trial on lanes spread over the scan, or the plain one.
+
+    `steps_of` counts the steps of lanes given by an index for each dimension. Boxes are filled
+    first along the axes on which the steps depend least. Axes that run together, whose order means nothing, are sorted
+    by the steps of the nearest lane of the trial.
+    """
+    sample = _sample(axes, plain.width * max(1, int(TRIAL_SHARE * plain.chunks)))
+    index = tuple(grid.ravel() for grid in np.meshgrid(*sample, indexing="ij"))
+    tried = steps_of(index).reshape([len(part) for part in sample])
+    near = [_nearest(axes, d, part) for d, part in enumerate(sample)]
+    expected = tried[np.ix_(*near)]
+    dims = range(len(axes.shape))
+    order = list(_as_given(axes))
+    for d, group in enumerate(axes.groups):
+        if len(group) > 1:
+            order[d] = np.argsort(expected.mean(axis=tuple(e for e in dims if e != d)), kind="stable")
+    spread = [float(np.mean(np.ptp(tried, axis=d))) for d in dims]
+    # Of two axes that matter alike the last is filled first, as in the plain layout.
+    fill = tuple(sorted(dims, key=lambda d: (spread[d], -d)))
+    other = _boxes(axes, plain.width, fill, tuple(order))
+    saves = _lockstep(expected, other, plain.width) < (1.0 - WORTH) * _lockstep(expected, plain, plain.width)
+    return other if saves else plain
+
+
+def _as_given(axes: Axes) -> tuple[np.ndarray, ...]:
+    return tuple(np.arange(n) for n in axes.shape)
+
+
+def _boxes(axes: Axes, chunk: int, fill: tuple[int, ...], order: tuple[np.ndarray, ...]) -> Layout:
+    box, room = [1] * len(axes.shape), chunk
+    for d in fill:
+        n = axes.shape[d]
+        pieces = -(-n // min(n, room))
+        # Of equal length, so that the last one is not half empty.
+        box[d] = -(-n // pieces)
+        room //= box[d]
+    return Layout(axes.shape, tuple(box), order)
+
+
+def _sample(axes: Axes, most: int) -> list[np.ndarray]:
+    """Indices spread over each dimension, at most so many combinations."""
+    counts = [1] * len(axes.shape)
+    while True:
+        short = [d for d, n in enumerate(axes.shape) if counts[d] < n]
+        grown = min(short, key=lambda d: counts[d], default=None)
+        if grown is None or math.prod(counts) // counts[grown] * (counts[grown] + 1) > most:
+            break
+        counts[grown] += 1
+    return [
+        np.unique(np.linspace(0, n - 1, count).round().astype(int)) for n, count in zip(axes.shape, counts, strict=True)
+    ]
+
+
+def _nearest(axes: Axes, d: int, sample: np.ndarray) -> np.ndarray:
+    """For each place along a dimension the number of the sample nearest to it, each axis in units of its range."""
+    from scipy.spatial import cKDTree
+
+    points = np.stack([axes.values[name] / (np.ptp(axes.values[name]) or 1.0) for name in axes.groups[d]], axis=1)
+    return np.asarray(cKDTree(points[sample]).query(points)[1])
+
+
+def _lockstep(expected: np.ndarray, layout: Layout, width: int) -> float:
+    """Steps of all chunks, in each of which every lane waits for the slowest."""
+    slowest = expected[np.ix_(*layout.order)]
+    for d, size in enumerate(layout.box):
+        slowest = np.maximum.reduceat(slowest, np.arange(0, layout.shape[d], size), axis=d)
+    return width * float(slowest.sum())

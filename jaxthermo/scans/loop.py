@@ -1,0 +1,81 @@
+"""The chunks of a scan one after another, and what becomes of each."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.compiled import Chunks
+from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.progress import ScanProgress
+from jaxthermo.scans.stop import StopOnSignal
+from jaxthermo.scans.store import Store
+
+# How often a process that is done looks whether the others are.
+LOOK = 0.2
+# How long it waits for one that has not been seen: processes of a run start together.
+LATE = 120.0
+
+Keep = Callable[[int, tuple[np.ndarray, ...], dict[str, Any]], None]
+
+
+def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep: Keep, log: Any, store: Any) -> None:
+    """Compute these chunks and hand each to `keep`; `log(event, chunk)` is told when one is begun and done."""
+    chunks.compile()
+    total, done = layout.chunks, 0
+    lanes_of = axes.lanes - sum(_size(layout, chunk) for chunk in todo)
+    with StopOnSignal() as stop, ScanProgress(axes.lanes, lanes_of) as progress:
+        for chunk in todo:
+            log("begin", chunk)
+            begin = time.perf_counter()
+            results = chunks.run(axes.columns(layout.lanes(chunk)))
+            seconds = time.perf_counter() - begin
+            codes, counts = np.unique(results[0], return_counts=True)
+            sick = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
+            keep(chunk, results, {"seconds": seconds, "status": {str(k): n for k, n in sick.items()}})
+            log("done", chunk)
+            done += 1
+            progress.advance(len(results[0]), sick, time.perf_counter() - begin)
+            if stop.asked and done < len(todo):
+                left = f"{len(todo) - done} of {total} chunks are left"
+                stop.obey(
+                    f"scan stopped by SIGTERM: {left}" + (f"; run it again to go on with {store}" if store else "")
+                )
+
+
+def _size(layout: Layout, chunk: int) -> int:
+    return int(np.prod([part.stop - part.start for part in layout.region(chunk)]))
+
+
+def wait_for_others(store: Store, todo: list[int]) -> None:
+    """Wait until the other processes of a run have written these chunks.
+
+    Raises     RuntimeError if one of them ended before it was done
+    """
+    others = {n for n in range(store.processes) if n != store.process}
+    begin = time.monotonic()
+    with StopOnSignal() as stop:
+        while True:
+            gone = {other for other in others if not store.lock_of(other).is_held()}
+            # Looked at after the locks: what a process wrote before it ended counts.
+            todo = [chunk for chunk in todo if not (store.is_recorded(chunk) and store.is_sound(chunk))]
+            if not todo:
+                return
+            for other in gone & {chunk % store.processes for chunk in todo}:
+                if store.was_here(other) or time.monotonic() > begin + LATE:
+                    raise RuntimeError(
+                        f"process {other} of {store.processes} ended early and {len(todo)} chunks are missing from "
+                        f"{store.path}; what is there is kept, so run the scan again to go on"
+                    )
+            if stop.asked:
+                stop.obey(f"scan stopped by SIGTERM while it waited for other processes; {store.path} is kept")
+            time.sleep(LOOK)
+
+
+def explained(error: OSError, path: Path, what: str) -> OSError:
+    """The same error with the store's path and what to do."""
+    reason = error.strerror or str(error)
+    return type(error)(error.errno, f"`store` {path} cannot be used ({reason}), {what}; mend that and run it again")

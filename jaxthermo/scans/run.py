@@ -1,0 +1,185 @@
+"""`jt.scan`: one function over many lanes, on every device, in a store that survives whatever happens."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxthermo.checks import require_integer
+from jaxthermo.scans.axes import Axes, axes_for, units_of
+from jaxthermo.scans.compiled import Chunks, chosen_width, own_devices, zeros_like
+from jaxthermo.scans.files import StoreError
+from jaxthermo.scans.labels import labelled, origin_of
+from jaxthermo.scans.layout import TRIAL_FROM, Layout, grouped, layout_for
+from jaxthermo.scans.loop import explained, run_chunks, wait_for_others
+from jaxthermo.scans.manifest import identity, layout_from, layout_record, require_same
+from jaxthermo.scans.store import Store
+from jaxthermo.scans.traced import Traced, trace
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Prepared(NamedTuple):
+    """A scan that has passed all checks and computed nothing."""
+
+    function: Callable[..., Any]
+    axes: Axes
+    traced: Traced
+    devices: list[jax.Device]
+    chunk: int | None
+
+    def layout(self) -> Layout:
+        """The chunks that the memory, or the user, asks for."""
+        lanes = self.axes.lanes
+        width = chosen_width(self.traced, lanes, self.devices) if self.chunk is None else min(self.chunk, lanes)
+        return layout_for(self.axes, width)
+
+    def compiled(self, layout: Layout) -> Chunks:
+        """The program of one chunk, traced and not yet compiled."""
+        return Chunks(self.traced, layout.width, self.devices)
+
+
+def scan(
+    function: Any,
+    axes: Any,
+    store: Any = None,
+    chunk: Any = None,
+    resume: Any = True,
+    devices: Any = None,
+) -> "xarray.Dataset":
+    """A pure function of named numbers over all its lanes, as a labelled dataset.
+
+    Equation   y(a, b, ...) = function(a=a, b=b, ...) at every combination of the axes
+    Shapes     axes: {name: values}, combined with each other; {(name, name): (values, values)}, run together along
+               one dimension; all one-dimensional. The function takes and returns one lane: a number, or a tree of
+               arrays (dictionary, named tuple, module); arrays get dimensions of their own
+    Units      in each variable's attrs, where the library knows them; `jt.scans.with_units` tells it others
+    Raises     ValueError that names the argument, before any computation, for axes that do not fit the function, and
+               functions that cannot be vmapped; `jt.scans.StoreError`, a ValueError, if the store holds another scan
+               or is in use; OSError if the store cannot be written, with everything computed before kept
+
+    Lanes are vmapped in chunks of `chunk` (None: from the memory there is), and chunks spread over `devices` (None: all
+    of this process); one compilation serves all. `status` says for each lane how it ended: ok, not finite, max steps,
+    not converged, invalid input (as codes); a sick lane leaves the others as they are. `steps` is there if the function
+    counts them, in its own result or in one of the library's. See docs/scans.md for what is recognised.
+
+    With `store`, a folder, every chunk is written when it is done. A scan that was killed goes on from there, on its
+    own store only; chunks that are torn or damaged are computed again. `resume=False` refuses a store that holds a
+    scan. Under `jax.distributed` each process computes its share and writes it to the one store.
+    """
+    if not isinstance(resume, bool):
+        raise ValueError(f"`resume` must be True or False, but is {resume!r}")
+    prepared = prepare(function, axes, chunk, devices)
+    if store is None:
+        if jax.process_count() > 1:
+            raise ValueError("`store` must be given when several processes share a scan, but is None")
+        return _in_memory(prepared)
+    try:
+        path = Path(os.fspath(store))
+    except TypeError:
+        raise ValueError(f"`store` must be a path, but is {store!r}") from None
+    if not resume and jax.process_count() > 1:
+        raise ValueError("`resume` must be True when several processes share a store, but is False")
+    return _in_store(prepared, path, resume)
+
+
+def prepare(function: Any, axes: Any, chunk: Any = None, devices: Any = None) -> Prepared:
+    """Check everything that can be checked before a computation."""
+    checked = axes_for(function, axes)
+    if chunk is not None:
+        chunk = require_integer("chunk", chunk, 1)
+    return Prepared(function, checked, trace(function, checked.names), own_devices(devices), chunk)
+
+
+def _in_memory(prepared: Prepared) -> "xarray.Dataset":
+    layout = prepared.layout()
+    chunks = prepared.compiled(layout)
+    layout = _by_stiffness(prepared, layout, chunks)
+    names = [variable.name for variable in prepared.traced.variables]
+    arrays = zeros_like(prepared.traced, prepared.axes.shape)
+
+    def keep(chunk: int, results: tuple[np.ndarray, ...], about: dict[str, Any]) -> None:
+        index = layout.lanes(chunk)
+        for name, values in zip(names, results, strict=True):
+            arrays[name][index] = values
+
+    todo = list(range(layout.chunks))
+    run_chunks(chunks, prepared.axes, layout, todo, keep, lambda event, chunk: None, None)
+    own = identity(prepared.traced, prepared.axes)
+    attrs = origin_of(prepared.function, prepared.axes, own["function"]["program"])
+    return labelled(prepared.axes, prepared.traced.variables, arrays, units_of(prepared.function), attrs)
+
+
+def _in_store(prepared: Prepared, path: Path, resume: bool) -> "xarray.Dataset":
+    axes, traced = prepared.axes, prepared.traced
+    own = identity(traced, axes)
+    store = Store(path, jax.process_index(), jax.process_count())
+    try:
+        manifest = store.open()
+        if manifest is not None and not resume:
+            raise StoreError(f"`store` {path} holds a scan already; resume it, or give this one a store of its own")
+        if manifest is not None:
+            _require_own(manifest, own, prepared, path)
+        chunks = None
+        if manifest is None and store.process == 0:
+            layout = prepared.layout()
+            chunks = prepared.compiled(layout)
+            chunks.compile()
+            begin = time.perf_counter()
+            layout = _by_stiffness(prepared, layout, chunks)
+            trial = time.perf_counter() - begin
+            attrs = origin_of(prepared.function, axes, own["function"]["program"])
+            record = layout_record(layout) | {"chunk": prepared.chunk, "trial_seconds": trial}
+            store.create(own, record, attrs, axes, layout, traced.variables, units_of(prepared.function))
+        if manifest is None:
+            manifest = store.wait_for_manifest()
+            _require_own(manifest, own, prepared, path)
+        layout = layout_from(manifest["layout"], axes.shape)
+        store.attach(manifest, axes, layout)
+        todo = [chunk for chunk in range(layout.chunks) if not store.is_sound(chunk)]
+        mine = [chunk for chunk in todo if chunk % store.processes == store.process]
+        for chunk in mine:
+            store.forget(chunk)
+        if mine:
+            chunks = prepared.compiled(layout) if chunks is None else chunks
+            run_chunks(chunks, axes, layout, mine, store.write, store.log, path)
+        if store.processes > 1:
+            wait_for_others(store, todo)
+        arrays = store.read()
+    except StoreError:
+        raise
+    except OSError as error:
+        raise explained(error, path, "and nothing that was written is lost") from error
+    finally:
+        store.close()
+    return labelled(axes, traced.variables, arrays, manifest["units"], manifest["attrs"])
+
+
+def _require_own(manifest: dict[str, Any], own: dict[str, Any], prepared: Prepared, path: Path) -> None:
+    """A manifest of this very scan, with the chunks asked for."""
+    require_same(manifest["identity"], own, path)
+    given = manifest["layout"]["chunk"]
+    if prepared.chunk is not None and prepared.chunk != given:
+        width = int(np.prod(manifest["layout"]["box"]))
+        if prepared.chunk != width:
+            made = f"was made with chunks of {given or width} lanes, not {prepared.chunk}"
+            raise StoreError(f"`store` {path} {made}; leave `chunk` out")
+
+
+def _by_stiffness(prepared: Prepared, layout: Layout, chunks: Chunks) -> Layout:
+    """The layout that keeps lanes of like cost together, where lanes count their steps and there are many chunks."""
+    if not prepared.traced.counts_steps or layout.chunks < TRIAL_FROM:
+        return layout
+    where = [variable.name for variable in prepared.traced.variables].index("steps")
+
+    def steps_of(index: tuple[np.ndarray, ...]) -> np.ndarray:
+        columns = prepared.axes.columns(index)
+        starts = range(0, len(columns[0]), layout.width)
+        return np.concatenate([chunks.run(tuple(c[n : n + layout.width] for c in columns))[where] for n in starts])
+
+    return grouped(prepared.axes, layout, steps_of)

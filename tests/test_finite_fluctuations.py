@@ -1,0 +1,110 @@
+"""Cumulants, their generating function, and coherence of N units, against dense linear algebra."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+import jaxthermo as jt
+from jaxthermo.potts.finite.generator import mesoscopic_hops
+from jaxthermo.potts.finite.hops import moment
+from jaxthermo.potts.finite.space import space
+
+UNEVEN = [0.0, 0.1, 0.3]
+
+
+def tilted(ring, beta, units, s):
+    """The tilted generator as a matrix."""
+    states = space(ring.q, units)
+    hops = mesoscopic_hops(moment(ring, beta), states)
+    weight = jnp.exp(s * ring.force)
+    return np.asarray(jax.jit(jax.vmap(lambda e: hops.tilted(e, weight), out_axes=1))(jnp.eye(states.size)))
+
+
+@pytest.fixture(scope="module", params=[None, UNEVEN], ids=["flat", "uneven"])
+def ring(request):
+    return jt.PottsRing(3, -1.0, 0.8, 1.0, request.param)
+
+
+def test_cumulants_are_derivatives_of_the_leading_eigenvalue(ring):
+    found = jt.potts.cumulants(ring, 3.5, 4, order=4)
+    # A circle round s = 0: the trapezoidal rule for Cauchy's integral converges geometrically.
+    places = 0.2 * np.exp(2j * np.pi * np.arange(16) / 16)
+    values = [scipy.linalg.eigvals(tilted(ring, 3.5, 4, s)) for s in places]
+    leading = np.array([v[np.argmax(v.real)] for v in values]) / 4
+    taylor = np.fft.fft(leading).real / 16 / 0.2 ** np.arange(16)
+    expected = taylor[1:5] * np.array([1.0, 2.0, 6.0, 24.0])
+    np.testing.assert_allclose(found.work_cumulant, expected, rtol=1e-8)
+    np.testing.assert_allclose(found.hop_cumulant * 0.8 ** np.arange(1, 5), expected, rtol=1e-8)
+    exact = jt.potts.mesoscopic_stationary(ring, 3.5, 4)
+    assert abs(float(found.work_current - exact.work_current)) < 1e-11
+    assert abs(float(found.entropy_production - exact.entropy_production)) < 1e-11
+    assert float(found.uncertainty_ratio) >= 1.0
+
+
+def test_uncertainty_ratio_is_one_near_equilibrium():
+    weak = jt.PottsRing(3, -1.0, 1e-4, 1.0)
+    assert abs(float(jt.potts.cumulants(weak, 2.0, 40).uncertainty_ratio) - 1.0) < 1e-6
+
+
+def test_one_unit_is_a_walk_on_a_ring():
+    """Independent hops forward and back: all cumulants are their sum or difference."""
+    found = jt.potts.cumulants(jt.PottsRing(4, -1.0, 0.8, 1.0), 1.5, 1, order=4)
+    forward, backward = np.exp(0.6), np.exp(-0.6)
+    expected = [forward - backward, forward + backward] * 2
+    np.testing.assert_allclose(found.hop_cumulant, expected, rtol=1e-12)
+
+
+def test_generating_function_is_the_dense_eigenvalue_and_symmetric(ring):
+    s = np.array([-4.2, -3.7, -3.5, -1.75, -0.4, 0.0, 0.2, 0.7])
+    found = jt.potts.scaled_cumulant(ring, 3.5, 4, s)
+    assert found.attrs["status"] == "ok"
+    expected = [scipy.linalg.eigvals(tilted(ring, 3.5, 4, one)).real.max() / 4 for one in s]
+    np.testing.assert_allclose(found.scaled_cumulant, expected, rtol=1e-10, atol=1e-11)
+    # Gallavotti and Cohen: lambda(s) = lambda(-beta - s).
+    values = found.scaled_cumulant.values
+    np.testing.assert_allclose(values[[0, 1, 2]], values[[7, 6, 5]], rtol=1e-10, atol=1e-11)
+    exact = jt.potts.cumulants(ring, 3.5, 4)
+    assert abs(float(found.work_current[5] - exact.work_current)) < 1e-7
+    assert abs(float(found.work_current[2] + exact.work_current)) < 1e-7
+    assert abs(float(found.rate_function[5])) < 1e-10 and (found.rate_function > -1e-10).all()
+    # The rate function's fluctuation theorem, I(-w) - I(w) = beta w.
+    assert abs(float(found.rate_function[2] - found.rate_function[5] - 3.5 * found.work_current[5])) < 1e-6
+
+
+@pytest.mark.parametrize("energies", [None, UNEVEN], ids=["flat", "uneven"])
+def test_generating_function_by_multigrid(energies):
+    """On 496 states: symmetric, and with the slope that one linear solve gives."""
+    ring = jt.PottsRing(3, -1.0, 1.0, 1.0, energies)
+    found = jt.potts.scaled_cumulant(ring, 3.5, 30, [0.1, -3.6])
+    assert space(3, 30).coarse is not None and found.attrs["status"] == "ok"
+    np.testing.assert_allclose(found.scaled_cumulant[0], found.scaled_cumulant[1], rtol=1e-9)
+    expected = scipy.linalg.eigvals(tilted(ring, 3.5, 30, 0.1)).real.max() / 30
+    np.testing.assert_allclose(found.scaled_cumulant[0], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("q", "energies"), [(3, None), (3, UNEVEN), (4, None), (5, None)])
+def test_coherence_is_that_of_the_dense_spectrum(q, energies):
+    units = {3: 12, 4: 6, 5: 4}[q]
+    ring = jt.PottsRing(q, -1.0, 1.0, 1.0, energies)
+    found = jt.potts.coherence(ring, 3.5, units)
+    values = scipy.linalg.eigvals(tilted(ring, 3.5, units, 0.0))
+    values = values[np.argsort(-values.real)][1:]
+    slowest = values[0]
+    assert found.attrs["status"] == "ok"
+    assert abs(float(found.phase_diffusion) + slowest.real) < 1e-8
+    assert abs(float(found.quality_factor) - abs(slowest.imag / slowest.real)) < 1e-8
+    if energies is None:
+        for real, imag in zip(found.eigenvalue_real.values, found.eigenvalue_imag.values, strict=True):
+            assert np.min(abs(values - complex(real, imag))) < 1e-8
+
+
+def test_coherence_grows_with_the_number_of_units():
+    """In the synchronised phase phase diffusion falls like 1/N, so the quality factor doubles."""
+    ring = jt.PottsRing(3, -1.0, 1.0, 1.0)
+    small, large = (jt.potts.coherence(ring, 3.5, units) for units in (20, 40))
+    # Both eigenvalues are those of a shift-and-invert Arnoldi method, to its four printed digits.
+    assert abs(complex(small.eigenvalue_real[0], abs(small.eigenvalue_imag[0])) - (-1.6377 + 3.4792j)) < 1e-4
+    assert abs(complex(large.eigenvalue_real[0], abs(large.eigenvalue_imag[0])) - (-1.0364 + 3.7315j)) < 1e-4
+    assert large.quality_factor > 1.5 * small.quality_factor

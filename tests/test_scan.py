@@ -1,0 +1,246 @@
+"""`jt.scan` in memory: what it returns, what it refuses, and how often it compiles."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray
+
+import jaxthermo as jt
+from jaxthermo.scans import STATUS, Outcome, with_units
+from jaxthermo.scans.axes import axes_for
+from jaxthermo.scans.layout import Layout, grouped, layout_for
+from jaxthermo.scans.memory import bytes_per_lane
+from jaxthermo.scans.traced import trace
+
+OK, NOT_FINITE, MAX_STEPS, NOT_CONVERGED, INVALID = range(5)
+
+
+def work(beta, force):
+    """The exact work current of the uniform state: cheap, and known."""
+    return jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta)
+
+
+BETAS, FORCES = np.linspace(0.1, 3.0, 7), np.linspace(0.0, 2.0, 5)
+
+
+def test_a_product_is_the_loop_over_its_lanes():
+    """To 1e-15: the same operations, vectorised."""
+    data = jt.scan(work, {"beta": BETAS, "force": FORCES}, chunk=4)
+    exact = 2 * 0.1 * FORCES * np.sinh(BETAS[:, None] * FORCES / 2)
+    np.testing.assert_allclose(data.value, exact, rtol=1e-14)
+    loop = [[float(work(jnp.asarray(b), jnp.asarray(f))) for f in FORCES] for b in BETAS]
+    np.testing.assert_allclose(data.value, loop, rtol=1e-15)
+    assert data.value.dims == ("beta", "force")
+    np.testing.assert_array_equal(data.beta, BETAS)
+    np.testing.assert_array_equal(data.force, FORCES)
+
+
+def test_everything_is_labelled():
+    data = jt.scan(with_units(work, value="energy/time", force="energy"), {"beta": BETAS, "force": FORCES})
+    assert all(data[name].attrs["units"] and data[name].attrs["long_name"] for name in data.variables)
+    assert (data.value.attrs["units"], data.beta.attrs["units"]) == ("energy/time", "1/energy")
+    assert data.status.attrs["flag_meanings"].split() == [word.replace(" ", "_") for word in STATUS]
+    assert data.status.attrs["flag_values"] == list(range(5))
+    assert {"jaxthermo_version", "git_commit", "device_kind", "parameters"} <= set(data.attrs)
+    assert (data.status == OK).all()
+
+
+def test_units_of_an_axis_may_come_with_it():
+    axis = xarray.DataArray(BETAS, dims="beta", attrs={"units": "mol/kJ"})
+    assert jt.scan(lambda beta: beta, {"beta": axis}).beta.attrs["units"] == "mol/kJ"
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 7, 1000, None])
+def test_axes_that_run_together(chunk):
+    rng = np.random.default_rng(0)
+    beta, force = rng.uniform(0.1, 3.0, 13), rng.uniform(0.0, 2.0, 13)
+    data = jt.scan(work, {("beta", "force"): (beta, force)}, chunk=chunk)
+    assert data.value.dims == ("beta_force",)
+    np.testing.assert_array_equal(data.beta, beta)
+    np.testing.assert_allclose(data.value, 2 * 0.1 * force * np.sinh(beta * force / 2), rtol=1e-14)
+
+
+def test_a_function_is_traced_and_compiled_once(caplog):
+    traces = []
+
+    def counted(beta, force):
+        traces.append(1)
+        return work(beta, force)
+
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        jt.scan(counted, {"beta": BETAS, "force": FORCES}, chunk=3)
+    assert len(traces) == 1
+    assert sum("Finished XLA compilation" in r.message and "many" in r.message for r in caplog.records) == 1
+
+
+def test_trees_become_variables():
+    def function(a):
+        return {"low": {"x": a, "y": jnp.stack([a, 2 * a])}, "n": jnp.asarray(3), "on": a > 0.5}
+
+    data = jt.scan(function, {"a": [0.0, 1.0]})
+    assert set(data.data_vars) == {"status", "low_x", "low_y", "n", "on"}
+    np.testing.assert_array_equal(data.low_y, [[0, 0], [1, 2]])
+    assert data.on.dtype == bool and data.n.dtype.kind == "i"
+
+
+def test_the_status_of_every_lane():
+    """One lane of each kind, and the others as if they were alone."""
+
+    def function(a):
+        return {"y": jnp.sqrt(a), "status": jnp.where(a == 2.0, 1, 0), "converged": a != 3.0, "steps": a.astype(int)}
+
+    data = jt.scan(function, {"a": [1.0, -1.0, 2.0, 3.0, 4.0]})
+    assert data.status.values.tolist() == [OK, NOT_FINITE, MAX_STEPS, NOT_CONVERGED, OK]
+    np.testing.assert_array_equal(data.y[[0, 4]], [1.0, 2.0])
+    np.testing.assert_array_equal(data.steps, [1, -1, 2, 3, 4])
+
+
+def test_the_checks_of_the_library_say_which_input_is_invalid():
+    """They pass over traced values, so the scan looks at what they would have refused."""
+    data = jt.scan(lambda coupling: jt.potts.fold(jt.PottsRing(3, coupling, 1.0)), {"coupling": [-1.0, 0.5]})
+    assert data.status.values.tolist() == [OK, INVALID]
+    np.testing.assert_allclose(data.beta[0], jt.potts.fold_beta(jt.PottsRing(3, -1.0, 1.0)), rtol=1e-12)
+
+
+def test_a_result_may_bring_its_own_outcome():
+    class Own(dict):
+        outcome = Outcome(jnp.asarray(NOT_CONVERGED), jnp.asarray(7))
+
+    jax.tree_util.register_pytree_node(
+        Own, lambda o: (list(o.values()), tuple(o)), lambda k, v: Own(zip(k, v, strict=True))
+    )
+    data = jt.scan(lambda a: Own(y=a), {"a": [1.0, 2.0]})
+    assert (data.status == NOT_CONVERGED).all() and (data.steps == 7).all()
+
+
+class TestRefusals:
+    """Each is one ValueError that names what is wrong, before any computation."""
+
+    @pytest.mark.parametrize(
+        ("axes", "words"),
+        [
+            ({}, "`axes` must be a dictionary"),
+            ([1.0], "`axes` must be a dictionary"),
+            ({"beta": []}, "axis `beta` must be one-dimensional and not empty"),
+            ({"beta": 1.0}, "axis `beta` must be one-dimensional"),
+            ({"beta": [[1.0]]}, "axis `beta` must be one-dimensional"),
+            ({"beta": [1.0, np.nan], "force": [1.0]}, "axis `beta` must be finite, but has nan"),
+            ({"beta": ["a"], "force": [1.0]}, "axis `beta` must be an array of numbers"),
+            ({"beta": [1.0]}, "gives no \\['force'\\]"),
+            ({"beta": [1.0], "force": [1.0], "q": [3]}, "but names \\['q'\\]"),
+            ({("beta", "force"): ([1.0], [1.0, 2.0])}, "must have one length, but beta, force have \\[1, 2\\]"),
+            ({("beta", "force"): ([1.0],)}, "must have 2 arrays"),
+            ({"status": [1.0]}, "other than status"),
+            ({3: [1.0]}, "tuples of names"),
+        ],
+    )
+    def test_axes(self, axes, words):
+        with pytest.raises(ValueError, match=words):
+            jt.scan(work, axes)
+
+    @pytest.mark.parametrize(
+        ("function", "words"),
+        [
+            (3, "`function` must be callable"),
+            (lambda a: a if a > 0 else -a, "must not look at the values"),
+            (lambda a: np.sin(np.asarray(a)), "must not look at the values"),
+            (lambda a: float(a), "must not look at the values"),
+            (lambda a: xarray.DataArray(1.0), "`value` is of type DataArray"),
+            (lambda a: "word", "`value` is of type str"),
+            (lambda a: None, "must return arrays or numbers"),
+            (lambda a: {"a": a}, "names other than those of the axes"),
+            (lambda a: {"steps": jnp.stack([a, a])}, "`steps` must be one number"),
+            (lambda a: jax.pure_callback(np.sin, a, a), "what jax can vmap"),
+            (lambda a: jt.potts.evolve(jt.PottsRing(3, -1.0, 1.0), a, None, [0.0, 1.0]), "must not look at the values"),
+        ],
+    )
+    def test_functions(self, function, words):
+        with pytest.raises(ValueError, match=words):
+            jt.scan(function, {"a": [1.0, 2.0]})
+
+    @pytest.mark.parametrize(
+        "settings", [{"chunk": 0}, {"chunk": 1.5}, {"devices": []}, {"devices": "cpu"}, {"store": 3}, {"resume": 1}]
+    )
+    def test_settings(self, settings):
+        with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be"):
+            jt.scan(lambda a: a, {"a": [1.0]}, **settings)
+
+
+def lanes_of(layout):
+    return np.concatenate([np.ravel_multi_index(layout.lanes(k), layout.shape) for k in range(layout.chunks)])
+
+
+@pytest.mark.parametrize(("shape", "chunk"), [((7,), 3), ((20, 7), 100), ((5, 6, 7), 11), ((3, 1), 1), ((1000, 3), 7)])
+def test_every_lane_is_in_one_chunk(shape, chunk):
+    names = "abc"[: len(shape)]
+    axes = axes_for(lambda **axes: 0.0, {name: np.arange(n) for name, n in zip(names, shape, strict=True)})
+    layout = layout_for(axes, chunk)
+    assert layout.width <= chunk
+    np.testing.assert_array_equal(np.sort(lanes_of(layout)), np.arange(np.prod(shape)))
+
+
+def slowest(layout, steps):
+    return layout.width * sum(steps[layout.lanes(k)].max() for k in range(layout.chunks))
+
+
+def test_lanes_of_like_cost_run_together():
+    """Steps of a product depend on its second axis, those of lanes run together on both: what is waited for is less."""
+    a, b = np.arange(40.0), np.arange(30.0)
+    steps = np.broadcast_to(10 + b**2, (40, 30))
+    axes = axes_for(lambda a, b: a, {"a": a, "b": b})
+    plain = layout_for(axes, 30)
+    chosen = grouped(axes, plain, lambda index: steps[index])
+    assert chosen.box[1] < plain.box[1]
+    assert slowest(chosen, steps) < 0.6 * slowest(plain, steps)
+
+    rng = np.random.default_rng(1)
+    a, b = rng.uniform(0, 1, 600), rng.uniform(0, 1, 600)
+    steps = 10 + 1000 * a * b
+    axes = axes_for(lambda a, b: a, {("a", "b"): (a, b)})
+    plain = layout_for(axes, 30)
+    chosen = grouped(axes, plain, lambda index: steps[index])
+    np.testing.assert_array_equal(np.sort(lanes_of(chosen)), np.arange(600))
+    assert slowest(chosen, steps) < 0.7 * slowest(plain, steps)
+    assert grouped(axes, plain, lambda index: np.ones(len(index[0]))) is plain
+
+
+def test_grouped_lanes_come_back_in_their_order(monkeypatch):
+    monkeypatch.setattr("jaxthermo.scans.run.TRIAL_FROM", 16)
+    rng = np.random.default_rng(2)
+    a, b = rng.uniform(1, 5, 200), rng.uniform(1, 5, 200)
+
+    def slow(a, b):
+        n = (a**3).astype(int)
+        return {"y": jax.lax.fori_loop(0, n, lambda i, y: y + b, jnp.zeros(())), "steps": n}
+
+    data = jt.scan(slow, {("a", "b"): (a, b)}, chunk=8)
+    np.testing.assert_allclose(data.y, (a**3).astype(int) * b, rtol=1e-12)
+    np.testing.assert_array_equal(data.a, a)
+
+
+def test_memory_of_a_lane_counts_what_is_alive():
+    """Two arrays of 1000 numbers are alive at once, of which nothing is left but their sum."""
+    traced = trace(lambda a: jnp.sum(jnp.full(1000, a) * jnp.arange(1000.0)), ("a",))
+    assert 16_000 <= bytes_per_lane(traced.program) <= 40_000
+
+
+def test_a_layout_is_what_the_store_says():
+    layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)))
+    assert (layout.counts, layout.chunks) == ((3, 2), 6)
+    assert layout.region(5) == (slice(4, 5), slice(3, 4))
+
+
+def test_progress_is_for_terminals(monkeypatch, capsys):
+    """Rate, time left and sick lanes on a terminal; not a word elsewhere."""
+
+    def function(a):
+        return jnp.where(a == 1.0, jnp.nan, a)
+
+    jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
+    shown = capsys.readouterr()
+    assert shown.out == "" and "8/8" in shown.err and "/s" in shown.err and "1 not finite" in shown.err
