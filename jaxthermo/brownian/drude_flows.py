@@ -1,7 +1,9 @@
-"""Exact flows of the two halves of the hierarchy of a `DrudeBath`, on real Fourier coefficients in y.
+"""What the split flows do to the hierarchy of a `DrudeBath`, on real Fourier coefficients in y.
 
-A: free motion q' = p/m and what it does to the force, both at fixed p.
-B: everything local in (q, y): the Moyal phase, which all members share, and for each y a matrix that mixes them.
+A: free motion with friction at fixed chi as for the Ohmic bath, between two halves of chi' = (gamma/m)(p - chi) at
+fixed p - chi.
+B: everything local in (q, y): the Moyal phase and diffusion, which all members share, and for each y a matrix that
+mixes them.
 """
 
 from collections.abc import Callable
@@ -11,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import backward, forward, phase, turn
-from jaxthermo.brownian.hierarchy import Members, Workspace, members_of, reined, weighted
-from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.grid import phase, turn
+from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of, weighted
+from jaxthermo.brownian.spectrum import Noise, Spectrum, twisted
 from jaxthermo.solve.exponential import expm
 
 Matrices = Float[Array, "... n n"]
@@ -29,23 +31,49 @@ def lowering(members: Members) -> np.ndarray:
     return lower
 
 
+def noise_at(work: Workspace, temperature: Any) -> Noise:
+    """chi = sum_k jitter_k (a_k + a_k^+) diagonalised: that of b_0 alone, a constant, turned to the direction of jitter.
+
+    A rotation of the b_k keeps the level, so it is exact in the truncated hierarchy, and smooth where eigenvalues
+    coincide.
+    """
+    oscillator = work.oscillator
+    bath: Any = oscillator.bath
+    lower = lowering(members_of(oscillator))
+    values, basis = np.linalg.eigh(lower[0] + lower[0].T)
+    first, others = bath.width(temperature, oscillator.hbar), bath.shares(temperature, oscillator.hbar)
+    turned, length = jnp.asarray(basis), first
+    if bath.poles:
+        across = jnp.sqrt(jnp.sum(others**2))
+        hops = np.stack([up.T @ lower[0] - lower[0].T @ up for up in lower[1:]])
+        turned = expm(jnp.tensordot(jnp.arctan2(across, first) * others / across, jnp.asarray(hops), axes=1)) @ turned
+        length = jnp.hypot(first, across)
+    return Noise(bath.strength * length * jnp.asarray(values), turned)
+
+
 def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
-    """Generators of B but for the phase: the one at y = 0, and the twisted ones at each y > 0."""
-    members = members_of(work.oscillator)
-    terms = work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar)
+    """Generators of B but for phase and diffusion: the one at y = 0, and the twisted ones at each y > 0."""
+    oscillator = work.oscillator
+    members = members_of(oscillator)
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     lower = lowering(members)
+    up = jnp.asarray(lower[0].T)
     decay = jnp.diag(jnp.asarray(members.indices, dtype=float) @ terms.decay)
-    feed = jnp.asarray(lower[0].T) @ jnp.tensordot(terms.feed, jnp.asarray(lower), axes=1)
-    rest = -decay - feed
-    hops = jnp.tensordot(terms.force, jnp.asarray(lower - np.swapaxes(lower, 1, 2)), axes=1)
-    return rest, rest + jnp.asarray(work.grid.y[1:])[:, None, None] * hops
+    drag = terms.drag / oscillator.mass * terms.jitter
+    down = jnp.tensordot(drag - terms.feed, jnp.asarray(lower), axes=1)
+    both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
+    cross = terms.cross * jnp.asarray(work.grid.y[1:])[:, None, None]
+    # Two levels up is a change of sign in the twisted members.
+    return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
 
 
 def local_map(work: Workspace, duration: Any, temperature: Any, x: Any) -> Callable[[Spectrum], Spectrum]:
     """Exact flow of B at frozen temperature and field."""
     side = work.grid.p_side
     at_zero, elsewhere = mixing(work, temperature)
-    still, step = expm(duration * at_zero), expm(duration * elsewhere)
+    diffusion = work.oscillator.bath.friction() * temperature
+    damping = jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)[:, None, None]
+    still, step = expm(duration * at_zero), damping * expm(duration * elsewhere)
     cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
 
     def flow(spectrum: Spectrum) -> Spectrum:
@@ -56,21 +84,17 @@ def local_map(work: Workspace, duration: Any, temperature: Any, x: Any) -> Calla
     return flow
 
 
-def transport_flow(spectrum: Spectrum, work: Workspace, duration: Any, temperature: Any) -> Spectrum:
-    """Exact flow of A: a shift in q, and a shift of the force, which is a finite series in a_0^+."""
-    grid, oscillator = work.grid, work.oscillator
-    members, side = members_of(oscillator), grid.q_side
-    waves = jnp.matmul(from_spectrum(spectrum, work), forward(grid.dq, grid.q, grid.k).T)
-    angle = jnp.asarray(grid.p)[:, None, None] * (-duration / oscillator.mass * grid.k[1:])
-    re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], *phase(angle))
-    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), backward(grid.dq, grid.q, grid.k).T)
+def kicked(V: Field, work: Workspace, duration: Any, temperature: Any) -> Field:
+    """exp[t drag (p/m) a_0^+], a finite series."""
+    oscillator = work.oscillator
+    members = members_of(oscillator)
     drag = oscillator.bath.terms(0.0, temperature, oscillator.hbar).drag
-    kick = (-duration * drag / oscillator.mass) * jnp.asarray(reined(grid))[:, None, None]
+    kick = (duration * drag / oscillator.mass) * jnp.asarray(work.grid.p)[:, None, None]
     term = V
     for power in range(1, int(members.level.max()) + 1):
         term = kick / power * weighted(term, members.below[0], np.sqrt(members.indices[:, 0]))
         V = V + term
-    return to_spectrum(V, work)
+    return V
 
 
 def rewriting(work: Workspace, old: Any, new: Any) -> Matrices:

@@ -50,7 +50,7 @@ class State(eqx.Module):
     @property
     def wigner(self) -> Float[Array, "q p"]:
         """The Wigner function (classically the phase-space density) W_0(q, p) of one state."""
-        return wigner(self.V, self.work).T
+        return wigner(self.V, self.work, 1.0 / self.beta).T
 
     @property
     def status(self) -> Any:
@@ -124,7 +124,7 @@ def _solve(oscillator: Oscillator, beta: Array, x: Array, grid: PhaseGrid) -> St
     work = workspace(oscillator, grid)
     V = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return State(V, work, beta, x, observe(V, work), residual)
+    return State(V, work, beta, x, observe(V, work, 1.0 / beta), residual)
 
 
 def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:

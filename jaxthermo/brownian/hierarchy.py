@@ -95,8 +95,8 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     indices = members.indices
     side, mass = grid.p_side, oscillator.mass
     p = jnp.asarray(grid.p)[:, None, None]
-    lowered = [_weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
-    raised = [_weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
+    lowered = [weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
+    raised = [weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
 
     def summed(coefficients: Array, parts: list[Array]) -> Array:
         total = jnp.zeros_like(V)
@@ -126,10 +126,10 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     if not isinstance(bath, DrudeBath):
         return change
     fed = terms.drag * velocity - summed(terms.feed + terms.stretch, lowered) - summed(terms.stretch, raised)
-    return change + _weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
+    return change + weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
 
 
-def _weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
+def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
     """weight_n field_{neighbour(n)}, where a neighbour outside the hierarchy counts as zero."""
     inside = neighbour < field.shape[1]
     return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[:, None]

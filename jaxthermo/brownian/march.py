@@ -57,7 +57,7 @@ def march(
         return y, measure(from_spectrum(y.V, work), y.totals, t1)
 
     def measure(V: Field, totals: Array, t: Any) -> Any:
-        return observe(V, work, t), totals, V if keep_states else None
+        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), totals, V if keep_states else None
 
     begin = start(to_spectrum(V, work))
     end, later = jax.lax.scan(advance, begin, (ts[:-1], ts[1:]))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -11,10 +10,7 @@ from jaxthermo.brownian.bath import OhmicBath, SwitchedBaths
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import Identity, Potential
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
-
-# Largest A^2 T/(m v) at which a `DrudeBath` may be driven.
-SLOWEST = 0.115
+from jaxthermo.checks import require_finite, require_positive, require_scalar
 
 Bath = OhmicBath | DrudeBath | SwitchedBaths
 
@@ -123,28 +119,3 @@ def check_oscillator(oscillator: Any) -> None:
         require_finite("strength", bath.strength)
     if isinstance(oscillator.bath, DrudeBath):
         require_positive("cutoff", oscillator.bath.cutoff)
-
-
-def require_fast_cutoff(oscillator: Oscillator, betas: Any) -> None:
-    """ValueError where the truncated hierarchy of a `DrudeBath` would grow without bound as it is driven.
-
-    Its members have the weight 1/exp(-F^2/2v) and the momentum on its grid has none, so that force and momentum do not
-    turn into each other without growth at large p. The decay of the force outweighs it where A^2 T/(m v) is small:
-    found by propagating noise on grids that reach to 8.5 sqrt(<p^2>).
-    """
-    bath = oscillator.bath
-    if not isinstance(bath, DrudeBath):
-        return
-    slowness = jnp.max(bath_slowness(oscillator, jnp.atleast_1d(jnp.asarray(betas, dtype=float))))
-    if is_known(slowness) and float(slowness) > SLOWEST:
-        factor = float(slowness) / SLOWEST
-        raise ValueError(
-            f"`cutoff` must be at least about {factor * float(bath.cutoff):.2g} for this strength and mass to be driven "
-            f"(A^2 T/(m v) <= {SLOWEST}), but is {float(bath.cutoff):.3g}"
-        )
-
-
-def bath_slowness(oscillator: Oscillator, betas: Float[Array, " betas"]) -> Float[Array, " betas"]:
-    """`DrudeBath.slowness` at each inverse temperature."""
-    bath: Any = oscillator.bath
-    return jax.vmap(lambda beta: bath.slowness(1.0 / beta, oscillator.hbar, oscillator.mass))(betas)

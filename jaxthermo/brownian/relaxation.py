@@ -13,12 +13,12 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.drude_flows import mixing
+from jaxthermo.brownian.drude_flows import mixing, noise_at
 from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum, twisted
-from jaxthermo.brownian.split import Noise, local_map, noise_of, transport_flow
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.split import local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
 STEPS, STEP = 40, 0.05
@@ -30,6 +30,7 @@ KEPT = 1e-10
 def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
+    instant = noise_at(work, temperature) if noise is None else noise
     h = STEP * _crossing_time(work, temperature, x)
     local = local_map(work, 0.5 * h, temperature, x, 0.0)
 
@@ -40,7 +41,7 @@ def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Fie
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
     def relax(V: Field) -> Field:
-        spectrum = _transport_resolvent(to_spectrum(V, work), work, noise, h)
+        spectrum = _transport_resolvent(to_spectrum(V, work), work, instant, h)
         spectrum = _local_resolvent(spectrum, work, h, temperature, x)
         total, _ = jax.lax.fori_loop(0, STEPS, step, (spectrum, spectrum))
         return h * from_spectrum(total, work)
@@ -136,12 +137,10 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     return jnp.concatenate([zero, re, im])
 
 
-def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise | None, h: Any) -> Spectrum:
+def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
     """(1 + h ((p + zeta)/m) d_q)^-1."""
     grid = work.grid
     side = grid.q_side
-    if noise is None:
-        noise = Noise(jnp.zeros(spectrum.shape[1]), jnp.eye(spectrum.shape[1]))
     V = from_spectrum(noise.basis.T @ spectrum, work)
     waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
     velocity = (grid.p[:, None, None] + noise.values[:, None]) / work.oscillator.mass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -10,6 +11,13 @@ from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 
 Spectrum = Float[Array, "w n q"]
+
+
+class Noise(eqx.Module):
+    """The values zeta_j that the truncated hierarchy resolves, and the orthogonal matrix from members to them."""
+
+    values: Float[Array, " n"]
+    basis: Float[Array, "n n"]
 
 
 def to_spectrum(V: Field, work: Workspace) -> Spectrum:

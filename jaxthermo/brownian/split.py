@@ -8,7 +8,6 @@ B: everything local in (q, y): the Moyal phase, diffusion, and the decay of the 
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,19 +19,12 @@ from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.drude_flows import decayed, lowering
 from jaxthermo.brownian.grid import backward, forward, phase, table, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
-from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum, twisted
-
-
-class Noise(eqx.Module):
-    """The values zeta_j that the truncated hierarchy resolves, and the orthogonal matrix from members to them."""
-
-    values: Float[Array, " n"]
-    basis: Float[Array, "n n"]
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 
 
 def noise_of(work: Workspace) -> Noise | None:
     """Diagonalise zeta = sum_k jitter_k (a_k + a_k^+); its shape is a constant, only its scale A sqrt(hbar) is a
-    parameter. None for a bath that leaves the momentum as it is."""
+    parameter. None for a `DrudeBath`, whose shape follows the temperature."""
     oscillator, members = work.oscillator, members_of(work.oscillator)
     bath = oscillator.bath
     if isinstance(bath, DrudeBath):
@@ -120,19 +112,26 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
 def transport_flow(
     spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
 ) -> Spectrum:
-    """Exact flow of A, for every value of zeta that the hierarchy resolves; the temperature is for a `DrudeBath`.
+    """Exact flow of A; for a `DrudeBath` between two halves of what the momentum does to chi, at this temperature."""
+    if noise is not None:
+        return from_momenta(from_spectrum(spectrum, work), work, noise, duration)
+    noise = drude_flows.noise_at(work, temperature)
+    V = drude_flows.kicked(from_spectrum(spectrum, work), work, 0.5 * duration, temperature)
+    V = from_spectrum(from_momenta(V, work, noise, duration), work)
+    return to_spectrum(drude_flows.kicked(V, work, 0.5 * duration, temperature), work)
+
+
+def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
+    """Exact flow of A at fixed zeta, for every value of zeta that the hierarchy resolves.
 
     In (k, p) free motion is a phase, over the time g = (1 - exp(-Gamma t))/Gamma that friction leaves of t; friction
     itself maps y to y exp(-Gamma t), so the transform back to y is taken at the contracted waves. The norm, y = k =
     0, is kept exactly.
     """
-    if noise is None:
-        return drude_flows.transport_flow(spectrum, work, duration, temperature)
     grid, oscillator = work.grid, work.oscillator
     rate = oscillator.bath.friction() / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
-    V = jnp.tensordot(backward(grid.dp, grid.p, grid.y), noise.basis.T @ spectrum, axes=1)
-    waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
+    waves = jnp.matmul(noise.basis.T @ V, forward(grid.dq, grid.q, grid.k).T)
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.

@@ -13,14 +13,13 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
 from jaxthermo.brownian.observables import (
     Moments,
     bath_heat,
-    force_heat,
     friction_heat,
     local_heat,
     low_members,
     moments,
 )
-from jaxthermo.brownian.spectrum import Spectrum, from_spectrum, to_spectrum
-from jaxthermo.brownian.split import Noise, heating_flow, local_flow, noise_of, transport_flow
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum
+from jaxthermo.brownian.split import heating_flow, local_flow, noise_of, transport_flow
 from jaxthermo.protocols.schedule import rate_at, value_at
 
 # Richardson extrapolation over one and two substeps: removes the h^2 term of a symmetric composition.
@@ -50,7 +49,7 @@ class DrivenTerm(diffrax.AbstractTerm):
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
         temperature = 1.0 / beta
-        now = moments(y.V[:, low_members(self.work.oscillator)], self.work, t)
+        now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
         heat = bath_heat(now, self.work, t, temperature)
         totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
         return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), jnp.stack(totals))
@@ -116,7 +115,8 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     """One symmetric step on Fourier coefficients in y.
 
     The integrals grow by what each flow does exactly: the schedules move while the state rests, and the bath's energy
-    comes and goes in B by diffusion and decay, in A by friction; that of a `DrudeBath` in B, by its force.
+    comes and goes in B by diffusion and decay, in A by friction; that of a `DrudeBath` is taken by
+    the trapezoidal rule.
     """
     work, half = terms.work, 0.5 * (t1 - t0)
     beta0, beta_middle, beta1 = (value_at(terms.beta, t) for t in (t0, t0 + half, t1))
@@ -130,13 +130,11 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     settled = local_flow(moved, work, half, *late, last)
     V = heating_flow(settled, work, noise, T_middle, T1)
 
-    before, after = _moments_of(y.V, work, t0), _moments_of(V, work, t1)
+    before, after = _moments_of(y.V, work, T0, t0), _moments_of(V, work, T1, t1)
     if noise is None:
-        # The moments of the force refer to the temperature in whose Hermite functions they are written.
-        ends = [_moments_of(spectrum, work, t0) for spectrum in (warmed, still, moved, settled)]
-        bath = force_heat(*ends[:2], work, half, early[0]) + force_heat(*ends[2:], work, half, late[0])
+        bath = half * (bath_heat(before, work, t0, T0) + bath_heat(after, work, t1, T1))
     else:
-        bath = friction_heat(_moments_of(still, work, t0 + half), work, t1 - t0)
+        bath = friction_heat(_moments_of(still, work, T_middle, t0 + half), work, t1 - t0)
         # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
         bath = bath + local_heat(before, work, half, early[0]) - local_heat(after, work, -half, late[0])
     driven = _schedule_totals(terms, before, t0, t0 + half) + _schedule_totals(terms, after, t0 + half, t1)
@@ -147,8 +145,8 @@ def _frozen(terms: DrivenTerm, t: Any) -> tuple[Array, Array]:
     return 1.0 / value_at(terms.beta, t), value_at(terms.x, t)
 
 
-def _moments_of(spectrum: Spectrum, work: Workspace, t: Any) -> Moments:
-    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, t)
+def _moments_of(spectrum: Spectrum, work: Workspace, temperature: Any, t: Any) -> Moments:
+    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, temperature, t)
 
 
 def _schedule_totals(terms: DrivenTerm, now: Moments, t0: Any, t1: Any) -> Float[Array, "3"]:

@@ -74,13 +74,13 @@ class _Problem(eqx.Module):
         term, noise = DrivenTerm(self.work, self.beta, schedule), noise_of(self.work)
         begin, early = to_spectrum(self.V, self.work), jnp.zeros(())
         if self.jumps:
-            begin, early = _kicked(begin, self.work, kicks[0], (self.x_start, ends[0]))
+            begin, early = _kicked(begin, self.work, self.beta, kicks[0], (self.x_start, ends[0]))
 
         def total(steps: int) -> Array:
             done = passage(term, noise, begin, self.duration, steps)
             late = jnp.zeros(())
             if self.jumps:
-                _, late = _kicked(done.spectrum, self.work, kicks[1], (ends[1], self.x_end))
+                _, late = _kicked(done.spectrum, self.work, self.beta, kicks[1], (ends[1], self.x_end))
             return early - done.totals[0] + late
 
         return total(self.steps), total(2 * self.steps)
@@ -98,18 +98,20 @@ def _bent(shape: Float[Array, " order"], ends: Float[Array, "2"]) -> Float[Array
     return total
 
 
-def _kicked(spectrum: Spectrum, work: Workspace, kick: Any, jump: tuple[Any, Any]) -> tuple[Spectrum, Array]:
+def _kicked(
+    spectrum: Spectrum, work: Workspace, beta: Any, kick: Any, jump: tuple[Any, Any]
+) -> tuple[Spectrum, Array]:
     """The state after an impulse of the field, p -> p + kick X'(q), and the work of it and of the jump in x.
 
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p. Its work is the kinetic
     energy gained; the jump costs -X dx at frozen state.
     """
-    before = moments_of(spectrum, work)
+    before = moments_of(spectrum, work, 1.0 / beta)
     side = work.grid.p_side
     cosine, sine = phase(-kick * work.phase_x)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
     after = jnp.concatenate([spectrum[:1], re, im])
-    gained = moments_of(after, work).U - before.U
+    gained = moments_of(after, work, 1.0 / beta).U - before.U
     return after, gained - before.X * (jump[1] - jump[0])
 
 
