@@ -16,7 +16,7 @@ from jaxthermo.brownian.equilibrium import State, equilibrium
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
@@ -174,6 +174,7 @@ def drive(
     ts = require_times("ts", ts)
     protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
     betas, fields = check_protocol(protocol, ts)
+    require_fast_cutoff(oscillator)
     require_double_for(tolerance, tolerance)
     started_here = state is None
     if state is None:

@@ -10,7 +10,10 @@ from jaxthermo.brownian.bath import OhmicBath, SwitchedBaths
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import Identity, Potential
-from jaxthermo.checks import require_finite, require_positive, require_scalar
+from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+
+# Smallest cutoff, in units of A^2/m, at which an oscillator in a `DrudeBath` may be driven.
+SLOWEST = 2.0
 
 Bath = OhmicBath | DrudeBath | SwitchedBaths
 
@@ -119,3 +122,21 @@ def check_oscillator(oscillator: Any) -> None:
         require_finite("strength", bath.strength)
     if isinstance(oscillator.bath, DrudeBath):
         require_positive("cutoff", oscillator.bath.cutoff)
+
+
+def require_fast_cutoff(oscillator: Oscillator) -> None:
+    """ValueError where the truncated hierarchy of a `DrudeBath` may grow at large momenta as it is driven.
+
+    The friction that moves chi by (A^2/m) p is unbounded in p, and only the cutoff's decay of chi holds it in a hierarchy
+    of finite depth. Found by propagating noise on automatic grids: from w_D = 2 A^2/m on it did not grow for steps up to
+    a fifth of m/sqrt(m T); at A^2/m it grew for steps above a twentieth.
+    """
+    bath = oscillator.bath
+    if not isinstance(bath, DrudeBath):
+        return
+    limit = SLOWEST * bath.friction() / oscillator.mass
+    if is_known(limit, bath.cutoff) and float(bath.cutoff) < float(limit):
+        raise ValueError(
+            f"`cutoff` must be >= {SLOWEST:g} A^2/m = {float(limit):.3g} for the oscillator to be driven, "
+            f"but is {float(bath.cutoff):.3g}; jt.equilibrium takes any"
+        )

@@ -159,7 +159,9 @@ def cost(
         done = passage(term, noise, begin, search.horizon, steps)
         value = final + done.totals[1] - done.totals[2]
         if search.jumps:
-            value = value + _jump(moments_of(done.spectrum, work, 1.0 / ends[0]), ends, (chosen.last_beta, chosen.last_x))
+            value = value + _jump(
+                moments_of(done.spectrum, work, 1.0 / ends[0]), ends, (chosen.last_beta, chosen.last_x)
+            )
         return value, _edge(from_spectrum(done.spectrum, work))
 
     (coarse, edge), (fine, _) = total(search.steps), total(2 * search.steps)

@@ -13,7 +13,7 @@ from jaxthermo.brownian.automatic import grid_for
 from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
-from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.oscillator import check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
@@ -98,9 +98,7 @@ def _bent(shape: Float[Array, " order"], ends: Float[Array, "2"]) -> Float[Array
     return total
 
 
-def _kicked(
-    spectrum: Spectrum, work: Workspace, beta: Any, kick: Any, jump: tuple[Any, Any]
-) -> tuple[Spectrum, Array]:
+def _kicked(spectrum: Spectrum, work: Workspace, beta: Any, kick: Any, jump: tuple[Any, Any]) -> tuple[Spectrum, Array]:
     """The state after an impulse of the field, p -> p + kick X'(q), and the work of it and of the jump in x.
 
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p. Its work is the kinetic
@@ -152,6 +150,7 @@ def optimal_ramp(
     0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
+    require_fast_cutoff(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
