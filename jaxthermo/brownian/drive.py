@@ -159,7 +159,8 @@ def drive(
     Units      k_B = 1; each variable's attrs carry its unit. Heat is counted into the oscillator; negative work is work
                done by it
     Raises     ValueError that names the argument: schedules not finite or beta <= 0 at the times asked for, a state of
-               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a cutoff too slow
+               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a
+               cutoff too slow
     Source     Koyanagi & Tanimura 2024, Sec. III.2
 
     The solver is `SplitStep` with error control (`tolerance`, per step), diffrax.Tsit5 for `SwitchedBaths`; any

@@ -32,7 +32,7 @@ def lowering(members: Members) -> np.ndarray:
 
 
 def noise_at(work: Workspace, temperature: Any) -> Noise:
-    """chi = sum_k jitter_k (a_k + a_k^+) diagonalised: that of b_0 alone, a constant, turned to the direction of jitter.
+    """chi = sum_k jitter_k (a_k + a_k^+) diagonalised: that of b_0 alone, a constant, turned to that of jitter.
 
     A rotation of the b_k keeps the level, so it is exact in the truncated hierarchy, and smooth where eigenvalues
     coincide.

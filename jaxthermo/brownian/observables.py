@@ -139,7 +139,7 @@ def low_members(oscillator: Oscillator) -> np.ndarray:
     above = members_of(oscillator).above
     low = [0, *above[:, 0]]
     if isinstance(oscillator.bath, DrudeBath):
-        low += [above[l, above[k, 0]] for k, l in zip(*np.triu_indices(len(above)), strict=True)]
+        low += [above[j, above[k, 0]] for k, j in zip(*np.triu_indices(len(above)), strict=True)]
     return np.array(low)
 
 

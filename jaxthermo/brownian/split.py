@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from jaxthermo.brownian import drude_flows
 from jaxthermo.brownian.bath import OhmicBath

@@ -19,7 +19,7 @@ class Passage(NamedTuple):
     totals: Float[Array, "4"]
 
 
-def passage(term: DrivenTerm, noise: Noise, start: Spectrum, duration: Any, steps: int) -> Passage:
+def passage(term: DrivenTerm, noise: Noise | None, start: Spectrum, duration: Any, steps: int) -> Passage:
     """`steps` second-order split steps; the reverse pass keeps the state at each and repeats what is between."""
     h = duration / steps
 
