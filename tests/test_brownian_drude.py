@@ -184,11 +184,11 @@ def test_derivative_in_the_cutoff(model):
 
 def test_anharmonic_equilibrium_rests():
     """Driven at constant beta and x for a long time it stays where it is, and the norm does."""
-    model = oscillator(1, potential=QUARTIC)
+    model = oscillator(1, potential=QUARTIC, grid=jt.PhaseGrid(5.6, 0.35, 9.0, 0.45))
     state = jt.equilibrium(model, 1.0, 0.5)
     assert state.status == "ok"
     beta, field = (Wave(jnp.asarray(mean), jnp.zeros(()), jnp.ones(())) for mean in (1.0, 0.5))
-    run = jt.drive(model, beta, field, [0.0, 10.0, 20.0, 30.0], state, tolerance=1e-6)
+    run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tolerance=1e-5)
     assert run.status == "ok"
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     for key in ("X", "q2", "p2"):
@@ -204,7 +204,7 @@ def test_stirling_cycle_against_closed_moments(model):
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     period, periods = float(run.time[-1]), 6
     knots = np.concatenate([np.asarray(run.time)[:-1] + n * period for n in range(periods)] + [[periods * period]])
-    beta, x = (jax.jit(f) for f in (cycle.beta, cycle.x))
+    beta, x = jax.jit(lambda t: cycle.beta(t)), jax.jit(lambda t: cycle.x(t))
     course = Gaussian(1).course(lambda t: float(beta(t)), lambda t: float(x(t)), knots, rtol=1e-8)
     last = slice(-len(run.time), None)
     for key in ("q", "q2", "p2"):
@@ -215,15 +215,15 @@ def test_stirling_cycle_against_closed_moments(model):
 
 
 def test_small_hbar_is_classical():
-    """K = 0 without quantum corrections: the classical state, whatever the cutoff."""
-    model = eqx.tree_at(lambda o: o.hbar, oscillator(0, potential=QUARTIC), jnp.asarray(0.05))
+    """K = 0 without quantum corrections: the classical state, whatever the cutoff. The rest is O(hbar^2)."""
+    model = eqx.tree_at(lambda o: o.hbar, oscillator(0, potential=QUARTIC), jnp.asarray(0.01))
     state = jt.equilibrium(model, 1.0, 0.5)
     classical = exact.classical_equilibrium(np.polynomial.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05]), 1.0, 0.5)
-    np.testing.assert_allclose([state.X, state.q2, state.p2], [classical[k] for k in ("X", "q2", "p2")], atol=1e-3)
+    np.testing.assert_allclose([state.X, state.q2, state.p2], [classical[k] for k in ("X", "q2", "p2")], atol=1e-4)
 
 
 def test_a_cutoff_too_slow_to_be_driven_is_refused():
-    with pytest.raises(ValueError, match=r"`cutoff` must be >= 2 A\^2/m = 2 for the oscillator to be driven"):
-        jt.drive(oscillator(0, cutoff=1.9), 1.0, 0.0, TIMES)
-    with pytest.raises(ValueError, match=r"`cutoff` must be >= 2 A\^2/m = 2"):
-        jt.run_cycle(oscillator(0, cutoff=1.9), jt.StirlingCycle(0.9, 1.1, 0.2, 0.4))
+    with pytest.raises(ValueError, match=r"`cutoff` must be >= 4 A\^2/m = 4 for the oscillator to be driven"):
+        jt.drive(oscillator(0, cutoff=3.9), 1.0, 0.0, TIMES)
+    with pytest.raises(ValueError, match=r"`cutoff` must be >= 4 A\^2/m = 4"):
+        jt.run_cycle(oscillator(0, cutoff=3.9), jt.StirlingCycle(0.9, 1.1, 0.2, 0.4))

@@ -12,7 +12,7 @@ from jaxthermo.brownian.potential import Identity, Potential
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 
 # Smallest cutoff, in units of A^2/m, at which an oscillator in a `DrudeBath` may be driven.
-SLOWEST = 2.0
+SLOWEST = 4.0
 
 Bath = OhmicBath | DrudeBath | SwitchedBaths
 
@@ -127,8 +127,8 @@ def require_fast_cutoff(oscillator: Oscillator) -> None:
     """ValueError where the truncated hierarchy of a `DrudeBath` may grow at large momenta as it is driven.
 
     The friction that moves chi by (A^2/m) p is unbounded in p, and only the cutoff's decay of chi holds it in a
-    hierarchy of finite depth. Found by propagating noise on grids of 8.5 widths with m = hbar = 1: from w_D = 2 A^2/m
-    on it did not grow with steps of 0.1 and 0.2; at A^2/m it grew with steps of 0.1.
+    hierarchy of finite depth. Found by propagating noise with m = hbar = 1, in a parabola and in a quartic: from w_D =
+    4 A^2/m on it did not grow, on grids of 8.5 and of 11 widths; at 2 A^2/m it did in the quartic and on the wide grid.
     """
     bath = oscillator.bath
     if not isinstance(bath, DrudeBath):
