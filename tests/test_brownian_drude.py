@@ -199,7 +199,7 @@ def test_anharmonic_equilibrium_rests():
 def test_stirling_cycle_against_closed_moments(model):
     """The stationary cycle, by an independent solution of the moment equations over several periods."""
     cycle = jt.StirlingCycle(beta_hot=0.9, beta_cold=1.1, x_start=0.2, x_end=0.4)
-    run = jt.run_cycle(model, cycle, tol=1e-7, points=2, steps=8)
+    run = jt.run_cycle(model, cycle, tol=1e-7, points=2, steps=32)
     assert run.status == "ok" and run.residual < 1e-7
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     period, periods = float(run.time[-1]), 6
@@ -210,13 +210,16 @@ def test_stirling_cycle_against_closed_moments(model):
     for key in ("q", "q2", "p2"):
         np.testing.assert_allclose(run[key], course[key][last], atol=2e-4, err_msg=key)
     heat = course["bath_heat"][last]
-    np.testing.assert_allclose(run.bath_heat[-1], heat[-1] - heat[0], atol=2e-4)
-    np.testing.assert_allclose(run.work, -run.bath_heat[-1], atol=2e-4)
+    np.testing.assert_allclose([run.work, -run.heat], heat[0] - heat[-1], atol=2e-4)
+    # The currents are summed by the trapezoidal rule of a step that is not short against 1/w_D.
+    np.testing.assert_allclose(run.bath_heat[-1], heat[-1] - heat[0], atol=2e-3)
 
 
 def test_small_hbar_is_classical():
     """K = 0 without quantum corrections: the classical state, whatever the cutoff. The rest is O(hbar^2)."""
-    model = eqx.tree_at(lambda o: o.hbar, oscillator(0, potential=QUARTIC), jnp.asarray(0.01))
+    model = eqx.tree_at(
+        lambda o: o.hbar, oscillator(0, potential=QUARTIC, grid=jt.PhaseGrid(5.6, 0.3, 8.4, 0.45)), jnp.asarray(0.01)
+    )
     state = jt.equilibrium(model, 1.0, 0.5)
     classical = exact.classical_equilibrium(np.polynomial.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05]), 1.0, 0.5)
     np.testing.assert_allclose([state.X, state.q2, state.p2], [classical[k] for k in ("X", "q2", "p2")], atol=1e-4)
