@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.grid import backward, forward
 from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of
-from jaxthermo.brownian.split import Spectrum
+from jaxthermo.brownian.spectrum import Spectrum
 
 
 def vector_field(P: Spectrum, work: Workspace, temperature: Any, x: Any) -> Spectrum:

@@ -31,7 +31,8 @@ from jaxthermo.brownian.drive import Protocol, course
 from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.split import Spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, strang
 from jaxthermo.protocols.stirling import StirlingCycle
 

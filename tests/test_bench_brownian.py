@@ -35,7 +35,7 @@ def test_the_published_members_hold_the_same_state(start):
     """Both forms give W_0; only rounding separates them."""
     P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
     W = backward(GRID.dp, GRID.p, GRID.y) @ P[:, 0]
-    np.testing.assert_allclose(W, wigner(start.V, start.work), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(W, wigner(start.V, start.work, TEMPERATURE), rtol=0, atol=1e-14)
     np.testing.assert_allclose(jnp.sum(GRID.q * published.position_density(P)) * GRID.dq, start.X, atol=1e-13)
 
 
@@ -58,7 +58,7 @@ def test_both_hierarchies_move_alike(start, work):
     Q = _rk4(lambda P: published.vector_field(P, work, TEMPERATURE, FIELD), P, dt, steps)
     X = float(jnp.sum(GRID.q * published.position_density(Q)) * GRID.dq)
     assert abs(X - float(start.X)) > 1e-2
-    assert float(observe(V, mine).X) == pytest.approx(X, abs=1e-7)
+    assert float(observe(V, mine, TEMPERATURE).X) == pytest.approx(X, abs=1e-7)
 
 
 def test_the_published_field_keeps_the_norm(work):

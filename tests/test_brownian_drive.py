@@ -243,7 +243,7 @@ def test_two_baths_hand_over():
 
 def test_the_terms_of_the_vector_field_are_measured(model, state):
     """A stationary state measured twice: the state's own numbers are those of `observe`."""
-    measured = observe(state.V, state.work)
+    measured = observe(state.V, state.work, 1.0 / state.beta)
     np.testing.assert_allclose(measured.U, state.U, rtol=1e-12)
     np.testing.assert_allclose(np.sum(state.wigner) * GRID.dq * GRID.dp, state.norm, rtol=1e-12)
     q2 = np.sum(np.asarray(state.wigner) * GRID.q[:, None] ** 2) * GRID.dq * GRID.dp

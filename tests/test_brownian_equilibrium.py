@@ -1,5 +1,7 @@
 """Equilibrium states beyond the harmonic oscillator: quadrature, canonical limits, another basis, derivatives."""
 
+import importlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,6 @@ import oscillator_exact as exact
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.brownian import relaxation
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 BETA, X = 1.0, 0.5
@@ -127,12 +128,10 @@ def test_the_frame_is_a_change_of_variables():
 
 
 def test_a_search_that_fails_says_so(monkeypatch):
-    """The truncated hierarchy of this Drude bath is unstable on so wide a grid: no state, and no silence about it."""
-    # It fails with the full search as well, which takes twenty times as long.
-    monkeypatch.setattr(relaxation, "EXPLICIT_STEPS", 32)
-    bath = jt.DrudeBath(1.0, 2.0, 0, 1)
-    grid = jt.PhaseGrid(8.5, 0.6, 10.5, 0.7)
-    oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), bath, grid=grid)
-    state = jt.equilibrium(oscillator, 1.0, 0.0)
-    exact_moments = abs(float(state.q2) - 1.0) < 1e-6 and abs(float(state.p2) - 1.0) < 1e-6
-    assert (state.status == "ok") == exact_moments
+    """Cut off after two iterations: no state, and no silence about it."""
+    module = importlib.import_module("jaxthermo.brownian.equilibrium")
+    monkeypatch.setattr(module, "RESTART", 2)
+    monkeypatch.setattr(module, "MAX_RESTARTS", 1)
+    grid = jt.PhaseGrid(8.0, 0.6, 8.0, 0.7)
+    state = jt.equilibrium(jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, 1, 1, grid), 1.0, 0.0)
+    assert state.status == "not converged" and state.residual > 1e-6

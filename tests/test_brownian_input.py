@@ -32,7 +32,7 @@ CONSTRUCTION = {
     "scheme": (lambda: jt.quantum_oscillator(QUARTIC, 1.0, 1, 1, scheme="taylor"), "`scheme` must be one of"),
     "strength": (lambda: jt.OhmicBath([1.0, 2.0]), "`strength` must be a scalar"),
     "strength text": (lambda: jt.OhmicBath("strong"), "`strength` must be a number"),
-    "drude depth": (lambda: jt.DrudeBath(1.0, 2.0, 0, 0), "`depth` must be >= 1"),
+    "drude depth": (lambda: jt.DrudeBath(1.0, 2.0, 0, 1), "`depth` must be >= 2"),
     "mass": (lambda: jt.classical_oscillator(QUARTIC, 1.0, mass=[1.0, 2.0]), "`mass` must be a scalar"),
     "no coefficients": (lambda: jt.Polynomial([]), "`coefficients` must be one-dimensional and not empty"),
     "square coefficients": (lambda: jt.Polynomial(np.eye(2)), "`coefficients` must be one-dimensional"),
@@ -71,7 +71,7 @@ EQUILIBRIUM = {
     "hbar": (kramers(hbar=0.0), 1.0, 0.5, "`hbar` must be > 0"),
     "strength": (kramers(strength=np.nan), 1.0, 0.5, "`strength` must be finite"),
     "cutoff": (
-        jt.quantum_oscillator(QUARTIC, jt.DrudeBath(1.0, -2.0, 1, 1), grid=GRID),
+        jt.quantum_oscillator(QUARTIC, jt.DrudeBath(1.0, -2.0, 1, 2), grid=GRID),
         1.0,
         0.5,
         "`cutoff` must be > 0",

@@ -1,11 +1,11 @@
 """The Brownian oscillator: Kramers and hierarchical Wigner equations, driven in temperature and field."""
 
-from jaxthermo.brownian.bath import DrudeBath as DrudeBath
 from jaxthermo.brownian.bath import OhmicBath as OhmicBath
 from jaxthermo.brownian.bath import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian.cycle import run_cycle as run_cycle
 from jaxthermo.brownian.cycle import stationary_turn as stationary_turn
 from jaxthermo.brownian.drive import drive as drive
+from jaxthermo.brownian.drude import DrudeBath as DrudeBath
 from jaxthermo.brownian.equilibrium import State as State
 from jaxthermo.brownian.equilibrium import equilibrium as equilibrium
 from jaxthermo.brownian.grid import PhaseGrid as PhaseGrid

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from scipy.linalg import solve_continuous_lyapunov
 
 from jaxthermo.brownian.bath import SwitchedBaths, expansion
+from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.checks import is_known
@@ -127,7 +129,7 @@ def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) 
 
     Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2
                eta w^2/N], <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2
-               gamma hbar eta/xi
+               gamma hbar eta/xi; for a `DrudeBath` see `_drude_variances`
     """
     bath, hbar, mass = oscillator.bath, float(oscillator.hbar), float(oscillator.mass)
     xi, eta = expansion(bath.scheme, bath.poles)
@@ -141,4 +143,22 @@ def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) 
         return float(position), float(1.0 + np.sum(2.0 * eta * driven + width * (2.0 * driven - 1.0)))
 
     damped, free = variances(float(bath.friction()) / mass), variances(0.0)
+    if isinstance(bath, DrudeBath):
+        damped = _drude_variances(oscillator, squared_frequency, beta)
     return damped[0] / free[0], damped[1] / free[1]
+
+
+def _drude_variances(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
+    """<q^2> m w^2/T and <(p - chi)^2>/(m T) of the harmonic oscillator in a `DrudeBath`, which see."""
+    bath: Any = oscillator.bath
+    mass, hbar, friction, cutoff = (float(a) for a in (oscillator.mass, oscillator.hbar, bath.friction(), bath.cutoff))
+    xi, eta = expansion(bath.scheme, bath.poles)
+    nu, zetas = xi / (beta * hbar), 3 + np.arange(bath.poles)
+    drift = np.diag([0.0, -friction / mass, friction / mass - cutoff, *-nu])
+    drift[0, 1] = drift[0, 2] = 1.0 / mass
+    drift[1, 0], drift[1, 2] = -mass * squared_frequency, -friction / mass
+    drift[2, 1], drift[2, zetas] = friction / mass, cutoff
+    noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
+    noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    spread = solve_continuous_lyapunov(drift, -noise)
+    return float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass

@@ -24,16 +24,18 @@ class BathTerms(eqx.Module):
                V_{n-e_k} dV/dt = ... - sum_k decay_k n_k V + d_p [friction (p + zeta)/m + push] V + diffusion d_p^2 V
                + spring q d_p V
                        - heating sum_k (a_k^+ + jitter_k d_p) (a_k - jitter_k d_p) V
-                       - sum_k [upward_k d_p a_k + (downward_k d_p + drag_k (p + zeta)/m) a_k^+] V
-               with push = sum_k push_k (a_k + a_k^+)
+                       + a_0^+ [drag (p + zeta)/m + cross d_p - sum_k feed_k a_k - sum_k stretch_k (a_k + a_k^+)] V
+               with push = sum_k push_k (a_k + a_k^+); sum_k force_k (a_k + a_k^+) is the force of a bath with memory
     """
 
     decay: Float[Array, " modes"]
     jitter: Float[Array, " modes"]
     push: Float[Array, " modes"]
-    upward: Float[Array, " modes"]
-    downward: Float[Array, " modes"]
-    drag: Float[Array, " modes"]
+    force: Float[Array, " modes"]
+    feed: Float[Array, " modes"]
+    stretch: Float[Array, " modes"]
+    drag: Float[Array, ""]
+    cross: Float[Array, ""]
     friction: Float[Array, ""]
     diffusion: Float[Array, ""]
     spring: Float[Array, ""]
@@ -67,9 +69,9 @@ class OhmicBath(eqx.Module):
         self, strength: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade", thermostat: Any = "published"
     ):
         self.strength = require_scalar("strength", strength)
-        self.poles, self.depth = _order("poles", poles), _order("depth", depth)
-        self.scheme = _one_of("scheme", scheme, SCHEMES)
-        self.thermostat = _one_of("thermostat", thermostat, THERMOSTATS)
+        self.poles, self.depth = order_of("poles", poles), order_of("depth", depth)
+        self.scheme = one_of("scheme", scheme, SCHEMES)
+        self.thermostat = one_of("thermostat", thermostat, THERMOSTATS)
         _require_depth(self.poles, self.depth)
 
     @property
@@ -107,75 +109,15 @@ class OhmicBath(eqx.Module):
             decay=jnp.asarray(xi) * temperature / hbar,
             jitter=self.jitter_scale(hbar) * jnp.asarray(self.jitter_shape()),
             push=none,
-            upward=none,
-            downward=none,
-            drag=none,
+            force=none,
+            feed=none,
+            stretch=none,
+            drag=jnp.zeros(()),
+            cross=jnp.zeros(()),
             friction=self.friction(),
             diffusion=self.friction() * temperature,
             spring=jnp.zeros(()),
             heating=self.felt(heating),
-        )
-
-
-class DrudeBath(eqx.Module):
-    """Ohmic bath with a Drude cutoff, J(w) = (hbar A^2 w / pi) w_D^2 / (w_D^2 + w^2), and counter-term.
-
-    Equation   friction kernel A^2 w_D exp(-w_D t); force correlation
-               C(t) = A^2 T w_D [1 + sum 2 eta_k w_D^2/(w_D^2 - nu_k^2)] exp(-w_D t)
-                      - sum 2 A^2 T eta_k nu_k w_D^2/(w_D^2 - nu_k^2) exp(-nu_k t)
-    Shapes     as `OhmicBath`; the hierarchy has 1 + K modes, the first is the cutoff's
-    Units      cutoff w_D: 1 / time
-    Raises     as `OhmicBath`
-    Source     Tanimura 2015, J. Chem. Phys. 142, 144110, in the form with the velocity in the friction
-
-    Experimental: its truncated hierarchy can be unstable on a wide grid (strong coupling, small depth), and
-    `equilibrium` then says "not converged" in its `status`. Momentum fluctuations stay finite as K grows. At w_D = nu_k
-    two exponentials coincide and the coefficients diverge; move w_D.
-    """
-
-    strength: Float[Array, ""]
-    cutoff: Float[Array, ""]
-    poles: int = eqx.field(static=True)
-    depth: int = eqx.field(static=True)
-    scheme: str = eqx.field(static=True)
-
-    def __init__(self, strength: Any, cutoff: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade"):
-        self.strength = require_scalar("strength", strength)
-        self.cutoff = require_scalar("cutoff", cutoff)
-        self.poles, self.depth = _order("poles", poles), _order("depth", depth)
-        self.scheme = _one_of("scheme", scheme, SCHEMES)
-        _require_depth(self.poles + 1, self.depth)
-
-    @property
-    def modes(self) -> int:
-        """Number of exponentials that the hierarchy carries."""
-        return 1 + self.poles
-
-    def friction(self) -> Float[Array, ""]:
-        """Zero-frequency friction coefficient gamma = A^2, mass / time."""
-        return self.strength**2
-
-    def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
-        """Coefficients at one temperature; the members are scaled by A sqrt(w_D), whatever the temperature."""
-        xi, eta = expansion(self.scheme, self.poles)
-        nu = jnp.asarray(xi) * temperature / hbar
-        cut = self.cutoff**2 / (self.cutoff**2 - nu**2)
-        # Each amplitude is divided by the scale, which leaves one power of A and no 0/0 at A = 0.
-        root = jnp.sqrt(self.cutoff)
-        of_cutoff = self.strength * temperature * root * (1.0 + jnp.sum(2.0 * eta * cut))
-        of_poles = -2.0 * self.strength * temperature * eta * nu * cut / root
-        none = jnp.zeros(self.modes)
-        return BathTerms(
-            decay=jnp.concatenate([self.cutoff[None], nu]),
-            jitter=none,
-            push=none,
-            upward=self.strength * root * jnp.ones(self.modes),
-            downward=jnp.concatenate([of_cutoff[None], of_poles]),
-            drag=(self.strength * root) * none.at[0].set(1.0),
-            friction=jnp.zeros(()),
-            diffusion=jnp.zeros(()),
-            spring=jnp.zeros(()),
-            heating=jnp.zeros(()),
         )
 
 
@@ -247,9 +189,11 @@ class SwitchedBaths(eqx.Module):
                     jitter=own.jitter * opening,
                     # p - xi zeta changes by -xi' zeta.
                     push=own.jitter * rate,
-                    upward=own.upward,
-                    downward=own.downward,
+                    force=own.force,
+                    feed=own.feed,
+                    stretch=own.stretch,
                     drag=own.drag,
+                    cross=own.cross,
                     friction=own.friction * opening**2,
                     diffusion=own.diffusion * opening**2,
                     spring=own.friction * opening * rate,
@@ -261,10 +205,8 @@ class SwitchedBaths(eqx.Module):
         return BathTerms(**joined, **summed)
 
 
-_PER_MODE = ("decay", "jitter", "push", "upward", "downward", "drag")
-_IN_TOTAL = ("friction", "diffusion", "spring", "heating")
-
-Bath = OhmicBath | DrudeBath | SwitchedBaths
+_PER_MODE = ("decay", "jitter", "push", "force", "feed", "stretch")
+_IN_TOTAL = ("drag", "cross", "friction", "diffusion", "spring", "heating")
 
 
 def expansion(scheme: str, poles: int) -> tuple[np.ndarray, np.ndarray]:
@@ -301,14 +243,14 @@ def multi_indices(modes: int, depth: int) -> np.ndarray:
     return np.array(sorted((n for n in everything if sum(n) <= depth), key=lambda n: (sum(n), n)))
 
 
-def _order(name: str, value: Any) -> int:
+def order_of(name: str, value: Any) -> int:
     count = require_integer(name, value, 0)
     if name == "poles" and count > MAX_POLES:
         raise ValueError(f"`poles` must be <= {MAX_POLES}, but is {count}")
     return count
 
 
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ValueError(f"`{name}` must be one of {', '.join(known)}, but is {value!r}")
     return str(value)

@@ -18,7 +18,7 @@ from jaxthermo.brownian.drive import Course, Protocol, course
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.march import march
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.checks import require_double_for
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.periodic import FixedPoint, find, follow_backward, follow_forward
@@ -202,6 +202,7 @@ def run_cycle(
             "`oscillator` must not have SwitchedBaths in a thermostatic cycle; use jt.drive over several periods"
         )
     betas, fields = [cycle.beta_hot, cycle.beta_cold], [cycle.x_start, cycle.x_end]
+    require_fast_cutoff(oscillator)
     grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, betas, fields)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))

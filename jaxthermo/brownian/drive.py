@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.automatic import grid_for
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.equilibrium import State, equilibrium
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
@@ -83,7 +83,7 @@ def course(
     term = DrivenTerm(work, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
-        return observe(y.V, work, t), y.totals, y.V if keep_states else None
+        return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if keep_states else None
 
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -130,7 +130,7 @@ def _controller(ts: Any, steps: int | None, tolerance: float, grid: Any) -> Any:
 
 
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
-    return SplitStep() if isinstance(oscillator.bath, OhmicBath) else diffrax.Tsit5()
+    return diffrax.Tsit5() if isinstance(oscillator.bath, SwitchedBaths) else SplitStep()
 
 
 _compiled = eqx.filter_jit(course)
@@ -159,10 +159,11 @@ def drive(
     Units      k_B = 1; each variable's attrs carry its unit. Heat is counted into the oscillator; negative work is work
                done by it
     Raises     ValueError that names the argument: schedules not finite or beta <= 0 at the times asked for, a state of
-               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability
+               another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a
+               cutoff too slow
     Source     Koyanagi & Tanimura 2024, Sec. III.2
 
-    The solver is `SplitStep` with error control (`tolerance`, per step) for Ohmic baths, diffrax.Tsit5 for others; any
+    The solver is `SplitStep` with error control (`tolerance`, per step), diffrax.Tsit5 for `SwitchedBaths`; any
     explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
     ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
     `attrs["status"]` says why; it also says if the state touched the rim of the grid. `keep_states` adds the whole
@@ -174,6 +175,7 @@ def drive(
     ts = require_times("ts", ts)
     protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
     betas, fields = check_protocol(protocol, ts)
+    require_fast_cutoff(oscillator)
     require_double_for(tolerance, tolerance)
     started_here = state is None
     if state is None:
@@ -234,7 +236,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
         raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
     if not _same(oscillator.hbar, state.work.oscillator.hbar):
         raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
-    if isinstance(own, OhmicBath) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
+    if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
         return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
     return state.V
 

@@ -10,7 +10,7 @@ from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.automatic import grid_for
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field, workspace
@@ -50,7 +50,7 @@ class State(eqx.Module):
     @property
     def wigner(self) -> Float[Array, "q p"]:
         """The Wigner function (classically the phase-space density) W_0(q, p) of one state."""
-        return wigner(self.V, self.work).T
+        return wigner(self.V, self.work, 1.0 / self.beta).T
 
     @property
     def status(self) -> Any:
@@ -124,7 +124,7 @@ def _solve(oscillator: Oscillator, beta: Array, x: Array, grid: PhaseGrid) -> St
     work = workspace(oscillator, grid)
     V = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return State(V, work, beta, x, observe(V, work), residual)
+    return State(V, work, beta, x, observe(V, work, 1.0 / beta), residual)
 
 
 def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:
@@ -134,7 +134,7 @@ def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[
     family = canonical_states(still, T, field)[FAMILY]
     guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
     # Derivatives pass through L alone: that of the relaxation multiplies L V = 0.
-    relaxation = split_relaxation if isinstance(work.oscillator.bath, OhmicBath) else explicit_relaxation
+    relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
     fast, slow = relaxation(still, T, field), energy_relaxation(still, T, field, family)
 
     def operator(V: Field) -> Field:

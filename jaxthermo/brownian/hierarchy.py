@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import multi_indices
+from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid, backward, forward
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase, moyal_phase
@@ -94,8 +95,8 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     indices = members.indices
     side, mass = grid.p_side, oscillator.mass
     p = jnp.asarray(grid.p)[:, None, None]
-    lowered = [_weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
-    raised = [_weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
+    lowered = [weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
+    raised = [weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
 
     def summed(coefficients: Array, parts: list[Array]) -> Array:
         total = jnp.zeros_like(V)
@@ -106,8 +107,9 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     velocity = (p * V + summed(terms.jitter, lowered) + summed(terms.jitter, raised)) / mass
     # What stands to the right of one derivative d_p, which acts as i y.
     flux = terms.friction * velocity + summed(terms.push, lowered) + summed(terms.push, raised)
-    flux = flux - summed(terms.upward, lowered) - summed(terms.downward, raised)
     flux = flux + terms.heating * (summed(terms.jitter, raised) - summed(terms.jitter, lowered))
+    if isinstance(bath, DrudeBath):
+        flux = flux + terms.cross * raised[0]
 
     spectrum, flux = (jnp.tensordot(forward(grid.dp, grid.p, grid.y), f, axes=1) for f in (V, flux))
     y = jnp.asarray(grid.y[1:])[:, None, None]
@@ -121,11 +123,13 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     decay = jnp.asarray(indices, dtype=float) @ (terms.decay + terms.heating)
     change = jnp.tensordot(backward(grid.dp, grid.p, grid.y), local, axes=1)
     change = change - decay[:, None] * V - jnp.matmul(velocity, _derivative(grid).T)
-    # zeta and drag never meet: a bath has modes of one kind.
-    return change - (p / mass) * summed(terms.drag, raised)
+    if not isinstance(bath, DrudeBath):
+        return change
+    fed = terms.drag * velocity - summed(terms.feed + terms.stretch, lowered) - summed(terms.stretch, raised)
+    return change + weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
 
 
-def _weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
+def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
     """weight_n field_{neighbour(n)}, where a neighbour outside the hierarchy counts as zero."""
     inside = neighbour < field.shape[1]
     return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[:, None]

@@ -25,7 +25,7 @@ def gibbs_entropy(V: Field, work: Workspace) -> Float[Array, ""]:
 
 def information_planck(V: Field, work: Workspace, beta: Any, x: Any) -> Float[Array, ""]:
     """Xi_info = S_Gibbs - beta U + x~ X = Xi_qst - KL(W || W_eq(beta, x)), below any Xi_neq of a classical state."""
-    now = moments(V[:, low_members(work.oscillator)], work, 0.0)
+    now = moments(V[:, low_members(work.oscillator)], work, 1.0 / beta)
     return gibbs_entropy(V, work) - beta * (now.U - x * now.X)
 
 

@@ -37,7 +37,7 @@ def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
     V = jnp.asarray(here["members"].values)
     work = workspace(oscillator, grid)
     beta, x = (jnp.asarray(float(here[name])) for name in ("beta", "x"))
-    return State(V, work, beta, x, observe(V, work, float(here.time)), jnp.asarray(jnp.nan))
+    return State(V, work, beta, x, observe(V, work, 1.0 / beta, float(here.time)), jnp.asarray(jnp.nan))
 
 
 def grid_of(dataset: "xarray.Dataset") -> PhaseGrid:

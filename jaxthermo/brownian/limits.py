@@ -16,8 +16,8 @@ CLASSICAL = (2.785, 2.828)
 def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Bounds on |Re| and |Im| of the generator's eigenvalues, from the parameters and the grid alone.
 
-    Equation   Re: D y_max^2 + N max nu_k + gamma/m;  Im: (k_max + gamma y_max) v_max + max |Moyal phase| + hops
-               y_max, with v_max = (p_max + zeta_max)/m and zeta_max = 2 sqrt(N sum jitter_k^2)
+    Equation   Re: D y_max^2 + N max nu_k + gamma/m;  Im: (k_max + gamma y_max) v_max + max |Moyal phase| + (drag v_max
+               + cross y_max) sqrt(N), with v_max = (p_max + zeta_max)/m and zeta_max = 2 sqrt(N sum jitter_k^2)
     """
     oscillator, grid = work.oscillator, work.grid
     depth = int(members_of(oscillator).level.max())
@@ -25,11 +25,11 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
     y_max, k_max = grid.y[-1], grid.k[-1]
     noise = 2.0 * jnp.sqrt(depth * jnp.sum(terms.jitter**2) + 1e-300)
     velocity = (grid.p_max + noise) / oscillator.mass
-    hops = 2.0 * jnp.sum(jnp.sqrt(jnp.abs(terms.upward * terms.downward) + 1e-300)) * np.sqrt(depth)
+    hops = (terms.drag * velocity + terms.cross * y_max) * np.sqrt(depth)
     decay = depth * jnp.max(jnp.concatenate([terms.decay, jnp.zeros(1)]))
     real = terms.diffusion * y_max**2 + decay + terms.friction / oscillator.mass
     phase = jnp.max(jnp.abs(work.phase_u - x * work.phase_x))
-    return real, (k_max + terms.friction * y_max) * velocity + phase + hops * y_max
+    return real, (k_max + terms.friction * y_max) * velocity + phase + hops
 
 
 def step_limit(work: Workspace, temperature: Any, x: Any, extents: tuple[float, float] = CLASSICAL) -> Float[Array, ""]:

@@ -15,7 +15,8 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.observables import observe
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.split import from_spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.integrate import FAILED, OK
@@ -56,7 +57,7 @@ def march(
         return y, measure(from_spectrum(y.V, work), y.totals, t1)
 
     def measure(V: Field, totals: Array, t: Any) -> Any:
-        return observe(V, work, t), totals, V if keep_states else None
+        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), totals, V if keep_states else None
 
     begin = start(to_spectrum(V, work))
     end, later = jax.lax.scan(advance, begin, (ts[:-1], ts[1:]))

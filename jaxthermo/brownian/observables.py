@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
@@ -35,12 +36,12 @@ class Observables(eqx.Module):
     tail: Float[Array, ""]
 
 
-def observe(V: Field, work: Workspace, t: Any = 0.0) -> Observables:
-    """Measure one state."""
+def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observables:
+    """Measure one state, whose members are written for this temperature."""
     grid, oscillator = work.grid, work.oscillator
-    low = moments(V[:, low_members(oscillator)], work, t)
+    low = moments(V[:, low_members(oscillator)], work, temperature, t)
     q = jnp.asarray(grid.q)
-    W = wigner(V, work, t)
+    W = wigner(V, work, temperature, t)
     peak = jnp.max(jnp.abs(V[:, 0]))
     rim = jnp.concatenate([V[0, 0], V[-1, 0], V[:, 0, 0], V[:, 0, -1]])
     return Observables(
@@ -58,7 +59,7 @@ def observe(V: Field, work: Workspace, t: Any = 0.0) -> Observables:
     )
 
 
-def wigner(V: Field, work: Workspace, t: Any = 0.0) -> Float[Array, "p q"]:
+def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[Array, "p q"]:
     """W_0(q, p): the members with the noise folded back into the momentum.
 
     Equation   W_0 = exp(D d_p^2/2) sum_n prod_k (-jitter_k d_p)^n_k / sqrt(n_k!) V_n
@@ -67,7 +68,7 @@ def wigner(V: Field, work: Workspace, t: Any = 0.0) -> Float[Array, "p q"]:
     members, side = members_of(oscillator), grid.p_side
     if len(members) == 1:
         return V[:, 0]
-    jitter = oscillator.bath.terms(t, jnp.ones(()), oscillator.hbar).jitter
+    jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     y = jnp.asarray(grid.y[1:])
     # The real factor; (-i)^|n| is the twist.
     factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones(len(members))
@@ -95,26 +96,33 @@ class Moments(eqx.Module):
     U: Float[Array, ""]
     p2: Float[Array, ""]
     qp: Float[Array, ""]
-    with_noise: Float[Array, " modes"]  # <p zeta_k> less the variance of zeta_k
-    first: Float[Array, " modes"]  # <p> in the first-level members
+    with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
 
 
-def moments(low: Float[Array, "p low q"], work: Workspace, t: Any) -> Moments:
-    """Moments of (q, p + zeta) from W_0 and the first-level members.
+def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: Any = 0.0) -> Moments:
+    """Moments of (q, p + zeta) from the `low_members`.
 
-    <(p + zeta)^2> = <p^2> + 2 sum jitter_k <p>_{e_k} + sum jitter_k^2: members above the first level have no norm.
+    <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
+    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm for a `DrudeBath` only.
     """
     grid, oscillator = work.grid, work.oscillator
-    jitter = oscillator.bath.terms(t, jnp.ones(()), oscillator.hbar).jitter
+    jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     q, p = jnp.asarray(grid.q), jnp.asarray(grid.p)
     cell = grid.dq * grid.dp
     over_q, over_p = jnp.sum(low, axis=2) * cell, jnp.sum(low, axis=0) * cell
     density = over_p[0]
     norm = jnp.sum(density)
-    first = jnp.sum(p[:, None] * over_q[:, 1:], axis=0)
-    with_noise = jitter * first
-    p2 = jnp.sum(p**2 * over_q[:, 0]) + 2.0 * jnp.sum(with_noise) + jnp.sum(jitter**2) * norm
-    qp = jnp.sum(p[:, None] * q[None, :] * low[:, 0]) * cell + jnp.sum(jitter * jnp.sum(over_p[1:] * q, axis=1))
+    modes = oscillator.bath.modes
+    first = jnp.sum(p[:, None] * over_q[:, 1 : modes + 1], axis=0)
+    with_noise = first
+    if low.shape[1] > modes + 1:
+        rows, columns = np.triu_indices(modes)
+        size = jnp.sum(over_q[:, modes + 1 :], axis=0) * jnp.asarray(np.where(rows == columns, np.sqrt(2.0), 1.0))
+        pairs = jnp.zeros((modes, modes)).at[rows, columns].set(size).at[columns, rows].set(size)
+        with_noise = with_noise + pairs @ jitter
+    p2 = jnp.sum(p**2 * over_q[:, 0]) + jnp.sum(jitter * (first + with_noise)) + jnp.sum(jitter**2) * norm
+    along = jnp.sum(jitter * jnp.sum(over_p[1 : modes + 1] * q, axis=1))
+    qp = jnp.sum(p[:, None] * q[None, :] * low[:, 0]) * cell + along
     return Moments(
         density=density,
         norm=norm,
@@ -123,25 +131,30 @@ def moments(low: Float[Array, "p low q"], work: Workspace, t: Any) -> Moments:
         p2=p2,
         qp=qp,
         with_noise=with_noise,
-        first=first,
     )
 
 
 def low_members(oscillator: Oscillator) -> np.ndarray:
-    """Positions of W_0 and of the first-level members, all that work and heat depend on."""
-    return np.concatenate([[0], members_of(oscillator).above[:, 0]])
+    """Positions of all members that work and heat depend on: W_0 and level 1, and level 2 for a `DrudeBath`."""
+    above = members_of(oscillator).above
+    low = [0, *above[:, 0]]
+    if isinstance(oscillator.bath, DrudeBath):
+        low += [above[j, above[k, 0]] for k, j in zip(*np.triu_indices(len(above)), strict=True)]
+    return np.array(low)
 
 
 def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Array, ""]:
     """The part of dH_A/dt that the bath causes.
 
-    Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p> + sum_k raise_k <p>_{e_k}] / m, with D
-               the diffusion coefficient and <p zeta_k>' less the variance of zeta_k
+    Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p>] / m, with D the diffusion coefficient
+               and <p zeta_k>' less the variance of zeta_k; for a `DrudeBath` sum_k force_k <p b_k> / m
     """
     oscillator = work.oscillator
     terms = oscillator.bath.terms(t, temperature, oscillator.hbar)
+    if isinstance(oscillator.bath, DrudeBath):
+        return jnp.sum(terms.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
     flow = terms.diffusion * m.norm - terms.friction * m.p2 / oscillator.mass - terms.spring * m.qp
-    flow = flow - jnp.sum(terms.decay * m.with_noise) + jnp.sum(terms.upward * m.first)
+    flow = flow - jnp.sum(terms.decay * terms.jitter * m.with_noise)
     return flow / oscillator.mass
 
 
@@ -155,7 +168,7 @@ def local_heat(m: Moments, work: Workspace, duration: Any, temperature: Any) -> 
     """Energy that diffusion and the decay of the members bring over a time, from the state at its beginning."""
     oscillator = work.oscillator
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
-    decayed = jnp.sum(jnp.expm1(-terms.decay * duration) * m.with_noise)
+    decayed = jnp.sum(jnp.expm1(-terms.decay * duration) * terms.jitter * m.with_noise)
     return (terms.diffusion * duration * m.norm + decayed) / oscillator.mass
 
 

@@ -6,22 +6,19 @@ int_0^t exp(L s) ds = L^-1 [exp(L t) - 1]; the longer t, the fewer modes are lef
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo.brownian.drude_flows import mixing, noise_at
 from jaxthermo.brownian.grid import backward, forward, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.split import (
-    Noise,
-    Spectrum,
-    from_spectrum,
-    local_flow,
-    noise_of,
-    to_spectrum,
-    transport_flow,
-)
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.split import local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
 STEPS, STEP = 40, 0.05
@@ -33,18 +30,18 @@ KEPT = 1e-10
 def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
+    instant = noise_at(work, temperature) if noise is None else noise
     h = STEP * _crossing_time(work, temperature, x)
+    local = local_map(work, 0.5 * h, temperature, x, 0.0)
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, spectrum = carry
-        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
-        spectrum = transport_flow(spectrum, work, noise, h)
-        spectrum = local_flow(spectrum, work, 0.5 * h, temperature, x, 0.0)
+        spectrum = local(transport_flow(local(spectrum), work, noise, h, temperature))
         # Weights that fall to zero average out waves that friction does not.
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
     def relax(V: Field) -> Field:
-        spectrum = _transport_resolvent(to_spectrum(V, work), work, noise, h)
+        spectrum = _transport_resolvent(to_spectrum(V, work), work, instant, h)
         spectrum = _local_resolvent(spectrum, work, h, temperature, x)
         total, _ = jax.lax.fori_loop(0, STEPS, step, (spectrum, spectrum))
         return h * from_spectrum(total, work)
@@ -99,6 +96,10 @@ def energy_relaxation(
     left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
     kept = sizes > KEPT * sizes[0]
     basis = jnp.where(kept, left, 0.0)
+    if isinstance(work.oscillator.bath, DrudeBath):
+        # Its force acts through the other members only: on slow functions like that of the bath without a cutoff.
+        instant = OhmicBath(work.oscillator.bath.strength, poles=0, depth=0)
+        work = eqx.tree_at(lambda w: w.oscillator.bath, work, instant)
     members = len(members_of(work.oscillator))
 
     def generator(column: Array) -> Array:
@@ -127,6 +128,12 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
     size = damping**2 + phase**2
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
+    if isinstance(oscillator.bath, DrudeBath):
+        # The phase with the decay of the members, and then the hops between them without it.
+        _, hops = mixing(work, temperature)
+        count = hops.shape[-1]
+        step = jnp.linalg.inv(jnp.eye(count) - h * (hops + jnp.diag(decay[:, 0])))
+        return twisted(jnp.concatenate([zero, re, im]), work, lambda part: jnp.matmul(step, part))
     return jnp.concatenate([zero, re, im])
 
 

@@ -69,7 +69,7 @@ def scaled_means(
         field = x / temperature
         V = stationary_members(work, jnp.ones(()), field)
         rate = jnp.max(jnp.abs(vector_field(V, work, 0.0, jnp.ones(()), field)[:, 0]))
-        low = moments(V[:, low_members(work.oscillator)], work, 0.0)
+        low = moments(V[:, low_members(work.oscillator)], work, jnp.ones(()))
         return temperature * low.U, low.X, rate
 
     return jax.lax.map(solve, tuple(jnp.asarray(a, dtype=float) for a in (betas, fields, dq, dp)))

@@ -8,72 +8,77 @@ B: everything local in (q, y): the Moyal phase, diffusion, and the decay of the 
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
+from jaxthermo.brownian import drude_flows
 from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo.brownian.drude_flows import decayed, lowering
 from jaxthermo.brownian.grid import backward, forward, phase, table, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
-
-Spectrum = Float[Array, "w n q"]
-
-
-class Noise(eqx.Module):
-    """The values zeta_j that the truncated hierarchy resolves, and the orthogonal matrix from members to them."""
-
-    values: Float[Array, " n"]
-    basis: Float[Array, "n n"]
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 
 
-def noise_of(work: Workspace) -> Noise:
+def noise_of(work: Workspace) -> Noise | None:
     """Diagonalise zeta = sum_k jitter_k (a_k + a_k^+); its shape is a constant, only its scale A sqrt(hbar) is a
-    parameter."""
+    parameter. None for a `DrudeBath`, whose shape follows the temperature."""
     oscillator, members = work.oscillator, members_of(work.oscillator)
     bath = oscillator.bath
+    if isinstance(bath, DrudeBath):
+        return None
     if not isinstance(bath, OhmicBath):
         raise ValueError(
-            f"`solver` SplitStep needs an OhmicBath, but the bath is a {type(bath).__name__}; "
+            f"`solver` SplitStep needs an OhmicBath or a DrudeBath, but the bath is a {type(bath).__name__}; "
             "use an explicit one such as diffrax.Tsit5()"
         )
-    matrix = np.zeros((len(members), len(members)))
-    for k, width in enumerate(bath.jitter_shape()):
-        inside = np.flatnonzero(members.above[k] < len(members))
-        matrix[inside, members.above[k][inside]] += width * np.sqrt(members.indices[inside, k] + 1.0)
+    matrix = np.tensordot(bath.jitter_shape(), lowering(members), axes=1)
     values, basis = np.linalg.eigh(matrix + matrix.T)
     return Noise(bath.jitter_scale(oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
 
 
 def local_flow(spectrum: Spectrum, work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Spectrum:
-    """Exact flow of B at frozen temperature and field, but for the hops of `heating_flow`."""
+    """Exact flow of B at frozen temperature and field, but for what `heating_flow` does."""
+    return local_map(work, duration, temperature, x, heating)(spectrum)
+
+
+def local_map(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Callable[[Spectrum], Spectrum]:
+    """`local_flow` as a function of the spectrum alone, to be applied many times."""
     oscillator, side = work.oscillator, work.grid.p_side
+    if isinstance(oscillator.bath, DrudeBath):
+        return drude_flows.local_map(work, duration, temperature, x)
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
     decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
     diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
     damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))[:, None, None]
     aged = table(jnp.exp(-duration * decay))[:, None]
     cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
-    return aged * jnp.concatenate([spectrum[:1], damping * re, damping * im])
+
+    def flow(spectrum: Spectrum) -> Spectrum:
+        re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
+        return aged * jnp.concatenate([spectrum[:1], damping * re, damping * im])
+
+    return flow
 
 
-def heating_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: Any, heating: Any) -> Spectrum:
-    """Exact flow of the hops that a changing temperature adds, heating d_p sum_k jitter_k (a_k^+ - a_k).
+def heating_flow(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
+    """Exact flow of what a changing temperature adds between two temperatures. Skipped where the temperature rests.
 
-    Twisted they are heating y zeta, a real symmetric matrix. Skipped where the temperature rests.
+    `OhmicBath`: the hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); twisted they are (d ln T/dt) y zeta, a real
+    symmetric matrix. `DrudeBath`: the state stays, and is written in other Hermite functions.
     """
     bath: Any = work.oscillator.bath
-    heating = bath.felt(heating)
+    if noise is None:
+        return jax.lax.cond(old == new, lambda s: s, lambda s: drude_flows.rewriting(work, old, new) @ s, spectrum)
     if spectrum.shape[1] == 1 or bath.thermostat == "symmetric":
         return spectrum
 
     def hop(spectrum: Spectrum) -> Spectrum:
-        growth = table(jnp.exp(duration * heating * work.grid.y[1:, None] * noise.values))[:, :, None]
+        growth = table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values))[:, :, None]
         return twisted(spectrum, work, lambda part: noise.basis @ (growth * (noise.basis.T @ part)))
 
-    return jax.lax.cond(heating == 0.0, lambda s: s, hop, spectrum)
+    return jax.lax.cond(old == new, lambda s: s, hop, spectrum)
 
 
 def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
@@ -83,6 +88,8 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
     `heating` in `BathTerms`, over ln(new/old): exp[-ln(new/old) sum_k (a_k^+ + jitter_k d_p)(a_k - jitter_k d_p)].
     """
     members, bath = members_of(work.oscillator), work.oscillator.bath
+    if isinstance(bath, DrudeBath):
+        return drude_flows.rewriting(work, old, new) @ V
     if len(members) == 1 or not isinstance(bath, OhmicBath) or bath.thermostat == "symmetric":
         return V
     count = len(members)
@@ -91,10 +98,7 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
     y = jnp.asarray(work.grid.y[1:])[:, None, None]
     generator = jnp.zeros((y.shape[0], count, count))
     jitter = bath.terms(0.0, new, hbar).jitter
-    for k in range(bath.modes):
-        lower = np.zeros((count, count))
-        inside = np.flatnonzero(members.above[k] < count)
-        lower[inside, members.above[k][inside]] = np.sqrt(members.indices[inside, k] + 1.0)
+    for k, lower in enumerate(lowering(members)):
         shifted = lower - jitter[k] * y * np.eye(count)
         generator = generator + jnp.swapaxes(shifted, 1, 2) @ shifted
     step = jax.scipy.linalg.expm(-ratio * generator)
@@ -104,18 +108,20 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
     return from_spectrum(jnp.concatenate([still * spectrum[:1], moved[1:]]), work)
 
 
-def twisted(spectrum: Spectrum, work: Workspace, real_map: Callable[[Array], Array]) -> Spectrum:
-    """A real map of the members at each y > 0, applied to (-i)^|n| V_n, in which d_p a^+ and d_p a are real."""
-    level, side = np.asarray(members_of(work.oscillator).level), work.grid.p_side
-    cosine = jnp.asarray(np.array([1.0, 0.0, -1.0, 0.0])[level % 4][:, None])
-    sine = jnp.asarray(np.array([0.0, -1.0, 0.0, 1.0])[level % 4][:, None])
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
-    re, im = turn(real_map(re), real_map(im), cosine, -sine)
-    return jnp.concatenate([spectrum[:1], re, im])
+def transport_flow(
+    spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+) -> Spectrum:
+    """Exact flow of A; for a `DrudeBath` between two halves of what the momentum does to chi, at this temperature."""
+    if noise is not None:
+        return from_momenta(from_spectrum(spectrum, work), work, noise, duration)
+    noise = drude_flows.noise_at(work, temperature)
+    V = drude_flows.kicked(from_spectrum(spectrum, work), work, 0.5 * duration, temperature)
+    V = from_spectrum(from_momenta(V, work, noise, duration), work)
+    return to_spectrum(drude_flows.kicked(V, work, 0.5 * duration, temperature), work)
 
 
-def transport_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
-    """Exact flow of A, for every value of zeta that the hierarchy resolves.
+def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
+    """Exact flow of A at fixed zeta, for every value of zeta that the hierarchy resolves.
 
     In (k, p) free motion is a phase, over the time g = (1 - exp(-Gamma t))/Gamma that friction leaves of t; friction
     itself maps y to y exp(-Gamma t), so the transform back to y is taken at the contracted waves. The norm, y = k =
@@ -123,9 +129,8 @@ def transport_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: 
     """
     grid, oscillator = work.grid, work.oscillator
     rate = oscillator.bath.friction() / oscillator.mass
-    step = (duration * _decayed(rate * duration) / oscillator.mass) * grid.k[1:]
-    V = jnp.tensordot(backward(grid.dp, grid.p, grid.y), noise.basis.T @ spectrum, axes=1)
-    waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
+    step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
+    waves = jnp.matmul(noise.basis.T @ V, forward(grid.dq, grid.q, grid.k).T)
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
@@ -138,22 +143,3 @@ def transport_flow(spectrum: Spectrum, work: Workspace, noise: Noise, duration: 
     angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
     re, im = turn(out[1 : side + 1], out[side + 1 :], *phase(angle))
     return noise.basis @ jnp.concatenate([out[:1], re, im])
-
-
-def _decayed(z: Float[Array, ""]) -> Float[Array, ""]:
-    """(1 - exp(-z)) / z, smooth through 0."""
-    small = jnp.abs(z) < 1e-6
-    safe = jnp.where(small, 1.0, z)
-    return jnp.where(small, 1.0 - 0.5 * z + z**2 / 6.0, -jnp.expm1(-safe) / safe)
-
-
-def to_spectrum(V: Field, work: Workspace) -> Spectrum:
-    """Real Fourier coefficients in y."""
-    grid = work.grid
-    return jnp.tensordot(forward(grid.dp, grid.p, grid.y), V, axes=1)
-
-
-def from_spectrum(spectrum: Spectrum, work: Workspace) -> Field:
-    """Values on the grid."""
-    grid = work.grid
-    return jnp.tensordot(backward(grid.dp, grid.p, grid.y), spectrum, axes=1)

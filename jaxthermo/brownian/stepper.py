@@ -10,17 +10,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
-from jaxthermo.brownian.observables import Moments, bath_heat, friction_heat, local_heat, low_members, moments
-from jaxthermo.brownian.split import (
-    Noise,
-    Spectrum,
-    from_spectrum,
-    heating_flow,
-    local_flow,
-    noise_of,
-    to_spectrum,
-    transport_flow,
+from jaxthermo.brownian.observables import (
+    Moments,
+    bath_heat,
+    friction_heat,
+    local_heat,
+    low_members,
+    moments,
 )
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum
+from jaxthermo.brownian.split import heating_flow, local_flow, noise_of, transport_flow
 from jaxthermo.protocols.schedule import rate_at, value_at
 
 # Richardson extrapolation over one and two substeps: removes the h^2 term of a symmetric composition.
@@ -50,7 +49,7 @@ class DrivenTerm(diffrax.AbstractTerm):
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
         temperature = 1.0 / beta
-        now = moments(y.V[:, low_members(self.work.oscillator)], self.work, t)
+        now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
         heat = bath_heat(now, self.work, t, temperature)
         totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
         return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), jnp.stack(totals))
@@ -87,10 +86,12 @@ class SplitStep(diffrax.AbstractSolver):
         # The estimate is that of the second-order result, also where the fourth-order one goes on.
         return 3.0
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any) -> Noise:
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any) -> Noise | None:
         return noise_of(_bare(terms).work)
 
-    def step(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any, solver_state: Noise, made_jump: Any) -> Any:
+    def step(
+        self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any, solver_state: Noise | None, made_jump: Any
+    ) -> Any:
         terms = _bare(terms)
         begin = Driven(to_spectrum(y0.V, terms.work), y0.totals)
         middle = 0.5 * (t0 + t1)
@@ -110,38 +111,42 @@ def _bare(terms: Any) -> DrivenTerm:
     return terms if isinstance(terms, DrivenTerm) else terms.term
 
 
-def strang(terms: DrivenTerm, noise: Noise, y: Driven, t0: Any, t1: Any) -> Driven:
+def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) -> Driven:
     """One symmetric step on Fourier coefficients in y.
 
     The integrals grow by what each flow does exactly: the schedules move while the state rests, and the bath's energy
-    comes and goes in B by diffusion and decay, in A by friction.
+    comes and goes in B by diffusion and decay, in A by friction; that of a `DrudeBath` is taken by
+    the trapezoidal rule.
     """
     work, half = terms.work, 0.5 * (t1 - t0)
     beta0, beta_middle, beta1 = (value_at(terms.beta, t) for t in (t0, t0 + half, t1))
+    T0, T_middle, T1 = 1.0 / beta0, 1.0 / beta_middle, 1.0 / beta1
     first, last = jnp.log(beta0 / beta_middle) / half, jnp.log(beta_middle / beta1) / half
     early, late = (_frozen(terms, t) for t in (t0 + 0.5 * half, t1 - 0.5 * half))
 
-    before = _moments_of(y.V, work, t0)
-    V = heating_flow(y.V, work, noise, half, first)
-    V = local_flow(V, work, half, *early, first)
-    friction = friction_heat(_moments_of(V, work, t0 + half), work, t1 - t0)
-    V = transport_flow(V, work, noise, t1 - t0)
-    V = local_flow(V, work, half, *late, last)
-    V = heating_flow(V, work, noise, half, last)
-    after = _moments_of(V, work, t1)
+    warmed = heating_flow(y.V, work, noise, T0, T_middle)
+    still = local_flow(warmed, work, half, *early, first)
+    moved = transport_flow(still, work, noise, t1 - t0, T_middle)
+    settled = local_flow(moved, work, half, *late, last)
+    V = heating_flow(settled, work, noise, T_middle, T1)
 
-    moved = _schedule_totals(terms, before, t0, t0 + half) + _schedule_totals(terms, after, t0 + half, t1)
-    # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
-    bath = friction + local_heat(before, work, half, early[0]) - local_heat(after, work, -half, late[0])
-    return Driven(V, y.totals + jnp.concatenate([moved, bath[None]]))
+    before, after = _moments_of(y.V, work, T0, t0), _moments_of(V, work, T1, t1)
+    if noise is None:
+        bath = half * (bath_heat(before, work, t0, T0) + bath_heat(after, work, t1, T1))
+    else:
+        bath = friction_heat(_moments_of(still, work, T_middle, t0 + half), work, t1 - t0)
+        # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
+        bath = bath + local_heat(before, work, half, early[0]) - local_heat(after, work, -half, late[0])
+    driven = _schedule_totals(terms, before, t0, t0 + half) + _schedule_totals(terms, after, t0 + half, t1)
+    return Driven(V, y.totals + jnp.concatenate([driven, bath[None]]))
 
 
 def _frozen(terms: DrivenTerm, t: Any) -> tuple[Array, Array]:
     return 1.0 / value_at(terms.beta, t), value_at(terms.x, t)
 
 
-def _moments_of(spectrum: Spectrum, work: Workspace, t: Any) -> Moments:
-    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, t)
+def _moments_of(spectrum: Spectrum, work: Workspace, temperature: Any, t: Any) -> Moments:
+    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, temperature, t)
 
 
 def _schedule_totals(terms: DrivenTerm, now: Moments, t0: Any, t1: Any) -> Float[Array, "3"]:

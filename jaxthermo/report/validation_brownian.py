@@ -37,6 +37,17 @@ def stationary_moments() -> float:
     )
 
 
+def cutoff_moments() -> float:
+    """<q^2> and <p^2> of the harmonic oscillator in a Drude bath against their sums over K = 2 poles."""
+    xi, eta = expansion("pade", 2)
+    cutoff, grid = 5.0, jt.PhaseGrid(7.2, 0.45, 9.0, 0.45)
+    rate = xi * cutoff / (xi + cutoff)
+    size = 1.0 + xi**2 + rate
+    q2, p2 = 1.0 + np.sum(2.0 * eta / size), 1.0 + np.sum(2.0 * eta * (1.0 + rate) / size)
+    state = jt.equilibrium(jt.quantum_oscillator(HARMONIC, jt.DrudeBath(1.0, cutoff, 2, 2), grid=grid), 1.0, 0.0)
+    return max(abs(float(state.q2) - q2), abs(float(state.p2) - p2))
+
+
 def ramp_work() -> float:
     """Work of x: 0 -> 1 in t = 5 from rest, which depends neither on temperature nor on hbar."""
     ts = np.linspace(0.0, 5.0, 11)
@@ -98,6 +109,7 @@ def equilibrium_gradient() -> float:
 CHECKS = (
     ("Pade [K-1/K]: 1 + 2 sum eta = (K+1)(2K+1), K = 0..6; coth(1/2) at K = 6", 1e-12, pade_sum),
     ("harmonic <q^2>, <p^2> = closed moment equations, K = 0, 1, 2, depth 1", 1e-8, stationary_moments),
+    ("harmonic <q^2>, <p^2> with a Drude cutoff = their sums over K = 2 poles, depth 2", 1e-8, cutoff_moments),
     ("harmonic ramp x: 0 -> 1: work = -0.296482303", 1e-8, ramp_work),
     ("classical quartic equilibrium = quadrature", 1e-10, classical_equilibrium),
     ("quantum quartic <q>: depth 3 = depth 5", 1e-7, deep_hierarchy),

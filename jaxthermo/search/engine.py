@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.automatic import grid_for
 from jaxthermo.brownian.cycle import Turn, run_cycle, stationary_turn
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.checks import require_integer
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.bounded import descend
@@ -87,6 +87,7 @@ def optimise_cycle(
     start has.
     """
     check_oscillator(oscillator)
+    require_fast_cutoff(oscillator)
     check_cycle(cycle)
     if objective not in OBJECTIVES:
         raise ValueError(f"`objective` must be one of {', '.join(OBJECTIVES)}, but is {objective!r}")

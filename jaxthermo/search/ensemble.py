@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Workspace
 from jaxthermo.brownian.observables import Moments, low_members, moments
-from jaxthermo.brownian.split import Noise, Spectrum, from_spectrum
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
 
 
@@ -19,7 +19,7 @@ class Passage(NamedTuple):
     totals: Float[Array, "4"]
 
 
-def passage(term: DrivenTerm, noise: Noise, start: Spectrum, duration: Any, steps: int) -> Passage:
+def passage(term: DrivenTerm, noise: Noise | None, start: Spectrum, duration: Any, steps: int) -> Passage:
     """`steps` second-order split steps; the reverse pass keeps the state at each and repeats what is between."""
     h = duration / steps
 
@@ -33,9 +33,9 @@ def passage(term: DrivenTerm, noise: Noise, start: Spectrum, duration: Any, step
     return Passage(end.V, end.totals)
 
 
-def moments_of(spectrum: Spectrum, work: Workspace) -> Moments:
+def moments_of(spectrum: Spectrum, work: Workspace, temperature: Any) -> Moments:
     """U, X and the other low moments of a state given by its Fourier coefficients in y."""
-    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, 0.0)
+    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, temperature)
 
 
 def extrapolated(coarse: Any, fine: Any) -> Any:

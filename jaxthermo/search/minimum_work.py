@@ -15,7 +15,8 @@ from jaxthermo.brownian.labels import EDGE, TOUCHED
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of, quasi_static
-from jaxthermo.brownian.split import change_temperature, from_spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
@@ -148,7 +149,7 @@ def cost(
     ends = chosen.beta(search.horizon), chosen.x(search.horizon)
     final = search.potential(chosen.last_beta, chosen.last_x)
     if search.jumps:
-        before = moments(V[:, low_members(work.oscillator)], work, 0.0)
+        before = moments(V[:, low_members(work.oscillator)], work, 1.0 / beta)
         first = chosen.beta(0.0), chosen.x(0.0)
         final = final + _jump(before, (beta, x), first)
         V = change_temperature(V, work, 1.0 / beta, 1.0 / first[0])
@@ -158,7 +159,9 @@ def cost(
         done = passage(term, noise, begin, search.horizon, steps)
         value = final + done.totals[1] - done.totals[2]
         if search.jumps:
-            value = value + _jump(moments_of(done.spectrum, work), ends, (chosen.last_beta, chosen.last_x))
+            value = value + _jump(
+                moments_of(done.spectrum, work, 1.0 / ends[0]), ends, (chosen.last_beta, chosen.last_x)
+            )
         return value, _edge(from_spectrum(done.spectrum, work))
 
     (coarse, edge), (fine, _) = total(search.steps), total(2 * search.steps)

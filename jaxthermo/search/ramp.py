@@ -13,8 +13,9 @@ from jaxthermo.brownian.automatic import grid_for
 from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
-from jaxthermo.brownian.oscillator import check_oscillator
-from jaxthermo.brownian.split import Spectrum, noise_of, to_spectrum
+from jaxthermo.brownian.oscillator import check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
@@ -73,13 +74,13 @@ class _Problem(eqx.Module):
         term, noise = DrivenTerm(self.work, self.beta, schedule), noise_of(self.work)
         begin, early = to_spectrum(self.V, self.work), jnp.zeros(())
         if self.jumps:
-            begin, early = _kicked(begin, self.work, kicks[0], (self.x_start, ends[0]))
+            begin, early = _kicked(begin, self.work, self.beta, kicks[0], (self.x_start, ends[0]))
 
         def total(steps: int) -> Array:
             done = passage(term, noise, begin, self.duration, steps)
             late = jnp.zeros(())
             if self.jumps:
-                _, late = _kicked(done.spectrum, self.work, kicks[1], (ends[1], self.x_end))
+                _, late = _kicked(done.spectrum, self.work, self.beta, kicks[1], (ends[1], self.x_end))
             return early - done.totals[0] + late
 
         return total(self.steps), total(2 * self.steps)
@@ -97,18 +98,18 @@ def _bent(shape: Float[Array, " order"], ends: Float[Array, "2"]) -> Float[Array
     return total
 
 
-def _kicked(spectrum: Spectrum, work: Workspace, kick: Any, jump: tuple[Any, Any]) -> tuple[Spectrum, Array]:
+def _kicked(spectrum: Spectrum, work: Workspace, beta: Any, kick: Any, jump: tuple[Any, Any]) -> tuple[Spectrum, Array]:
     """The state after an impulse of the field, p -> p + kick X'(q), and the work of it and of the jump in x.
 
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p. Its work is the kinetic
     energy gained; the jump costs -X dx at frozen state.
     """
-    before = moments_of(spectrum, work)
+    before = moments_of(spectrum, work, 1.0 / beta)
     side = work.grid.p_side
     cosine, sine = phase(-kick * work.phase_x)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
     after = jnp.concatenate([spectrum[:1], re, im])
-    gained = moments_of(after, work).U - before.U
+    gained = moments_of(after, work, 1.0 / beta).U - before.U
     return after, gained - before.X * (jump[1] - jump[0])
 
 
@@ -149,6 +150,7 @@ def optimal_ramp(
     0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
+    require_fast_cutoff(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
