@@ -5,8 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What one worker or document has compiled, all others load. With a limit of its size jax locks the cache; without one it
-# writes entries in place, and another worker could read half of one.
+# What one worker or document has compiled, all others load. With a limit of its size jax locks the cache; without one
+# it writes entries in place, and another worker could read half of one.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(8 * 2**30))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
