@@ -70,7 +70,7 @@ def cheap(monkeypatch):
     """The exact work current of the uniform state in the place of what the quantity computes."""
 
     def work(beta, force):
-        return jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta)
+        return {"value": jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta), "count": 7}
 
     monkeypatch.setattr(experiment, "build", lambda *tables: with_units(work, value="energy/time"))
 
@@ -106,10 +106,13 @@ def test_an_experiment_runs_from_its_file_to_a_picture(command, write, tmp_path,
 
 def test_a_scan_that_is_not_finished_is_shown_too(command, write, tmp_path, cheap):
     assert command("scan", write(RING)).exit_code == 0
-    (tmp_path / "here.zarr" / "scan_record" / "chunks" / "00000001.json").unlink()
-    (tmp_path / "here.zarr" / "status" / "c" / "0" / "1").unlink(missing_ok=True)
-    shown = command("show", tmp_path / "here.zarr", "--out", tmp_path)
+    store = tmp_path / "here.zarr"
+    (store / "scan_record" / "chunks" / "00000001.json").unlink()
+    for name in ("status", "value", "count"):
+        (store / name / "c" / "1" / "0").unlink()
+    shown = command("show", store, "--out", tmp_path)
     assert shown.exit_code == 0 and "2 of 3 chunks" in shown.output
+    assert "12 ok, 6 not computed" in shown.output and "count: 7 to 7" in shown.output
 
 
 def test_damage_is_said_and_not_drawn(command, write, tmp_path, cheap):
@@ -117,7 +120,7 @@ def test_damage_is_said_and_not_drawn(command, write, tmp_path, cheap):
     chunk = next(p for p in (tmp_path / "here.zarr" / "value" / "c").rglob("*") if p.is_file())
     chunk.write_bytes(b"?" + chunk.read_bytes()[1:])
     shown = command("show", tmp_path / "here.zarr", "--out", tmp_path / "figures")
-    assert shown.exit_code == 2 and "1 chunks are damaged" in shown.output
+    assert shown.exit_code == 2 and "damaged chunks: 1" in shown.output
     assert not (tmp_path / "figures").exists()
 
 

@@ -83,6 +83,8 @@ def scan(
         path = Path(os.fspath(store))
     except TypeError:
         raise ValueError(f"`store` must be a path, but is {store!r}") from None
+    if "://" in str(store):
+        raise ValueError(f"`store` must be a path on a file system with locks, but is {store!r}")
     if not resume and jax.process_count() > 1:
         raise ValueError("`resume` must be True when several processes share a store, but is False")
     return _in_store(prepared, path, resume)
