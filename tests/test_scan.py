@@ -1,5 +1,8 @@
 """`jt.scan` in memory: what it returns, what it refuses, and how often it compiles."""
 
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -248,6 +251,17 @@ def test_a_layout_is_what_the_store_says():
     layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)))
     assert (layout.counts, layout.chunks) == ((3, 2), 6)
     assert layout.region(5) == (slice(4, 5), slice(3, 4))
+
+
+def test_every_row_of_the_table_of_faults_names_its_tests():
+    root = Path(__file__).parents[1]
+    written = "".join(path.read_text() for path in root.glob("tests/test_scan*.py"))
+    table = (root / "docs" / "scans.md").read_text().split("| fault |")[1].split("\n\n")[0]
+    rows = table.splitlines()[2:]
+    assert len(rows) > 10
+    for row in rows:
+        names = re.findall(r"`(\w+)`", row.split("|")[3])
+        assert names and all(re.search(rf"(def|class) {name}\b", written) for name in names), row
 
 
 def test_progress_is_for_terminals(monkeypatch, capsys):

@@ -232,6 +232,16 @@ class TestWrong:
     def test_a_value_that_is_an_axis_too(self, write):
         with pytest.raises(ConfigError, match=r"line 8: `quantity\.beta` must not be set"):
             experiment.load(write(RING.replace('work"\n', 'work"\nbeta = 1.0\n')))
+        with pytest.raises(ConfigError, match=r"line 4: `model\.force` must not be set"):
+            experiment.load(write(RING.replace("prefactor = 0.1", "force = 0.1")))
+        with pytest.raises(ConfigError, match=r"line 4: `model\.strength` must not be set"):
+            experiment.load(write(ENGINE + "strength = [1.0, 1.2]\n"))
+
+    def test_what_is_an_axis_need_not_be_set(self, write):
+        text = ENGINE.replace("strength = 1.0\n", "")
+        assert "strength" in experiment.load(write(text + "[axes]\nstrength = [1.0, 1.2]\n")).axes
+        with pytest.raises(ConfigError, match=r"line 1: `model\.strength` is missing"):
+            experiment.load(write(text))
 
     def test_a_file_that_is_not_there(self, command, tmp_path):
         result = command("scan", tmp_path / "none.toml")
