@@ -243,6 +243,13 @@ class TestWrong:
         with pytest.raises(ConfigError, match=r"line 1: `model\.strength` is missing"):
             experiment.load(write(text))
 
+    def test_what_the_library_refuses_is_said_of_the_file_too(self, command, write):
+        result = command("scan", write(ENGINE.replace("q_max = 5.0", "q_max = 1e-5")))
+        assert result.exit_code == 2 and "experiment.toml, line 5: `q_max` / `dq` must give" in result.output
+        pair = '[model]\nkind = "potts"\nq = 2\n[quantity]\nname = "fold"\n[axes]\nforce = [0.5]\n'
+        result = command("scan", write(pair))
+        assert result.exit_code == 2 and "experiment.toml: `ring` must have q >= 3 for a fold" in result.output
+
     def test_a_file_that_is_not_there(self, command, tmp_path):
         result = command("scan", tmp_path / "none.toml")
         assert result.exit_code == 1 and "No such file" in result.output

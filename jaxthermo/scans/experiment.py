@@ -75,12 +75,13 @@ class Quantity(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """A checked experiment. `function()` builds what is scanned, which may take a while."""
+    """A checked experiment and its text. `function()` builds what is scanned, which may take a while."""
 
     axes: dict[Any, Any]
     store: Path
     chunk: int | None
     function: Callable[[], Callable[..., Any]]
+    text: Text
 
 
 KINDS = {
@@ -143,7 +144,7 @@ def load(path: Path) -> Experiment:
     table(text, ("scan",), scan, SCAN)
     store = path.parent / scan.get("store", f"{path.stem}.zarr")
     fixed = {name: float(value) for name, value in settings.items() if name in quantity.axes}
-    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, flat))
+    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, flat), text)
 
 
 def _chosen(
