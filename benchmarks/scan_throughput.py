@@ -2,7 +2,7 @@
 
 The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
 library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
-period and coupling strength, on a coarse grid (`GRID`).
+period and coupling strength, on a coarse grid (`GRID`) and with coarse steps.
 
 The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, compiled before it is timed, its results
 taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
@@ -35,7 +35,7 @@ from jaxthermo.scans.manifest import layout_from
 from jaxthermo.scans.quantities import cycle_work
 from jaxthermo.scans.run import prepare
 
-FINAL_TIME, TOLERANCE = 20.0, 1e-6
+FINAL_TIME, TOLERANCE = 10.0, 1e-6
 # The rings' is what the library chooses.
 OSCILLATOR_CHUNK = 100
 # Odd, for a median.
@@ -71,7 +71,7 @@ def engine_work() -> Callable[..., Any]:
     """Work per stationary cycle."""
     potential = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
     engine = jt.classical_oscillator(potential, 1.0, jt.PhaseGrid(*GRID))
-    return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=5, steps=2, tolerance=1e-6)
+    return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=3, steps=1, tolerance=1e-6)
 
 
 def engine_axes(side: int) -> dict[str, np.ndarray]:

@@ -140,7 +140,9 @@ def scan(
     with _one_message():
         described = load(experiment)
         report.use_devices(distributed)
-        typer.echo(report.dry_run(described) if dry else report.run_experiment(described, resume or distributed))
+        with described.text.pointing():
+            done = report.dry_run(described) if dry else report.run_experiment(described, resume or distributed)
+        typer.echo(done)
 
 
 @app.command()

@@ -1,5 +1,8 @@
 """`jt.scan` in memory: what it returns, what it refuses, and how often it compiles."""
 
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,7 +129,9 @@ class TestRefusals:
             ({"beta": 1.0}, "axis `beta` must be one-dimensional"),
             ({"beta": [[1.0]]}, "axis `beta` must be one-dimensional"),
             ({"beta": [1.0, np.nan], "force": [1.0]}, "axis `beta` must be finite, but has nan"),
-            ({"beta": ["a"], "force": [1.0]}, "axis `beta` must be an array of numbers"),
+            ({"beta": ["a"], "force": [1.0]}, "axis `beta` must be an array of real numbers"),
+            ({"beta": [1j], "force": [1.0]}, "axis `beta` must be an array of real numbers"),
+            ({"beta": np.array(["2024-01-01"], "M8[D]"), "force": [1.0]}, "axis `beta` must be an array of real"),
             ({"beta": [1.0]}, "gives no \\['force'\\]"),
             ({"beta": [1.0], "force": [1.0], "q": [3]}, "but names \\['q'\\]"),
             ({("beta", "force"): ([1.0], [1.0, 2.0])}, "must have one length, but beta, force have \\[1, 2\\]"),
@@ -146,6 +151,7 @@ class TestRefusals:
             (lambda a: a if a > 0 else -a, "must not look at the values"),
             (lambda a: np.sin(np.asarray(a)), "must not look at the values"),
             (lambda a: float(a), "must not look at the values"),
+            (lambda a: jnp.zeros(a).sum(), "must not look at the values"),
             (lambda a: xarray.DataArray(1.0), "`value` is of type DataArray"),
             (lambda a: "word", "`value` is of type str"),
             (lambda a: None, "must return arrays or numbers"),
@@ -159,8 +165,24 @@ class TestRefusals:
         with pytest.raises(ValueError, match=words):
             jt.scan(function, {"a": [1.0, 2.0]})
 
+    def test_errors_of_the_function_itself_come_with_a_note(self):
+        with pytest.raises(ValueError, match="`q` must be an integer") as caught:
+            jt.scan(lambda q: jt.potts.uniform_work_current(jt.PottsRing(q, -1.0, 1.0), 1.0), {"q": [3, 4]})
+        assert "q as traced floats. A size, such as the number of states" in caught.value.__notes__[0]
+        with pytest.raises(ZeroDivisionError):
+            jt.scan(lambda a: 1 / 0, {"a": [1.0]})
+
     @pytest.mark.parametrize(
-        "settings", [{"chunk": 0}, {"chunk": 1.5}, {"devices": []}, {"devices": "cpu"}, {"store": 3}, {"resume": 1}]
+        "settings",
+        [
+            {"chunk": 0},
+            {"chunk": 1.5},
+            {"devices": []},
+            {"devices": "cpu"},
+            {"store": 3},
+            {"store": "s3://bucket/scan.zarr"},
+            {"resume": 1},
+        ],
     )
     def test_settings(self, settings):
         with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be"):
@@ -229,6 +251,17 @@ def test_a_layout_is_what_the_store_says():
     layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)))
     assert (layout.counts, layout.chunks) == ((3, 2), 6)
     assert layout.region(5) == (slice(4, 5), slice(3, 4))
+
+
+def test_every_row_of_the_table_of_faults_names_its_tests():
+    root = Path(__file__).parents[1]
+    written = "".join(path.read_text() for path in root.glob("tests/test_scan*.py"))
+    table = (root / "docs" / "scans.md").read_text().split("| fault |")[1].split("\n\n")[0]
+    rows = table.splitlines()[2:]
+    assert len(rows) > 10
+    for row in rows:
+        names = re.findall(r"`(\w+)`", row.split("|")[3])
+        assert names and all(re.search(rf"(def|class) {name}\b", written) for name in names), row
 
 
 def test_progress_is_for_terminals(monkeypatch, capsys):

@@ -70,7 +70,7 @@ def cheap(monkeypatch):
     """The exact work current of the uniform state in the place of what the quantity computes."""
 
     def work(beta, force):
-        return jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta)
+        return {"value": jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta), "count": 7}
 
     monkeypatch.setattr(experiment, "build", lambda *tables: with_units(work, value="energy/time"))
 
@@ -106,10 +106,13 @@ def test_an_experiment_runs_from_its_file_to_a_picture(command, write, tmp_path,
 
 def test_a_scan_that_is_not_finished_is_shown_too(command, write, tmp_path, cheap):
     assert command("scan", write(RING)).exit_code == 0
-    (tmp_path / "here.zarr" / "scan_record" / "chunks" / "00000001.json").unlink()
-    (tmp_path / "here.zarr" / "status" / "c" / "0" / "1").unlink(missing_ok=True)
-    shown = command("show", tmp_path / "here.zarr", "--out", tmp_path)
+    store = tmp_path / "here.zarr"
+    (store / "scan_record" / "chunks" / "00000001.json").unlink()
+    for name in ("status", "value", "count"):
+        (store / name / "c" / "1" / "0").unlink()
+    shown = command("show", store, "--out", tmp_path)
     assert shown.exit_code == 0 and "2 of 3 chunks" in shown.output
+    assert "12 ok, 6 not computed" in shown.output and "count: 7 to 7" in shown.output
 
 
 def test_damage_is_said_and_not_drawn(command, write, tmp_path, cheap):
@@ -117,7 +120,7 @@ def test_damage_is_said_and_not_drawn(command, write, tmp_path, cheap):
     chunk = next(p for p in (tmp_path / "here.zarr" / "value" / "c").rglob("*") if p.is_file())
     chunk.write_bytes(b"?" + chunk.read_bytes()[1:])
     shown = command("show", tmp_path / "here.zarr", "--out", tmp_path / "figures")
-    assert shown.exit_code == 2 and "1 chunks are damaged" in shown.output
+    assert shown.exit_code == 2 and "damaged chunks: 1" in shown.output
     assert not (tmp_path / "figures").exists()
 
 
@@ -229,6 +232,23 @@ class TestWrong:
     def test_a_value_that_is_an_axis_too(self, write):
         with pytest.raises(ConfigError, match=r"line 8: `quantity\.beta` must not be set"):
             experiment.load(write(RING.replace('work"\n', 'work"\nbeta = 1.0\n')))
+        with pytest.raises(ConfigError, match=r"line 4: `model\.force` must not be set"):
+            experiment.load(write(RING.replace("prefactor = 0.1", "force = 0.1")))
+        with pytest.raises(ConfigError, match=r"line 4: `model\.strength` must not be set"):
+            experiment.load(write(ENGINE + "strength = [1.0, 1.2]\n"))
+
+    def test_what_is_an_axis_need_not_be_set(self, write):
+        text = ENGINE.replace("strength = 1.0\n", "")
+        assert "strength" in experiment.load(write(text + "[axes]\nstrength = [1.0, 1.2]\n")).axes
+        with pytest.raises(ConfigError, match=r"line 1: `model\.strength` is missing"):
+            experiment.load(write(text))
+
+    def test_what_the_library_refuses_is_said_of_the_file_too(self, command, write):
+        result = command("scan", write(ENGINE.replace("q_max = 5.0", "q_max = 1e-5")))
+        assert result.exit_code == 2 and "experiment.toml, line 5: `q_max` / `dq` must give" in result.output
+        pair = '[model]\nkind = "potts"\nq = 2\n[quantity]\nname = "fold"\n[axes]\nforce = [0.5]\n'
+        result = command("scan", write(pair))
+        assert result.exit_code == 2 and "experiment.toml: `ring` must have q >= 3 for a fold" in result.output
 
     def test_a_file_that_is_not_there(self, command, tmp_path):
         result = command("scan", tmp_path / "none.toml")

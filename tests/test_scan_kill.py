@@ -32,7 +32,8 @@ def kill_and_resume(store, kills, seed, expected):
     rng = random.Random(seed)
     for kill in range(kills):
         process = runs.start(store)
-        target = rng.uniform(kill, kill + 1) * CHUNKS / (kills + 1)
+        # Not so late that the run may end before it is killed.
+        target = rng.uniform(kill, kill + 1) * 0.8 * CHUNKS / kills
         if kill:
             runs.wait_until(lambda: len(done(store)) >= target, process, f"chunk {target}")  # noqa: B023
         else:

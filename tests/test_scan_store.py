@@ -137,7 +137,7 @@ class TestAnotherScan:
     def test_other_values(self, copy):
         moved = AXES["a"].copy()
         moved[2] += 1e-12
-        self.refused(copy, "axis `a` has 6 values from 1 to 2 .*values in between differ", axes={**AXES, "a": moved})
+        self.refused(copy, "axis `a` has 6 values from 1.0 to 2.0 .*in between differ", axes={**AXES, "a": moved})
 
     def test_other_lengths(self, copy):
         self.refused(copy, "axis `b` has 4 values .*, not 5 values", axes={**AXES, "b": np.linspace(0.0, 1.0, 5)})

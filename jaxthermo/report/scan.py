@@ -73,14 +73,15 @@ def show(path: Path, out: Path, variable: str | None = None) -> str:
             together = f", together with {', '.join(set(group) - {name})}" if len(group) > 1 else ""
             lines.append(f"  axis {name}: {axis['count']} values, {axis['ends'][0]:g} to {axis['ends'][1]:g}{together}")
     if damaged:
-        raise StoreError("\n".join([*lines, f"{len(damaged)} chunks are damaged; run the scan again to mend them"]))
+        raise StoreError("\n".join([*lines, f"damaged chunks: {len(damaged)}; run the scan again to mend them"]))
     # In the order in which the function returned them.
     names = [name for name, _, _ in manifest["identity"]["variables"]]
-    data = xarray.open_zarr(path, consolidated=False)[names].load()
+    data = xarray.open_zarr(path, consolidated=False, zarr_format=3)[names].load()
     for dim, order in zip(["_".join(group) for group in groups], store.layout.order, strict=True):
         data = data.isel({dim: np.argsort(order)})
     lines.append("  status: " + _counted(data.status.values))
-    lines += [f"  {name}: {_range(data[name])}" for name in data.data_vars if name != "status"]
+    computed = data.status.values != PENDING
+    lines += [f"  {name}: {_range(data[name], computed)}" for name in data.data_vars if name != "status"]
     lines.append(f"  made {origin['date_utc']} with jaxthermo {origin['jaxthermo_version']} on {origin['device_kind']}")
     name = variable or _first(data)
     if name not in data.data_vars:
@@ -148,9 +149,10 @@ def _counted(status: np.ndarray) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == STATUS[OK])
 
 
-def _range(values: xarray.DataArray) -> str:
+def _range(values: xarray.DataArray, computed: np.ndarray) -> str:
     units = values.attrs.get("units", "")
-    known = values.values[np.isfinite(values.values)]
+    known = values.values[computed]
+    known = known[np.isfinite(known)]
     if known.size == 0:
         return "no finite value"
     if np.iscomplexobj(known):
@@ -171,7 +173,10 @@ def _duration(seconds: float) -> str:
 def use_devices(distributed: bool) -> None:
     """Join the other processes of the job, or let XLA see each core of this machine as a device; before it looks."""
     if distributed:
-        jax.distributed.initialize()
+        try:
+            jax.distributed.initialize()
+        except ValueError as error:
+            raise ValueError(f"`--distributed` needs a job of SLURM or a cloud, but jax found none: {error}") from None
     elif "device_count" not in os.environ.get("XLA_FLAGS", ""):
         # Refused where jax has looked already.
         with contextlib.suppress(RuntimeError):

@@ -104,9 +104,13 @@ def _together(key: Any, given: Any) -> list[Any]:
 
 def _axis(name: str, given: Any) -> np.ndarray:
     try:
-        values = np.asarray(as_float(np.asarray(given)))
+        numbers = np.asarray(given)
+        # Complex numbers and dates would lose their meaning as floats.
+        values = np.asarray(as_float(numbers)) if numbers.dtype.kind in "biuf" else None
     except (TypeError, ValueError):
-        raise ValueError(f"axis `{name}` must be an array of numbers, but is {given!r}") from None
+        values = None
+    if values is None:
+        raise ValueError(f"axis `{name}` must be an array of real numbers, but is {given!r}")
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"axis `{name}` must be one-dimensional and not empty, but has shape {values.shape}")
     if not np.all(np.isfinite(values)):
@@ -125,7 +129,7 @@ def _match(function: Callable[..., Any], names: tuple[str, ...]) -> None:
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     unknown = [name for name in names if name not in known]
     if unknown and not open_ended:
-        raise ValueError(f"`axes` must name arguments of `function`, which are {known}, but names {unknown}")
+        raise ValueError(f"`axes` must name keyword arguments of `function`, which are {known}, but names {unknown}")
     needed = [p.name for p in parameters if p.default is p.empty and p.kind in by_keyword and p.name not in names]
     needed += [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if needed:

@@ -42,12 +42,13 @@ def _fold(model: Table, settings: Table, fixed: Table, axes: Table) -> Function:
     return fold_point(**_ring(model))
 
 
-def _oscillator(model: Table, betas: list[float], fields: list[float]) -> Any:
-    """With a grid for all lanes."""
+def _oscillator(model: Table, betas: list[float], fields: list[float], axes: Table) -> Any:
+    """With a grid for all lanes, of which those of the strongest coupling reach furthest."""
+    strength = max(map(float, axes["strength"]), key=abs) if "strength" in axes else model["strength"]
     extra = {name: model[name] for name in ("mass", "hbar", "poles", "depth") if name in model}
     make = quantum_oscillator if model["kind"] == "quantum_oscillator" else classical_oscillator
     grid = PhaseGrid(**model["grid"]) if "grid" in model else None
-    oscillator = make(Polynomial(model["potential"]), model["strength"], grid=grid, **extra)
+    oscillator = make(Polynomial(model["potential"]), strength, grid=grid, **extra)
     chosen = grid if grid is not None else grid_for(oscillator, betas, fields)
     return eqx.tree_at(lambda o: o.grid, oscillator, chosen, is_leaf=lambda leaf: leaf is None)
 
@@ -62,13 +63,13 @@ def _cycle_work(model: Table, settings: Table, fixed: Table, axes: Table) -> Fun
     betas, fields = (_extremes(names, fixed, axes) for names in (CYCLE[:2], CYCLE[2:4]))
     start = {name: fixed.get(name, float(axes[name][0]) if name in axes else PERIOD) for name in CYCLE}
     chosen = {name: settings[name] for name in ("points", "steps") if name in settings}
-    return cycle_work(_oscillator(model, betas, fields), StirlingCycle(**start), **chosen)
+    return cycle_work(_oscillator(model, betas, fields, axes), StirlingCycle(**start), **chosen)
 
 
 def _minimum_work(model: Table, settings: Table, fixed: Table, axes: Table) -> Function:
     betas, fields = (_extremes(names, fixed, axes) for names in (("beta_start", "beta"), ("x_start", "x")))
     chosen = {name: settings[name] for name in ("order", "horizon", "dt", "jumps") if name in settings}
-    return _partly(minimum_work(_oscillator(model, betas, fields), betas, fields, **chosen), fixed, axes)
+    return _partly(minimum_work(_oscillator(model, betas, fields, axes), betas, fields, **chosen), fixed, axes)
 
 
 def _partly(function: Any, fixed: Table, axes: Table) -> Function:

@@ -59,7 +59,7 @@ SCAN: dict[str, Check] = {"store": path_name, "chunk": integer(1, MOST_LANES)}
 
 
 class Kind(NamedTuple):
-    """A kind of model: its settings, those it needs, and the axes that may stand in for them."""
+    """A kind of model: its settings, and those it needs unless they are axes."""
 
     settings: dict[str, Check]
     needed: tuple[str, ...]
@@ -75,12 +75,13 @@ class Quantity(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """A checked experiment. `function()` builds what is scanned, which may take a while."""
+    """A checked experiment and its text. `function()` builds what is scanned, which may take a while."""
 
     axes: dict[Any, Any]
     store: Path
     chunk: int | None
     function: Callable[[], Callable[..., Any]]
+    text: Text
 
 
 KINDS = {
@@ -125,21 +126,25 @@ def load(path: Path) -> Experiment:
     settings, quantity = _chosen(text, given, "quantity", "name", QUANTITIES)
     if model["kind"] not in quantity.kinds:
         raise text.error(("quantity", "name"), f"must be of {' or '.join(quantity.kinds)}, but is of {model['kind']}")
-    table(text, ("model",), model, {"kind": word(*KINDS)} | kind.settings, kind.needed)
+    axes = _axes(text, given, quantity, kind.settings | quantity.settings)
+    flat = _flat(axes)
+    for where, part in (("model", model), ("quantity", settings)):
+        for name in flat:
+            if name in part:
+                raise text.error((where, name), "must not be set, since it is an axis")
+    needed = tuple(name for name in kind.needed if name not in flat)
+    table(text, ("model",), model, {"kind": word(*KINDS)} | kind.settings, needed)
     table(text, ("quantity",), settings, {"name": word(*QUANTITIES)} | quantity.settings)
     if "grid" in model:
         table(text, ("model", "grid"), model["grid"], GRID, tuple(GRID))
-    axes = _axes(text, given, quantity, kind.settings | quantity.settings)
-    for name in sorted(set(_flat(axes)) & set(settings)):
-        raise text.error(("quantity", name), "must not be set, since it is an axis")
     for name in quantity.needed:
-        if name not in _flat(axes) and name not in settings:
+        if name not in flat and name not in settings:
             raise text.error(("quantity", name), "is missing; give it here or as an axis")
     scan = given.get("scan", {})
     table(text, ("scan",), scan, SCAN)
     store = path.parent / scan.get("store", f"{path.stem}.zarr")
     fixed = {name: float(value) for name, value in settings.items() if name in quantity.axes}
-    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, _flat(axes)))
+    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, flat), text)
 
 
 def _chosen(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,9 +72,3 @@ def wait_for_others(store: Store, todo: list[int]) -> None:
             if stop.asked:
                 stop.obey(f"scan stopped by SIGTERM while it waited for other processes; {store.path} is kept")
             time.sleep(LOOK)
-
-
-def explained(error: OSError, path: Path, what: str) -> OSError:
-    """The same error with the store's path and what to do."""
-    reason = error.strerror or str(error)
-    return type(error)(error.errno, f"`store` {path} cannot be used ({reason}), {what}; mend that and run it again")

@@ -80,7 +80,7 @@ def _described(values: np.ndarray) -> dict[str, Any]:
 
 
 def _said(axis: dict[str, Any]) -> str:
-    return f"{axis['count']} values from {axis['ends'][0]:.17g} to {axis['ends'][1]:.17g} in {axis['dtype']}"
+    return f"{axis['count']} values from {axis['ends'][0]!r} to {axis['ends'][1]!r} in {axis['dtype']}"
 
 
 def _hint(there: dict[str, Any], here: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from jaxthermo.scans.compiled import Chunks, chosen_width, own_devices, zeros_li
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import labelled, origin_of
 from jaxthermo.scans.layout import TRIAL_FROM, Layout, grouped, layout_for
-from jaxthermo.scans.loop import explained, run_chunks, wait_for_others
+from jaxthermo.scans.loop import run_chunks, wait_for_others
 from jaxthermo.scans.manifest import identity, layout_from, layout_record, require_same
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.traced import Traced, trace
@@ -83,6 +83,8 @@ def scan(
         path = Path(os.fspath(store))
     except TypeError:
         raise ValueError(f"`store` must be a path, but is {store!r}") from None
+    if "://" in str(store):
+        raise ValueError(f"`store` must be a path on a file system with locks, but is {store!r}")
     if not resume and jax.process_count() > 1:
         raise ValueError("`resume` must be True when several processes share a store, but is False")
     return _in_store(prepared, path, resume)
@@ -154,10 +156,17 @@ def _in_store(prepared: Prepared, path: Path, resume: bool) -> "xarray.Dataset":
     except StoreError:
         raise
     except OSError as error:
-        raise explained(error, path, "and nothing that was written is lost") from error
+        raise _explained(error, path) from error
     finally:
         store.close()
     return labelled(axes, traced.variables, arrays, manifest["units"], manifest["attrs"])
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    """The same error with the store's path and what to do."""
+    reason = error.strerror or str(error)
+    kept = "and nothing that was written is lost; mend that and run it again"
+    return type(error)(error.errno, f"`store` {path} cannot be used ({reason}), {kept}")
 
 
 def _require_own(manifest: dict[str, Any], own: dict[str, Any], prepared: Prepared, path: Path) -> None:

@@ -3,11 +3,14 @@
 import math
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from jaxthermo.scans.files import StoreError
 
 Check = Callable[[Any], str | None]
 # More than anyone computes, and few enough that the axes themselves fit into memory.
@@ -27,6 +30,20 @@ class Text(NamedTuple):
     def error(self, key: tuple[str, ...], what: str) -> ConfigError:
         """`what` is said of a key, or of its table where the key is not written."""
         return ConfigError(f"{self.path}, line {self.line_of(key)}: `{'.'.join(key)}` {what}")
+
+    @contextmanager
+    def pointing(self) -> Iterator[None]:
+        """What the library refuses in this block is said of this file, and of the line that sets what is named."""
+        try:
+            yield
+        except (ConfigError, StoreError):
+            raise
+        except ValueError as error:
+            named = re.match(r"`(\w+)`", str(error))
+            setting = re.compile(rf"(^|[\s{{,.]){named[1]}\s*=") if named else None
+            lines = [n for n, line in enumerate(self.lines, start=1) if setting is not None and setting.search(line)]
+            where = f"{self.path}, line {lines[0]}" if lines else f"{self.path}"
+            raise ConfigError(f"{where}: {error}") from error
 
     def line_of(self, key: tuple[str, ...]) -> int:
         """The line on which a key is set, or its table begins; 1 if neither is found."""

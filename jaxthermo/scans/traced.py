@@ -27,6 +27,8 @@ NOT_PURE = (
     "and pure functions in the place of those that return labelled data:"
 )
 
+NO_AXIS = "A size, such as the number of states, cannot be an axis: let `function` close over it, one scan for each."
+
 
 class Variable(NamedTuple):
     """One result of a lane."""
@@ -58,13 +60,13 @@ def trace(function: Any, names: tuple[str, ...]) -> Traced:
     """Trace `function` once, as one lane, called with these keyword arguments.
 
     Raises     ValueError where it branches in Python on a traced value, returns anything but arrays and numbers, or
-               returns names that the axes have already
+               returns names that the axes have already; what the function raises itself, with a note
     """
     labels: list[str] = []
 
     def lane(*scalars: Any) -> tuple[Any, ...]:
         with postponed(scalars[0]) as conditions:
-            result = function(**dict(zip(names, scalars, strict=True)))
+            result = _called(function, dict(zip(names, scalars, strict=True)))
         found = _named(result)
         own = getattr(result, "outcome", None)
         if not isinstance(own, Outcome):
@@ -92,6 +94,20 @@ def trace(function: Any, names: tuple[str, ...]) -> Traced:
     )
     _require_vmap(traced, jax.ShapeDtypeStruct((2,), scalar.dtype), len(names))
     return traced
+
+
+def _called(function: Any, scalars: dict[str, Any]) -> Any:
+    """The function's result; its own errors stay what they are, with a note on what it was called with."""
+    try:
+        return function(**scalars)
+    except LOOKED:
+        raise
+    except Exception as error:
+        # Shapes are refused by an error that has no type of its own.
+        if isinstance(error, TypeError) and "concrete values" in str(error):
+            raise ValueError(f"{NOT_PURE}\n{_first(error)}") from None
+        error.add_note(f"While `jt.scan` traced `function` with {', '.join(scalars)} as traced floats. {NO_AXIS}")
+        raise
 
 
 def _require_vmap(traced: Traced, column: Any, columns: int) -> None:
