@@ -1,7 +1,7 @@
 """How N units approach the mean field, in three phases: the figure of docs/finite.md and its data."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def draw(data: "xarray.Dataset", stem: Path) -> list[Path]:
         for row, (name, beta) in enumerate(PHASES.items()):
             one = data.isel(beta=row)
             limit = float(one.mean_field)
-            line = {"color": colours[name], "marker": "o", "markersize": 3}
+            line: dict[str, Any] = {"color": colours[name], "marker": "o", "markersize": 3}
             left.plot(one.units, one.work_current / limit, label=rf"{name}, $\beta$ = {beta:g}", **line)
             middle.plot(one.units, np.abs(one.work_current / limit - 1.0), **line)
             right.plot(one.units, one.quality_factor, **line)
