@@ -164,19 +164,24 @@ def _along(now: Moment, states: Space, p: Array, places: np.ndarray) -> dict[flo
     """The leading mode at every s, each started from its neighbour's.
 
     Two are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both with the
-    eigenvalue 0. The others are reached from the nearer one, outwards.
+    eigenvalue 0. The others are reached from the nearer one, outwards. Left eigenvectors are uniform at s = 0 and far
+    from it at s = -beta, unless vectors are divided by the equilibrium state.
     """
     end = -float(now.beta)
     from_end = np.abs(places - end) < np.abs(places)
-    anchors = ((0.0, p, ~from_end), (end, _equilibrium(now, states), from_end))
+    equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
+    anchors = (
+        (0.0, p, jnp.zeros_like(p), ~from_end),
+        (end, jnp.ones_like(p), equilibrium, from_end),
+    )
     found: dict[float, Perron] = {}
-    for origin, start, chosen in anchors:
+    for origin, start, scale, chosen in anchors:
         for side in (places >= origin, places < origin):
             line = sorted(places[chosen & side].tolist(), key=lambda s: abs(s - origin))
             past, vector = [(origin, 0.0)], start
             for place in line:
                 guess = as_float(_extrapolated(past, place))
-                mode = perron(now, states, jnp.exp(place * now.force), guess, vector)
+                mode = perron(now, states, jnp.exp(place * now.force), guess, vector, scale)
                 found[place], vector = jax.tree.map(np.asarray, mode), mode.x
                 past = [*past[-1:], (place, float(mode.value))]
     return found
@@ -186,9 +191,3 @@ def _extrapolated(past: list[tuple[float, float]], place: float) -> float:
     (s, value), *rest = reversed(past)
     slope = (value - rest[0][1]) / (s - rest[0][0]) if rest and s != rest[0][0] else 0.0
     return value + slope * (place - s)
-
-
-def _equilibrium(now: Moment, states: Space) -> Array:
-    log_p = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
-    p = jnp.exp(log_p - jnp.max(log_p))
-    return p / jnp.sum(p)
