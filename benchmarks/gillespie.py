@@ -12,8 +12,10 @@ GillesPy2 runs in a process of its own, by the interpreter that the environment 
 this one; it needs a C++ compiler. It is stopped, with all that it started, where it takes longer than TIMEOUT.
 """
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -110,10 +112,13 @@ def gillespy_run(units: int, trajectories: int, t_end: float, timeout: float = T
     task = {"q": Q, "units": units, "coupling": COUPLING, "force": FORCE, "prefactor": PREFACTOR, "beta": BETA}
     task |= {"t_end": t_end, "trajectories": trajectories, "repeats": REPEATS}
     command = [python, str(WORKER), json.dumps(task)]
+    # Its build tool is a command that lies beside its interpreter.
+    folder = Path(shutil.which(python) or python).parent
+    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
     try:
         # A session of its own: the solver is a process that the worker starts, and must not outlive it.
         worker = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
         )
     except OSError as error:
         return f"skipped: {python} cannot be run: {error}"
@@ -132,10 +137,8 @@ def gillespy_run(units: int, trajectories: int, t_end: float, timeout: float = T
 
 def _end(worker: "subprocess.Popen[str]") -> None:
     """Nothing of the worker's session is left, whatever became of the worker."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     worker.communicate()
 
 

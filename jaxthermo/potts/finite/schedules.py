@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import require_finite, require_scalar
+from jaxthermo.checks import as_float, require_finite, require_scalar
 from jaxthermo.potts.ring import check_ring, require_beta
-from jaxthermo.protocols.schedule import value_at
 
 # Times at which a callable is looked at.
 LOOKS = 101
@@ -32,7 +31,7 @@ def _worst(name: str, schedule: Any, ts: Float[Array, " times"]) -> Array:
     """The number itself; of a callable, a value that is not finite, or the least."""
     if not callable(schedule):
         return require_scalar(name, schedule)
-    values = jax.vmap(lambda t: value_at(schedule, t))(ts)
+    values = jax.vmap(lambda t: as_float(schedule(t)))(ts)
     if values.shape != ts.shape:
         raise ValueError(f"`{name}` must return a scalar, but returns shape {values.shape[1:]}")
     return values[jnp.argmin(jnp.where(jnp.isfinite(values), values, -jnp.inf))]
