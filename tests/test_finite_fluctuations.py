@@ -8,6 +8,7 @@ import jaxthermo as jt
 from jaxthermo.potts.finite.generator import mesoscopic_hops
 from jaxthermo.potts.finite.hops import moment
 from jaxthermo.potts.finite.space import space
+from jaxthermo.report import finite
 
 UNEVEN = [0.0, 0.1, 0.3]
 
@@ -111,3 +112,10 @@ def test_coherence_grows_with_the_number_of_units():
     assert abs(complex(small.eigenvalue_real[0], abs(small.eigenvalue_imag[0])) - (-1.6377 + 3.4792j)) < 1e-4
     assert abs(complex(large.eigenvalue_real[0], abs(large.eigenvalue_imag[0])) - (-1.0364 + 3.7315j)) < 1e-4
     assert large.quality_factor > 1.5 * small.quality_factor
+
+
+def test_the_figure_shows_both_currents_and_modes(tmp_path):
+    data = finite.approach((10,))
+    assert abs(float(data.work_current[1, 0]) - 4.031581) < 1e-6 and abs(float(data.mean_field[1]) - 4.7463) < 1e-4
+    assert (data.quality_factor > 0.5).all() and (data.residual < 1e-10).all()
+    assert all(path.stat().st_size > 10_000 for path in finite.draw(data, tmp_path / "finite"))

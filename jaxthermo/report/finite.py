@@ -1,8 +1,14 @@
-"""How N units approach the mean field, in three phases: the figure of docs/finite.md and its data."""
+"""How N units approach the mean field, in three phases: the figure of docs/finite.md and its data.
 
+`python -m jaxthermo.report.finite FOLDER` writes finite.png and finite.svg.
+"""
+
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 import jaxthermo as jt
@@ -16,13 +22,11 @@ if TYPE_CHECKING:
 Q, COUPLING, FORCE, PREFACTOR = 3, -1.0, 1.0, 1.0
 PHASES = {"uniform": 2.0, "synchronised": 3.5, "localised": 8.0}
 UNITS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)
-QUICK_UNITS = (1, 2, 5, 10)
 COHERENT = 5  # units from which modes are followed: fewer hardly oscillate
 
 
-def approach(quick: bool = False) -> "xarray.Dataset":
+def approach(units: Sequence[int] = UNITS) -> "xarray.Dataset":
     """Stationary work currents and quality factors over N and phase, beside the mean field's work currents."""
-    units = QUICK_UNITS if quick else UNITS
     ring = jt.PottsRing(Q, COUPLING, FORCE, PREFACTOR)
     shape = len(PHASES), len(units)
     work, quality, residual = (np.full(shape, np.nan) for _ in range(3))
@@ -84,3 +88,11 @@ def draw(data: "xarray.Dataset", stem: Path) -> list[Path]:
         panel_title(right, 2, "coherence")
         caption(fig, f"q = {Q}, u = {COUPLING:g}, f = {FORCE:g}, prefactor {PREFACTOR:g}")
         return save(fig, stem)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    data = approach()
+    folder = Path(*sys.argv[1:2])
+    folder.mkdir(parents=True, exist_ok=True)
+    print(draw(data, folder / "finite"), "slopes:", dict(zip(PHASES, slopes(data), strict=True)))
