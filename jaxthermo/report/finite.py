@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Q, COUPLING, FORCE, PREFACTOR = 3, -1.0, 1.0, 1.0
 PHASES = {"uniform": 2.0, "synchronised": 3.5, "localised": 8.0}
 UNITS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)
+ROUNDING = 1e-9
 COHERENT = 5  # units from which modes are followed: fewer hardly oscillate
 
 
@@ -67,25 +68,23 @@ def draw(data: "xarray.Dataset", stem: Path) -> list[Path]:
             one = data.isel(beta=row)
             limit = float(one.mean_field)
             line: dict[str, Any] = {"color": colours[name], "marker": "o", "markersize": 3}
-            left.plot(one.units, one.work_current / limit, label=rf"{name}, $\beta$ = {beta:g}", **line)
-            middle.plot(one.units, np.abs(one.work_current / limit - 1.0), **line)
-            right.plot(one.units, one.quality_factor, **line)
+            left.plot(one.units, one.work_current / limit, **line)
+            gap = np.abs(one.work_current / limit - 1.0)
+            # One unit of the uniform phase is the mean field, to rounding.
+            middle.plot(one.units, gap.where(gap > ROUNDING), **line)
+            right.plot(one.units, one.quality_factor, label=rf"{name}, $\beta$ = {beta:g}", **line)
         left.axhline(1.0, color="#7f7f7f", linewidth=0.8)
-        left.set(xscale="log", ylim=(0.0, 3.2), xlabel="units $N$", ylabel="$W_N/W$")
-        left.legend(loc="upper right", handlelength=1.2, fontsize=8)
+        left.set(xscale="log", ylim=(0.75, 1.85), xlabel="units $N$", ylabel="$W_N/W$")
         guide = np.array([10.0, data.units.values[-1]])
-        middle.plot(guide, 0.9 / guide, color="#7f7f7f", linestyle="--", linewidth=0.8)
-        middle.annotate("$1/N$", (guide[-1], 0.9 / guide[-1]), ha="right", va="top", fontsize=9, color="#404040")
+        middle.plot(guide, 0.35 / guide, color="#7f7f7f", linestyle="--", linewidth=0.8)
+        middle.annotate("$1/N$", (guide[0], 0.35 / guide[0]), ha="right", va="center", fontsize=9, color="#404040")
         middle.set(xscale="log", yscale="log", xlabel="units $N$", ylabel="$|W_N/W - 1|$")
-        right.set(
-            xscale="log",
-            yscale="log",
-            xlabel="units $N$",
-            ylabel=r"quality factor $|{\rm Im}\,\Lambda/{\rm Re}\,\Lambda|$",
-        )
+        label = r"$|{\rm Im}\,\Lambda/{\rm Re}\,\Lambda|$"
+        right.set(xscale="log", yscale="log", xlabel="units $N$", ylabel=label)
+        right.legend(loc="upper left", handlelength=1.2, fontsize=8)
         panel_title(left, 0, "work current")
         panel_title(middle, 1, "approach")
-        panel_title(right, 2, "coherence")
+        panel_title(right, 2, "quality factor")
         caption(fig, f"q = {Q}, u = {COUPLING:g}, f = {FORCE:g}, prefactor {PREFACTOR:g}")
         return save(fig, stem)
 

@@ -42,7 +42,8 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
                158101 (2015)
 
-    The ratio is NaN at f = 0, where mean and entropy production vanish together, and without the second order.
+    The ratio is NaN at f = 0 and at beta = 0, where mean and entropy production vanish together, and without the second
+    order.
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
@@ -56,7 +57,8 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     hops = np.asarray(rates) / units
     work = hops * float(now.force) ** orders
     produced = float(beta) * work[0]
-    ratio = work[1] * produced / (2.0 * work[0] ** 2) if order > 1 and now.force != 0 else np.nan
+    driven = now.force != 0 and beta != 0
+    ratio = work[1] * produced / (2.0 * work[0] ** 2) if order > 1 and driven else np.nan
     variables = {
         "work_cumulant": ("order", work, "energy^order/time", "cumulant of the work, per unit and time"),
         "hop_cumulant": ("order", hops, "1/time", "cumulant of the net number of hops, per unit and time"),
@@ -129,8 +131,8 @@ def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.D
     require_double_for(RTOL, RTOL)
     units = require_mesostates(ring.q, units)
     points = np.atleast_1d(np.asarray(as_float(s)))
-    if points.ndim != 1:
-        raise ValueError(f"`s` must be a scalar or one-dimensional, but has shape {points.shape}")
+    if points.ndim != 1 or points.size == 0:
+        raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(ring.q, units)
     now = moment(ring, beta)

@@ -16,7 +16,7 @@ from jaxthermo.solve.krylov import gmres
 
 # Of the residual in the 1-norm, relative to the traffic between states.
 TOLERANCE = 1e-12
-ITERATIONS, LIMIT = 40, 60
+ITERATIONS, LIMIT = 80, 60
 # The shift stays this far above the eigenvalue, in units of the hops of one unit per time: first, and in the end.
 FAR, NEAR = 1.0, 0.02
 # A vector with a more negative part than this is not positive.
@@ -89,7 +89,9 @@ def perron(
     def unfinished(carry: Any) -> Array:
         return (carry[3] > TOLERANCE) & (carry[4] < ITERATIONS)
 
-    x = start / jnp.sum(start)
+    # Half of it is uniform: where s changes which of several wells or cycles matters most, the neighbour's vector is an
+    # eigenvector of another eigenvalue, with almost nothing of the leading one.
+    x = 0.5 * (start / jnp.sum(start) + 1.0 / space.size)
     traffic = jnp.sum(outflow * x) / space.units
     near = NEAR * traffic
     carry = (x, guess, FAR * traffic, jnp.asarray(jnp.inf), jnp.zeros((), int))
