@@ -77,14 +77,14 @@ def test_generating_function_is_the_dense_eigenvalue_and_symmetric(ring):
     assert abs(float(found.rate_function[2] - found.rate_function[5] - 3.5 * found.work_current[5])) < 1e-6
 
 
-@pytest.mark.parametrize("energies", [None, UNEVEN], ids=["flat", "uneven"])
-def test_generating_function_by_multigrid(energies):
-    """On 496 states: symmetric, and with the slope that one linear solve gives."""
+@pytest.mark.parametrize(("beta", "energies"), [(3.5, None), (3.5, UNEVEN), (8.0, UNEVEN)])
+def test_generating_function_by_multigrid(beta, energies):
+    """On 496 states; at beta = 8 the stationary state is a well, and what leads at s = 0.1 goes round."""
     ring = jt.PottsRing(3, -1.0, 1.0, 1.0, energies)
-    found = jt.potts.scaled_cumulant(ring, 3.5, 30, [0.1, -3.6])
+    found = jt.potts.scaled_cumulant(ring, beta, 30, [0.1, -beta - 0.1])
     assert space(3, 30).coarse is not None and found.attrs["status"] == "ok"
     np.testing.assert_allclose(found.scaled_cumulant[0], found.scaled_cumulant[1], rtol=1e-9)
-    expected = scipy.linalg.eigvals(tilted(ring, 3.5, 30, 0.1)).real.max() / 30
+    expected = scipy.linalg.eigvals(tilted(ring, beta, 30, 0.1)).real.max() / 30
     np.testing.assert_allclose(found.scaled_cumulant[0], expected, rtol=1e-9)
 
 
