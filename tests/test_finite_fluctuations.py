@@ -18,7 +18,7 @@ def tilted(ring, beta, units, s):
     states = space(ring.q, units)
     hops = mesoscopic_hops(moment(ring, beta), states)
     here, target = np.arange(states.size), np.asarray(hops.links.target)
-    matrix = -np.diag(np.asarray(hops.outflow())).astype(complex)
+    matrix = -np.diag(np.asarray(hops.outflow())).astype(np.result_type(s, 1.0))
     for there, forward, backward in zip(target, np.asarray(hops.forward), np.asarray(hops.backward), strict=True):
         # A hop that does not exist has both rates zero.
         np.add.at(matrix, (there, here), forward * np.exp(s * float(ring.force)))
