@@ -6,12 +6,22 @@ exponentials per bond, as the library has them, and numba's own random numbers. 
 gets the same propensities as expressions of the counts; it writes trajectories to text and reads them back, at the two
 ends of time only, and its jumps are not counted but taken from the library's mean. Its run time includes this, but not
 the compilation of its model. It runs on one core, so that it is quoted against the library's rate divided by its cores
-too.
+too. `spread`, the mean of sum (N_i/N)^2 at the end, tells that it solves the same model.
+
+GillesPy2 runs in a process of its own, by the interpreter that the environment variable GILLESPY2_PYTHON names, or by
+this one; it needs a C++ compiler. It is stopped, with all that it started, where it takes longer than TIMEOUT.
 """
 
+import contextlib
+import json
 import os
-import time
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,7 +37,11 @@ CASES = ((30, 8192, 60.0), (300, 2048, 24.0), (3000, 512, 9.6))
 QUICK = ((30, 256, 2.0),)
 GILLESPY_SHARE = 64
 REPEATS = 5
-MISSING = "skipped: GillesPy2 is not importable, pip install gillespy2 (with a C++ compiler)"
+GILLESPY = "GillesPy2 SSACSolver"
+WORKER = Path(__file__).with_name("_gillespy_worker.py")
+# Seconds for one case of GillesPy2: compilation, and all its runs.
+TIMEOUT = 120.0
+MISSING = "skipped: {} cannot import GillesPy2; pip install gillespy2, or name another one in GILLESPY2_PYTHON"
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -45,10 +59,10 @@ def start_of(units: int) -> np.ndarray:
     return np.full(Q, units // Q)
 
 
-def library_run(units: int, trajectories: int, t_end: float) -> tuple[np.ndarray, np.ndarray]:
-    """Work per unit and time, and jumps, of every trajectory."""
+def library_run(units: int, trajectories: int, t_end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Work per unit and time, jumps, and final counts, of every trajectory."""
     done = jt.potts.simulate(ring(), BETA, units, t_end, trajectories, jax.random.key(0), start_of(units))
-    return done.work.values, done.jumps.values
+    return done.work.values, done.jumps.values, done.final_counts.values
 
 
 def numba_run(units: int) -> Callable[[int, float], tuple[np.ndarray, np.ndarray]]:
@@ -92,86 +106,76 @@ def numba_run(units: int) -> Callable[[int, float], tuple[np.ndarray, np.ndarray
     return lambda trajectories, t_end: kernel(trajectories, t_end, start_of(units), 1)
 
 
-def gillespy_run(units: int, t_end: float) -> Callable[[int], np.ndarray]:
-    """Final counts by GillesPy2's C++ solver, compiled before it is returned.
+def gillespy_run(units: int, trajectories: int, t_end: float, timeout: float = TIMEOUT) -> dict[str, Any] | str:
+    """What `_gillespy_worker.py` prints, or the reason why it does not."""
+    python = os.environ.get("GILLESPY2_PYTHON", sys.executable)
+    task = {"q": Q, "units": units, "coupling": COUPLING, "force": FORCE, "prefactor": PREFACTOR, "beta": BETA}
+    task |= {"t_end": t_end, "trajectories": trajectories, "repeats": REPEATS}
+    command = [python, str(WORKER), json.dumps(task)]
+    # Its build tool is a command that lies beside its interpreter.
+    folder = Path(shutil.which(python) or python).parent
+    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    try:
+        # A session of its own: the solver is a process that the worker starts, and must not outlive it.
+        worker = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
+        )
+    except OSError as error:
+        return f"skipped: {python} cannot be run: {error}"
+    try:
+        printed, complaint = worker.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return f"stopped: not done after {timeout:g} s"
+    finally:
+        _end(worker)
+    if worker.returncode == 0:
+        return json.loads(printed.splitlines()[-1])
+    if "ModuleNotFoundError" in complaint:
+        return MISSING.format(python)
+    return f"failed: {complaint.strip().splitlines()[-1]}"
 
-    Raises     ModuleNotFoundError without GillesPy2, and what its compiler raises
-    """
-    import gillespy2
 
-    model = gillespy2.Model(name="ring")
-    species = [gillespy2.Species(name=f"N{i}", initial_value=int(n)) for i, n in enumerate(start_of(units))]
-    model.add_species(species)
-    share, half = repr(COUPLING / units), repr(0.5 * BETA)
-    for i in range(Q):
-        j = (i + 1) % Q
-        up = f"N{i}*{PREFACTOR}*exp(-{half}*({share}*(N{j}-N{i}+1)-{FORCE}))"
-        down = f"N{j}*{PREFACTOR}*exp({half}*({share}*(N{j}-N{i}-1)-{FORCE}))"
-        for name, source, target, rate in ((f"up{i}", i, j, up), (f"down{i}", j, i, down)):
-            model.add_reaction(
-                gillespy2.Reaction(
-                    name=name,
-                    reactants={species[source]: 1},
-                    products={species[target]: 1},
-                    propensity_function=rate,
-                )
-            )
-    model.timespan(gillespy2.TimeSpan.linspace(t=t_end, num_points=2))
-    solver = gillespy2.SSACSolver(model=model)
-    solver.run(number_of_trajectories=1, seed=1)
-
-    def many(trajectories: int) -> np.ndarray:
-        done = solver.run(number_of_trajectories=trajectories, seed=2)
-        return np.array([[one[f"N{i}"][-1] for i in range(Q)] for one in done])
-
-    return many
+def _end(worker: "subprocess.Popen[str]") -> None:
+    """Nothing of the worker's session is left, whatever became of the worker."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.communicate()
 
 
 def _rows(units: int, trajectories: int, t_end: float) -> list[dict[str, Any]]:
-    work, jumps = library_run(units, trajectories, t_end)
     jax.clear_caches()
     timing = time_call(lambda: library_run(units, trajectories, t_end)[1], repeats=REPEATS)
-    ours = _row("jaxthermo simulate", units, trajectories, t_end, work, int(jumps.sum()), timing, _cores())
+    work, jumps, counts = library_run(units, trajectories, t_end)
+    ours = _row("jaxthermo simulate", units, trajectories, t_end, int(jumps.sum()), timing, _cores())
+    ours |= _mean("work", work) | _mean("spread", spread(counts))
     peer = numba_run(units)
     timing = time_call(lambda: peer(trajectories, t_end)[1], repeats=REPEATS)
     work, made = peer(trajectories, t_end)
-    rows = [ours, _row("numba prange", units, trajectories, t_end, work, int(made.sum()), timing, _cores())]
-    rows.append(_gillespy_row(units, max(trajectories // GILLESPY_SHARE, 1), t_end, float(jumps.mean())))
+    theirs = _row("numba prange", units, trajectories, t_end, int(made.sum()), timing, _cores()) | _mean("work", work)
+    rows = [ours, theirs, _gillespy_row(units, max(trajectories // GILLESPY_SHARE, 2), t_end, float(jumps.mean()))]
     for row in rows:
         rate = row["jumps_per_second"]
         row["ratio_to_library"] = ours["jumps_per_second"] / rate if rate else None
     return rows
 
 
+def spread(counts: np.ndarray) -> np.ndarray:
+    """sum (N_i/N)^2 of every trajectory's counts (trajectories, q)."""
+    return np.sum((counts / counts.sum(axis=1, keepdims=True)) ** 2, axis=1)
+
+
 def _gillespy_row(units: int, trajectories: int, t_end: float, jumps_each: float) -> dict[str, Any]:
-    name = "GillesPy2 SSACSolver"
-    try:
-        begin = time.perf_counter()
-        peer = gillespy_run(units, t_end)
-        compiled = time.perf_counter() - begin
-    except ModuleNotFoundError:
-        return {"method": name, "units": units, "status": MISSING, "jumps_per_second": None}
-    seconds = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        peer(trajectories)
-        seconds.append(time.perf_counter() - begin)
-    timing = Timing(compiled, sorted(seconds)[REPEATS // 2])
-    nan = np.full(trajectories, np.nan)
-    return _row(name, units, trajectories, t_end, nan, int(jumps_each * trajectories), timing, 1)
+    done = gillespy_run(units, trajectories, t_end)
+    if isinstance(done, str):
+        return {"method": GILLESPY, "units": units, "status": done, "jumps_per_second": None}
+    timing = Timing(done["compile_seconds"], statistics.median(done["seconds"]))
+    row = _row(GILLESPY, units, trajectories, t_end, round(jumps_each * trajectories), timing, 1)
+    return row | _mean("spread", spread(np.array(done["counts"])))
 
 
 def _row(
-    method: str,
-    units: int,
-    trajectories: int,
-    t_end: float,
-    work: np.ndarray,
-    jumps: int,
-    timing: Timing,
-    cores: int,
+    method: str, units: int, trajectories: int, t_end: float, jumps: int, timing: Timing, cores: int
 ) -> dict[str, Any]:
-    counted = bool(np.isfinite(work).all())
     return {
         "method": method,
         "units": units,
@@ -180,13 +184,15 @@ def _row(
         "trajectories": trajectories,
         "t_end": t_end,
         "jumps": jumps,
-        "work": float(work.mean()) if counted else None,
-        "work_error": float(work.std() / len(work) ** 0.5) if counted else None,
         "compile_seconds": timing.compile_seconds,
         "run_seconds": timing.run_seconds,
         "repeats": REPEATS,
         "cores": cores,
     }
+
+
+def _mean(name: str, values: np.ndarray) -> dict[str, float]:
+    return {name: float(values.mean()), f"{name}_error": float(values.std(ddof=1) / len(values) ** 0.5)}
 
 
 def _cores() -> int:

@@ -1,7 +1,5 @@
 """Cumulants, their generating function, and coherence of N units, against dense linear algebra."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
@@ -10,16 +8,22 @@ import jaxthermo as jt
 from jaxthermo.potts.finite.generator import mesoscopic_hops
 from jaxthermo.potts.finite.hops import moment
 from jaxthermo.potts.finite.space import space
+from jaxthermo.report import finite
 
 UNEVEN = [0.0, 0.1, 0.3]
 
 
 def tilted(ring, beta, units, s):
-    """The tilted generator as a matrix."""
+    """The tilted generator as a matrix; s may be complex."""
     states = space(ring.q, units)
     hops = mesoscopic_hops(moment(ring, beta), states)
-    weight = jnp.exp(s * ring.force)
-    return np.asarray(jax.jit(jax.vmap(lambda e: hops.tilted(e, weight), out_axes=1))(jnp.eye(states.size)))
+    here, target = np.arange(states.size), np.asarray(hops.links.target)
+    matrix = -np.diag(np.asarray(hops.outflow())).astype(np.result_type(s, 1.0))
+    for there, forward, backward in zip(target, np.asarray(hops.forward), np.asarray(hops.backward), strict=True):
+        # A hop that does not exist has both rates zero.
+        np.add.at(matrix, (there, here), forward * np.exp(s * float(ring.force)))
+        np.add.at(matrix, (here, there), backward * np.exp(-s * float(ring.force)))
+    return matrix
 
 
 @pytest.fixture(scope="module", params=[None, UNEVEN], ids=["flat", "uneven"])
@@ -73,14 +77,14 @@ def test_generating_function_is_the_dense_eigenvalue_and_symmetric(ring):
     assert abs(float(found.rate_function[2] - found.rate_function[5] - 3.5 * found.work_current[5])) < 1e-6
 
 
-@pytest.mark.parametrize("energies", [None, UNEVEN], ids=["flat", "uneven"])
-def test_generating_function_by_multigrid(energies):
-    """On 496 states: symmetric, and with the slope that one linear solve gives."""
+@pytest.mark.parametrize(("beta", "energies"), [(3.5, None), (3.5, UNEVEN), (8.0, UNEVEN)])
+def test_generating_function_by_multigrid(beta, energies):
+    """On 496 states; at beta = 8 the stationary state is a well, and what leads at s = 0.1 goes round."""
     ring = jt.PottsRing(3, -1.0, 1.0, 1.0, energies)
-    found = jt.potts.scaled_cumulant(ring, 3.5, 30, [0.1, -3.6])
+    found = jt.potts.scaled_cumulant(ring, beta, 30, [0.1, -beta - 0.1])
     assert space(3, 30).coarse is not None and found.attrs["status"] == "ok"
     np.testing.assert_allclose(found.scaled_cumulant[0], found.scaled_cumulant[1], rtol=1e-9)
-    expected = scipy.linalg.eigvals(tilted(ring, 3.5, 30, 0.1)).real.max() / 30
+    expected = scipy.linalg.eigvals(tilted(ring, beta, 30, 0.1)).real.max() / 30
     np.testing.assert_allclose(found.scaled_cumulant[0], expected, rtol=1e-9)
 
 
@@ -108,3 +112,10 @@ def test_coherence_grows_with_the_number_of_units():
     assert abs(complex(small.eigenvalue_real[0], abs(small.eigenvalue_imag[0])) - (-1.6377 + 3.4792j)) < 1e-4
     assert abs(complex(large.eigenvalue_real[0], abs(large.eigenvalue_imag[0])) - (-1.0364 + 3.7315j)) < 1e-4
     assert large.quality_factor > 1.5 * small.quality_factor
+
+
+def test_the_figure_shows_both_currents_and_modes(tmp_path):
+    data = finite.approach((10,))
+    assert abs(float(data.work_current[1, 0]) - 4.031581) < 1e-6 and abs(float(data.mean_field[1]) - 4.7463) < 1e-4
+    assert (data.quality_factor > 0.5).all() and (data.residual < 1e-10).all()
+    assert all(path.stat().st_size > 10_000 for path in finite.draw(data, tmp_path / "finite"))

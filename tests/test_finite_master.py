@@ -203,8 +203,29 @@ BAD = {
         lambda: jt.potts.simulate(RING, 1.0, 10**6, 1.0, 1, jax.random.key(0)),
         "`n0` must be given for so many units",
     ),
+    "coupling is not a number": (
+        lambda: jt.potts.simulate(RING, 1.0, 3, 1.0, 1, jax.random.key(0), coupling=np.nan),
+        "`coupling` must be finite",
+    ),
+    "coupling of two": (
+        lambda: jt.potts.mesoscopic_evolve(RING, 1.0, 3, None, [0.0, 1.0], coupling=lambda t: jnp.stack([t, t])),
+        "`coupling` must return a scalar",
+    ),
+    "force without end": (
+        lambda: jt.potts.work_theorem(jt.PottsRing(3, -1.0, lambda t: 1.0 / t), 1.0, 3, 1.0),
+        "`force` must be finite, but is inf",
+    ),
+    "beta falls below 0": (
+        lambda: jt.potts.tau_leap(RING, lambda t: 1.0 - 2.0 * t, 3, 1.0, 1, jax.random.key(0)),
+        "`beta` must be >= 0, but is -1.0",
+    ),
+    "too many trajectories": (
+        lambda: jt.potts.simulate(RING, 1.0, 3, 1.0, 10**12, jax.random.key(0)),
+        r"`trajectories` must fit .* 3.36e\+14 bytes",
+    ),
     "order zero": (lambda: jt.potts.cumulants(RING, 1.0, 3, 0), "`order` must be an integer >= 1"),
     "s of two axes": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, [[0.0]]), "`s` must be a scalar or one-dim"),
+    "no s": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, []), "`s` must be .* not empty"),
     "infinite s": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, np.inf), "`s` must be finite"),
 }
 

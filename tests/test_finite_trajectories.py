@@ -120,6 +120,17 @@ def test_a_capped_trajectory_says_so():
     assert np.isfinite(run.work.values[~capped]).all()
 
 
+@pytest.mark.parametrize("beta", [2000.0, lambda t: 2000.0 + t], ids=["steady", "driven"])
+def test_rates_beyond_all_numbers_end_a_trajectory(beta):
+    run = jt.potts.simulate(RING, beta, 20, 1.0, 4, jax.random.key(2), [20, 0, 0])
+    assert (run.status == 2).all() and run.attrs["status"] == "rates not finite" and np.isnan(run.work).all()
+
+
+def test_leaps_that_are_too_long_say_so():
+    run = jt.potts.tau_leap(RING, 3.5, 1000, 1.0, 4, jax.random.key(2), [1000, 0, 0], steps=2)
+    assert (run.status == 1).all() and run.attrs["status"] == "leaps too long"
+
+
 @pytest.fixture(scope="module")
 def turned():
     """Driven by beta(t), f(t), u(t), from the equilibrium of time 0."""
@@ -155,12 +166,11 @@ def test_leaps_lose_their_bias_with_the_square_of_the_step():
     """Against the mean field at N = 10^6, whose distance from it is far below the bias of the coarse run."""
     start = [500_000, 250_000, 250_000]
     exact = jt.potts.evolve(RING, 3.5, [0.5, 0.25, 0.25], [0.0, 1.0])
-    runs = [
-        jt.potts.tau_leap(RING, 3.5, 10**6, 1.0, 32, jax.random.key(3), start, steps=steps) for steps in (16, 32, 64)
-    ]
+    runs = [jt.potts.tau_leap(RING, 3.5, 10**6, 1.0, 512, jax.random.key(3), start, steps=steps) for steps in (16, 32)]
+    assert all(run.attrs["status"] == "ok" for run in runs)
     assert (runs[0].final_counts.sum("state") == 10**6).all() and runs[0].final_counts.min() >= 0
     biases = [float(run.work.mean() - exact.work[-1]) for run in runs]
-    assert abs(biases[2]) < 2e-3
+    assert abs(biases[1]) < 2e-3
     assert 3.0 < biases[0] / biases[1] < 5.5
     # What the coarse and the fine run tell of the bias: a third of their difference.
     assert abs(float(runs[0].work_bias) / 3.0 - biases[0]) < 0.3 * abs(biases[0])

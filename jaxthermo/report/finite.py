@@ -1,8 +1,14 @@
-"""How N units approach the mean field, in three phases: the figure of docs/finite.md and its data."""
+"""How N units approach the mean field, in three phases: the figure of docs/finite.md and its data.
 
+`python -m jaxthermo.report.finite FOLDER` writes finite.png and finite.svg.
+"""
+
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 import jaxthermo as jt
@@ -16,13 +22,12 @@ if TYPE_CHECKING:
 Q, COUPLING, FORCE, PREFACTOR = 3, -1.0, 1.0, 1.0
 PHASES = {"uniform": 2.0, "synchronised": 3.5, "localised": 8.0}
 UNITS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)
-QUICK_UNITS = (1, 2, 5, 10)
+ROUNDING = 1e-9
 COHERENT = 5  # units from which modes are followed: fewer hardly oscillate
 
 
-def approach(quick: bool = False) -> "xarray.Dataset":
+def approach(units: Sequence[int] = UNITS) -> "xarray.Dataset":
     """Stationary work currents and quality factors over N and phase, beside the mean field's work currents."""
-    units = QUICK_UNITS if quick else UNITS
     ring = jt.PottsRing(Q, COUPLING, FORCE, PREFACTOR)
     shape = len(PHASES), len(units)
     work, quality, residual = (np.full(shape, np.nan) for _ in range(3))
@@ -62,25 +67,31 @@ def draw(data: "xarray.Dataset", stem: Path) -> list[Path]:
         for row, (name, beta) in enumerate(PHASES.items()):
             one = data.isel(beta=row)
             limit = float(one.mean_field)
-            line = {"color": colours[name], "marker": "o", "markersize": 3}
-            left.plot(one.units, one.work_current / limit, label=rf"{name}, $\beta$ = {beta:g}", **line)
-            middle.plot(one.units, np.abs(one.work_current / limit - 1.0), **line)
-            right.plot(one.units, one.quality_factor, **line)
+            line: dict[str, Any] = {"color": colours[name], "marker": "o", "markersize": 3}
+            left.plot(one.units, one.work_current / limit, **line)
+            gap = np.abs(one.work_current / limit - 1.0)
+            # One unit of the uniform phase is the mean field, to rounding.
+            middle.plot(one.units, gap.where(gap > ROUNDING), **line)
+            right.plot(one.units, one.quality_factor, label=rf"{name}, $\beta$ = {beta:g}", **line)
         left.axhline(1.0, color="#7f7f7f", linewidth=0.8)
-        left.set(xscale="log", ylim=(0.0, 3.2), xlabel="units $N$", ylabel="$W_N/W$")
-        left.legend(loc="upper right", handlelength=1.2, fontsize=8)
+        left.set(xscale="log", ylim=(0.75, 1.85), xlabel="units $N$", ylabel="$W_N/W$")
         guide = np.array([10.0, data.units.values[-1]])
-        middle.plot(guide, 0.9 / guide, color="#7f7f7f", linestyle="--", linewidth=0.8)
-        middle.annotate("$1/N$", (guide[-1], 0.9 / guide[-1]), ha="right", va="top", fontsize=9, color="#404040")
+        middle.plot(guide, 0.35 / guide, color="#7f7f7f", linestyle="--", linewidth=0.8)
+        middle.annotate("$1/N$", (guide[0], 0.35 / guide[0]), ha="right", va="center", fontsize=9, color="#404040")
         middle.set(xscale="log", yscale="log", xlabel="units $N$", ylabel="$|W_N/W - 1|$")
-        right.set(
-            xscale="log",
-            yscale="log",
-            xlabel="units $N$",
-            ylabel=r"quality factor $|{\rm Im}\,\Lambda/{\rm Re}\,\Lambda|$",
-        )
+        label = r"$|{\rm Im}\,\Lambda/{\rm Re}\,\Lambda|$"
+        right.set(xscale="log", yscale="log", xlabel="units $N$", ylabel=label)
+        right.legend(loc="upper left", handlelength=1.2, fontsize=8)
         panel_title(left, 0, "work current")
         panel_title(middle, 1, "approach")
-        panel_title(right, 2, "coherence")
+        panel_title(right, 2, "quality factor")
         caption(fig, f"q = {Q}, u = {COUPLING:g}, f = {FORCE:g}, prefactor {PREFACTOR:g}")
         return save(fig, stem)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    data = approach()
+    folder = Path(*sys.argv[1:2])
+    folder.mkdir(parents=True, exist_ok=True)
+    print(draw(data, folder / "finite"), "slopes:", dict(zip(PHASES, slopes(data), strict=True)))

@@ -8,7 +8,9 @@ from jaxtyping import Array
 
 from jaxthermo.checks import require_double_for
 from jaxthermo.flags import coded
-from jaxthermo.potts.finite.distribution import STATUS, stationary_distribution
+from jaxthermo.potts.finite.distribution import STATUS as SEARCH
+from jaxthermo.potts.finite.distribution import stationary_distribution
+from jaxthermo.potts.finite.generator import mesoscopic_hops
 from jaxthermo.potts.finite.hops import moment
 from jaxthermo.potts.finite.labels import finite_dataset
 from jaxthermo.potts.finite.sectors import CONVERGED, Sector, leading_mode
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     import xarray
 
 RTOL = 1e-12
+STATUS = (*SEARCH, "below rounding errors")
+# Largest relative error of an eigenvalue by the rounding of the traffic between states.
+LARGEST_ERROR = 1e-3
 
 
 def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
@@ -35,7 +40,8 @@ def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision
     Source     Barato & Seifert, Phys. Rev. E 95, 062409 (2017) for the quality factor
 
-    `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest.
+    `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest. Hops between wells may
+    be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
@@ -53,18 +59,21 @@ def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
         )
     value = np.array([complex(mode.value) for mode in modes])
     residual = np.array([float(mode.residual) for mode in modes])
+    traffic = float(mesoscopic_hops(now, states).outflow() @ p)
+    lost = np.maximum(residual, np.finfo(float).eps) * traffic > LARGEST_ERROR * np.abs(value)
+    status = np.where(residual > CONVERGED, 1, np.where(lost, 2, 0)).astype(np.int32)
     slowest = value[np.argmax(value.real)]
     variables = {
         "eigenvalue_real": ("sector", value.real, "1/time", "largest real part of the sector"),
         "eigenvalue_imag": ("sector", value.imag, "1/time", "imaginary part of that eigenvalue"),
         "residual": ("sector", residual, "1", "residual of the eigenvector, relative to the traffic"),
-        "status": ("sector", (residual > CONVERGED).astype(np.int32), "1", "whether the eigenvector was found"),
+        "status": ("sector", status, "1", "whether the eigenvalue was found"),
         "quality_factor": ((), abs(slowest.imag / slowest.real), "1", "|Im/Re| of the slowest eigenvalue"),
         "period": ((), 2.0 * np.pi / abs(slowest.imag) if slowest.imag else np.inf, "time", "period of that mode"),
         "phase_diffusion": ((), -slowest.real, "1/time", "decay rate of that mode"),
     }
     coords = {"sector": ("sector", numbers, "1", "a rotation by one state multiplies by exp(2 pi i sector/q)")}
-    worst = STATUS[int(variables["status"][1].max())]
+    worst = STATUS[int(status.max())]
     dataset = finite_dataset(variables, coords, ring, beta, units, status=worst, states=states.size)
     dataset["status"].attrs |= coded(STATUS)
     return dataset

@@ -42,7 +42,8 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
                158101 (2015)
 
-    The ratio is NaN at f = 0, where mean and entropy production vanish together, and without the second order.
+    The ratio is NaN at f = 0 and at beta = 0, where mean and entropy production vanish together, and without the second
+    order.
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
@@ -56,7 +57,8 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     hops = np.asarray(rates) / units
     work = hops * float(now.force) ** orders
     produced = float(beta) * work[0]
-    ratio = work[1] * produced / (2.0 * work[0] ** 2) if order > 1 and now.force != 0 else np.nan
+    driven = now.force != 0 and beta != 0
+    ratio = work[1] * produced / (2.0 * work[0] ** 2) if order > 1 and driven else np.nan
     variables = {
         "work_cumulant": ("order", work, "energy^order/time", "cumulant of the work, per unit and time"),
         "hop_cumulant": ("order", hops, "1/time", "cumulant of the net number of hops, per unit and time"),
@@ -129,8 +131,8 @@ def scaled_cumulant(ring: PottsRing, beta: Any, units: Any, s: Any) -> "xarray.D
     require_double_for(RTOL, RTOL)
     units = require_mesostates(ring.q, units)
     points = np.atleast_1d(np.asarray(as_float(s)))
-    if points.ndim != 1:
-        raise ValueError(f"`s` must be a scalar or one-dimensional, but has shape {points.shape}")
+    if points.ndim != 1 or points.size == 0:
+        raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(ring.q, units)
     now = moment(ring, beta)
@@ -164,19 +166,24 @@ def _along(now: Moment, states: Space, p: Array, places: np.ndarray) -> dict[flo
     """The leading mode at every s, each started from its neighbour's.
 
     Two are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both with the
-    eigenvalue 0. The others are reached from the nearer one, outwards.
+    eigenvalue 0. The others are reached from the nearer one, outwards. Left eigenvectors are uniform at s = 0 and far
+    from it at s = -beta, unless vectors are divided by the equilibrium state.
     """
     end = -float(now.beta)
     from_end = np.abs(places - end) < np.abs(places)
-    anchors = ((0.0, p, ~from_end), (end, _equilibrium(now, states), from_end))
+    equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
+    anchors = (
+        (0.0, p, jnp.zeros_like(p), ~from_end),
+        (end, jnp.ones_like(p), equilibrium, from_end),
+    )
     found: dict[float, Perron] = {}
-    for origin, start, chosen in anchors:
+    for origin, start, scale, chosen in anchors:
         for side in (places >= origin, places < origin):
             line = sorted(places[chosen & side].tolist(), key=lambda s: abs(s - origin))
             past, vector = [(origin, 0.0)], start
             for place in line:
                 guess = as_float(_extrapolated(past, place))
-                mode = perron(now, states, jnp.exp(place * now.force), guess, vector)
+                mode = perron(now, states, jnp.exp(place * now.force), guess, vector, scale)
                 found[place], vector = jax.tree.map(np.asarray, mode), mode.x
                 past = [*past[-1:], (place, float(mode.value))]
     return found
@@ -186,9 +193,3 @@ def _extrapolated(past: list[tuple[float, float]], place: float) -> float:
     (s, value), *rest = reversed(past)
     slope = (value - rest[0][1]) / (s - rest[0][0]) if rest and s != rest[0][0] else 0.0
     return value + slope * (place - s)
-
-
-def _equilibrium(now: Moment, states: Space) -> Array:
-    log_p = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
-    p = jnp.exp(log_p - jnp.max(log_p))
-    return p / jnp.sum(p)

@@ -14,6 +14,7 @@ from jaxthermo.potts.finite.generator import Hops, mesoscopic_hops, microscopic_
 from jaxthermo.potts.finite.hops import Moment, moment
 from jaxthermo.potts.finite.labels import finite_dataset, state_coords, thermodynamic_variables
 from jaxthermo.potts.finite.observables import FiniteThermodynamics, observe
+from jaxthermo.potts.finite.schedules import require_schedules
 from jaxthermo.potts.finite.space import Links, Space, microscopic, space
 from jaxthermo.potts.finite.states import (
     initial_counts,
@@ -229,12 +230,10 @@ def _labelled(
     ring: PottsRing, beta: Any, coupling: Any, units: int, level: Any, p0: Array, ts: Any, options: dict[str, Any]
 ) -> "xarray.Dataset":
     ts = require_times("ts", ts)
-    beta = beta if callable(beta) else require_scalar("beta", beta)
-    betas = jax.vmap(lambda t: value_at(beta, t))(ts)
-    require_beta(betas)
+    beta = require_schedules(ring, beta, coupling, ts[0], ts[-1])
     done = _compiled(ring, beta, coupling, level, p0, ts, **options)
     variables = thermodynamic_variables(done.flow, "time") | {
-        "beta": ("time", betas, "1/energy", "inverse temperature"),
+        "beta": ("time", jax.vmap(lambda t: value_at(beta, t))(ts), "1/energy", "inverse temperature"),
         "force": ("time", jax.vmap(lambda t: value_at(ring.force, t))(ts), "energy", "force"),
         "work": ("time", done.work, "energy", "work done on the ring since the first time, per unit"),
         "heat": ("time", done.heat, "energy", "heat taken in since the first time, per unit"),

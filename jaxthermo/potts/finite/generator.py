@@ -37,6 +37,11 @@ class Hops(eqx.Module):
         """What the hops bring into each state, from flows that are filed under the states they leave."""
         return sum(flow[origin] for flow, origin in zip(flows, self.links.source, strict=True))
 
+    def scaled(self, log_scale: Float[Array, " states"]) -> "Hops":
+        """The hops as they act on p/exp(log_scale); what leaves a state is the same as before."""
+        rise = log_scale[self.links.target] - log_scale
+        return Hops(self.links, self.forward * jnp.exp(-rise), self.backward * jnp.exp(rise), self.change)
+
     def outflow(self) -> Float[Array, " states"]:
         """The rate at which each state is left."""
         return jnp.sum(self.forward, axis=0) + self.into_states(self.backward)

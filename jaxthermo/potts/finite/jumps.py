@@ -46,7 +46,8 @@ def steady_jumps(
 ) -> Walk:
     """Gillespie's direct method for constant beta and force: waiting time -ln(U)/total rate, then one hop by its share.
 
-    Shapes     cap: the most hops of one trajectory; a walk that ends with t < t_end was stopped by it
+    Shapes     cap: the most hops of one trajectory; a walk that ends with t < t_end was stopped by it, one that ends
+               with t = NaN by rates that are not finite
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
     now = moment(ring, beta)
@@ -58,11 +59,12 @@ def steady_jumps(
         stream, choice = stream.uniform()
         sums = _sums(forward, backward)
         t = walk.t - jnp.log(waiting) / sums[-1]
-        live = (t < t_end) & (walk.jumps < cap)
+        live = (t < t_end) & (walk.jumps < cap) & jnp.isfinite(sums[-1])
         chosen = _chosen(sums, choice) & live
         counts, net = _moved(walk.counts, chosen)
         ended = (walk.t < t_end) & (t >= t_end) & (walk.jumps < cap)
         t = jnp.where(live, t, jnp.where(ended, t_end, walk.t))
+        t = jnp.where(jnp.isfinite(sums[-1]), t, jnp.nan)
         return Walk(counts, t, walk.net + net, walk.heat, walk.beta_heat, walk.jumps + live.astype(int), stream)
 
     walk = _run(hop, before, t_end, cap)
@@ -118,7 +120,7 @@ def driven_jumps(
         for _ in range(NEWTON_STEPS):
             x = jnp.clip(x - (hazard(x) - budget) / (h * (first + x * (slope + x * bend))), 0.0, 1.0)
         t = jnp.where(hops, walk.t + x * h, jnp.where(walk.t + h >= t_end, t_end, walk.t + h))
-        t = jnp.where(live, t, walk.t)
+        t = jnp.where(live, jnp.where(jnp.isfinite(whole), t, jnp.nan), walk.t)
         now, forward, backward, gain, loss = rates_at(walk.counts, t)
         stream, choice = walk.stream.uniform()
         stream, waiting = stream.uniform()

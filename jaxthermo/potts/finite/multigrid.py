@@ -42,16 +42,25 @@ class Stencil(eqx.Module):
         )
 
 
-def stencil(hops: Hops, space: Space, weight: Float[Array, " states"], tilt: Any = 1.0, shift: Any = 0.0) -> Stencil:
+def stencil(
+    hops: Hops,
+    space: Space,
+    weight: Float[Array, " states"],
+    tilt: Any = 1.0,
+    shift: Any = 0.0,
+    outflow: Float[Array, " states"] | None = None,
+) -> Stencil:
     """The master equation of `hops`, forward hops counted `tilt` times, less `shift` times the identity; regularised.
 
-    Shapes     weight: (states,), the reference distribution; tilt, shift: scalars, the shift may be complex
+    Shapes     weight: (states,), the reference distribution; tilt, shift: scalars, the shift may be complex;
+               outflow: (states,), the rate at which states are left; None: that of the hops
     """
     # Into a state come the backward hops of its targets and the forward hops of its sources.
     into = [flow[origin] for flow, origin in zip(hops.forward, hops.links.source, strict=True)]
     entries = jnp.concatenate([hops.backward / tilt, tilt * jnp.stack(into)])
     weight = jnp.maximum(weight, FLOOR * jnp.max(weight))
-    return _level(space, -(1.0 + REGULAR) * hops.outflow() - shift, entries, weight)
+    outflow = hops.outflow() if outflow is None else outflow
+    return _level(space, -(1.0 + REGULAR) * outflow - shift, entries, weight)
 
 
 def _level(space: Space, diagonal: Array, entries: Array, weight: Array) -> Stencil:

@@ -16,7 +16,7 @@ from jaxthermo.solve.krylov import gmres
 
 # Of the residual in the 1-norm, relative to the traffic between states.
 TOLERANCE = 1e-12
-ITERATIONS, LIMIT = 40, 60
+ITERATIONS, LIMIT = 80, 60
 # The shift stays this far above the eigenvalue, in units of the hops of one unit per time: first, and in the end.
 FAR, NEAR = 1.0, 0.02
 # A vector with a more negative part than this is not positive.
@@ -33,17 +33,32 @@ class Perron(eqx.Module):
 
 
 @eqx.filter_jit
-def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Array, " states"]) -> Perron:
+def perron(
+    now: Moment,
+    space: Space,
+    tilt: Array,
+    guess: Array,
+    start: Float[Array, " states"],
+    log_scale: Float[Array, " states"],
+) -> Perron:
     """The eigenvalue of the generator with forward hops counted `tilt` times that has a positive eigenvector.
 
     Equation   x <- (sigma - L)^-1 x / norm. The inverse is positive exactly if sigma lies above the eigenvalue, so a
                vector that turns negative says that the shift must rise; from above, every positive start converges.
-    Shapes     guess: of the eigenvalue; start: (states,), positive
+    Shapes     guess: of the eigenvalue; start: (states,), positive; log_scale: x is the eigenvector over exp(log_scale)
     Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
+
+    The sign of x tells where the shift is only as far as the left eigenvector is even: with very uneven weights, small
+    parts of x below zero, which are rounding errors, would count as much as all others.
     """
-    hops = mesoscopic_hops(now, space)
-    outflow = hops.outflow()
+    bare = mesoscopic_hops(now, space)
+    outflow = bare.outflow()
+    hops = bare.scaled(log_scale)
     flat = jnp.ptp(now.ring.energies) == 0
+
+    def tilted(x: Array) -> Array:
+        forward, backward = hops.flows(x)
+        return tilt * hops.into_states(forward) + jnp.sum(backward, axis=0) / tilt - outflow * x
 
     def positive(y: Array) -> Bool[Array, ""]:
         return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
@@ -51,9 +66,9 @@ def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Ar
     def step(carry: Any) -> Any:
         x, value, margin, residual, count = carry
         sigma = value + margin
-        inverse = stencil(hops, space, x, tilt, sigma)
+        inverse = stencil(hops, space, x, tilt, sigma, outflow)
         found = gmres(
-            lambda v: hops.tilted(v, tilt) - sigma * v,
+            lambda v: tilted(v) - sigma * v,
             lambda r: cycle(inverse, r),
             -x,
             # No better than what the iteration makes of it.
@@ -65,7 +80,7 @@ def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Ar
         good = positive(y)
         new = jnp.maximum(y, 0.0) / jnp.sum(jnp.maximum(y, 0.0))
         x = jnp.where(good, new, x)
-        image = hops.tilted(x, tilt)
+        image = tilted(x)
         value = jnp.where(good, jnp.sum(image), sigma)
         residual = jnp.sum(jnp.abs(image - value * x)) / jnp.sum(outflow * x)
         margin = jnp.where(good, jnp.maximum(0.3 * margin, near), 2.0 * margin)
@@ -74,7 +89,9 @@ def perron(now: Moment, space: Space, tilt: Array, guess: Array, start: Float[Ar
     def unfinished(carry: Any) -> Array:
         return (carry[3] > TOLERANCE) & (carry[4] < ITERATIONS)
 
-    x = start / jnp.sum(start)
+    # Half of it is uniform: where s changes which of several wells or cycles matters most, the neighbour's vector is an
+    # eigenvector of another eigenvalue, with almost nothing of the leading one.
+    x = 0.5 * (start / jnp.sum(start) + 1.0 / space.size)
     traffic = jnp.sum(outflow * x) / space.units
     near = NEAR * traffic
     carry = (x, guess, FAR * traffic, jnp.asarray(jnp.inf), jnp.zeros((), int))

@@ -15,10 +15,10 @@ from jaxthermo.potts.finite.hops import moment
 from jaxthermo.potts.finite.jumps import Walk, driven_jumps, steady_jumps
 from jaxthermo.potts.finite.labels import finite_dataset
 from jaxthermo.potts.finite.random import require_key, streams
+from jaxthermo.potts.finite.schedules import require_schedules
 from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.states import initial_counts, log_multiplicity, require_mesostates
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.potts.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
+from jaxthermo.potts.ring import PottsRing, check_ring
 from jaxthermo.scans.lanes import map_lanes
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ CHUNK = 256
 MAX_JUMPS = 10**12
 # Windows of a driven trajectory, if no step is given.
 WINDOWS = 1000
-STATUS = ("ok", "max jumps reached")
-OK, CAPPED = range(2)
+STATUS = ("ok", "max jumps reached", "rates not finite")
+OK, CAPPED, OVERFLOWED = range(3)
+# Numbers kept for each trajectory, beside the counts: before, after, copies of both, and totals.
+COPIES, TOTALS = 6, 24
 
 
 def simulate(
@@ -61,18 +63,17 @@ def simulate(
     The entropy production leaves out -ln p, which only a distribution has; it is bounded, so its share in a rate falls
     like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> =
     Z(end)/Z(0) for a start in equilibrium. The same key gives the same trajectories. One that is stopped by `max_jumps`
-    has NaN for its rates, and a `status`.
+    or by rates beyond all numbers has NaN for its results, and a `status`.
     """
     check_ring(ring)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
-    count = require_integer("trajectories", trajectories, 1)
+    count = require_trajectories(ring.q, trajectories)
     cap = require_integer("max_jumps", max_jumps, 1)
     t_end = scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = beta if callable(beta) else scalar("beta", beta)
-    require_beta(jax.vmap(lambda t: value_at(beta, t))(jnp.linspace(0.0, t_end, 101)))
+    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
     driven = callable(beta) or callable(ring.force) or callable(coupling)
     step = t_end / WINDOWS if step is None else scalar("step", step)
     require_positive("step", step)
@@ -95,7 +96,7 @@ def simulate(
             "heat": walk.heat,
             "beta_heat": walk.beta_heat,
             "jumps": walk.jumps,
-            "status": jnp.where(walk.t < t_end, CAPPED, OK),
+            "status": jnp.where(jnp.isnan(walk.t), OVERFLOWED, jnp.where(walk.t < t_end, CAPPED, OK)),
         }
 
     size = min(CHUNK, count) if jax.default_backend() == "cpu" else count
@@ -111,6 +112,15 @@ def simulate(
     dataset = finite_dataset(variables, coords, ring, beta, units, **attrs)
     dataset["status"].attrs |= coded(STATUS)
     return dataset
+
+
+def require_trajectories(q: int, trajectories: Any) -> int:
+    """The number of trajectories, or a ValueError with the bytes that they would take."""
+    count = require_integer("trajectories", trajectories, 1)
+    need = 8 * count * (COPIES * q + TOTALS)
+    if need > MEMORY_LIMIT:
+        raise ValueError(f"`trajectories` must fit into {MEMORY_LIMIT:.2e} bytes, but {count} take {need:.2e} bytes")
+    return count
 
 
 def start_counts(

@@ -6,29 +6,35 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
+from jaxthermo.flags import coded
 from jaxthermo.potts.finite.hops import hop_rates, moment
 from jaxthermo.potts.finite.labels import finite_dataset
 from jaxthermo.potts.finite.random import require_key
-from jaxthermo.potts.finite.simulate import OK, ledger, start_counts, trajectory_variables
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.potts.finite.schedules import require_schedules
+from jaxthermo.potts.finite.simulate import OK, ledger, require_trajectories, start_counts, trajectory_variables
+from jaxthermo.potts.ring import PottsRing, check_ring
 
 if TYPE_CHECKING:
     import xarray
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
+STATUS = ("ok", "leaps too long")
 
 
 class Leaps(eqx.Module):
-    """Where leaping trajectories end, (q, lanes) and (lanes,); heat is that of all units."""
+    """Where leaping trajectories end, (q, lanes) and (lanes,); heat is that of all units.
+
+    `cut` says where more units would have left a state than were there.
+    """
 
     counts: Float[Array, "q lanes"]
     heat: Float[Array, " lanes"]
     beta_heat: Float[Array, " lanes"]
+    cut: Bool[Array, " lanes"]
 
 
 def tau_leap(
@@ -53,21 +59,20 @@ def tau_leap(
     Source     Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem. Phys.
                122, 024112 (2005) for binomial leaps, which never take more units than there are
 
-    A unit hops at most once in a leap, so leaps must be short against 1/V; a share above 1 is taken as 1. `work_bias`
-    and its kin are coarse mean less fine mean, `*_bias_error` their standard error, from independent random numbers.
-    For many units the bias falls like h^2, and that of the fine run is a third of the difference; noise has an error
-    of order h.
+    A unit hops at most once in a leap, so leaps must be short against 1/V; a share above 1 is taken as 1, and the
+    `status` is "leaps too long" where the fine run did so. `work_bias` and its kin are coarse mean less fine mean,
+    `*_bias_error` their standard error, from independent random numbers. For many units the bias falls like h^2, and
+    that of the fine run is a third of the difference; noise has an error of order h.
     """
     check_ring(ring)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
-    count = require_integer("trajectories", trajectories, 1)
+    count = require_trajectories(ring.q, trajectories)
     steps = require_integer("steps", steps, 1)
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = beta if callable(beta) else require_scalar("beta", beta)
-    require_beta(jax.vmap(lambda t: value_at(beta, t))(jnp.linspace(0.0, t_end, 101)))
+    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
     draw, *seeds = jax.random.split(key, 3)
     first = start_counts(ring, beta, coupling, units, count, draw, n0)
     ends = tuple(moment(ring, beta, t, coupling) for t in (jnp.zeros(()), t_end))
@@ -84,9 +89,13 @@ def tau_leap(
         unit = variables[name][2]
         variables[f"{name}_bias"] = ((), pair[0].mean() - pair[1].mean(), unit, f"coarse less fine mean of {name}")
         variables[f"{name}_bias_error"] = ((), error, unit, "standard error of that difference")
+    variables["status"] = ("trajectory", np.asarray(fine.cut, np.int32), "1", "whether leaps were short enough")
     coords = {"state": ("state", np.arange(1, ring.q + 1), "1", "state of the ring")}
-    attrs = {"t_end": float(t_end), "method": "binomial leaps", "step": float(t_end) / (2 * steps), "status": "ok"}
-    return finite_dataset(variables, coords, ring, beta, units, **attrs)
+    words = STATUS[int(np.max(fine.cut))]
+    attrs = {"t_end": float(t_end), "method": "binomial leaps", "step": float(t_end) / (2 * steps), "status": words}
+    dataset = finite_dataset(variables, coords, ring, beta, units, **attrs)
+    dataset["status"].attrs |= coded(STATUS)
+    return dataset
 
 
 @eqx.filter_jit
@@ -118,13 +127,16 @@ def leaps(
         now, up, down = rates(t + 0.5 * h, ahead)
         first, second = jax.random.split(jax.random.fold_in(key, k))
         share = (up + down) * ahead * h / jnp.maximum(n, 1.0)
-        leaving = jax.random.binomial(first, n, jnp.minimum(share, 1.0))
-        forward = jax.random.binomial(second, leaving, up / jnp.maximum(up + down, 1e-300))
+        leaving = jax.random.binomial(first, n, jnp.minimum(jnp.nan_to_num(share, nan=1.0), 1.0))
+        part = jnp.nan_to_num(up / jnp.maximum(up + down, 1e-300), nan=1.0)
+        forward = jax.random.binomial(second, leaving, part)
         backward = leaving - forward
         after = n - leaving + jnp.roll(forward, 1, axis=0) + jnp.roll(backward, -1, axis=0)
         net = jnp.sum(forward - backward, axis=0)
         heat = now.energy(after) - now.energy(n) - now.force * net
-        return Leaps(after, state.heat + heat, state.beta_heat + now.beta * heat)
+        # Not a number, from rates that are none, counts as too many.
+        cut = state.cut | jnp.any((n > 0) & ~(share <= 1.0), axis=0)
+        return Leaps(after, state.heat + heat, state.beta_heat + now.beta * heat, cut)
 
     zero = jnp.zeros_like(counts[0])
-    return jax.lax.fori_loop(0, steps, leap, Leaps(counts, zero, zero))
+    return jax.lax.fori_loop(0, steps, leap, Leaps(counts, zero, zero, zero > 0))

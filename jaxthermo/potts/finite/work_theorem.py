@@ -20,10 +20,10 @@ from jaxthermo.checks import (
 from jaxthermo.potts.finite.generator import mesoscopic_hops
 from jaxthermo.potts.finite.hops import Moment, moment
 from jaxthermo.potts.finite.labels import finite_dataset
+from jaxthermo.potts.finite.schedules import require_schedules
 from jaxthermo.potts.finite.space import Space, space
 from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import STATUS, integrate, status_of
 
 if TYPE_CHECKING:
@@ -48,13 +48,11 @@ def work_theorem(
 
     The averages solve d psi/dt = L psi - s d(beta E)/dt psi, with hops along the force weighted by exp(-s beta f) in L.
     """
-    check_ring(ring)
     require_double_for(RTOL, RTOL)
-    units = require_mesostates(ring.q, units)
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
-    beta = beta if callable(beta) else require_scalar("beta", beta)
-    require_beta(jax.vmap(lambda t: value_at(beta, t))(jnp.linspace(0.0, t_end, 101)))
+    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
+    units = require_mesostates(ring.q, units)
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
     states = space(ring.q, units)
