@@ -193,7 +193,8 @@ def test_anharmonic_equilibrium_rests():
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     for key in ("X", "q2", "p2"):
         np.testing.assert_allclose(run[key], run[key][0], rtol=1e-5, err_msg=key)
-    assert np.max(np.abs(run.bath_heat)) < 1e-5
+    # What the tolerance leaves of the currents, over 20 units of time.
+    assert np.max(np.abs(run.bath_heat)) < 20.0 * 1e-5
 
 
 def test_stirling_cycle_against_closed_moments(model):
