@@ -52,6 +52,11 @@ def write(name: str, rows: Sequence[dict[str, Any]], out: Path) -> Path:
     return path
 
 
+def on_accelerator() -> bool:
+    """Whether jax computes on something larger than the host's processor."""
+    return jax.default_backend() != "cpu"
+
+
 def device_name() -> str:
     """The accelerator's name, or the CPU model with its number of cores."""
     device = jax.devices()[0]

@@ -19,15 +19,16 @@ import jax.numpy as jnp
 import numba
 import numpy as np
 
-from benchmarks._bench import time_call
+from benchmarks._bench import on_accelerator, time_call
 from jaxthermo.potts import PottsRing, vector_field
-from jaxthermo.scans.lanes import CHUNK, map_lanes
+from jaxthermo.scans.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.integrate import integrate
 
 COUPLING, FORCE, PREFACTOR = -1.0, 1.0, 0.1
 BETAS = (1.0, 5.0)
 SPREAD = 1e-3
 FINAL_TIME = 20.0
+LANES, LANES_ACCELERATOR = 4096, 65536
 TARGET, LOWEST = 1e-6, 0.7
 # Lanes per chunk of the fused path on a CPU: a few states of 128 lanes stay in the first-level cache.
 FUSED_CHUNK = 128
@@ -50,20 +51,20 @@ class Method(NamedTuple):
 
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row per ring and method; `ratio_to_numba` is the run time over that of the hand-written loop."""
-    lanes, sizes = (256, (3,)) if quick else (4096, (3, 5, 12))
+    lanes, sizes = (256, (3,)) if quick else (LANES_ACCELERATOR if on_accelerator() else LANES, (3, 5, 12))
     return [row for q in sizes for row in _rows(q, np.linspace(*BETAS, lanes))]
 
 
 def methods() -> list[Method]:
     """The hand-written loop first, as the others are quoted against it."""
-    on_cpu = jax.default_backend() == "cpu"
+    fused_chunk = None if on_accelerator() else FUSED_CHUNK
     adaptive = partial(adaptive_solve, solver=diffrax.Tsit5())
     return [
         Method("numba prange RK4", numba_solve, False, 4, None),
         Method("diffrax fixed Tsit5, one vmap", fixed_solve, False, 5, None),
         Method("diffrax adaptive Tsit5, one vmap", adaptive, True, 1, None),
-        Method("diffrax adaptive Tsit5, map_lanes", adaptive, True, 1, CHUNK),
-        Method("fused JAX RK4, states first, no diffrax", fused_solve, False, 4, FUSED_CHUNK if on_cpu else None),
+        Method("diffrax adaptive Tsit5, map_lanes", adaptive, True, 1, usual_chunk(LANES_ACCELERATOR)),
+        Method("fused JAX RK4, states first, no diffrax", fused_solve, False, 4, fused_chunk),
     ]
 
 

@@ -2,7 +2,8 @@
 
 The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
 library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
-period and coupling strength, on a coarse grid (`GRID`) and with coarse steps.
+period and coupling strength, on a coarse grid (`GRID`) and with coarse steps. On an accelerator there are ten million
+rings and 10 000 oscillators.
 
 The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, compiled before it is timed, its results
 taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
@@ -14,6 +15,7 @@ process so far, compilers and all; `chunk_bytes` is what XLA planned for a chunk
 """
 
 import json
+import math
 import resource
 import shutil
 import statistics
@@ -29,6 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxthermo as jt
+from benchmarks._bench import on_accelerator
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
@@ -37,7 +40,7 @@ from jaxthermo.scans.run import prepare
 
 FINAL_TIME, TOLERANCE = 10.0, 1e-6
 # The rings' is what the library chooses.
-OSCILLATOR_CHUNK = 100
+OSCILLATOR_CHUNK, OSCILLATOR_CHUNK_ACCELERATOR = 100, 2500
 # Odd, for a median.
 TURNS = 3
 GRID = (5.6, 0.4, 6.3, 0.7)
@@ -45,10 +48,12 @@ GRID = (5.6, 0.4, 6.3, 0.7)
 
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row for the rings, one for the oscillators; `ratio` is the scan's throughput over the bare one."""
-    rings, engines = (64, 8) if quick else (1000, 50)
+    large = on_accelerator()
+    rings, engines = ((64, 64), (8, 4)) if quick else ((4000, 2500), (100, 100)) if large else ((1000, 1000), (50, 40))
+    chunk = min(OSCILLATOR_CHUNK_ACCELERATOR if large else OSCILLATOR_CHUNK, math.prod(engines))
     return [
-        _row("Potts rings, q = 5", ring_work, ring_axes(rings), None),
-        _row("classical Stirling cycles", engine_work(), engine_axes(engines), min(OSCILLATOR_CHUNK, engines * 4)),
+        _row("Potts rings, q = 5", ring_work, ring_axes(*rings), None),
+        _row("classical Stirling cycles", engine_work(), engine_axes(*engines), chunk),
     ]
 
 
@@ -62,9 +67,9 @@ def ring_work(beta: Any, force: Any) -> dict[str, Any]:
     return {"work": done.work[-1], "status": done.status, "steps": done.steps}
 
 
-def ring_axes(side: int) -> dict[str, np.ndarray]:
-    """side x side lanes."""
-    return {"beta": np.linspace(0.5, 5.0, side), "force": np.linspace(0.1, 1.5, side)}
+def ring_axes(betas: int, forces: int) -> dict[str, np.ndarray]:
+    """betas x forces lanes."""
+    return {"beta": np.linspace(0.5, 5.0, betas), "force": np.linspace(0.1, 1.5, forces)}
 
 
 def engine_work() -> Callable[..., Any]:
@@ -74,10 +79,9 @@ def engine_work() -> Callable[..., Any]:
     return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=3, steps=1, tolerance=1e-6)
 
 
-def engine_axes(side: int) -> dict[str, np.ndarray]:
-    """side x 40 lanes, or side x 4 of few."""
-    strengths = 40 if side == 50 else 4
-    return {"period": np.linspace(10.0, 30.0, side), "strength": np.linspace(0.6, 1.4, strengths)}
+def engine_axes(periods: int, strengths: int) -> dict[str, np.ndarray]:
+    """periods x strengths lanes."""
+    return {"period": np.linspace(10.0, 30.0, periods), "strength": np.linspace(0.6, 1.4, strengths)}
 
 
 def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], chunk: int | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def test_rows_count_lanes_and_compare_the_same_work(monkeypatch):
     def cheap(beta, force):
         return {"work": beta * force, "steps": jnp.ones((), int)}
 
-    row = scan_throughput._row("small", cheap, scan_throughput.ring_axes(8), 16)
+    row = scan_throughput._row("small", cheap, scan_throughput.ring_axes(8, 8), 16)
     assert (row["lanes"], row["chunks"], row["lanes_per_chunk"], row["sick_lanes"]) == (64, 4, 16, 0)
     assert row["ratio"] == row["bare_seconds"] / row["scan_seconds"] > 0
     assert row["peak_bytes"] > row["chunk_bytes"] > 0

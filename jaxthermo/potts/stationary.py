@@ -12,7 +12,7 @@ from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
-from jaxthermo.scans.lanes import CHUNK, Progress, map_lanes
+from jaxthermo.scans.lanes import Progress, map_lanes
 from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import RTOL
@@ -99,7 +99,7 @@ def stationary_lanes(
     p0: Any = None,
     *,
     max_rounds: int = MAX_ROUNDS,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     advance: Progress | None = None,
 ) -> Stationary:
     """`stationary` over many lanes: every array of `rings` has a leading axis of the same length as `betas`.
@@ -108,7 +108,8 @@ def stationary_lanes(
     Raises     ValueError if the lengths differ, or any lane's parameters are impossible
 
     Make the rings with `jax.vmap`, for example `jax.vmap(lambda f: jt.PottsRing(5, -1.0, f))(forces)`. Lanes run in
-    chunks on all cores, so one slow lane near a transition holds up only its own chunk.
+    chunks on all cores, so one slow lane near a transition holds up only its own chunk; chunks of an accelerator are
+    large.
     """
     check_ring(rings)
     betas = as_float(betas)

@@ -11,8 +11,9 @@ from jaxthermo.checks import as_float
 from jaxthermo.scans.memory import available, bytes_per_lane, measured
 from jaxthermo.scans.traced import Traced
 
-# Without `chunk`: as many chunks as make a kill cheap, and as many lanes as keep a device and a disk busy.
-CHUNKS_WANTED, FEWEST, MOST = 64, 256, 65536
+# Without `chunk`: as many chunks as make a kill cheap; at least and at most so many lanes, to keep a device and a disk
+# busy. An accelerator is not busy before a million.
+ON_CPU, ON_ACCELERATOR = (64, 256, 1 << 16), (16, 4096, 1 << 20)
 
 
 class Chunks:
@@ -62,7 +63,8 @@ def chosen_width(traced: Traced, lanes: int, devices: Sequence[jax.Device]) -> i
     if fits < 1:
         need = bytes_per_lane(traced.program)
         raise MemoryError(f"one lane needs about {need:.3g} bytes, but only {available(devices):.3g} are free")
-    wanted = min(max(-(-lanes // CHUNKS_WANTED), FEWEST), MOST * len(devices))
+    chunks, fewest, most = ON_CPU if devices[0].platform == "cpu" else ON_ACCELERATOR
+    wanted = min(max(-(-lanes // chunks), fewest), most * len(devices))
     return int(max(1, min(wanted, fits * len(devices), lanes)))
 
 

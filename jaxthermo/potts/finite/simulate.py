@@ -19,7 +19,7 @@ from jaxthermo.potts.finite.schedules import require_schedules
 from jaxthermo.potts.finite.space import space
 from jaxthermo.potts.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
 from jaxthermo.potts.ring import PottsRing, check_ring
-from jaxthermo.scans.lanes import map_lanes
+from jaxthermo.scans.lanes import map_lanes, usual_chunk
 
 if TYPE_CHECKING:
     import xarray
@@ -99,7 +99,7 @@ def simulate(
             "status": jnp.where(jnp.isnan(walk.t), OVERFLOWED, jnp.where(walk.t < t_end, CAPPED, OK)),
         }
 
-    size = min(CHUNK, count) if jax.default_backend() == "cpu" else count
+    size = min(count, usual_chunk(count, CHUNK))
     done = map_lanes(turned, first, streams(seed, count), chunk=size)
     ends = tuple(moment(ring, beta, t, coupling) for t in (jnp.zeros(()), t_end))
     totals = ledger(ends, first.T, done["counts"].T, done["heat"], done["beta_heat"], done["status"])
