@@ -13,7 +13,7 @@ run: $(STAMP) ## Reproduce the papers' figures and tables into results/
 	@echo "Figures and tables are in $(CURDIR)/results"
 
 test: $(STAMP) ## Run the test suite on two processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -39,14 +39,32 @@ def few_mappings():
 
 
 # Long modules first, so that no worker is left alone with one.
-LONG = ("test_documents", "test_stirling_report", "test_minimum_work", "test_potentials")
+LONG = (
+    "test_stirling_report",
+    "test_minimum_work",
+    "test_brownian_cycle",
+    "test_brownian_drive",
+    "test_potentials",
+    "test_brownian_drude",
+    "test_documents",
+)
 # Modules whose tests share too little to be kept on one worker. The others are, with their fixtures and compilations.
 SPREAD = ("test_documents", "test_validation")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONG.index(item.module.__name__) if item.module.__name__ in LONG else len(LONG))
-    for item in items:
-        if item.module.__name__ not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """xdist's own groups are not used: from pytest 9.2 on, xdist 3.8 ignores them in silence."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.split("::")[0]
+            return nodeid if Path(module).stem in SPREAD else module
+
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
