@@ -11,6 +11,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(8 * 2**30))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ["MPLBACKEND"] = "Agg"
+# Compilation is most of the suite's time, and LLVM's first level of optimisation is a tenth faster to compile.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1".strip()
 
 import gc
 
@@ -46,7 +48,11 @@ LONG = (
     "test_brownian_drive",
     "test_potentials",
     "test_brownian_drude",
+    "test_engine",
+    "test_potts_cycles",
     "test_documents",
+    "test_cli",
+    "test_potts_stationary",
 )
 # Modules whose tests share too little to be kept on one worker. The others are, with their fixtures and compilations.
 SPREAD = ("test_documents", "test_validation")
