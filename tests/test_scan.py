@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import xarray
 import jaxthermo as jt
 from jaxthermo.scans import STATUS, Outcome, with_units
 from jaxthermo.scans.axes import axes_for
+from jaxthermo.scans.compiled import chosen_width
 from jaxthermo.scans.layout import Layout, grouped, layout_for
 from jaxthermo.scans.memory import bytes_per_lane
 from jaxthermo.scans.traced import trace
@@ -277,3 +279,14 @@ def test_progress_is_for_terminals(monkeypatch, capsys):
     jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
     shown = capsys.readouterr()
     assert shown.out == "" and "8/8" in shown.err and "/s" in shown.err and "1 not finite" in shown.err
+
+
+def test_accelerators_get_fewer_and_larger_chunks():
+    """As memory allows: half of what is free on the device."""
+
+    def width(lanes, free=2**36):
+        device = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": free})
+        return chosen_width(trace(lambda a: jnp.sin(a), ("a",)), lanes, [device])
+
+    assert [width(lanes) for lanes in (100, 10_000, 10**7, 10**9)] == [100, 4096, 625_000, 2**20]
+    assert 1 <= width(10**7, free=10_000) <= 10_000 // 2 // 8

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxthermo.scans import map_lanes
+from jaxthermo.scans.lanes import CHUNK, CHUNK_ACCELERATOR, usual_chunk
 from jaxthermo.solve.attractor import FIXED_POINT, LIMIT_CYCLE, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import close_orbit, log_contraction
 from jaxthermo.solve.linear import is_stable, log_spectral_radius
@@ -95,3 +96,10 @@ def test_lanes_come_back_in_order_whatever_the_chunk():
         result = map_lanes(vectorised, x, y, chunk=chunk, advance=done.append)
         np.testing.assert_array_equal(result["sum"], x + y)
     assert sum(done) == 3 * 37
+
+
+def test_accelerators_get_large_chunks(monkeypatch):
+    """Powers of two, so that scans of like size share one compilation."""
+    assert usual_chunk(1000) == CHUNK and usual_chunk(1000, host=256) == 256
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert [usual_chunk(lanes) for lanes in (1, 1000, 10**6)] == [1, 1024, CHUNK_ACCELERATOR]

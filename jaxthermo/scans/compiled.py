@@ -54,7 +54,7 @@ class Chunks:
         return tuple(np.asarray(result)[:lanes] for result in results)
 
 
-def chosen_width(traced: Traced, lanes: int, devices: Sequence[jax.Device]) -> int:
+def chosen_width(traced: Traced, lanes: int, devices: Any) -> int:
     """Lanes of a chunk: as memory allows, and not so many that a scan has only a few chunks.
 
     Raises     MemoryError if not even one lane of each device fits
