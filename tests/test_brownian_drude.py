@@ -81,7 +81,7 @@ class Gaussian:
         }
 
 
-@pytest.mark.parametrize("poles", [0, 3])
+@pytest.mark.parametrize("poles", range(4))
 def test_stationary_moments(poles):
     """Depth 2 closes second moments, so they are exact to what the grid leaves out."""
     state = jt.equilibrium(oscillator(poles), 1.0, 0.0)
@@ -188,13 +188,13 @@ def test_anharmonic_equilibrium_rests():
     state = jt.equilibrium(model, 1.0, 0.5)
     assert state.status == "ok"
     beta, field = (Wave(jnp.asarray(mean), jnp.zeros(()), jnp.ones(())) for mean in (1.0, 0.5))
-    run = jt.drive(model, beta, field, [0.0, 4.0, 8.0], state, tolerance=1e-5)
+    run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tolerance=1e-5)
     assert run.status == "ok"
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     for key in ("X", "q2", "p2"):
         np.testing.assert_allclose(run[key], run[key][0], rtol=1e-5, err_msg=key)
-    # What the tolerance leaves of the currents, over 8 units of time.
-    assert np.max(np.abs(run.bath_heat)) < 8.0 * 1e-5
+    # What the tolerance leaves of the currents, over 20 units of time.
+    assert np.max(np.abs(run.bath_heat)) < 20.0 * 1e-5
 
 
 def test_stirling_cycle_against_closed_moments(model):
