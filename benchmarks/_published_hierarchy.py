@@ -13,13 +13,11 @@ field. A plain method gets the cheapest form of its equation.
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.grid import backward, forward
 from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of
 from jaxthermo.brownian.spectrum import Spectrum
 
@@ -65,7 +63,7 @@ def published_members(V: Field, work: Workspace, temperature: Any, depth: int) -
     members = Members(bath.modes, max(depth, bath.depth))
     jitter = np.asarray(bath.terms(0.0, jnp.ones(()), work.oscillator.hbar).jitter)
     lower = sum(width * _lowering(members, k) for k, width in enumerate(jitter))
-    coefficients = np.tensordot(np.asarray(forward(grid.dp, grid.p, grid.y)), np.asarray(V), axes=1)
+    coefficients = np.tensordot(np.asarray(grid.p_to_y()), np.asarray(V), axes=1)
     side = grid.p_side
     waves = coefficients[: side + 1].astype(complex)
     waves[1:] += 1j * coefficients[side + 1 :]
@@ -102,15 +100,13 @@ def _scale(work: Workspace) -> Float[Array, " modes"]:
 
 def _momentum(grid: Any) -> Float[Array, "w w"]:
     """Multiplication by p as a matrix on Fourier coefficients in y."""
-    with jax.ensure_compile_time_eval():
-        return (forward(grid.dp, grid.p, grid.y) * jnp.asarray(grid.p)) @ backward(grid.dp, grid.p, grid.y)
+    return (grid.p_to_y() * grid.p) @ grid.y_to_p()
 
 
 def _derivative(grid: Any) -> Float[Array, "q q"]:
     """The spectral derivative d/dq as a matrix on the grid's points."""
-    with jax.ensure_compile_time_eval():
-        waves = forward(grid.dq, grid.q, grid.k)
-        k = jnp.asarray(grid.k[1:])[:, None]
-        re, im = waves[1 : grid.q_side + 1], waves[grid.q_side + 1 :]
-        turned = jnp.concatenate([jnp.zeros_like(waves[:1]), -k * im, k * re])
-        return backward(grid.dq, grid.q, grid.k) @ turned
+    waves = grid.q_to_k()
+    k = jnp.asarray(grid.k[1:])[:, None]
+    re, im = waves[1 : grid.q_side + 1], waves[grid.q_side + 1 :]
+    turned = jnp.concatenate([jnp.zeros_like(waves[:1]), -k * im, k * re])
+    return grid.k_to_q() @ turned

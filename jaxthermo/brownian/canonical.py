@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import backward, forward
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 
 STEPS = 64
@@ -20,7 +19,7 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
     """
     oscillator, grid = work.oscillator, work.grid
     hbar = oscillator.hbar if oscillator.quantum else jnp.zeros(())
-    q, y = jnp.asarray(grid.q), jnp.asarray(grid.y)
+    q, y = grid.q, grid.y
     step = 1.0 / (temperature * STEPS)
 
     def energy(position: Array) -> Array:
@@ -30,22 +29,22 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
     levels = 0.5 * (jnp.vectorize(energy)(q + shift) + jnp.vectorize(energy)(q - shift))
     levels = levels - jnp.min(levels)
     local = _both(jnp.exp(-step * levels), axis=0)
-    k = jnp.asarray(grid.k)
+    k = grid.k
     kinetic = (0.5 * grid.p[:, None] ** 2 + (hbar * k) ** 2 / 8.0) / oscillator.mass
     moving = _both(jnp.exp(-0.5 * step * kinetic), axis=1)
-    to_k, to_q = forward(grid.dq, grid.q, grid.k).T, backward(grid.dq, grid.q, grid.k).T
-    to_y, to_p = forward(grid.dp, grid.p, grid.y), backward(grid.dp, grid.p, grid.y)
+    to_k, to_q = grid.q_to_k().T, grid.k_to_q().T
+    to_y, to_p = grid.p_to_y(), grid.y_to_p()
 
     def advance(W: Array, _: Any) -> tuple[Array, Array]:
         W = ((W @ to_k) * moving) @ to_q
         W = to_p @ (local * (to_y @ W))
         W = ((W @ to_k) * moving) @ to_q
-        W = W / (jnp.sum(W) * grid.dq * grid.dp)
+        W = W / (jnp.sum(W) * grid.cell)
         return W, W
 
     # The state of infinite temperature is flat.
     flat = jnp.ones((grid.p_points, grid.q_points))
-    return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.dq * grid.dp), None, length=STEPS)[1]
+    return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.cell), None, length=STEPS)[1]
 
 
 def canonical_members(work: Workspace, temperature: Any, x: Any) -> Field:

@@ -21,6 +21,7 @@ from jaxthermo.brownian.march import march
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.checks import require_double_for
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
+from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.periodic import FixedPoint, find, follow_backward, follow_forward
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def stationary_turn(
     `reverse`: whether derivatives are wanted in reverse mode (jax.grad) or in forward mode (jax.jvp, jax.jacfwd). The
     reverse pass of one cycle keeps checkpoints, about sqrt(2 steps) states of all members.
     """
-    cell = math.sqrt(grid.dq * grid.dp)
+    cell = jnp.sqrt(frozen(grid.cell))
     if guess is None:
         guess = _first_guess(oscillator, cycle, grid)
     most = 2 * steps if isinstance(steps, int) else None

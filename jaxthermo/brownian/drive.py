@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.brownian.automatic import grid_for
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.equilibrium import State, equilibrium
+from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
@@ -120,7 +121,7 @@ def _controller(ts: Any, steps: int | None, tolerance: float, grid: Any) -> Any:
         parts = jnp.arange(steps) / steps
         between = ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts
         return diffrax.StepTo(ts=jnp.concatenate([between.ravel(), ts[-1:]]))
-    cell = np.sqrt(grid.dq * grid.dp)
+    cell = jnp.sqrt(grid.cell)
 
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.sum(scaled.V**2)) * cell
@@ -228,7 +229,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
         raise ValueError(
             f"`state` must come from jt.equilibrium or jt.brownian.state_of, but is {type(state).__name__}"
         )
-    if oscillator.grid is not None and oscillator.grid != state.grid:
+    if oscillator.grid is not None and not same_grid(oscillator.grid, state.grid):
         raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
     own, given = oscillator.bath, state.work.oscillator.bath
     # The members are measured in units of the bath's noise, so they mean something else in another bath.

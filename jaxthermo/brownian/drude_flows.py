@@ -62,7 +62,7 @@ def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
     drag = terms.drag / oscillator.mass * terms.jitter
     down = jnp.tensordot(drag - terms.feed, jnp.asarray(lower), axes=1)
     both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
-    cross = terms.cross * jnp.asarray(work.grid.y[1:])[:, None, None]
+    cross = terms.cross * work.grid.y[1:][:, None, None]
     # Two levels up is a change of sign in the twisted members.
     return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
 
@@ -89,7 +89,7 @@ def kicked(V: Field, work: Workspace, duration: Any, temperature: Any) -> Field:
     oscillator = work.oscillator
     members = members_of(oscillator)
     drag = oscillator.bath.terms(0.0, temperature, oscillator.hbar).drag
-    kick = (duration * drag / oscillator.mass) * jnp.asarray(work.grid.p)[:, None, None]
+    kick = (duration * drag / oscillator.mass) * work.grid.p[:, None, None]
     term = V
     for power in range(1, int(members.level.max()) + 1):
         term = kick / power * weighted(term, members.below[0], np.sqrt(members.indices[:, 0]))

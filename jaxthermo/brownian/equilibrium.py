@@ -139,7 +139,7 @@ def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[
 
     def operator(V: Field) -> Field:
         # The last term fixes the norm, on which L is silent: taking the norm of operator(V) = guess gives 1.
-        norm = jnp.sum(V[:, 0]) * (grid.dq * grid.dp)
+        norm = jnp.sum(V[:, 0]) * grid.cell
         rate = vector_field(V, work, 0.0, temperature, x)
         return guess * norm - fast(rate) - slow(rate)
 

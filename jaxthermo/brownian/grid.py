@@ -1,5 +1,6 @@
 """The phase grid: a uniform mesh in q and p with trigonometric interpolation, and its real Fourier transforms."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -7,7 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo.checks import is_known
+
 MAX_POINTS = 2001
+
+ScalarArray = Array | np.ndarray
 
 
 class PhaseGrid(eqx.Module):
@@ -17,13 +22,14 @@ class PhaseGrid(eqx.Module):
     Units      q: length, p: momentum
     Raises     ValueError unless all four are finite and > 0 and each range holds 3 to 2001 points
 
-    The steps are kept and the ranges follow from the number of points. Fields are trigonometric polynomials:
-    derivatives are exact up to wavenumbers pi/dq and pi/dp, where a state that fits has decayed to rounding error. An
-    odd number of points has no unpaired highest wave.
+    The steps are arrays, so that one compiled program serves all grids of as many points. They are kept, and the ranges
+    follow from the number of points. Fields are trigonometric polynomials: derivatives are exact up to wavenumbers
+    pi/dq and pi/dp, where a state that fits has decayed to rounding error. An odd number of points has no unpaired
+    highest wave.
     """
 
-    dq: float = eqx.field(static=True)
-    dp: float = eqx.field(static=True)
+    dq: Float[ScalarArray, ""]
+    dp: Float[ScalarArray, ""]
     q_side: int = eqx.field(static=True)
     p_side: int = eqx.field(static=True)
 
@@ -40,51 +46,90 @@ class PhaseGrid(eqx.Module):
         return 2 * self.p_side + 1
 
     @property
-    def q_max(self) -> float:
-        return self.q_side * self.dq
+    def q_max(self) -> Float[Array, ""]:
+        return jnp.asarray(self.q_side * self.dq)
 
     @property
-    def p_max(self) -> float:
-        return self.p_side * self.dp
+    def p_max(self) -> Float[Array, ""]:
+        return jnp.asarray(self.p_side * self.dp)
 
     @property
-    def q(self) -> np.ndarray:
+    def cell(self) -> Float[Array, ""]:
+        """Area of one cell, dq dp."""
+        return jnp.asarray(self.dq * self.dp)
+
+    @property
+    def q(self) -> Float[Array, " q"]:
         """Positions, (q_points,)."""
-        return self.dq * np.arange(-self.q_side, self.q_side + 1)
+        return jnp.asarray(self.dq) * jnp.arange(-self.q_side, self.q_side + 1, dtype=float)
 
     @property
-    def p(self) -> np.ndarray:
+    def p(self) -> Float[Array, " p"]:
         """Momenta, (p_points,)."""
-        return self.dp * np.arange(-self.p_side, self.p_side + 1)
+        return jnp.asarray(self.dp) * jnp.arange(-self.p_side, self.p_side + 1, dtype=float)
 
     @property
-    def k(self) -> np.ndarray:
+    def k(self) -> Float[Array, " k"]:
         """Wavenumbers >= 0 conjugate to q, (q_side + 1,)."""
-        return 2.0 * np.pi / (self.q_points * self.dq) * np.arange(self.q_side + 1)
+        return jnp.asarray(2.0 * np.pi / (self.q_points * self.dq)) * jnp.arange(self.q_side + 1, dtype=float)
 
     @property
-    def y(self) -> np.ndarray:
+    def y(self) -> Float[Array, " y"]:
         """The variable conjugate to p, y >= 0, (p_side + 1,)."""
-        return 2.0 * np.pi / (self.p_points * self.dp) * np.arange(self.p_side + 1)
+        return jnp.asarray(2.0 * np.pi / (self.p_points * self.dp)) * jnp.arange(self.p_side + 1, dtype=float)
+
+    def q_to_k(self) -> Float[Array, "waves q"]:
+        """Matrix from values at the positions to their real Fourier coefficients, see `forward`."""
+        return jnp.asarray(self.dq * _analysis(self.q_side))
+
+    def k_to_q(self) -> Float[Array, "q waves"]:
+        """The inverse of `q_to_k`."""
+        return jnp.asarray(_synthesis(self.q_side) / self.dq)
+
+    def p_to_y(self) -> Float[Array, "waves p"]:
+        """Matrix from values at the momenta to their real Fourier coefficients, see `forward`."""
+        return jnp.asarray(self.dp * _analysis(self.p_side))
+
+    def y_to_p(self) -> Float[Array, "p waves"]:
+        """The inverse of `p_to_y`."""
+        return jnp.asarray(_synthesis(self.p_side) / self.dp)
+
+
+def same_grid(a: PhaseGrid, b: PhaseGrid) -> bool:
+    """Whether two grids have the same points, as far as their steps are known."""
+    if (a.q_side, a.p_side) != (b.q_side, b.p_side):
+        return False
+    pairs = ((a.dq, b.dq), (a.dp, b.dp))
+    return all(not is_known(one, other) or float(one) == float(other) for one, other in pairs)
 
 
 # The real form of a Fourier transform F(y) = step * sum f(p) exp(-i y p): the rows are Re F(0), Re F(y_1), ..., Re
-# F(y_n),
-# Im F(y_1), ..., Im F(y_n), as many as there are points.
+# F(y_n), Im F(y_1), ..., Im F(y_n), as many as there are points. At a grid's own waves the angles are 2 pi j m/points,
+# whatever the step is, so the tables are constants of the number of points.
 
 
-def forward(step: float, points: np.ndarray, waves: Any) -> Float[Array, "waves points"]:
+def forward(step: Any, points: Float[Array, " points"], waves: Float[Array, " n"]) -> Float[Array, "waves points"]:
     """Matrix from values at the points to the real Fourier coefficients at any waves >= 0, the first of which is 0."""
     angle = waves[:, None] * points[None, :]
     return step * jnp.concatenate([jnp.cos(angle), -jnp.sin(angle[1:])])
 
 
-def backward(step: float, points: np.ndarray, waves: np.ndarray) -> Float[Array, "points waves"]:
-    """Matrix from the real Fourier coefficients at the grid's own waves to values; the inverse of `forward`."""
-    angle = points[:, None] * waves[None, :]
-    matrix = np.concatenate([np.cos(angle), -np.sin(angle[:, 1:])], axis=1)
-    matrix[:, 1:] *= 2.0
-    return jnp.asarray(matrix / (points.shape[0] * step))
+@functools.lru_cache(maxsize=64)
+def _analysis(side: int) -> np.ndarray:
+    """The matrix of `forward` at a grid's own waves, for unit step."""
+    points = 2 * side + 1
+    # Whole turns are taken out as integers, so that the angles keep all their digits.
+    turns = np.outer(np.arange(side + 1), np.arange(-side, side + 1)) % points
+    angle = 2.0 * np.pi / points * turns
+    return np.concatenate([np.cos(angle), -np.sin(angle[1:])])
+
+
+@functools.lru_cache(maxsize=64)
+def _synthesis(side: int) -> np.ndarray:
+    """The inverse of `_analysis`: its transpose, in which all waves but the first count twice."""
+    weights = np.full(2 * side + 1, 2.0)
+    weights[0] = 1.0
+    return _analysis(side).T * weights / (2 * side + 1)
 
 
 def phase(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
@@ -108,7 +153,7 @@ def turn(
     return real * cosine - imaginary * sine, real * sine + imaginary * cosine
 
 
-def _side(name: str, reach: Any, step: Any) -> tuple[float, int]:
+def _side(name: str, reach: Any, step: Any) -> tuple[np.ndarray, int]:
     """Step and number of points on one side of 0."""
     values = []
     for label, value in ((f"{name}_max", reach), (f"d{name}", step)):
@@ -125,4 +170,5 @@ def _side(name: str, reach: Any, step: Any) -> tuple[float, int]:
             f"`{name}_max` / `d{name}` must give 3 to {MAX_POINTS} points, "
             f"but {values[0]} / {values[1]} gives {2 * side + 1}"
         )
-    return values[1], side
+    # NumPy keeps the step in double precision also where a grid is made before jax is told to use it.
+    return np.asarray(values[1]), side

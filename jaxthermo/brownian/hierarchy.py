@@ -22,10 +22,11 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import multi_indices
 from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.grid import PhaseGrid, backward, forward
+from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase, moyal_phase
 from jaxthermo.checks import as_float
+from jaxthermo.solve.constant import frozen
 
 Field = Float[Array, "p n q"]
 
@@ -62,7 +63,7 @@ def members_of(oscillator: Oscillator) -> Members:
 
 def phases(oscillator: Oscillator, grid: PhaseGrid) -> tuple[Float[Array, "y q"], Float[Array, "y q"]]:
     """Phase rates of U and of X in (y, q), for y > 0; the field contributes phi_U - x phi_X."""
-    q, y = jnp.asarray(grid.q), jnp.asarray(grid.y[1:])
+    q, y = grid.q, grid.y[1:]
     if oscillator.quantum:
         hbar = oscillator.hbar
         return moyal_phase(oscillator.potential, q, y, hbar), moyal_phase(oscillator.coordinate, q, y, hbar)
@@ -75,11 +76,12 @@ class Workspace(eqx.Module):
     oscillator: Oscillator
     phase_u: Float[Array, "y q"]
     phase_x: Float[Array, "y q"]
-    grid: PhaseGrid = eqx.field(static=True)
+    grid: PhaseGrid
 
 
 def workspace(oscillator: Oscillator, grid: PhaseGrid) -> Workspace:
-    """Prepare one solve on one grid."""
+    """Prepare one solve on one grid, which is no parameter: nothing is differentiated with respect to its steps."""
+    grid = frozen(grid)
     return Workspace(oscillator, *phases(oscillator, grid), grid)
 
 
@@ -94,7 +96,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     terms = bath.terms(t, as_float(temperature), oscillator.hbar, heating)
     indices = members.indices
     side, mass = grid.p_side, oscillator.mass
-    p = jnp.asarray(grid.p)[:, None, None]
+    p = grid.p[:, None, None]
     lowered = [weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
     raised = [weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
 
@@ -111,9 +113,9 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     if isinstance(bath, DrudeBath):
         flux = flux + terms.cross * raised[0]
 
-    spectrum, flux = (jnp.tensordot(forward(grid.dp, grid.p, grid.y), f, axes=1) for f in (V, flux))
-    y = jnp.asarray(grid.y[1:])[:, None, None]
-    rate = (work.phase_u - as_float(x) * work.phase_x)[:, None, :] + terms.spring * y * jnp.asarray(grid.q)
+    spectrum, flux = (jnp.tensordot(grid.p_to_y(), f, axes=1) for f in (V, flux))
+    y = grid.y[1:][:, None, None]
+    rate = (work.phase_u - as_float(x) * work.phase_x)[:, None, :] + terms.spring * y * grid.q
     damping = (terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)) * y**2
     re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
     d_re = -rate * im - y * flux[side + 1 :] - damping * re
@@ -121,7 +123,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     local = jnp.concatenate([jnp.zeros_like(spectrum[:1]), d_re, d_im])
 
     decay = jnp.asarray(indices, dtype=float) @ (terms.decay + terms.heating)
-    change = jnp.tensordot(backward(grid.dp, grid.p, grid.y), local, axes=1)
+    change = jnp.tensordot(grid.y_to_p(), local, axes=1)
     change = change - decay[:, None] * V - jnp.matmul(velocity, _derivative(grid).T)
     if not isinstance(bath, DrudeBath):
         return change
@@ -139,8 +141,8 @@ def _derivative(grid: PhaseGrid) -> Float[Array, "q q"]:
     """The spectral derivative d/dq as a matrix on the grid's points."""
     waves = grid.k
     side = grid.q_side
-    coefficients = forward(grid.dq, grid.q, waves)
-    k = jnp.asarray(waves[1:])[:, None]
+    coefficients = grid.q_to_k()
+    k = waves[1:, None]
     re, im = coefficients[1 : side + 1], coefficients[side + 1 :]
     turned = jnp.concatenate([jnp.zeros_like(coefficients[:1]), -k * im, k * re])
-    return backward(grid.dq, grid.q, waves) @ turned
+    return grid.k_to_q() @ turned

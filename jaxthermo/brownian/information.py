@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import backward, forward
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
 
@@ -20,7 +19,7 @@ def gibbs_entropy(V: Field, work: Workspace) -> Float[Array, ""]:
     W = V[:, 0]
     empty = W == 0.0
     logarithm = jnp.log(2.0 * np.pi * work.oscillator.hbar * jnp.abs(jnp.where(empty, 1.0, W)))
-    return -jnp.sum(W * logarithm) * (grid.dq * grid.dp)
+    return -jnp.sum(W * logarithm) * grid.cell
 
 
 def information_planck(V: Field, work: Workspace, beta: Any, x: Any) -> Float[Array, ""]:
@@ -36,12 +35,12 @@ def entropy_production_rate(V: Field, work: Workspace, beta: Any) -> Float[Array
     """
     grid, oscillator = work.grid, work.oscillator
     W = V[:, 0]
-    spectrum = forward(grid.dp, grid.p, grid.y) @ W
+    spectrum = grid.p_to_y() @ W
     side = grid.p_side
-    y = jnp.asarray(grid.y[1:])[:, None]
+    y = grid.y[1:][:, None]
     turned = jnp.concatenate([jnp.zeros_like(spectrum[:1]), -y * spectrum[side + 1 :], y * spectrum[1 : side + 1]])
-    slope = backward(grid.dp, grid.p, grid.y) @ turned
-    flux = jnp.asarray(grid.p)[:, None] * W / oscillator.mass + slope / beta
+    slope = grid.y_to_p() @ turned
+    flux = grid.p[:, None] * W / oscillator.mass + slope / beta
     kept = jnp.max(W) * 1e-9 < W
     density = jnp.where(kept, flux**2 / jnp.where(kept, W, 1.0), 0.0)
-    return oscillator.bath.friction() * beta * jnp.sum(density) * (grid.dq * grid.dp)
+    return oscillator.bath.friction() * beta * jnp.sum(density) * grid.cell

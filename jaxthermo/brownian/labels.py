@@ -79,7 +79,7 @@ def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[
             "units": "1/action",
             "long_name": "members of the hierarchy, in the library's frame",
         }
-        dataset = dataset.assign_coords(momentum=grid.p, position=grid.q)
+        dataset = dataset.assign_coords(momentum=np.asarray(grid.p), position=np.asarray(grid.q))
     status = STATUS[int(done.status)]
     edge = float(np.nanmax(series["edge"]))
     if status == STATUS[0] and not edge < EDGE:
@@ -108,5 +108,5 @@ def parameters(oscillator: Oscillator, grid: Any) -> dict[str, Any]:
         "bath": bath,
         "poles": bath.poles,
         "depth": bath.depth,
-        "grid": {"q_max": grid.q_max, "dq": grid.dq, "p_max": grid.p_max, "dp": grid.dp},
+        "grid": {name: float(getattr(grid, name)) for name in ("q_max", "dq", "p_max", "dp")},
     }

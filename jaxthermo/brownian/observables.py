@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.grid import backward, forward, turn
+from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
@@ -40,7 +40,7 @@ def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observ
     """Measure one state, whose members are written for this temperature."""
     grid, oscillator = work.grid, work.oscillator
     low = moments(V[:, low_members(oscillator)], work, temperature, t)
-    q = jnp.asarray(grid.q)
+    q = grid.q
     W = wigner(V, work, temperature, t)
     peak = jnp.max(jnp.abs(V[:, 0]))
     rim = jnp.concatenate([V[0, 0], V[-1, 0], V[:, 0, 0], V[:, 0, -1]])
@@ -53,7 +53,7 @@ def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observ
         p2=low.p2,
         qp=low.qp,
         min_wigner=jnp.min(W),
-        purity=2.0 * np.pi * oscillator.hbar * jnp.sum(W * W) * (grid.dq * grid.dp),
+        purity=2.0 * np.pi * oscillator.hbar * jnp.sum(W * W) * grid.cell,
         edge=jnp.max(jnp.abs(rim)) / peak,
         tail=_tail(V, work),
     )
@@ -69,7 +69,7 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     if len(members) == 1:
         return V[:, 0]
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
-    y = jnp.asarray(grid.y[1:])
+    y = grid.y[1:]
     # The real factor; (-i)^|n| is the twist.
     factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones(len(members))
     for k in range(oscillator.bath.modes):
@@ -81,10 +81,10 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     level = members.level % 4
     cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][:, None]
     sine = np.array([0.0, -1.0, 0.0, 1.0])[level][:, None]
-    spectrum = jnp.tensordot(forward(grid.dp, grid.p, grid.y), V, axes=1)
+    spectrum = jnp.tensordot(grid.p_to_y(), V, axes=1)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))
-    return backward(grid.dp, grid.p, grid.y) @ jnp.concatenate([spectrum[:1, 0], re, im])
+    return grid.y_to_p() @ jnp.concatenate([spectrum[:1, 0], re, im])
 
 
 class Moments(eqx.Module):
@@ -107,8 +107,8 @@ def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: 
     """
     grid, oscillator = work.grid, work.oscillator
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
-    q, p = jnp.asarray(grid.q), jnp.asarray(grid.p)
-    cell = grid.dq * grid.dp
+    q, p = grid.q, grid.p
+    cell = grid.cell
     over_q, over_p = jnp.sum(low, axis=2) * cell, jnp.sum(low, axis=0) * cell
     density = over_p[0]
     norm = jnp.sum(density)

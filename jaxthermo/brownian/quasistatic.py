@@ -67,7 +67,7 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     Raises     ValueError if there is no grid and jax traces the values
     """
     if oscillator.grid is not None:
-        reach = oscillator.grid.q_max
+        reach: Any = oscillator.grid.q_max
     elif is_known(jax.tree.leaves((oscillator, beta, x))):
         reach = float(confined(oscillator, float(np.max(beta)), float(np.mean(x)))[-1])
     else:

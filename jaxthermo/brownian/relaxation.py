@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.drude_flows import mixing, noise_at
-from jaxthermo.brownian.grid import backward, forward, turn
+from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
@@ -74,7 +74,7 @@ def explicit_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[
 
 def _crossing_time(work: Workspace, temperature: Any, x: Any) -> Float[Array, ""]:
     """Width of the Boltzmann density over the thermal velocity."""
-    q = jnp.asarray(work.grid.q)
+    q = work.grid.q
     oscillator = work.oscillator
     levels = jax.vmap(lambda s: jnp.asarray(oscillator.potential(s)) - x * jnp.asarray(oscillator.coordinate(s)))(q)
     weight = jax.nn.softmax(-levels / temperature)
@@ -90,7 +90,7 @@ def energy_relaxation(
     Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures.
     """
     grid = work.grid
-    cell = grid.dq * grid.dp
+    cell = grid.cell
     flat = family.reshape(family.shape[0], -1)
     # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.
     left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
@@ -142,10 +142,10 @@ def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: A
     grid = work.grid
     side = grid.q_side
     V = from_spectrum(noise.basis.T @ spectrum, work)
-    waves = jnp.matmul(V, forward(grid.dq, grid.q, grid.k).T)
+    waves = jnp.matmul(V, grid.q_to_k().T)
     velocity = (grid.p[:, None, None] + noise.values[:, None]) / work.oscillator.mass
     phase = h * velocity * grid.k[1:]
     size = 1.0 + phase**2
     re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
-    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), backward(grid.dq, grid.q, grid.k).T)
+    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
     return noise.basis @ to_spectrum(V, work)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import backward, forward, turn
+from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 
 Spectrum = Float[Array, "w n q"]
@@ -23,13 +23,13 @@ class Noise(eqx.Module):
 def to_spectrum(V: Field, work: Workspace) -> Spectrum:
     """Real Fourier coefficients in y."""
     grid = work.grid
-    return jnp.tensordot(forward(grid.dp, grid.p, grid.y), V, axes=1)
+    return jnp.tensordot(grid.p_to_y(), V, axes=1)
 
 
 def from_spectrum(spectrum: Spectrum, work: Workspace) -> Field:
     """Values on the grid."""
     grid = work.grid
-    return jnp.tensordot(backward(grid.dp, grid.p, grid.y), spectrum, axes=1)
+    return jnp.tensordot(grid.y_to_p(), spectrum, axes=1)
 
 
 def twisted(spectrum: Spectrum, work: Workspace, real_map: Callable[[Array], Array]) -> Spectrum:

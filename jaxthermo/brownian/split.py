@@ -16,7 +16,7 @@ from jaxthermo.brownian import drude_flows
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.drude_flows import decayed, lowering
-from jaxthermo.brownian.grid import backward, forward, phase, table, turn
+from jaxthermo.brownian.grid import forward, phase, table, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 
@@ -95,7 +95,7 @@ def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
     count = len(members)
     hbar = work.oscillator.hbar
     ratio = jnp.log(new / old)
-    y = jnp.asarray(work.grid.y[1:])[:, None, None]
+    y = work.grid.y[1:][:, None, None]
     generator = jnp.zeros((y.shape[0], count, count))
     jitter = bath.terms(0.0, new, hbar).jitter
     for k, lower in enumerate(lowering(members)):
@@ -130,13 +130,13 @@ def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spec
     grid, oscillator = work.grid, work.oscillator
     rate = oscillator.bath.friction() / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
-    waves = jnp.matmul(noise.basis.T @ V, forward(grid.dq, grid.q, grid.k).T)
+    waves = jnp.matmul(noise.basis.T @ V, grid.q_to_k().T)
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
     for angle in (grid.p[:, None, None] * step, noise.values[:, None] * step):
         re, im = turn(re, im, *phase(-angle))
-    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), backward(grid.dq, grid.q, grid.k).T)
+    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
     contracted = grid.y * jnp.exp(-rate * duration)
     out = jnp.tensordot(forward(grid.dp, grid.p, contracted), V, axes=1)
     side = grid.p_side
