@@ -1,0 +1,165 @@
+"""What every result has in common: arrays by name, a status, a repr in words, and a labelled dataset.
+
+A result is a final `equinox.Module`. Its arrays are declared with `quantity`, which carries unit, meaning and axes, so
+that printing and labelling need no table of their own.
+"""
+
+import dataclasses
+import html
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from jaxthermo._status import Status, flags, words
+from jaxthermo.checks import is_known
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Quantity(NamedTuple):
+    """How an array of a result is labelled: its unit, its meaning, its axes, and where it is shown."""
+
+    units: str
+    long_name: str
+    dims: tuple[str, ...]
+    main: bool
+    coordinate: bool
+
+
+def quantity(
+    units: str, long_name: str, dims: tuple[str, ...] = (), *, main: bool = False, coordinate: bool = False
+) -> Any:
+    """A field of a result with its label; `main` numbers are printed, a `coordinate` labels the axis of its name."""
+    return eqx.field(metadata={"quantity": Quantity(units, long_name, dims, main, coordinate)})
+
+
+def quantities(result: Any) -> dict[str, Quantity]:
+    """The labelled arrays of a result that it holds, by name."""
+    found = {field.name: field.metadata["quantity"] for field in dataclasses.fields(result) if _labelled(field)}
+    return {name: label for name, label in found.items() if getattr(result, name) is not None}
+
+
+def _labelled(field: Any) -> bool:
+    return "quantity" in field.metadata
+
+
+class AbstractResult(eqx.Module):
+    """A result: arrays by name, `status`, `stats` (what it cost), and the parameters that made it.
+
+    `status` holds members of `jt.Status`; `ok` says where it is `Status.ok`.
+    """
+
+    status: eqx.AbstractVar[Int[Array, "*batch"]]
+    stats: eqx.AbstractVar[dict[str, Any]]
+
+    @property
+    def ok(self) -> Bool[Array, "*batch"]:
+        """Where the result keeps what its function promises."""
+        return self.status == int(Status.ok)
+
+    @property
+    def outcome(self) -> Any:
+        """The status in words; an array of words for a batch."""
+        return words(self.status)
+
+    def parameters(self) -> dict[str, Any]:
+        """What a reader needs to run it again: every field that is neither a labelled array nor bookkeeping."""
+        own = [field.name for field in dataclasses.fields(self) if not _labelled(field)]
+        return {name: getattr(self, name) for name in own if name not in ("status", "stats")}
+
+    def to_dataset(self) -> "xarray.Dataset":
+        """The result as an `xarray.Dataset` with units, long names, status and provenance.
+
+        Axes that vmap has added in front are called lane_0, lane_1, ...
+        Raises     ValueError inside a jax transformation
+        """
+        if not is_known(jax.tree.leaves(eqx.filter(self, eqx.is_array))):
+            raise ValueError("`to_dataset` needs known values: call it outside jit, vmap and grad")
+        return _dataset(self)
+
+    def __repr__(self) -> str:
+        return "\n".join([type(self).__name__, *(f"  {name:<{WIDTH}} {value}" for name, value in _lines(self))])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in _lines(self))
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+WIDTH = 24
+
+
+def _lines(result: AbstractResult) -> list[tuple[str, str]]:
+    """Outcome, main numbers with units, sizes of the arrays, and cost, as pairs of words."""
+    if not is_known(jax.tree.leaves(eqx.filter(result, eqx.is_array))):
+        return [("traced", "values are known outside jax transformations only")]
+    lines = [("status", _outcomes(result.status))]
+    for name, label in quantities(result).items():
+        values = np.asarray(getattr(result, name))
+        if label.main or values.ndim == 0:
+            lines.append(
+                (name, f"{_short(values)}{'' if label.units == '1' else ' ' + label.units}  ({label.long_name})")
+            )
+    lines += [(name, _short(np.asarray(value))) for name, value in result.stats.items()]
+    return lines
+
+
+def _outcomes(status: Any) -> str:
+    codes = np.asarray(status)
+    if codes.ndim == 0:
+        member = Status(int(codes))
+        return member.word if member is Status.ok else f"{member.word}: {member.message}"
+    counts = {member.word: int(np.sum(codes == member)) for member in Status}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+
+def _short(values: np.ndarray) -> str:
+    if values.ndim == 0:
+        return f"{values.item():.8g}" if np.issubdtype(values.dtype, np.floating) else str(values.item())
+    if values.size == 0:
+        return f"empty, shape {values.shape}"
+    return f"{np.nanmin(values):.6g} .. {np.nanmax(values):.6g}, shape {values.shape}"
+
+
+def _dataset(result: AbstractResult) -> "xarray.Dataset":
+    import xarray
+
+    from jaxthermo.provenance import provenance
+
+    variables, coords = {}, {}
+    for name, label in quantities(result).items():
+        values = np.asarray(getattr(result, name))
+        dims = (*(f"lane_{i}" for i in range(values.ndim - len(label.dims))), *label.dims)
+        entry = (dims, values, {"units": label.units, "long_name": label.long_name})
+        is_axis = label.coordinate and values.ndim == 1
+        (coords if is_axis else variables)[name] = entry
+    attrs: dict[str, Any] = {name: np.asarray(value).item() for name, value in result.stats.items() if _single(value)}
+    status = np.asarray(result.status)
+    if status.ndim == 0:
+        attrs["status"] = words(status)
+    else:
+        lanes = tuple(f"lane_{i}" for i in range(status.ndim))
+        variables["status"] = (lanes, status, {"units": "1", "long_name": "how the lane ended", **flags()})
+    return xarray.Dataset(variables, coords=coords, attrs={**attrs, **provenance(result.parameters())})
+
+
+def _single(value: Any) -> bool:
+    return np.ndim(value) == 0
+
+
+def warn_unless_ok(result: Any) -> None:
+    """One Python warning where an eager result misses its promise, with the words of its status."""
+    if not is_known(result.status):
+        return
+    codes = np.unique(np.asarray(result.status))
+    for code in codes[codes != int(Status.ok)]:
+        member = Status(int(code))
+        warnings.warn(f"{type(result).__name__}: {member.word}. {member.message}", JaxthermoWarning, stacklevel=3)
+
+
+class JaxthermoWarning(UserWarning):
+    """A result that is not ok."""

@@ -1,0 +1,85 @@
+"""What all results have in common: status, repr, dataset, vmap."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult, JaxthermoWarning, quantity, warn_unless_ok
+from jaxthermo._status import MESSAGES, Status, first_problem, status_if, words
+
+
+class Decay(AbstractResult):
+    """A small result: x(t) = exp(-rate t)."""
+
+    time: Float[Array, "*batch times"] = quantity("time", "time", ("time",), coordinate=True)
+    x: Float[Array, "*batch times"] = quantity("length", "position", ("time",))
+    end: Float[Array, "*batch"] = quantity("length", "last position", main=True)
+    rate: Float[Array, "*batch"]
+    status: Int[Array, "*batch"]
+    stats: dict
+
+
+def decay(rate):
+    time = jnp.linspace(0.0, 1.0, 5)
+    x = jnp.exp(-rate * time)
+    status = first_problem(
+        status_if(~jnp.isfinite(x[-1]), Status.not_finite), status_if(rate < 0, Status.invalid_input)
+    )
+    return Decay(time, x, x[-1], rate, status, {"steps": jnp.asarray(4)})
+
+
+def test_every_status_has_a_message_and_a_word():
+    assert set(MESSAGES) == set(Status)
+    assert Status.max_steps_reached.word == "max steps reached" and Status.ok.message
+    assert [int(member) for member in Status] == list(range(len(Status)))  # codes index the words
+
+
+def test_first_problem_goes_lane_by_lane():
+    found = first_problem(jnp.array([0, 0, 4]), Status.ok, jnp.array([0, 1, 2]))
+    np.testing.assert_array_equal(found, [Status.ok, Status.max_steps_reached, Status.not_converged])
+
+
+def test_result_is_a_pytree_of_one_lane_or_many():
+    one, many = decay(jnp.asarray(1.0)), jax.vmap(decay)(jnp.array([1.0, -2.0]))
+    assert bool(one.ok) and one.outcome == "ok"
+    np.testing.assert_array_equal(many.ok, [True, False])
+    assert list(many.outcome) == ["ok", "invalid input"]
+    slope = jax.grad(lambda rate: decay(rate).end)(jnp.asarray(1.0))
+    assert slope == pytest.approx(-np.exp(-1.0))
+    np.testing.assert_allclose(jax.jit(decay)(jnp.asarray(1.0)).x, one.x)
+
+
+def test_dataset_has_units_axes_status_and_provenance():
+    dataset = decay(jnp.asarray(1.0)).to_dataset()
+    assert dataset.x.dims == ("time",) and dataset.x.attrs["units"] == "length" and "time" in dataset.coords
+    assert dataset.attrs["status"] == "ok" and dataset.attrs["steps"] == 4 and "jax_version" in dataset.attrs
+    assert '"rate": 1.0' in dataset.attrs["parameters"]
+    batch = jax.vmap(decay)(jnp.array([1.0, -2.0])).to_dataset()
+    assert batch.x.dims == ("lane_0", "time") and batch.status.dims == ("lane_0",)
+    assert "invalid_input" in batch.status.attrs["flag_meanings"]
+
+
+def test_dataset_is_refused_inside_a_transformation():
+    with pytest.raises(ValueError, match="to_dataset"):
+        jax.jit(lambda rate: decay(rate).to_dataset())(1.0)
+
+
+def test_prints_outcome_and_numbers():
+    text = repr(decay(jnp.asarray(1.0)))
+    assert "ok" in text and "0.36787944 length" in text and "steps" in text
+    assert Status.invalid_input.message in repr(decay(jnp.asarray(-1.0)))
+    assert "1 ok, 1 invalid input" in repr(jax.vmap(decay)(jnp.array([1.0, -2.0])))
+    assert "<table>" in decay(jnp.asarray(1.0))._repr_html_()
+    jax.jit(lambda rate: (repr(decay(rate)), rate)[1])(1.0)
+
+
+def test_warns_once_for_each_trouble_and_not_when_ok():
+    warn_unless_ok(decay(jnp.asarray(1.0)))
+    with pytest.warns(JaxthermoWarning, match="invalid input"):
+        warn_unless_ok(decay(jnp.asarray(-1.0)))
+
+
+def test_words_of_a_batch():
+    np.testing.assert_array_equal(words(np.array([0, 6])), ["ok", "not periodic"])
