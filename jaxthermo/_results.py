@@ -101,9 +101,8 @@ def _lines(result: AbstractResult) -> list[tuple[str, str]]:
     for name, label in quantities(result).items():
         values = np.asarray(getattr(result, name))
         if label.main or values.ndim == 0:
-            lines.append(
-                (name, f"{_short(values)}{'' if label.units == '1' else ' ' + label.units}  ({label.long_name})")
-            )
+            unit = "" if label.units == "1" else f" {label.units}"
+            lines.append((name, f"{_short(values)}{unit}  ({label.long_name})"))
     lines += [(name, _short(np.asarray(value))) for name, value in result.stats.items()]
     return lines
 
@@ -130,7 +129,8 @@ def _dataset(result: AbstractResult) -> "xarray.Dataset":
 
     from jaxthermo.provenance import provenance
 
-    variables, coords = {}, {}
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {}
     for name, label in quantities(result).items():
         values = np.asarray(getattr(result, name))
         dims = (*(f"lane_{i}" for i in range(values.ndim - len(label.dims))), *label.dims)
