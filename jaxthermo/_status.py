@@ -62,7 +62,7 @@ MESSAGES = {
     Status.grid_too_coarse: "The grid does not resolve the state; make `dq` or `dp` smaller.",
     Status.hierarchy_too_shallow: "The last level of the hierarchy is not small; raise `depth`.",
     Status.time_step_too_long: "The error of the time step is above the tolerance; use more steps.",
-    Status.diffusion_negative: "The temperature falls so fast that the diffusion is negative and the equation ill-posed.",
+    Status.diffusion_negative: "The temperature falls so fast that the diffusion is negative: no well-posed equation.",
     Status.first_law_violated: "Heat counted in two ways differs by more than the tolerance.",
     Status.second_law_violated: "The entropy produced is negative beyond the tolerance.",
     Status.plateau: "The search gains nothing more, though its gradient is not zero.",
