@@ -21,12 +21,11 @@ from jaxthermo.solve.cycle import (
     count_turns,
     log_contraction,
     no_orbit,
-    orbit_averages,
     orbit_sensitivity,
 )
 from jaxthermo.solve.fixed_point import Field, follow, newton
-from jaxthermo.solve.integrate import integrate
 from jaxthermo.solve.linear import is_stable
+from jaxthermo.solve.stepping import Stepper, walk
 
 UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
 KINDS = ("undecided", "fixed point", "limit cycle")
@@ -121,7 +120,7 @@ def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds:
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
-        orbit = close_orbit(field, guess, guess_period, args, wanted)
+        orbit = close_orbit(field, observe, guess, guess_period, args, wanted)
         is_orbit = _is_own_orbit(field, orbit, guess, size, args)
 
         code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
@@ -132,38 +131,24 @@ def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds:
         mean = jnp.where(is_root, observe(root, args), mean)
         return Attractor(code, point, period, mean, residual, found.rounds + 1), orbit, history
 
-    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
+    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start, blank_mean), history))
     is_cycle = found.code == LIMIT_CYCLE
-    # An idle lane averages over the blank orbit's short, harmless stretch.
+    # An idle lane's derivatives integrate over a blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
     orbit = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
-    turns = count_turns(field, orbit, args)
-    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / turns)
-    mean = jnp.where(is_cycle, orbit_averages(field, observe, orbit, args), found.mean)
+    # Averages over several turns are those over one.
+    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / count_turns(orbit))
+    mean = jnp.where(is_cycle, orbit.mean, found.mean)
     period = jnp.where(is_cycle, orbit.period, found.period)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
 def _advance(field: Field, x: Array, args: Any) -> _Path:
     """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
-    solution = integrate(
-        lambda t, y, a: field(y, a),
-        x,
-        args,
-        t0=0.0,
-        t1=1e12,
-        saveat=diffrax.SaveAt(t0=True, steps=True),
-        rtol=RTOL,
-        atol=ATOL,
-        max_steps=ROUND_STEPS,
-        dt0=FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args)),
-        solver=diffrax.Tsit5(),
-    )
-    count = solution.stats["num_accepted_steps"] + 1
-    index = jnp.maximum(jnp.arange(ROUND_STEPS + 1) - (ROUND_STEPS + 1 - count), 0)
-    times: Any = solution.ts
-    states: Any = solution.ys
-    return _Path(times[index], states[index])
+    first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
+    stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
+    times, states, _ = walk(stepper, x, ROUND_STEPS, first)
+    return _Path(times, states)
 
 
 def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
