@@ -44,7 +44,7 @@ class Front(eqx.Module):
 
 
 class Step(eqx.Module):
-    """One step tried, from `begin` to `end`; `kept` if its error was small enough. `inside` are diffrax's data of it."""
+    """One step tried, from `begin` to `end`, `kept` if its error was small; `inside` are diffrax's data of it."""
 
     begin: Float[Array, ""]
     end: Float[Array, ""]
@@ -57,8 +57,10 @@ def departing(stepper: Stepper, y: PyTree, dt0: Any = None) -> Front:
     zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y)))
     far = jnp.full_like(zero, 1e12)
     term = diffrax.ODETerm(stepper.field)
+    controlled: Any
+    following: Any
     with jax.numpy_dtype_promotion("standard"):
-        order = stepper.solver.error_order(term)
+        order: Any = stepper.solver.error_order(term)
         func = stepper.solver.func
         following, controlled = stepper.controller().init(term, zero, far, y, dt0, stepper.args, func, order)
         solved = stepper.solver.init(term, zero, following, y, stepper.args)
@@ -71,11 +73,14 @@ def advance(stepper: Stepper, front: Front, until: Float[Array, ""] | None = Non
     term, solver = diffrax.ODETerm(stepper.field), stepper.solver
     solved, controlled = front.memory
     end = front.following
+    order: Any = solver.error_order(term)
+    t: Any
+    kept: Any
+    following: Any
     with jax.numpy_dtype_promotion("standard"):
         y, error, inside, stepped, _ = solver.step(term, front.t, end, front.y, stepper.args, solved, False)
         # Where the field is not a number the step is taken back, and a shorter one tried.
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
-        order = solver.error_order(term)
         kept, t, following, _, controlled, _ = stepper.controller().adapt_step_size(
             front.t, end, front.y, y, stepper.args, error, order, controlled
         )
