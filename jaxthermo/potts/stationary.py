@@ -14,8 +14,9 @@ from jaxthermo.potts.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
 from jaxthermo.scans.lanes import Progress, map_lanes
 from jaxthermo.scans.status import Outcome, outcome_of
-from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, find_attractor
+from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lean import lean_jit
 
 MAX_ROUNDS = 60
 
@@ -72,12 +73,11 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = 
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
     # As an array, so that another number of rounds is not compiled again.
-    return _attractor(ring, beta, p0, jnp.asarray(max_rounds, jnp.int32))
+    return _described(find_attractor(field, observe, p0[:-1], (ring, beta), jnp.asarray(max_rounds, jnp.int32)))
 
 
-@eqx.filter_jit
-def _attractor(ring: PottsRing, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
-    found = find_attractor(field, observe, p0[:-1], (ring, beta), max_rounds)
+@lean_jit
+def _described(found: Attractor) -> Stationary:
     return Stationary(
         code=found.code,
         occupation=complete(found.mean[5:]),
@@ -122,7 +122,7 @@ def stationary_lanes(
     return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
-@jax.jit
+@lean_jit
 def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
     def lane(ring: PottsRing, beta: Array, p0: Array, limit: Array) -> Stationary:
         return stationary(ring, beta, p0, max_rounds=limit)

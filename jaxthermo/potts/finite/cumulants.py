@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +19,7 @@ from jaxthermo.potts.finite.space import Space, space
 from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -78,7 +78,7 @@ def cumulants(ring: PottsRing, beta: Any, units: Any, order: Any = 2) -> "xarray
     return finite_dataset(variables, coords, ring, beta, units, status=status, residual=worst, states=states.size)
 
 
-@eqx.filter_jit
+@lean_jit
 def _taylor(now: Moment, states: Space, found: Distribution, order: int) -> tuple[Float[Array, " order"], Array]:
     """c_1 .. c_order of all units, and the worst residual of the linear solves.
 

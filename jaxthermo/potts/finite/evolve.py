@@ -26,6 +26,7 @@ from jaxthermo.potts.finite.states import (
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.protocols.schedule import rate_at, value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -152,7 +153,7 @@ def evolution(
     )
 
 
-_compiled = eqx.filter_jit(evolution)
+_compiled = lean_jit(evolution)
 
 
 def mesoscopic_evolve(

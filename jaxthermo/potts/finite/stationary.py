@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -20,6 +19,7 @@ from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates, 
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -119,7 +119,7 @@ def microscopic_stationary(ring: PottsRing, beta: Any, units: Any) -> "xarray.Da
     return _dataset(flow, found, ring, beta, units, counts.shape[1])
 
 
-@jax.jit
+@lean_jit
 def _relaxed(hops: Hops) -> Distribution:
     """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
     outflow = hops.outflow()
@@ -132,7 +132,7 @@ def _relaxed(hops: Hops) -> Distribution:
     return Distribution(p, residual, found.iterations)
 
 
-@eqx.filter_jit
+@lean_jit
 def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
     return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
 

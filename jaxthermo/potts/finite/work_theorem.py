@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +24,7 @@ from jaxthermo.potts.finite.space import Space, space
 from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import STATUS, integrate, status_of
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -77,7 +77,7 @@ def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
     return logsumexp(log_multiplicity(states.counts) - now.beta * now.energy(states.counts))
 
 
-@eqx.filter_jit
+@lean_jit
 def _averages(
     ring: PottsRing,
     beta: Any,
