@@ -137,6 +137,15 @@ def _pace(ts: Any, steps: Any, tolerance: Any, max_steps: Any, grid: Any, solver
     return Pace(ts, limit, adaptive, None, jnp.asarray(True) if isinstance(solver, SplitStep) else None)
 
 
+def require_solver(solver: Any) -> None:
+    """Raise a ValueError unless the solver is None, `SplitStep`, or an explicit Runge-Kutta method of diffrax."""
+    if solver is not None and not isinstance(solver, SplitStep | diffrax.AbstractERK):
+        raise ValueError(
+            "`solver` must be an explicit Runge-Kutta method of diffrax, such as diffrax.Tsit5(), or SplitStep, "
+            f"but is {solver!r}"
+        )
+
+
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
     return diffrax.Tsit5() if isinstance(oscillator.bath, SwitchedBaths) else SplitStep()
 
@@ -180,6 +189,7 @@ def drive(
     from jaxthermo.brownian.labels import labelled
 
     check_oscillator(oscillator)
+    require_solver(solver)
     ts = require_times("ts", ts)
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(protocol, ts)
@@ -274,10 +284,6 @@ def _checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas
     require_positive("dt", dt)
     if solver is None or isinstance(solver, SplitStep):
         return dt
-    if not isinstance(solver, diffrax.AbstractERK):
-        raise ValueError(
-            f"`solver` must be an explicit Runge-Kutta method or SplitStep, but is {type(solver).__name__}"
-        )
     extents = stability_extents(solver)
     work = workspace(oscillator, grid)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]

@@ -45,7 +45,8 @@ class Pace(diffrax.AbstractStepSizeController):
         count = count + 1
         if self.adaptive is None:
             keep: Any = jnp.asarray(True)
-            begin, end = t1, self._fixed(count + 1)
+            begin: Any = t1
+            end: Any = self._fixed(count + 1)
             # Every part of a step enters the work or the heat.
             sound = jnp.all(jnp.isfinite(y1_candidate.totals)) & jnp.isfinite(jnp.sum(y1_candidate.V))
         else:
