@@ -126,13 +126,15 @@ def found_forward(step: Map, guess: Float[Array, "..."], args: Any, tolerance: A
         def unfinished(carry: Any) -> Array:
             return (carry[4] == 0) | ((carry[5] > DERIVATIVE_TOLERANCE * carry[3]) & (carry[4] < MAX_TERMS))
 
-        nothing: Any = None  # an integer has no derivative
         still, zero = jnp.zeros_like(found.x), jnp.zeros(())
         shape = eqx.filter_eval_shape(image_of, still)[1]
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
         start = (still, still, empty, zero, jnp.zeros((), jnp.int32), zero)
         image, dx, record, *_ = jax.lax.while_loop(unfinished, advance, start)
-        return found, FixedPoint(dx, image, record, zero, nothing)
+        parts = (dx, image, record, zero)
+        # The count of applications has no derivative.
+        floating = eqx.filter(found, eqx.is_inexact_array)
+        return found, eqx.tree_at(lambda f: (f.x, f.image, f.record, f.residual), floating, parts)
 
     return point(args, frozen(guess), frozen(tolerance))
 
