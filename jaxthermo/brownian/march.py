@@ -50,6 +50,7 @@ def march(
         t0, t1, count = piece
         h = (t1 - t0) / jnp.asarray(steps, t0.dtype)
 
+        @functools.partial(jax.checkpoint, prevent_cse=False)
         def step(i: Array, y: Driven) -> Driven:
             begin = t0 + i.astype(h.dtype) * h
             return strang(term, noise, y, begin, begin + h)
