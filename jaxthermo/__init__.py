@@ -18,7 +18,11 @@ from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.potts import PottsRing as PottsRing
+from jaxthermo.protocols import Constant as Constant
+from jaxthermo.protocols import Fourier as Fourier
+from jaxthermo.protocols import Ramp as Ramp
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
+from jaxthermo.protocols import Table as Table
 from jaxthermo.scans import scan as scan
 from jaxthermo.search import minimum_work as minimum_work
 from jaxthermo.search import optimal_ramp as optimal_ramp

@@ -6,14 +6,12 @@ B: everything local in (q, y): the Moyal phase and diffusion, which all members 
 mixes them.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of, weighted
 from jaxthermo.brownian.spectrum import Noise, Spectrum, twisted
 from jaxthermo.solve.exponential import expm
@@ -67,21 +65,19 @@ def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
     return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
 
 
-def local_map(work: Workspace, duration: Any, temperature: Any, x: Any) -> Callable[[Spectrum], Spectrum]:
-    """Exact flow of B at frozen temperature and field."""
-    side = work.grid.p_side
+def local_tables(work: Workspace, duration: Any, temperature: Any) -> tuple[Matrices, Matrices]:
+    """What B does to the members over a time at frozen temperature: at y = 0, and, twisted, at each y > 0."""
     at_zero, elsewhere = mixing(work, temperature)
     diffusion = work.oscillator.bath.friction() * temperature
     damping = jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)[:, None, None]
-    still, step = expm(duration * at_zero), damping * expm(duration * elsewhere)
-    cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
+    return expm(duration * at_zero), damping * expm(duration * elsewhere)
 
-    def flow(spectrum: Spectrum) -> Spectrum:
-        re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
-        moved = twisted(jnp.concatenate([spectrum[:1], re, im]), work, lambda part: jnp.matmul(step, part))
-        return moved.at[:1].set(jnp.matmul(still, spectrum[:1]))
 
-    return flow
+def mixed(spectrum: Spectrum, work: Workspace, tables: tuple[Matrices, Matrices]) -> Spectrum:
+    """The members mixed by the matrices of `local_tables`."""
+    still, step = tables
+    moved = twisted(spectrum, work, lambda part: jnp.matmul(step, part))
+    return moved.at[:1].set(jnp.matmul(still, spectrum[:1]))
 
 
 def kicked(V: Field, work: Workspace, duration: Any, temperature: Any) -> Field:

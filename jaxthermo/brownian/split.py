@@ -8,9 +8,11 @@ B: everything local in (q, y): the Moyal phase, diffusion, and the decay of the 
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian import drude_flows
 from jaxthermo.brownian.bath import OhmicBath
@@ -38,47 +40,83 @@ def noise_of(work: Workspace) -> Noise | None:
     return Noise(bath.jitter_scale(oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
 
 
-def local_flow(spectrum: Spectrum, work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Spectrum:
+class LocalTables(eqx.Module):
+    """Flow of B over one duration at frozen temperature and field, but for what `heating` does; see `local_tables`.
+
+    `members` holds the factors of diffusion and decay, or the matrices of a `DrudeBath`.
+    """
+
+    cosine: Float[Array, "*times y q"]
+    sine: Float[Array, "*times y q"]
+    members: tuple[Array, Array]
+
+
+def local_tables(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> LocalTables:
+    """Everything costly in `local_flow`, to be computed once for many states, or for many temperatures by vmap."""
+    oscillator = work.oscillator
+    cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
+    if isinstance(oscillator.bath, DrudeBath):
+        return LocalTables(cosine, sine, drude_flows.local_tables(work, duration, temperature))
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
+    decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
+    diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
+    damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))
+    return LocalTables(cosine, sine, (damping, table(jnp.exp(-duration * decay))))
+
+
+def local_flow(spectrum: Spectrum, work: Workspace, tables: LocalTables) -> Spectrum:
     """Exact flow of B at frozen temperature and field, but for what `heating_flow` does."""
-    return local_map(work, duration, temperature, x, heating)(spectrum)
+    side = work.grid.p_side
+    cosine, sine = tables.cosine[:, None, :], tables.sine[:, None, :]
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
+    if isinstance(work.oscillator.bath, DrudeBath):
+        return drude_flows.mixed(jnp.concatenate([spectrum[:1], re, im]), work, tables.members)
+    damping, aged = tables.members
+    damping = damping[:, None, None]
+    return aged[:, None] * jnp.concatenate([spectrum[:1], damping * re, damping * im])
 
 
 def local_map(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Callable[[Spectrum], Spectrum]:
     """`local_flow` as a function of the spectrum alone, to be applied many times."""
-    oscillator, side = work.oscillator, work.grid.p_side
-    if isinstance(oscillator.bath, DrudeBath):
-        return drude_flows.local_map(work, duration, temperature, x)
-    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
-    decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
-    diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
-    damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))[:, None, None]
-    aged = table(jnp.exp(-duration * decay))[:, None]
-    cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
-
-    def flow(spectrum: Spectrum) -> Spectrum:
-        re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
-        return aged * jnp.concatenate([spectrum[:1], damping * re, damping * im])
-
-    return flow
+    tables = local_tables(work, duration, temperature, x, heating)
+    return lambda spectrum: local_flow(spectrum, work, tables)
 
 
-def heating_flow(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
-    """Exact flow of what a changing temperature adds between two temperatures. Skipped where the temperature rests.
+def heating_table(work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
+    """What a temperature that changes from `old` to `new` does; see `heating_flow`.
+
+    For each y > 0 a factor for every zeta, or the one matrix of a `DrudeBath`.
+    """
+    if noise is None:
+        return drude_flows.rewriting(work, old, new)
+    return table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values))
+
+
+def heating_flow(
+    spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"], rests: Bool[Array, ""]
+) -> Spectrum:
+    """Exact flow of what a changing temperature adds, by the factors of `heating_table`; skipped where it rests.
 
     `OhmicBath`: the hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); twisted they are (d ln T/dt) y zeta, a real
     symmetric matrix. `DrudeBath`: the state stays, and is written in other Hermite functions.
     """
-    bath: Any = work.oscillator.bath
-    if noise is None:
-        return jax.lax.cond(old == new, lambda s: s, lambda s: drude_flows.rewriting(work, old, new) @ s, spectrum)
-    if spectrum.shape[1] == 1 or bath.thermostat == "symmetric":
+    if not heats(work, noise):
         return spectrum
 
     def hop(spectrum: Spectrum) -> Spectrum:
-        growth = table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values))[:, :, None]
-        return twisted(spectrum, work, lambda part: noise.basis @ (growth * (noise.basis.T @ part)))
+        if noise is None:
+            return growth @ spectrum
+        return twisted(
+            spectrum, work, lambda part: noise.basis @ (growth[:, :, None] * jnp.matmul(noise.basis.T, part))
+        )
 
-    return jax.lax.cond(old == new, lambda s: s, hop, spectrum)
+    return jax.lax.cond(rests, lambda s: s, hop, spectrum)
+
+
+def heats(work: Workspace, noise: Noise | None) -> bool:
+    """Whether a changing temperature does anything to the members but through `LocalTables`."""
+    bath: Any = work.oscillator.bath
+    return noise is None or (bath.thermostat != "symmetric" and len(members_of(work.oscillator)) > 1)
 
 
 def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:

@@ -17,9 +17,17 @@ from jaxthermo.brownian.observables import (
     local_heat,
     low_members,
     moments,
+    moments_of_spectrum,
 )
-from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum
-from jaxthermo.brownian.split import heating_flow, local_flow, noise_of, transport_flow
+from jaxthermo.brownian.spectrum import Noise, from_spectrum, to_spectrum
+from jaxthermo.brownian.split import (
+    heating_flow,
+    heating_table,
+    local_flow,
+    local_tables,
+    noise_of,
+    transport_flow,
+)
 from jaxthermo.protocols.schedule import rate_at, value_at
 
 # Richardson extrapolation over one and two substeps: removes the h^2 term of a symmetric composition.
@@ -38,6 +46,11 @@ def start(V: Field) -> Driven:
     return Driven(V, jnp.zeros(4))
 
 
+def temperature_of(beta: Float[Array, "..."]) -> Float[Array, "..."]:
+    """1/beta; NaN where beta is no inverse temperature, so that a solve that meets it cannot end well."""
+    return jnp.where(beta > 0, 1.0 / beta, jnp.nan)
+
+
 class DrivenTerm(diffrax.AbstractTerm):
     """The vector field of `Driven` under schedules beta(t) and x(t), for explicit solvers and for `SplitStep`."""
 
@@ -48,7 +61,7 @@ class DrivenTerm(diffrax.AbstractTerm):
     def vf(self, t: Any, y: Driven, args: Any) -> Driven:
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
-        temperature = 1.0 / beta
+        temperature = temperature_of(beta)
         now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
         heat = bath_heat(now, self.work, t, temperature)
         totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
@@ -95,8 +108,17 @@ class SplitStep(diffrax.AbstractSolver):
         terms = _bare(terms)
         begin = Driven(to_spectrum(y0.V, terms.work), y0.totals)
         middle = 0.5 * (t0 + t1)
-        coarse = strang(terms, solver_state, begin, t0, t1)
-        fine = strang(terms, solver_state, strang(terms, solver_state, begin, t0, middle), middle, t1)
+        # One step over the whole and two over its halves, as one loop: the program holds one of them.
+        ends = jnp.stack([jnp.stack([t0, t1]), jnp.stack([t0, middle]), jnp.stack([middle, t1])])
+
+        def substep(y: Driven, step: tuple[Array, Array]) -> tuple[Driven, Driven]:
+            (early, late), goes_on = step
+            y = jax.tree.map(lambda now, first: jnp.where(goes_on, now, first), y, begin)
+            y = strang(terms, solver_state, y, early, late)
+            return y, y
+
+        fine, every = jax.lax.scan(substep, begin, (ends, jnp.asarray([False, False, True])))
+        coarse = jax.tree.map(lambda leaf: leaf[0], every)
         error = jax.tree.map(lambda a, b: (a - b) / 3.0, fine, coarse)
         end = jax.tree.map(lambda a, b: FINE * a + COARSE * b, fine, coarse) if self.extrapolate else fine
         y1, y_error = (Driven(from_spectrum(y.V, terms.work), y.totals) for y in (end, error))
@@ -111,6 +133,8 @@ def _bare(terms: Any) -> DrivenTerm:
     return terms if isinstance(terms, DrivenTerm) else terms.term
 
 
+# Traced once, however often a program and its derivatives hold it.
+@eqx.filter_jit
 def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) -> Driven:
     """One symmetric step on Fourier coefficients in y.
 
@@ -119,38 +143,45 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     the trapezoidal rule.
     """
     work, half = terms.work, 0.5 * (t1 - t0)
-    beta0, beta_middle, beta1 = (value_at(terms.beta, t) for t in (t0, t0 + half, t1))
-    T0, T_middle, T1 = 1.0 / beta0, 1.0 / beta_middle, 1.0 / beta1
-    first, last = jnp.log(beta0 / beta_middle) / half, jnp.log(beta_middle / beta1) / half
-    early, late = (_frozen(terms, t) for t in (t0 + 0.5 * half, t1 - 0.5 * half))
+    # Begin, middle of the first half, middle, middle of the second half, end.
+    times = jnp.stack([t0, t0 + 0.5 * half, t0 + half, t1 - 0.5 * half, t1])
+    betas = jax.vmap(lambda t: value_at(terms.beta, t))(times)
+    fields = jax.vmap(lambda t: value_at(terms.x, t))(times)
+    T, heating = temperature_of(betas), jnp.log(betas[:4:2] / betas[2::2]) / half
 
-    warmed = heating_flow(y.V, work, noise, T0, T_middle)
-    still = local_flow(warmed, work, half, *early, first)
-    moved = transport_flow(still, work, noise, t1 - t0, T_middle)
-    settled = local_flow(moved, work, half, *late, last)
-    V = heating_flow(settled, work, noise, T_middle, T1)
+    def tables(T: Any, x: Any, heating: Any, old: Any, new: Any) -> Any:
+        return local_tables(work, half, T, x, heating), heating_table(work, noise, old, new)
 
-    before, after = _moments_of(y.V, work, T0, t0), _moments_of(V, work, T1, t1)
-    if noise is None:
-        bath = half * (bath_heat(before, work, t0, T0) + bath_heat(after, work, t1, T1))
-    else:
-        bath = friction_heat(_moments_of(still, work, T_middle, t0 + half), work, t1 - t0)
-        # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
-        bath = bath + local_heat(before, work, half, early[0]) - local_heat(after, work, -half, late[0])
-    driven = _schedule_totals(terms, before, t0, t0 + half) + _schedule_totals(terms, after, t0 + half, t1)
+    # The tables of both halves come from one piece of program.
+    both = jax.vmap(tables)(T[1::2], fields[1::2], heating, T[:4:2], T[2::2])
+    (first, warming), (last, cooling) = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
+    rests = T[:4:2] == T[2::2]
+
+    warmed = heating_flow(y.V, work, noise, warming, rests[0])
+    still = local_flow(warmed, work, first)
+    moved = transport_flow(still, work, noise, t1 - t0, T[2])
+    settled = local_flow(moved, work, last)
+    V = heating_flow(settled, work, noise, cooling, rests[1])
+
+    kept = low_members(work.oscillator)
+    low = jnp.stack([y.V[:, kept], still[:, kept], V[:, kept]])
+    before_to_after = jax.vmap(lambda s, T, t: moments_of_spectrum(s, work, T, t))
+    measured = before_to_after(low, T[::2], times[::2])
+    ends = jax.tree.map(lambda leaf: leaf[::2], measured)
+    moved_by = jnp.stack([fields[2::2] - fields[:4:2], betas[2::2] - betas[:4:2], jnp.diff((betas * fields)[::2])])
+    driven = jnp.sum(moved_by * jnp.stack([ends.X, ends.U, ends.X]), axis=1)
+    bath = _heat_of_step(work, noise, measured, ends, half, T)
     return Driven(V, y.totals + jnp.concatenate([driven, bath[None]]))
 
 
-def _frozen(terms: DrivenTerm, t: Any) -> tuple[Array, Array]:
-    return 1.0 / value_at(terms.beta, t), value_at(terms.x, t)
-
-
-def _moments_of(spectrum: Spectrum, work: Workspace, temperature: Any, t: Any) -> Moments:
-    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, temperature, t)
-
-
-def _schedule_totals(terms: DrivenTerm, now: Moments, t0: Any, t1: Any) -> Float[Array, "3"]:
-    """int X dx, int U dbeta, int X d(beta x) over t0..t1 with the state held fixed."""
-    beta0, beta1 = value_at(terms.beta, t0), value_at(terms.beta, t1)
-    x0, x1 = value_at(terms.x, t0), value_at(terms.x, t1)
-    return jnp.stack([now.X * (x1 - x0), now.U * (beta1 - beta0), now.X * (beta1 * x1 - beta0 * x0)])
+def _heat_of_step(
+    work: Workspace, noise: Noise | None, measured: Moments, ends: Moments, half: Any, T: Float[Array, "5"]
+) -> Float[Array, ""]:
+    """Heat from the bath in one step, from the moments before, in the middle and after, and those of both ends."""
+    if noise is None:
+        return half * jnp.sum(jax.vmap(lambda m, T: bath_heat(m, work, 0.0, T))(ends, T[::4]))
+    middle = jax.tree.map(lambda leaf: leaf[1], measured)
+    # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
+    signs = jnp.asarray([1.0, -1.0])
+    local = jax.vmap(lambda m, sign, T: sign * local_heat(m, work, sign * half, T))(ends, signs, T[1::2])
+    return friction_heat(middle, work, 2.0 * half) + jnp.sum(local)

@@ -3,14 +3,15 @@
 import math
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev, polynomial
 
+from jaxthermo.protocols.schedules import AbstractSchedule
 
-class PolynomialSchedule(eqx.Module):
+
+class PolynomialSchedule(AbstractSchedule):
     """f(t) = sum_j c_j T_j(2 t/duration - 1), j = 0..order, for 0 <= t <= duration.
 
     Shapes     chebyshev coefficients c: (order + 1,); duration: scalar

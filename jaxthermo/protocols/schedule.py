@@ -1,4 +1,4 @@
-"""A schedule is a constant or a callable of time."""
+"""A schedule is a number or a callable of time; those of `jaxthermo.protocols.schedules` compile once for a kind."""
 
 from typing import Any
 
@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float
+from jaxthermo.checks import as_float, require_scalar
+from jaxthermo.protocols.schedules import Constant
+
+
+def as_schedule(name: str, schedule: Any) -> Any:
+    """A number as a `Constant`, a callable as it is; ValueError that names the argument for anything else."""
+    return schedule if callable(schedule) else Constant(require_scalar(name, schedule))
 
 
 def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
@@ -16,7 +22,7 @@ def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
 
 def rate_at(schedule: Any, t: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The schedule and its time derivative at time t."""
-    if not callable(schedule):
-        value = as_float(schedule)
+    if not callable(schedule) or isinstance(schedule, Constant):
+        value = value_at(schedule, t)
         return value, jnp.zeros_like(value)
     return jax.jvp(lambda s: value_at(schedule, s), (as_float(t),), (jnp.ones_like(as_float(t)),))
