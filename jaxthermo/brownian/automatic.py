@@ -1,15 +1,18 @@
 """A phase grid and a depth of the hierarchy that are accurate for given temperatures and fields."""
 
+import dataclasses
+import math
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.reach import Reach, reach_of
+from jaxthermo.brownian.reach import Reach, reach_of, roughness
 from jaxthermo.checks import is_known, require_finite, require_positive
 
 # How far a density and its Fourier transforms must have fallen at the ends of the grid.
@@ -18,7 +21,38 @@ FALLEN = 1e-9
 MARGIN = 1.06
 # Numbers of points to one side of 0. One compiled program serves all grids between two rungs; a fifth more points
 # take up to 1.7 times as long, and half of that in the mean.
-LADDER = (8, 10, 12, 15, 18, 22, 26, 31, 37, 44, 53, 63, 76, 91, 109, 131, 157, 189, 226, 271, 326, 391, 469, 563, 1000)
+LADDER = (
+    8,
+    10,
+    12,
+    15,
+    18,
+    22,
+    26,
+    31,
+    37,
+    44,
+    53,
+    63,
+    76,
+    91,
+    109,
+    131,
+    157,
+    189,
+    226,
+    271,
+    326,
+    391,
+    469,
+    563,
+    676,
+    811,
+    1000,
+)
+# Error of the truncated hierarchy that is allowed, and what is measured of it, see `depth_for`.
+TRUNCATED, PREFACTOR = 1e-6, 0.01
+LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 2, 4, 8, 60
 
 NO_GRID = (
     "`grid` must be given where jax traces the parameters: outside, write "
@@ -42,11 +76,7 @@ def grid_for(oscillator: Any, betas: Any, fields: Any) -> PhaseGrid:
     check_oscillator(oscillator)
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
         raise ValueError(NO_GRID)
-    for name, values in (("betas", betas), ("fields", fields)):
-        if np.size(values) == 0:
-            raise ValueError(f"`{name}` must not be empty")
-        require_finite(name, values)
-    require_positive("betas", betas)
+    check_values(betas, fields)
     widest = extremes(oscillator, betas, fields)
     q_side, p_side = rung(widest.q, widest.k), rung(widest.p, widest.y)
     dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p, widest.y)
@@ -55,12 +85,25 @@ def grid_for(oscillator: Any, betas: Any, fields: Any) -> PhaseGrid:
 
 def extremes(oscillator: Oscillator, betas: Any, fields: Any) -> Reach:
     """The furthest that a state at one of the extreme temperatures and fields reaches, with room to spare."""
+    reaches = [reach_of(oscillator, beta, x, FALLEN) for beta, x in corners(oscillator, betas, fields)]
+    return Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
+
+
+def corners(oscillator: Oscillator, betas: Any, fields: Any) -> set[tuple[float, float]]:
+    """All pairs of an extreme temperature, the baths' own among them, and an extreme field."""
     betas, fields = np.ravel(np.asarray(betas, dtype=float)), np.ravel(np.asarray(fields, dtype=float))
     if isinstance(oscillator.bath, SwitchedBaths):
         betas = np.concatenate([betas, np.asarray(oscillator.bath.betas)])
-    corners = {(b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
-    reaches = [reach_of(oscillator, float(beta), float(x), FALLEN) for beta, x in corners]
-    return Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
+    return {(float(b), float(x)) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
+
+
+def check_values(betas: Any, fields: Any) -> None:
+    """Raise a ValueError unless there are finite fields and temperatures."""
+    for name, values in (("betas", betas), ("fields", fields)):
+        if np.size(values) == 0:
+            raise ValueError(f"`{name}` must not be empty")
+        require_finite(name, values)
+    require_positive("betas", betas)
 
 
 def rung(reach: float, wave: float) -> int:
@@ -76,12 +119,59 @@ def step(side: int, reach: float, wave: float) -> float:
     return float(np.sqrt(reach / side * np.pi / wave))
 
 
-def resolved(oscillator: Any, betas: Any, fields: Any) -> Any:
+def depth_for(oscillator: Any, betas: Any, fields: Any) -> int:
+    """A depth of the hierarchy at which its truncation changes X, <q^2> and <p^2> by less than 1e-6 of their scale.
+
+    Equation   the error is about PREFACTOR r^depth, r = sum_k [j_k kappa / (m nu_k + gamma/4)]^2, with j_k and nu_k the
+               width and the rate of the noises, and kappa^2 = <(d_q ln rho)^2> of the canonical density: the wave that
+               a noise sees while it lasts. PREFACTOR and the share of the friction are measured ones
+    Shapes     as `grid_for`
+    Raises     ValueError that names the argument
+
+    At least LEAST_DEPTH; at most MOST_DEPTH, with no more than MOST_MEMBERS members; SAFE_DEPTH where jax traces the
+    parameters. `tail` of the state shows what is left out.
+    """
+    check_oscillator(oscillator)
+    bath = oscillator.bath
+    if not bath.modes:
+        return 0
+    if not is_known(jax.tree.leaves((oscillator, betas, fields))):
+        return SAFE_DEPTH
+    check_values(betas, fields)
+    ratio = max(_ratio(oscillator, beta, x) for beta, x in corners(oscillator, betas, fields))
+    needed = np.log(TRUNCATED / PREFACTOR) / np.log(min(ratio, 0.9))
+    affordable = [depth for depth in range(MOST_DEPTH + 1) if math.comb(bath.modes + depth, depth) <= MOST_MEMBERS]
+    return int(np.clip(np.ceil(needed), LEAST_DEPTH, affordable[-1]))
+
+
+def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
+    """By how much each level of the hierarchy lessens the error, at one temperature and field."""
+    bath: Any = oscillator.bath
+    kappa = roughness(oscillator, beta, x, FALLEN)
+    parts = bath.baths if isinstance(bath, SwitchedBaths) else (bath,)
+    terms = [part.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar) for part in parts]
+    jitter, decay = (np.concatenate([np.asarray(getattr(t, name)) for t in terms]) for name in ("jitter", "decay"))
+    rate = float(oscillator.mass) * decay + 0.25 * float(bath.friction())
+    return float(np.sum((jitter * kappa / rate) ** 2))
+
+
+def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, for these temperatures and fields.
 
     Raises     ValueError as `grid_for`, where there is no grid
     """
+    check_oscillator(oscillator)
+    if oscillator.bath.depth is None:
+        bath = with_depth(oscillator.bath, depth_for(oscillator, betas, fields))
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     if oscillator.grid is not None:
         return oscillator
     grid = grid_for(oscillator, betas, fields)
     return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+
+
+def with_depth(bath: Any, depth: int) -> Any:
+    """The same bath with another depth of the hierarchy."""
+    if isinstance(bath, SwitchedBaths):
+        return SwitchedBaths([with_depth(one, depth) for one in bath.baths], bath.betas, bath.windows)
+    return dataclasses.replace(bath, depth=depth)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from jaxthermo.brownian.automatic import FALLEN, MARGIN, extremes, rung, step
+from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step, with_depth
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.equilibrium import stationary_members
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
@@ -96,6 +96,9 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     counts = [_field_nodes(partition, beta, span) for beta in betas]
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
+    if oscillator.bath.depth is None:
+        bath = with_depth(oscillator.bath, depth_for(oscillator, mesh_beta, mesh_field))
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from scipy.linalg import solve_continuous_lyapunov
 
 from jaxthermo.brownian.bath import expansion
@@ -38,8 +38,7 @@ def reach_of(oscillator: Oscillator, beta: float, x: float, fallen: float) -> Re
                harmonic oscillator of the same mean curvature, for which they are known.
     Raises     ValueError if the potential does not confine
     """
-    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    widths = np.sqrt(-2.0 * np.log(fallen))
+    mass, widths = float(oscillator.mass), np.sqrt(-2.0 * np.log(fallen))
     q, energy, density, p2 = _density(oscillator, beta, x, fallen)
     narrowing, widening = 1.0, 1.0
     if oscillator.quantum:
@@ -76,6 +75,14 @@ def _density(
     return q, energy, np.exp(-beta * (energy - energy.min())), mass / beta
 
 
+def roughness(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:
+    """The square root of <(d_q ln rho)^2> over the canonical density rho of H_A: 1/sigma for a Gaussian."""
+    q, _, density, _ = _density(oscillator, beta, x, fallen)
+    slope = np.gradient(density, q)
+    inside = density > fallen * density.max()
+    return float(np.sqrt(np.sum(slope[inside] ** 2 / density[inside]) / density.sum()))
+
+
 def mean_curvature(density: np.ndarray, energy: np.ndarray, q: np.ndarray, beta: float) -> float:
     """<U'' - x X''> over a density; where it is not positive, as in a double well, T over the variance stands in."""
     weight = density / density.sum()
@@ -105,7 +112,9 @@ def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> fl
     motion = hbar * np.sqrt(2.0 * np.maximum(wall, 0.0) / mass) / ends if oscillator.quantum else 0.0
     enough = np.flatnonzero(wall > -1.2 * np.log(fallen) * (1.0 / beta + motion))
     if not len(enough):
-        raise ValueError(f"`potential` must confine, but U - xX is still low at |q| = {FURTHEST:g} (beta {beta}, x {x})")
+        raise ValueError(
+            f"`potential` must confine, but U - xX is still low at |q| = {FURTHEST:g} (beta {beta}, x {x})"
+        )
     return float(ends[enough[0]])
 
 
