@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
-from jaxthermo.brownian.relaxation import energy_relaxation, explicit_relaxation, split_relaxation
+from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.one_by_one import one_by_one
 from jaxthermo.solve.residuals import least_residual
@@ -92,7 +92,8 @@ def _preconditioner(place: Place) -> Linear:
     family = canonical_states(work, temperature, x)[FAMILY]
     guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
     relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
-    fast, slow = relaxation(work, temperature, x), energy_relaxation(work, temperature, x, family)
+    fast = relaxation(work, temperature, x, crossing_time(work, temperature, family[-1]))
+    slow = energy_relaxation(work, temperature, family)
 
     def M(V: Field) -> Field:
         norm = _norm(V, work)
