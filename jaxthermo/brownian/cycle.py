@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.drive import Course, Protocol, course, require_solver
@@ -207,7 +207,8 @@ def run_cycle(
         )
     betas, fields = [cycle.beta_hot, cycle.beta_cold], [cycle.x_start, cycle.x_end]
     require_fast_cutoff(oscillator)
-    grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, betas, fields)
+    oscillator = resolved(oscillator, betas, fields)
+    grid: Any = oscillator.grid
     engine = _engine(oscillator, cycle, grid, points)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
