@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.potts.coordinates import complete, field, observe
 from jaxthermo.potts.occupation import initial_occupation, initial_occupations
-from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
+from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
 from jaxthermo.scans.lanes import Progress, map_lanes
 from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
@@ -102,21 +102,23 @@ def stationary_lanes(
     chunk: int | None = None,
     advance: Progress | None = None,
 ) -> Stationary:
-    """`stationary` over many lanes: every array of `rings` has a leading axis of the same length as `betas`.
+    """`stationary` over many lanes: one ring at all betas, or a ring for each, whose arrays then have a leading axis.
 
     Shapes     betas: (lanes,); p0: (lanes, q), or None for P_1 = 1 - small in every lane; results: (lanes, ...), NumPy
     Raises     ValueError if the lengths differ, or any lane's parameters are impossible
 
     Make the rings with `jax.vmap`, for example `jax.vmap(lambda f: jt.PottsRing(5, -1.0, f))(forces)`. Lanes run in
-    chunks on all cores, so one slow lane near a transition holds up only its own chunk; chunks of an accelerator are
-    large.
+    chunks on all cores, so one slow lane near a transition holds up only its own chunk, and an interrupt waits for no
+    other; chunks of an accelerator are large.
     """
-    check_ring(rings)
+    require_autonomous(rings, 1.0)
     betas = as_float(betas)
     if betas.ndim != 1:
         raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
     require_beta(betas)
     require_double_for(RTOL, RTOL)
+    if rings.energies.ndim == 1:
+        rings = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (len(betas), *np.shape(leaf))), rings)
     starts = initial_occupations(rings.q, p0, len(betas))
     rounds = np.full(len(betas), max_rounds, np.int32)
     return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)

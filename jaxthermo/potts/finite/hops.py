@@ -47,7 +47,7 @@ def moment(ring: PottsRing, beta: Any, t: Any = 0.0, coupling: Any = None) -> Mo
     return Moment(fixed, value_at(beta, t), force)
 
 
-def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: int) -> tuple[Array, Array, Array, Array]:
+def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: Any) -> tuple[Array, Array, Array, Array]:
     """For every bond i -> i+1: rates of all units forward and backward, and the energy change of both hops.
 
     Shapes     counts: (q, ...), before the hop; results: (q, ...). The backward hop leaves state i+1.
