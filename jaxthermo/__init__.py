@@ -14,6 +14,7 @@ from jaxthermo.brownian import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian import classical_oscillator as classical_oscillator
 from jaxthermo.brownian import drive as drive
 from jaxthermo.brownian import equilibrium as equilibrium
+from jaxthermo.brownian import grid_for as grid_for
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle

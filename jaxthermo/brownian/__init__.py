@@ -1,5 +1,8 @@
 """The Brownian oscillator: Kramers and hierarchical Wigner equations, driven in temperature and field."""
 
+from jaxthermo.brownian.automatic import depth_for as depth_for
+from jaxthermo.brownian.automatic import grid_for as grid_for
+from jaxthermo.brownian.automatic import resolved as resolved
 from jaxthermo.brownian.bath import OhmicBath as OhmicBath
 from jaxthermo.brownian.bath import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian.cycle import run_cycle as run_cycle

@@ -1,164 +1,177 @@
-"""A phase grid that is accurate for given temperatures and fields."""
+"""A phase grid and a depth of the hierarchy that are accurate for given temperatures and fields."""
 
-from typing import Any, NamedTuple
+import dataclasses
+import math
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
-from scipy.linalg import solve_continuous_lyapunov
 
-from jaxthermo.brownian.bath import SwitchedBaths, expansion
-from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.checks import is_known
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.reach import Reach, reach_of, roughness
+from jaxthermo.checks import is_known, require_finite, require_positive
 
-# How far a density and its Fourier transform must have fallen at the ends of the grid.
-FALLEN = 1e-13
-# exp(-WIDTHS^2/2) is about FALLEN, for the momentum, which is nearly Gaussian.
-WIDTHS = 7.6
+# How far a density and its Fourier transforms must have fallen at the ends of the grid.
+FALLEN = 1e-9
 # Room for what a drive does beyond equilibrium, and for the auxiliary members, which reach further than W_0.
-MARGIN = 1.12
-MESH = 301
-MAX_REACH = 1e5
+MARGIN = 1.06
+# Numbers of points to one side of 0. One compiled program serves all grids between two rungs; a fifth more points
+# take up to 1.7 times as long, and half of that in the mean.
+LADDER = (
+    8,
+    10,
+    12,
+    15,
+    18,
+    22,
+    26,
+    31,
+    37,
+    44,
+    53,
+    63,
+    76,
+    91,
+    109,
+    131,
+    157,
+    189,
+    226,
+    271,
+    326,
+    391,
+    469,
+    563,
+    676,
+    811,
+    1000,
+)
+# Error of the truncated hierarchy that is allowed, and what is measured of it, see `depth_for`.
+TRUNCATED, PREFACTOR = 1e-6, 0.01
+LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 2, 4, 8, 60
+
+NO_GRID = (
+    "`grid` must be given where jax traces the parameters: outside, write "
+    "grid = jt.grid_for(oscillator, betas, fields) with all temperatures and fields to come, and make the oscillator "
+    "with grid=grid"
+)
 
 
-class Reach(NamedTuple):
-    """How far a state extends in position, its wavenumber, momentum, and the momentum's conjugate."""
+def grid_for(oscillator: Any, betas: Any, fields: Any) -> PhaseGrid:
+    """A phase grid that holds the equilibrium states at all these beta and x.
 
-    q: float
-    k: float
-    p: float
-    y: float
-
-
-def grid_for(oscillator: Oscillator, betas: Any, fields: Any) -> PhaseGrid:
-    """A grid on which the equilibrium states at all these beta and x have fallen to 1e-13 at every edge.
-
-    Method     The canonical density of H_A (quantum: by diagonalisation on a dense mesh; classical: Boltzmann) at the
-               extreme temperatures and fields gives the range of q, its Fourier transform the step. The momentum is
-               nearly Gaussian: 7.6 widths of the widest state give its range, the narrowest state its step. Coupling
-               to the bath changes both variances as in the harmonic oscillator of the same mean curvature, for which
-               they are known. 12 % to spare.
-    Raises     ValueError if jax traces the values, or the potential does not confine
+    Method     The range and the wavenumbers at which the states at the extreme temperatures and fields have fallen to
+               1e-9, and 6 % more, see `reach_of`. The numbers of points are rungs of a ladder, so that few programs
+               are compiled; what a rung has too many is shared between range and resolution
+    Shapes     betas, fields: scalars or arrays
+    Raises     ValueError that names the argument; if jax traces the values, or the potential does not confine
+    Accuracy   X, <q^2>, <p^2> and U of an equilibrium to 1e-6 of their scale, and mostly to 1e-8
 
     The mesh is symmetric about q = 0: put the origin of q near the middle of the potential.
     """
+    check_oscillator(oscillator)
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
-        raise ValueError("`grid` must be given, jt.PhaseGrid(q_max, dq, p_max, dp), where jax traces the parameters")
+        raise ValueError(NO_GRID)
+    check_values(betas, fields)
+    widest = extremes(oscillator, betas, fields)
+    q_side, p_side = rung(widest.q, widest.k), rung(widest.p, widest.y)
+    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p, widest.y)
+    return PhaseGrid(q_side * dq, dq, p_side * dp, dp)
+
+
+def extremes(oscillator: Oscillator, betas: Any, fields: Any) -> Reach:
+    """The furthest that a state at one of the extreme temperatures and fields reaches, with room to spare."""
+    reaches = [reach_of(oscillator, beta, x, FALLEN) for beta, x in corners(oscillator, betas, fields)]
+    return Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
+
+
+def corners(oscillator: Oscillator, betas: Any, fields: Any) -> set[tuple[float, float]]:
+    """All pairs of an extreme temperature, the baths' own among them, and an extreme field."""
     betas, fields = np.ravel(np.asarray(betas, dtype=float)), np.ravel(np.asarray(fields, dtype=float))
     if isinstance(oscillator.bath, SwitchedBaths):
         betas = np.concatenate([betas, np.asarray(oscillator.bath.betas)])
-    corners = {(b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
-    reaches = [reach_of(oscillator, beta, x) for beta, x in corners]
-    widest = Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
-    dq, dp = np.pi / widest.k, np.pi / widest.y
-    return PhaseGrid(dq * np.ceil(widest.q / dq), dq, dp * np.ceil(widest.p / dp), dp)
+    return {(float(b), float(x)) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
 
 
-def reach_of(oscillator: Oscillator, beta: float, x: float) -> Reach:
-    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    q = confined(oscillator, beta, x)
-    energy = _energy(oscillator, q, x)
-    # Where the mesh cannot hold the thermal momenta, the wavelength is far below it and the state is classical.
-    held = np.pi * hbar / (q[1] - q[0]) > WIDTHS * np.sqrt(mass / beta)
-    if oscillator.quantum and held:
-        density, p2 = _canonical(energy, q, beta, mass, hbar)
-    else:
-        density, p2 = np.exp(-beta * (energy - energy.min())), mass / beta
-    weight = density / density.sum()
-    spread = float(np.sum(weight * q**2) - np.sum(weight * q) ** 2)
-    curvature = float(np.sum(weight[1:-1] * np.diff(energy, 2))) / (q[1] - q[0]) ** 2
-    # Where the mean curvature is not positive, as in a double well, the width of the density stands in.
-    stiffness = curvature if curvature > 0 else 1.0 / (beta * spread)
-    narrowing, widening = _bath_effect(oscillator, stiffness / mass, beta) if oscillator.quantum else (1.0, 1.0)
-    spectrum = np.abs(np.fft.rfft(density))
-    waves = 2.0 * np.pi * np.fft.rfftfreq(len(q), q[1] - q[0])
-    return Reach(
-        q=float(np.abs(q[density > FALLEN * density.max()]).max()),
-        k=float(waves[spectrum > FALLEN * spectrum.max()].max()) / np.sqrt(min(1.0, narrowing)),
-        p=WIDTHS * np.sqrt(p2 * max(1.0, widening)),
-        y=WIDTHS / np.sqrt(p2 * min(1.0, widening)),
-    )
+def check_values(betas: Any, fields: Any) -> None:
+    """Raise a ValueError unless there are finite fields and temperatures."""
+    for name, values in (("betas", betas), ("fields", fields)):
+        if np.size(values) == 0:
+            raise ValueError(f"`{name}` must not be empty")
+        require_finite(name, values)
+    require_positive("betas", betas)
 
 
-def _energy(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
-    return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
+def rung(reach: float, wave: float) -> int:
+    """The lowest number of points to one side that holds this range and these wavenumbers.
 
-
-@eqx.filter_jit
-def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
-    return jax.vmap(lambda s: jnp.asarray(potential(s)) - x * jnp.asarray(coordinate(s)))(q)
-
-
-def confined(oscillator: Oscillator, beta: float, x: float) -> np.ndarray:
-    """A mesh that reaches on both sides to where the canonical density is negligible."""
-    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    reach = 1e-3
-    while reach < MAX_REACH:
-        q = np.linspace(-reach, reach, MESH)
-        height = _energy(oscillator, q, x)
-        height = height - height.min()
-        wall = min(height[0], height[-1])
-        # Zero-point motion counts as temperature, at the frequency of a parabola through the wall.
-        temperature = 1.0 / beta + (hbar * np.sqrt(2.0 * wall / mass) / reach if oscillator.quantum else 0.0)
-        if wall > -1.2 * np.log(FALLEN) * temperature:
-            return q
-        reach *= 1.1
-    raise ValueError(f"`potential` must confine, but U - xX is still low at |q| = {MAX_REACH:g} (beta {beta}, x {x})")
-
-
-def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float) -> tuple[np.ndarray, float]:
-    """Density and <p^2> of the canonical state of H_A, on a mesh with the kinetic energy of all waves it holds."""
-    step = q[1] - q[0]
-    distance = np.subtract.outer(np.arange(len(q)), np.arange(len(q)))
-    with np.errstate(divide="ignore"):
-        squared_momentum = 2.0 * (-1.0) ** distance / distance.astype(float) ** 2
-    np.fill_diagonal(squared_momentum, np.pi**2 / 3.0)
-    squared_momentum *= (hbar / step) ** 2
-    levels, states = np.linalg.eigh(squared_momentum / (2.0 * mass) + np.diag(energy))
-    weights = np.exp(-beta * (levels - levels[0]))
-    matrix = (states * weights) @ states.T / weights.sum()
-    return np.maximum(np.diag(matrix), 0.0), float(np.sum(matrix * squared_momentum))
-
-
-def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
-    """<q^2> and <(p - zeta)^2> of the damped harmonic oscillator over <q^2> and <p^2> of the free one.
-
-    Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2
-               eta w^2/N], <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2
-               gamma hbar eta/xi; for a `DrudeBath` see `_drude_variances`
+    Beyond the last rung range and resolution suffer, which the state's `edge` shows.
     """
-    bath, hbar, mass = oscillator.bath, float(oscillator.hbar), float(oscillator.mass)
-    xi, eta = expansion(bath.scheme, bath.poles)
-    nu = xi / (beta * hbar)
-
-    def variances(rate: float) -> tuple[float, float]:
-        size = squared_frequency + nu * rate + nu**2
-        driven = (squared_frequency + nu * rate) / size
-        width = 2.0 * rate * hbar * beta * eta / xi  # D / (m T)
-        position = 1.0 + np.sum(2.0 * eta * squared_frequency / size)
-        return float(position), float(1.0 + np.sum(2.0 * eta * driven + width * (2.0 * driven - 1.0)))
-
-    damped, free = variances(float(bath.friction()) / mass), variances(0.0)
-    if isinstance(bath, DrudeBath):
-        damped = _drude_variances(oscillator, squared_frequency, beta)
-    return damped[0] / free[0], damped[1] / free[1]
+    return next((side for side in LADDER if side >= reach * wave / np.pi), LADDER[-1])
 
 
-def _drude_variances(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
-    """<q^2> m w^2/T and <(p - chi)^2>/(m T) of the harmonic oscillator in a `DrudeBath`, which see."""
+def step(side: int, reach: float, wave: float) -> float:
+    """The step that shares what a rung has too many between range and resolution."""
+    return float(np.sqrt(reach / side * np.pi / wave))
+
+
+def depth_for(oscillator: Any, betas: Any, fields: Any) -> int:
+    """A depth of the hierarchy at which its truncation changes X, <q^2> and <p^2> by less than 1e-6 of their scale.
+
+    Equation   the error is about PREFACTOR r^depth, r = sum_k [j_k kappa / (m nu_k + gamma/4)]^2, with j_k and nu_k the
+               width and the rate of the noises, and kappa^2 = <(d_q ln rho)^2> of the canonical density: the wave that
+               a noise sees while it lasts. PREFACTOR and the share of the friction are measured ones
+    Shapes     as `grid_for`
+    Raises     ValueError that names the argument
+
+    At least LEAST_DEPTH; at most MOST_DEPTH, with no more than MOST_MEMBERS members; SAFE_DEPTH where jax traces the
+    parameters. `tail` of the state shows what is left out.
+    """
+    check_oscillator(oscillator)
+    bath = oscillator.bath
+    if not bath.modes:
+        return 0
+    if not is_known(jax.tree.leaves((oscillator, betas, fields))):
+        return SAFE_DEPTH
+    check_values(betas, fields)
+    ratio = max(_ratio(oscillator, beta, x) for beta, x in corners(oscillator, betas, fields))
+    needed = np.log(TRUNCATED / PREFACTOR) / np.log(min(ratio, 0.9))
+    affordable = [depth for depth in range(MOST_DEPTH + 1) if math.comb(bath.modes + depth, depth) <= MOST_MEMBERS]
+    return int(np.clip(np.ceil(needed), LEAST_DEPTH, affordable[-1]))
+
+
+def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
+    """By how much each level of the hierarchy lessens the error, at one temperature and field."""
     bath: Any = oscillator.bath
-    mass, hbar, friction, cutoff = (float(a) for a in (oscillator.mass, oscillator.hbar, bath.friction(), bath.cutoff))
-    xi, eta = expansion(bath.scheme, bath.poles)
-    nu, zetas = xi / (beta * hbar), 3 + np.arange(bath.poles)
-    drift = np.diag([0.0, -friction / mass, friction / mass - cutoff, *-nu])
-    drift[0, 1] = drift[0, 2] = 1.0 / mass
-    drift[1, 0], drift[1, 2] = -mass * squared_frequency, -friction / mass
-    drift[2, 1], drift[2, zetas] = friction / mass, cutoff
-    noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
-    noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
-    spread = solve_continuous_lyapunov(drift, -noise)
-    return float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass
+    kappa = roughness(oscillator, beta, x, FALLEN)
+    parts = bath.baths if isinstance(bath, SwitchedBaths) else (bath,)
+    terms = [part.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar) for part in parts]
+    jitter, decay = (np.concatenate([np.asarray(getattr(t, name)) for t in terms]) for name in ("jitter", "decay"))
+    rate = float(oscillator.mass) * decay + 0.25 * float(bath.friction())
+    return float(np.sum((jitter * kappa / rate) ** 2))
+
+
+def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
+    """The oscillator with the grid and the depth filled in that were left open, for these temperatures and fields.
+
+    Raises     ValueError as `grid_for`, where there is no grid
+    """
+    check_oscillator(oscillator)
+    if oscillator.bath.depth is None:
+        bath = with_depth(oscillator.bath, depth_for(oscillator, betas, fields))
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
+    if oscillator.grid is not None:
+        return oscillator
+    grid = grid_for(oscillator, betas, fields)
+    return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+
+
+def with_depth(bath: Any, depth: int) -> Any:
+    """The same bath with another depth of the hierarchy."""
+    if isinstance(bath, SwitchedBaths):
+        return SwitchedBaths([with_depth(one, depth) for one in bath.baths], bath.betas, bath.windows)
+    return dataclasses.replace(bath, depth=depth)

@@ -46,7 +46,8 @@ class OhmicBath(eqx.Module):
     """Ohmic bath with counter-term, J(w) = hbar A^2 w / pi.
 
     Equation   C(t) = 2 A^2 T {(1 + sum 2 eta_k) delta(t) - sum eta_k nu_k exp(-nu_k |t|)},  nu_k = xi_k T / hbar
-    Shapes     strength A: scalar; poles K = 0..6, depth N, scheme and thermostat are fixed at construction
+    Shapes     strength A: scalar; poles K = 0..6, depth N, scheme and thermostat are fixed at construction; depth None:
+               chosen for the temperatures and fields of each calculation, see `depth_for`; 0 without poles
     Units      A: sqrt(mass / time)
     Raises     ValueError if poles or depth are out of range, or depth = 0 with poles > 0, or scheme or thermostat is
                unknown
@@ -61,18 +62,20 @@ class OhmicBath(eqx.Module):
 
     strength: Float[Array, ""]
     poles: int = eqx.field(static=True)
-    depth: int = eqx.field(static=True)
+    depth: int | None = eqx.field(static=True)
     scheme: str = eqx.field(static=True)
     thermostat: str = eqx.field(static=True)
 
     def __init__(
-        self, strength: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade", thermostat: Any = "published"
+        self, strength: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade", thermostat: Any = "published"
     ):
         self.strength = require_scalar("strength", strength)
-        self.poles, self.depth = order_of("poles", poles), order_of("depth", depth)
+        self.poles = order_of("poles", poles)
+        self.depth = depth_of(depth) if self.poles else 0
         self.scheme = one_of("scheme", scheme, SCHEMES)
         self.thermostat = one_of("thermostat", thermostat, THERMOSTATS)
-        _require_depth(self.poles, self.depth)
+        if self.depth == 0 and self.poles > 0:
+            raise ValueError(f"`depth` must be >= 1 for a bath with {self.poles} exponentials, but is 0")
 
     @property
     def modes(self) -> int:
@@ -149,7 +152,7 @@ class SwitchedBaths(eqx.Module):
                 f"`baths`, `betas` and `windows` must have one common length > 0, but have {count}, "
                 f"{self.betas.shape} and {len(self.windows)}"
             )
-        depths = sorted({bath.depth for bath in self.baths})
+        depths = sorted({bath.depth for bath in self.baths if bath.poles}, key=str)
         if len(depths) > 1:
             raise ValueError(f"`baths` must share one depth, but have depths {depths}")
 
@@ -159,9 +162,9 @@ class SwitchedBaths(eqx.Module):
         return sum(bath.poles for bath in self.baths)
 
     @property
-    def depth(self) -> int:
-        """The common depth."""
-        return self.baths[0].depth
+    def depth(self) -> int | None:
+        """The common depth of the baths with poles, None where it is left open."""
+        return next((bath.depth for bath in self.baths if bath.poles), 0)
 
     @property
     def poles(self) -> int:
@@ -250,12 +253,12 @@ def order_of(name: str, value: Any) -> int:
     return count
 
 
+def depth_of(value: Any) -> int | None:
+    """A depth, or None where it is left open."""
+    return None if value is None else order_of("depth", value)
+
+
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ValueError(f"`{name}` must be one of {', '.join(known)}, but is {value!r}")
     return str(value)
-
-
-def _require_depth(modes: int, depth: int) -> None:
-    if modes > 0 and depth == 0:
-        raise ValueError(f"`depth` must be >= 1 for a bath with {modes} exponentials, but is 0")

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import SCHEMES, BathTerms, expansion, one_of, order_of
+from jaxthermo.brownian.bath import SCHEMES, BathTerms, depth_of, expansion, one_of, order_of
 from jaxthermo.checks import require_scalar
 
 
@@ -38,15 +38,15 @@ class DrudeBath(eqx.Module):
     strength: Float[Array, ""]
     cutoff: Float[Array, ""]
     poles: int = eqx.field(static=True)
-    depth: int = eqx.field(static=True)
+    depth: int | None = eqx.field(static=True)
     scheme: str = eqx.field(static=True)
 
-    def __init__(self, strength: Any, cutoff: Any, poles: Any = 2, depth: Any = 6, scheme: Any = "pade"):
+    def __init__(self, strength: Any, cutoff: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade"):
         self.strength = require_scalar("strength", strength)
         self.cutoff = require_scalar("cutoff", cutoff)
-        self.poles, self.depth = order_of("poles", poles), order_of("depth", depth)
+        self.poles, self.depth = order_of("poles", poles), depth_of(depth)
         self.scheme = one_of("scheme", scheme, SCHEMES)
-        if self.depth < 2:
+        if self.depth is not None and self.depth < 2:
             raise ValueError(f"`depth` must be >= 2 for a bath with a cutoff, but is {self.depth}")
 
     @property

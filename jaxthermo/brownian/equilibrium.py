@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.grid import PhaseGrid
@@ -115,8 +115,8 @@ def equilibrium(oscillator: Any, beta: Any, x: Any) -> State:
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     require_positive("beta", beta)
     require_finite("x", x)
-    grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, [beta], [x])
-    return _solve(oscillator, beta, x, grid)
+    oscillator = resolved(oscillator, beta, x)
+    return _solve(oscillator, beta, x, oscillator.grid)
 
 
 @eqx.filter_jit

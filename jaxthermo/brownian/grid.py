@@ -103,6 +103,11 @@ def same_grid(a: PhaseGrid, b: PhaseGrid) -> bool:
     return all(not is_known(one, other) or float(one) == float(other) for one, other in pairs)
 
 
+def with_steps(grid: PhaseGrid, dq: Any, dp: Any) -> PhaseGrid:
+    """As many points with other steps, which jax may trace."""
+    return eqx.tree_at(lambda g: (g.dq, g.dp), grid, (dq, dp))
+
+
 # The real form of a Fourier transform F(y) = step * sum f(p) exp(-i y p): the rows are Re F(0), Re F(y_1), ..., Re
 # F(y_n), Im F(y_1), ..., Im F(y_n), as many as there are points. At a grid's own waves the angles are 2 pi j m/points,
 # whatever the step is, so the tables are constants of the number of points.

@@ -30,6 +30,11 @@ from jaxthermo.solve.constant import frozen
 
 Field = Float[Array, "p n q"]
 
+OPEN_DEPTH = (
+    "`depth` must be given for this, as in jt.quantum_oscillator(potential, strength, poles=2, depth=3); "
+    "oscillator = jt.brownian.resolved(oscillator, betas, fields) chooses it and the grid"
+)
+
 
 class Members:
     """The multi-indices n of a hierarchy and who is coupled to whom; `shape` is (members, modes)."""
@@ -58,6 +63,8 @@ _members = functools.lru_cache(maxsize=16)(Members)
 def members_of(oscillator: Oscillator) -> Members:
     """The hierarchy of an oscillator; a single member for the classical one."""
     bath = oscillator.bath
+    if bath.depth is None:
+        raise ValueError(OPEN_DEPTH)
     return _members(bath.modes, bath.depth if bath.modes else 0)
 
 

@@ -37,7 +37,7 @@ def quantum_oscillator(
     potential: Any,
     strength: Any,
     poles: Any = 2,
-    depth: Any = 6,
+    depth: Any = None,
     grid: Any = None,
     mass: Any = 1.0,
     hbar: Any = 1.0,
@@ -51,8 +51,9 @@ def quantum_oscillator(
                          - sum_k d_p W_{n+e_k} - sum_k n_k c_k d_p W_{n-e_k},   |n| <= depth
     Shapes     potential U, coordinate X: any functions of q that jax differentiates (`Polynomial` for polynomials), X
                None: q; strength: the number A of an `OhmicBath`, or a bath of your own (`DrudeBath`,
-               `SwitchedBaths`), which then brings its poles and depth; grid None: chosen for the temperatures and
-               fields of each calculation
+               `SwitchedBaths`), which then brings its poles and depth; depth None, grid None: chosen for the
+               temperatures and fields of each calculation, so that the truncated hierarchy and the grid leave errors
+               below 1e-6 of the scale of X, <q^2>, <p^2> and U (`depth_for`, `grid_for`)
     Units      k_B = 1; A: sqrt(mass / time)
     Raises     ValueError that names the argument
     Source     Koyanagi & Tanimura 2024, Sec. III; Ikeda & Tanimura 2019

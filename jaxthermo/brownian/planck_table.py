@@ -15,11 +15,13 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from jaxthermo.brownian.automatic import reach_of
+from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step, with_depth
 from jaxthermo.brownian.bath import OhmicBath
-from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.equilibrium import stationary_members
+from jaxthermo.brownian.grid import PhaseGrid, with_steps
+from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.scaled import scaled_means
 from jaxthermo.checks import is_known
 from jaxthermo.scans.lanes import map_lanes
 
@@ -30,9 +32,7 @@ BETA_NODES = 12
 RESOLVED, NEAREST = 1e-5, 1.8
 # Equilibria that one thread solves at a stretch.
 CHUNK = 8
-# Share of the reach of `reach_of`, which is where a density has fallen to 1e-13, that the grid must hold.
-SHARE = 0.95
-FORMAT = 1
+FORMAT = 2
 
 
 class PlanckTable(eqx.Module):
@@ -96,10 +96,13 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     counts = [_field_nodes(partition, beta, span) for beta in betas]
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
+    if oscillator.bath.depth is None:
+        bath = with_depth(oscillator.bath, depth_for(oscillator, mesh_beta, mesh_field))
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
-        return scaled_means(oscillator, betas, fields, dq, dp, grid)
+        return _means(oscillator, grid, betas, fields, dq, dp)
 
     U, X, residual = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK)
     U_cl, X_cl, _ = jax.jit(jax.vmap(partition.means))(mesh_beta, mesh_field)
@@ -117,6 +120,22 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
         "residual": float(np.max(residual)),
         "truncation": float(last / largest),
     }
+
+
+@eqx.filter_jit
+def _means(
+    oscillator: Oscillator, grid: PhaseGrid, betas: Any, fields: Any, dq: Any, dp: Any
+) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
+    """U, X and the residual of the equilibrium at each point, on a grid with steps of its own; one after another."""
+
+    def solve(point: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+        beta, x, *steps = point
+        work = workspace(oscillator, with_steps(grid, *steps))
+        V = stationary_members(work, 1.0 / beta, x)
+        low = moments(V[:, low_members(oscillator)], work, 1.0 / beta)
+        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
+
+    return jax.lax.map(solve, tuple(jnp.asarray(a, dtype=float) for a in (betas, fields, dq, dp)))
 
 
 def _field_nodes(partition: Any, beta: float, span: tuple[float, float]) -> int:
@@ -166,13 +185,12 @@ def _nodes(count: int) -> np.ndarray:
 
 
 def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, np.ndarray, np.ndarray]:
-    """One grid in units of each point's own steps dq and dp, so that all are solved by one compiled program."""
-    reaches = [reach_of(oscillator, beta, x) for beta, x in zip(betas, fields, strict=True)]
-    q, k, p, y = (SHARE * np.array(side) for side in zip(*reaches, strict=True))
-    q_side, p_side = int(np.ceil((q * k).max() / np.pi)), int(np.ceil((p * y).max() / np.pi))
-    # What is left over is shared between reach and resolution.
-    dq = np.sqrt(q / q_side * np.pi / k)
-    dp = np.sqrt(p / p_side * np.pi / y)
+    """A grid of as many points as the widest state needs, and the steps for each point."""
+    reaches = [extremes(oscillator, beta, x) for beta, x in zip(betas, fields, strict=True)]
+    q_side = max(rung(reach.q, reach.k) for reach in reaches)
+    p_side = max(rung(reach.p, reach.y) for reach in reaches)
+    dq = np.array([step(q_side, reach.q, reach.k) for reach in reaches])
+    dp = np.array([step(p_side, reach.p, reach.y) for reach in reaches])
     return PhaseGrid(q_side, 1.0, p_side, 1.0), dq, dp
 
 
@@ -188,7 +206,7 @@ def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[fl
     numbers = [oscillator.mass, oscillator.hbar, bath.strength, beta_max, span, *values]
     text = json.dumps(
         [np.asarray(n).tolist() for n in numbers]
-        + [bath.poles, bath.depth, bath.scheme, BETA_NODES, RESOLVED, NEAREST, SHARE, FORMAT]
+        + [bath.poles, bath.depth, bath.scheme, BETA_NODES, RESOLVED, NEAREST, FALLEN, MARGIN, FORMAT]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

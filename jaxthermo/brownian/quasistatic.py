@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.automatic import confined
+from jaxthermo.brownian.automatic import NO_GRID
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.planck_table import PlanckTable, planck_table
+from jaxthermo.brownian.reach import confined
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 
 # The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales, and its step is a hundredth of a scale at the origin.
 REACH, HALF_POINTS = 8.0, 800
-# Lengths over which a potential confines, in scales.
-SPAN = 5.0
+# Lengths over which a potential confines, in scales: there the density has fallen to FALLEN.
+SPAN, FALLEN = 5.0, 1e-13
 
 
 class Partition(eqx.Module):
@@ -69,9 +70,9 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     if oscillator.grid is not None:
         reach: Any = oscillator.grid.q_max
     elif is_known(jax.tree.leaves((oscillator, beta, x))):
-        reach = float(confined(oscillator, float(np.max(beta)), float(np.mean(x)))[-1])
+        reach = confined(oscillator, float(np.max(beta)), float(np.mean(x)), FALLEN)
     else:
-        raise ValueError("`grid` must be given, jt.PhaseGrid(q_max, dq, p_max, dp), where jax traces the parameters")
+        raise ValueError(NO_GRID)
     return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
 
 

@@ -3,10 +3,8 @@
 import functools
 from typing import Any
 
-import equinox as eqx
-
 from jaxthermo.brownian import PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.potts.rates import Arrhenius, Glauber, Metropolis
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.scans.quantities import Function, cycle_work, fold_point, minimum_work, stationary_work
@@ -43,14 +41,12 @@ def _fold(model: Table, settings: Table, fixed: Table, axes: Table) -> Function:
 
 
 def _oscillator(model: Table, betas: list[float], fields: list[float], axes: Table) -> Any:
-    """With a grid for all lanes, of which those of the strongest coupling reach furthest."""
+    """With a grid and a depth for all lanes, of which those of the strongest coupling reach furthest."""
     strength = max(map(float, axes["strength"]), key=abs) if "strength" in axes else model["strength"]
     extra = {name: model[name] for name in ("mass", "hbar", "poles", "depth") if name in model}
     make = quantum_oscillator if model["kind"] == "quantum_oscillator" else classical_oscillator
     grid = PhaseGrid(**model["grid"]) if "grid" in model else None
-    oscillator = make(Polynomial(model["potential"]), strength, grid=grid, **extra)
-    chosen = grid if grid is not None else grid_for(oscillator, betas, fields)
-    return eqx.tree_at(lambda o: o.grid, oscillator, chosen, is_leaf=lambda leaf: leaf is None)
+    return resolved(make(Polynomial(model["potential"]), strength, grid=grid, **extra), betas, fields)
 
 
 def _extremes(names: tuple[str, ...], fixed: Table, axes: Table) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.cycle import MAX_CYCLES, POINTS, stationary_turn
 from jaxthermo.brownian.equilibrium import CONVERGED, equilibrium
@@ -133,9 +133,8 @@ def minimum_work(
     require_positive("betas", betas)
     corners = [(b, x) for b in (min(betas), max(betas)) for x in (min(fields), max(fields))]
     betas, fields = [float(b) for b, _ in corners], [float(x) for _, x in corners]
-    grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, betas, fields)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    work = workspace(oscillator, grid)
+    oscillator = resolved(oscillator, betas, fields)
+    work = workspace(oscillator, oscillator.grid)
     search = search_for(oscillator, work, betas, fields, order=order, horizon=horizon, jumps=jumps, dt=dt)
     starts = starting_points(search, 0)
 

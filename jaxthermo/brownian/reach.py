@@ -1,0 +1,172 @@
+"""How far the equilibrium states of an oscillator reach in position, momentum and their conjugates."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from scipy.linalg import solve_continuous_lyapunov
+
+from jaxthermo.brownian.bath import expansion
+from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo.brownian.oscillator import Oscillator
+
+# Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
+# for a classical density, which may have fine structure.
+MESHES, CLASSICAL_MESH = (121, 361), 601
+# Candidates for its end, each 2 % further out than the last, and how far they go.
+NEAREST, FURTHEST, GROWTH = 1e-3, 1e5, 1.02
+
+
+class Reach(NamedTuple):
+    """How far a state extends in position, its wavenumber, momentum, and the momentum's conjugate."""
+
+    q: float
+    k: float
+    p: float
+    y: float
+
+
+def reach_of(oscillator: Oscillator, beta: float, x: float, fallen: float) -> Reach:
+    """Where the equilibrium state and its Fourier transforms have fallen to this share of their largest value.
+
+    Method     The canonical density of H_A (quantum: by diagonalisation on a dense mesh; classical: Boltzmann) gives
+               the range of q, its Fourier transform that of the wavenumber. The momentum is nearly Gaussian, so its
+               width gives the range of p and of its conjugate. Coupling to the bath changes both variances as in the
+               harmonic oscillator of the same mean curvature, for which they are known.
+    Raises     ValueError if the potential does not confine
+    """
+    mass, widths = float(oscillator.mass), np.sqrt(-2.0 * np.log(fallen))
+    q, energy, density, p2 = _density(oscillator, beta, x, fallen)
+    narrowing, widening = 1.0, 1.0
+    if oscillator.quantum:
+        stiffness = mean_curvature(density, energy, q, beta)
+        narrowing, widening = _bath_effect(oscillator, stiffness / mass, beta)
+    spectrum = np.abs(np.fft.rfft(density))
+    waves = 2.0 * np.pi * np.fft.rfftfreq(len(q), q[1] - q[0])
+    return Reach(
+        q=float(np.abs(q[density > fallen * density.max()]).max()),
+        k=float(waves[spectrum > fallen * spectrum.max()].max()) / np.sqrt(min(1.0, narrowing)),
+        p=float(widths * np.sqrt(p2 * max(1.0, widening))),
+        y=float(widths / np.sqrt(p2 * min(1.0, widening))),
+    )
+
+
+def _density(
+    oscillator: Oscillator, beta: float, x: float, fallen: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """A mesh, and on it U - xX, the canonical density of H_A and its <p^2>."""
+    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
+    end, widths = confined(oscillator, beta, x, fallen), np.sqrt(-2.0 * np.log(fallen))
+    for points in MESHES if oscillator.quantum else ():
+        q = np.linspace(-end, end, points)
+        highest = np.pi * hbar / (q[1] - q[0])
+        # Where no mesh holds the thermal momenta, the wavelength is far below the width and the state is classical.
+        if highest <= widths * np.sqrt(mass / beta):
+            continue
+        energy = _energy(oscillator, q, x)
+        density, p2 = _canonical(energy, q, beta, mass, hbar)
+        if highest > widths * np.sqrt(p2) or points == MESHES[-1]:
+            return q, energy, density, p2
+    q = np.linspace(-end, end, CLASSICAL_MESH)
+    energy = _energy(oscillator, q, x)
+    return q, energy, np.exp(-beta * (energy - energy.min())), mass / beta
+
+
+def roughness(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:
+    """The square root of <(d_q ln rho)^2> over the canonical density rho of H_A: 1/sigma for a Gaussian."""
+    q, _, density, _ = _density(oscillator, beta, x, fallen)
+    slope = np.gradient(density, q)
+    inside = density > fallen * density.max()
+    return float(np.sqrt(np.sum(slope[inside] ** 2 / density[inside]) / density.sum()))
+
+
+def mean_curvature(density: np.ndarray, energy: np.ndarray, q: np.ndarray, beta: float) -> float:
+    """<U'' - x X''> over a density; where it is not positive, as in a double well, T over the variance stands in."""
+    weight = density / density.sum()
+    spread = float(np.sum(weight * q**2) - np.sum(weight * q) ** 2)
+    curvature = float(np.sum(weight[1:-1] * np.diff(energy, 2))) / (q[1] - q[0]) ** 2
+    return curvature if curvature > 0 else 1.0 / (beta * spread)
+
+
+def _energy(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
+    return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
+
+
+@eqx.filter_jit
+def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
+    return jax.vmap(lambda s: jnp.asarray(potential(s)) - x * jnp.asarray(coordinate(s)))(q)
+
+
+def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:
+    """The |q| at which the canonical density has fallen to this share of its largest value on both sides."""
+    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
+    ends = NEAREST * GROWTH ** np.arange(int(np.log(FURTHEST / NEAREST) / np.log(GROWTH)) + 1)
+    height = _energy(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
+    right, left, middle = height[: len(ends)], height[len(ends) : -1], height[-1]
+    # Above the lowest point so far; a potential that overflows far out is NaN there, which no comparison holds for.
+    wall = np.minimum(right, left) - np.fmin(np.fmin.accumulate(np.fmin(right, left)), middle)
+    # Zero-point motion counts as temperature, at the frequency of a parabola through the wall.
+    motion = hbar * np.sqrt(2.0 * np.maximum(wall, 0.0) / mass) / ends if oscillator.quantum else 0.0
+    enough = np.flatnonzero(wall > -1.2 * np.log(fallen) * (1.0 / beta + motion))
+    if not len(enough):
+        raise ValueError(
+            f"`potential` must confine, but U - xX is still low at |q| = {FURTHEST:g} (beta {beta}, x {x})"
+        )
+    return float(ends[enough[0]])
+
+
+def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float) -> tuple[np.ndarray, float]:
+    """Density and <p^2> of the canonical state of H_A, on a mesh with the kinetic energy of all waves it holds."""
+    step = q[1] - q[0]
+    distance = np.subtract.outer(np.arange(len(q)), np.arange(len(q)))
+    with np.errstate(divide="ignore"):
+        squared_momentum = 2.0 * (-1.0) ** distance / distance.astype(float) ** 2
+    np.fill_diagonal(squared_momentum, np.pi**2 / 3.0)
+    squared_momentum *= (hbar / step) ** 2
+    levels, states = np.linalg.eigh(squared_momentum / (2.0 * mass) + np.diag(energy))
+    weights = np.exp(-beta * (levels - levels[0]))
+    matrix = (states * weights) @ states.T / weights.sum()
+    return np.maximum(np.diag(matrix), 0.0), float(np.sum(matrix * squared_momentum))
+
+
+def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
+    """<q^2> and <(p - zeta)^2> of the damped harmonic oscillator over <q^2> and <p^2> of the free one.
+
+    Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2
+               eta w^2/N], <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2
+               gamma hbar eta/xi; for a `DrudeBath` see `_drude_variances`
+    """
+    bath, hbar, mass = oscillator.bath, float(oscillator.hbar), float(oscillator.mass)
+    xi, eta = expansion(bath.scheme, bath.poles)
+    nu = xi / (beta * hbar)
+
+    def variances(rate: float) -> tuple[float, float]:
+        size = squared_frequency + nu * rate + nu**2
+        driven = (squared_frequency + nu * rate) / size
+        width = 2.0 * rate * hbar * beta * eta / xi  # D / (m T)
+        position = 1.0 + np.sum(2.0 * eta * squared_frequency / size)
+        return float(position), float(1.0 + np.sum(2.0 * eta * driven + width * (2.0 * driven - 1.0)))
+
+    damped, free = variances(float(bath.friction()) / mass), variances(0.0)
+    if isinstance(bath, DrudeBath):
+        damped = _drude_variances(oscillator, squared_frequency, beta)
+    return damped[0] / free[0], damped[1] / free[1]
+
+
+def _drude_variances(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
+    """<q^2> m w^2/T and <(p - chi)^2>/(m T) of the harmonic oscillator in a `DrudeBath`, which see."""
+    bath: Any = oscillator.bath
+    mass, hbar, friction, cutoff = (float(a) for a in (oscillator.mass, oscillator.hbar, bath.friction(), bath.cutoff))
+    xi, eta = expansion(bath.scheme, bath.poles)
+    nu, zetas = xi / (beta * hbar), 3 + np.arange(bath.poles)
+    drift = np.diag([0.0, -friction / mass, friction / mass - cutoff, *-nu])
+    drift[0, 1] = drift[0, 2] = 1.0 / mass
+    drift[1, 0], drift[1, 2] = -mass * squared_frequency, -friction / mass
+    drift[2, 1], drift[2, zetas] = friction / mass, cutoff
+    noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
+    noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    spread = solve_continuous_lyapunov(drift, -noise)
+    return float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass
