@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import diffrax
@@ -9,20 +10,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.brownian.automatic import grid_for
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import canonical_members
-from jaxthermo.brownian.drive import Course, Protocol, course
+from jaxthermo.brownian.drive import Course, Protocol, course, require_solver
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.march import march
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
-from jaxthermo.checks import require_double_for
+from jaxthermo.brownian.progress import Line
+from jaxthermo.brownian.turns import Engine, Found, SolverTurns, SplitTurns, first_guess, search
+from jaxthermo.checks import require_double_for, require_integer
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.periodic import FixedPoint, find, follow_backward, follow_forward
+from jaxthermo.solve.integrate import OK
+from jaxthermo.solve.periodic import found_backward, found_forward
 
 if TYPE_CHECKING:
     import xarray
@@ -83,49 +87,44 @@ def stationary_turn(
     """
     cell = jnp.sqrt(frozen(grid.cell))
     if guess is None:
-        guess = _first_guess(oscillator, cycle, grid)
+        guess = canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta(0.0), cycle.x(0.0))
     most = 2 * steps if isinstance(steps, int) else None
-    turn = functools.partial(_turn, grid=grid, points=points, most=most, solver=solver, reverse=reverse)
-
-    def advance(V: Field, args: Any) -> Field:
-        return turn(V, args).V
+    settings: dict[str, Any] = {"points": points, "most": most, "solver": solver, "reverse": reverse}
+    turn = functools.partial(_turn, keep_states=keep_states, **settings)
 
     def periodic(guess: Field, count: Any) -> tuple[Field, Turn]:
-        args = (oscillator, cycle, count)
-        found: FixedPoint = find(advance, guess, args, tolerance / cell, max_cycles)
-        start = _backward(advance, found.x, args) if reverse else follow_forward(advance, found.x, args)
-        course = turn(start, args, keep_states=keep_states)
-        done = Turn(course, times_of(cycle, points), found.residual * cell, found.applications, jnp.zeros(()))
-        return course.V, done
+        problem = (turn, guess, (oscillator, cycle, grid, count), tolerance / cell, max_cycles)
+        found = found_backward(*problem, _without_norm) if reverse else found_forward(*problem)
+        times = times_of(cycle, points)
+        done = Turn(found.record, times, found.residual * cell, found.applications, jnp.zeros(()))
+        return found.image, done
 
     if solver is not None:
-        return periodic(guess, steps)[1]
+        return periodic(guess, jnp.asarray(steps, jnp.int32))[1]
     # One loop over both, since each part of it compiles for seconds.
     counts = jnp.asarray(steps, jnp.int32) * jnp.asarray([1, 2], jnp.int32)
     _, turns = jax.lax.scan(periodic, guess, counts)
     coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], turns) for i in (0, 1))
-
-    def extrapolated(a: Array, b: Array) -> Array:
-        return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
-
-    both = jax.tree.map(extrapolated, coarse.course, fine.course)
-    # The state stays one that a run has been in, and so does what watches over it.
-    last = (
-        fine.course.V,
-        fine.course.measured.edge,
-        fine.course.measured.tail,
-        fine.course.measured.min_wigner,
-        fine.course.history,
-    )
-    status = jnp.maximum(coarse.course.status, fine.course.status)
-    both = eqx.tree_at(_from_one_run, both, (*last, status), is_leaf=lambda leaf: leaf is None)
     correction = jnp.abs(fine.work - coarse.work)
+    both = extrapolated(coarse.course, fine.course)
     return Turn(both, fine.times, fine.residual, coarse.cycles + fine.cycles, correction)
 
 
-def _first_guess(oscillator: Oscillator, cycle: StirlingCycle, grid: PhaseGrid) -> Field:
-    """The canonical state at t = 0."""
-    return canonical_members(workspace(oscillator, grid), 1.0 / cycle.beta(0.0), cycle.x(0.0))
+def extrapolated(coarse: Course, fine: Course) -> Course:
+    """Everything measured at step 0, from one number of second-order steps and from twice that number."""
+
+    def to_zero(a: Array, b: Array) -> Array:
+        return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
+
+    both = jax.tree.map(to_zero, _without_state(coarse), _without_state(fine))
+    # The state stays one that a run has been in, and so does what watches over it.
+    status = jnp.maximum(coarse.status, fine.status)
+    last = (fine.V, fine.measured.edge, fine.measured.tail, fine.measured.min_wigner, fine.history, status)
+    return eqx.tree_at(_from_one_run, both, last, is_leaf=lambda leaf: leaf is None)
+
+
+def _without_state(course: Course) -> Course:
+    return eqx.tree_at(lambda c: (c.V, c.history), course, (None, None), is_leaf=lambda leaf: leaf is None)
 
 
 def _from_one_run(course: Course) -> Any:
@@ -135,35 +134,33 @@ def _from_one_run(course: Course) -> Any:
 
 def _turn(
     V: Field,
-    args: tuple[Oscillator, StirlingCycle, Any],
+    args: tuple[Oscillator, StirlingCycle, PhaseGrid, Any],
+    measured: bool | Bool[Array, ""],
     *,
-    grid: PhaseGrid,
     points: int,
     most: int | None,
     solver: diffrax.AbstractSolver | None,
     reverse: bool,
-    keep_states: bool = False,
-) -> Course:
-    """One cycle from the state V."""
-    oscillator, cycle, steps = args
+    keep_states: bool,
+) -> tuple[Field, Course]:
+    """The state after one cycle from the state V, and what was measured on the way."""
+    oscillator, cycle, grid, steps = args
     times, protocol = times_of(cycle, points), Protocol(cycle.beta, cycle.x)
     if solver is None:
-        return march(oscillator, protocol, V, times, grid, steps, keep_states, most)
-    # diffrax counts the step that ends a run.
-    adjoint: Any = diffrax.RecursiveCheckpointAdjoint() if reverse else diffrax.ForwardMode()
-    limits: dict[str, Any] = {"keep_states": keep_states, "steps": steps, "max_steps": steps * (times.shape[0] - 1) + 1}
-    return course(oscillator, protocol, V, times, grid, solver=solver, adjoint=adjoint, **limits)
+        done = march(oscillator, protocol, V, times, grid, steps, keep_states, most, measured)
+        return done.V, done
+    limits: dict[str, Any] = {"keep_states": keep_states, "steps": steps}
+    if reverse:
+        if most is None:
+            raise ValueError("`steps` must be an integer, not an array, where a solver runs in reverse mode")
+        limits |= {"adjoint": diffrax.RecursiveCheckpointAdjoint(), "max_steps": most * (times.shape[0] - 1) + 1}
+    done = course(oscillator, protocol, V, times, grid, solver=solver, **limits)
+    return done.V, done
 
 
-def _backward(advance: Any, root: Field, args: Any) -> Field:
-    def project(covector: Array, root: Array) -> Array:
-        # The map keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
-        return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
-
-    return follow_backward(advance, root, args, project)
-
-
-_compiled = eqx.filter_jit(stationary_turn)
+def _without_norm(covector: Field, root: Field) -> Field:
+    # A turn keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
+    return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 
 
 def run_cycle(
@@ -176,6 +173,7 @@ def run_cycle(
     steps: int | None = None,
     max_cycles: int = MAX_CYCLES,
     keep_states: bool = False,
+    progress: bool | None = None,
 ) -> "xarray.Dataset":
     """The stationary cycle of an engine as a labelled dataset over `time`, one period long.
 
@@ -188,7 +186,9 @@ def run_cycle(
     attrs: `work` (physical, per cycle), `heat`, `residual` (2-norm of what one more cycle changes; sought below `tol`),
     `cycles` run, `step_error` (estimated error of the work from the time step: the step is halved until what that
     changes is below `tol` times the energy span of the cycle, unless `steps` fixes it), `status`. `keep_states` adds
-    the whole hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`.
+    the whole hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`. `progress`: whether
+    a line on standard error tells how far the search is; None: where that is a terminal. The search runs in calls of
+    about a second, after any of which a keyboard interrupt ends it.
     """
     from jaxthermo.brownian.labels import TOUCHED, labelled
     from jaxthermo.solve.integrate import STATUS
@@ -198,6 +198,9 @@ def run_cycle(
     require_double_for(tol, tol)
     if not tol < 1.0:
         raise ValueError(f"`tol` must be < 1, but is {tol}")
+    points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
+    steps = None if steps is None else require_integer("steps", steps, 1)
+    require_solver(solver)
     if isinstance(oscillator.bath, SwitchedBaths):
         raise ValueError(
             "`oscillator` must not have SwitchedBaths in a thermostatic cycle; use jt.drive over several periods"
@@ -205,44 +208,68 @@ def run_cycle(
     betas, fields = [cycle.beta_hot, cycle.beta_cold], [cycle.x_start, cycle.x_end]
     require_fast_cutoff(oscillator)
     grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, betas, fields)
+    engine = _engine(oscillator, cycle, grid, points)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
-
-    def turn(count: int, guess: Field) -> Turn:
-        return _compiled(
-            oscillator,
-            cycle,
-            grid,
-            points=points,
-            steps=count if solver is not None else jnp.asarray(count, jnp.int32),
-            tolerance=tol,
-            max_cycles=max_cycles,
-            solver=solver,
-            guess=guess,
-            keep_states=keep_states,
-        )
-
-    # The same signature for the first run and for those that go on from it: one compilation.
-    done = turn(count, _first_guess(oscillator, cycle, grid))
-    step_error = float("nan")
-    cycles = int(done.cycles)
-    for _ in range(HALVINGS if steps is None else 0):
-        finer = turn(2 * count, done.course.V)
-        step_error = abs(float(finer.work - done.work))
-        count, done = 2 * count, finer
-        cycles += int(done.cycles)
-        if not step_error > tol * float(np.ptp(np.asarray(done.course.measured.U))):
-            break
+    turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
+    with Line("run_cycle", progress) as line:
+        halved = _halved(turns, count, 0 if steps is not None else HALVINGS, tol, max_cycles, line.tell)
+    done, residual, cycles, step_error, count = halved
     dataset = labelled(
-        oscillator, grid, done.times, done.course, {"cycle": cycle, "tol": tol, "points": points, "steps": count}
+        oscillator, grid, engine.times, done, {"cycle": cycle, "tol": tol, "points": points, "steps": count}
     )
-    if dataset.attrs["status"] in (STATUS[0], TOUCHED) and not float(done.residual) <= tol:
+    if dataset.attrs["status"] in (STATUS[0], TOUCHED) and not residual <= tol:
         dataset.attrs["status"] = "not periodic"
     dataset.attrs |= {
-        "work": float(done.work),
+        "work": _work(done),
         "heat": float(dataset.heat[-1]),
-        "residual": float(done.residual),
+        "residual": residual,
         "cycles": cycles,
         "step_error": step_error,
     }
     return dataset
+
+
+@eqx.filter_jit
+def _engine(oscillator: Oscillator, cycle: StirlingCycle, grid: PhaseGrid, points: int) -> Engine:
+    return Engine(oscillator, cycle, times_of(cycle, points), grid)
+
+
+_extrapolated = eqx.filter_jit(extrapolated)
+
+
+def _work(course: Course) -> float:
+    return -float(np.asarray(course.totals)[-1, 0])
+
+
+def _halved(
+    turns: SplitTurns | SolverTurns, count: int, halvings: int, tol: float, limit: int, tell: Callable[[str], None]
+) -> tuple[Course, float, int, float, int]:
+    """The cycle with steps short enough: its course, residual, cycles run, estimated error of the work, and steps.
+
+    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
+    """
+    split = isinstance(turns, SplitTurns)
+    cycles, coarse = 0, None
+
+    def run(count: int, guess: Field) -> Found:
+        nonlocal cycles
+        found = search(turns, guess, count, tol, limit, tell)
+        cycles += found.cycles
+        return found
+
+    fine = run(count, first_guess(turns.engine))
+    if split:
+        coarse, fine = fine, run(2 * count, fine.course.V)
+    done = fine.course if coarse is None else _extrapolated(coarse.course, fine.course)
+    step_error = float("nan")
+    for _ in range(halvings):
+        if int(done.status) != OK:
+            break
+        finer = run(4 * count if split else 2 * count, fine.course.V)
+        better = _extrapolated(fine.course, finer.course) if split else finer.course
+        step_error = abs(_work(better) - _work(done))
+        count, fine, done = 2 * count, finer, better
+        if not step_error > tol * float(np.ptp(np.asarray(done.measured.U))):
+            break
+    return done, fine.residual, cycles, step_error, count

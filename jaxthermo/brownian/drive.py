@@ -18,17 +18,22 @@ from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.pacing import Pace
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
+    as_float,
     is_known,
     require_double_for,
     require_finite,
+    require_integer,
     require_positive,
     require_scalar,
     require_times,
 )
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedule import as_schedule, value_at
+from jaxthermo.solve.checks_off import without_checks
+from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.integrate import STATUS, status_of, unreached_as_nan
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
 MAX_STEPS = 1_000_000
+# Times from each saved time to the next at which the schedules are looked at before a solve.
+SAMPLES = 32
 
 
 class Protocol(eqx.Module):
@@ -67,37 +74,39 @@ def course(
     grid: Any,
     *,
     solver: diffrax.AbstractSolver | None = None,
-    steps: int | None = None,
-    tolerance: float = TOLERANCE,
+    steps: int | Int[Array, ""] | None = None,
+    tolerance: float | Float[Array, ""] = TOLERANCE,
     adjoint: diffrax.AbstractAdjoint | None = None,
-    max_steps: int = MAX_STEPS,
+    max_steps: int | Int[Array, ""] = MAX_STEPS,
     keep_states: bool = False,
 ) -> Course:
     """`drive` as a pure function of arrays, to be jitted, vmapped and differentiated.
 
     Shapes     V: (p_points, members, q_points) on the grid; ts: (times,), increasing; results: (times, ...)
-    `steps` fixed steps between neighbouring times, or error control at `tolerance`. The default
-    adjoint is forward mode; for grad pass `adjoint=diffrax.RecursiveCheckpointAdjoint()` and a `max_steps` near the
-    number of steps needed.
+    `steps` fixed steps between neighbouring times, or error control at `tolerance`. Both, and `max_steps`, may be
+    arrays, so that other values run in the same program. The default adjoint is forward mode; for grad pass
+    `adjoint=diffrax.RecursiveCheckpointAdjoint()` and an integer `max_steps` near the number of steps needed.
     """
     work = workspace(oscillator, grid)
     term = DrivenTerm(work, protocol.beta, protocol.x)
+    solver = _default(oscillator) if solver is None else solver
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
         return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if keep_states else None
 
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
-        solution = diffrax.diffeqsolve(
+        solution = without_checks(diffrax.diffeqsolve)(
             term,
-            _default(oscillator) if solver is None else solver,
+            solver,
             t0=ts[0],
             t1=ts[-1],
             dt0=None,
             y0=start(V),
             saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=measure), diffrax.SubSaveAt(t1=True)]),
-            stepsize_controller=_controller(ts, steps, tolerance, grid),
-            max_steps=max_steps,
+            stepsize_controller=_pace(ts, steps, tolerance, max_steps, grid, solver),
+            # In forward mode the pace counts the steps. In reverse mode diffrax must know how many it may keep.
+            max_steps=None if adjoint is None else max_steps,
             throw=False,
             adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
         )
@@ -115,19 +124,26 @@ def course(
     )
 
 
-def _controller(ts: Any, steps: int | None, tolerance: float, grid: Any) -> Any:
-    """Steps end on every time asked for: a split step knows the state at its ends only."""
+def _pace(ts: Any, steps: Any, tolerance: Any, max_steps: Any, grid: Any, solver: Any) -> Pace:
+    limit = jnp.asarray(max_steps, jnp.int32)
     if steps is not None:
-        parts = jnp.arange(steps) / steps
-        between = ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts
-        return diffrax.StepTo(ts=jnp.concatenate([between.ravel(), ts[-1:]]))
-    cell = jnp.sqrt(grid.cell)
+        return Pace(ts, limit, None, jnp.asarray(steps, jnp.int32), None)
+    cell = jnp.sqrt(frozen(grid.cell))
 
     def norm(scaled: Driven) -> Array:
-        return jnp.sqrt(jnp.sum(scaled.V**2)) * cell
+        return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
 
-    adaptive = diffrax.PIDController(rtol=0.0, atol=tolerance, norm=norm)
-    return diffrax.ClipStepSizeController(adaptive, step_ts=ts)
+    adaptive = diffrax.PIDController(rtol=0.0, atol=jnp.asarray(tolerance, ts.dtype), norm=norm)
+    return Pace(ts, limit, adaptive, None, jnp.asarray(True) if isinstance(solver, SplitStep) else None)
+
+
+def require_solver(solver: Any) -> None:
+    """Raise a ValueError unless the solver is None, `SplitStep`, or an explicit Runge-Kutta method of diffrax."""
+    if solver is not None and not isinstance(solver, SplitStep | diffrax.AbstractERK):
+        raise ValueError(
+            "`solver` must be an explicit Runge-Kutta method of diffrax, such as diffrax.Tsit5(), or SplitStep, "
+            f"but is {solver!r}"
+        )
 
 
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
@@ -173,8 +189,9 @@ def drive(
     from jaxthermo.brownian.labels import labelled
 
     check_oscillator(oscillator)
+    require_solver(solver)
     ts = require_times("ts", ts)
-    protocol = Protocol(*(s if callable(s) else require_scalar(n, s) for n, s in (("beta", beta), ("x", x))))
+    protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(protocol, ts)
     require_fast_cutoff(oscillator)
     require_double_for(tolerance, tolerance)
@@ -190,7 +207,7 @@ def drive(
     if dt is not None:
         step = float(_checked_step(oscillator, grid, solver, dt, betas, fields))
         # A hair's breadth is not worth one more step.
-        steps = max(1, math.ceil(float(jnp.max(ts[1:] - ts[:-1])) / step - 1e-9))
+        steps = jnp.asarray(max(1, math.ceil(float(np.max(np.diff(np.asarray(ts)))) / step - 1e-9)), jnp.int32)
     done = _compiled(
         oscillator,
         protocol,
@@ -199,8 +216,8 @@ def drive(
         grid,
         solver=solver,
         steps=steps,
-        tolerance=tolerance,
-        max_steps=max_steps,
+        tolerance=as_float(tolerance),
+        max_steps=jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32),
         keep_states=keep_states,
     )
     dataset = labelled(oscillator, grid, ts, done, {"tolerance": tolerance, "dt": dt})
@@ -214,13 +231,23 @@ def _is_none(leaf: Any) -> bool:
 
 
 def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.ndarray, np.ndarray]:
-    """Values of beta and x at the times asked for and half way between, after refusing impossible ones."""
-    moments = jnp.sort(jnp.concatenate([ts, 0.5 * (ts[1:] + ts[:-1])]))
-    betas = jax.vmap(lambda t: value_at(protocol.beta, t))(moments)
-    fields = jax.vmap(lambda t: value_at(protocol.x, t))(moments)
+    """Values of beta and x at many times, the first of them ts[0], after refusing impossible ones.
+
+    What a schedule does between these times is met by the solve, which ends with a status where beta is not > 0.
+    """
+    betas, fields = _sampled(protocol, ts)
     require_positive("beta", betas)
     require_finite("x", fields)
     return np.asarray(betas), np.asarray(fields)
+
+
+@eqx.filter_jit
+def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Both schedules at the times asked for, and at `SAMPLES` times from each to the next."""
+    parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
+    moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts).ravel(), ts[-1])
+    values = (jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
+    return next(values), next(values)
 
 
 def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
@@ -257,10 +284,6 @@ def _checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas
     require_positive("dt", dt)
     if solver is None or isinstance(solver, SplitStep):
         return dt
-    if not isinstance(solver, diffrax.AbstractERK):
-        raise ValueError(
-            f"`solver` must be an explicit Runge-Kutta method or SplitStep, but is {type(solver).__name__}"
-        )
     extents = stability_extents(solver)
     work = workspace(oscillator, grid)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]

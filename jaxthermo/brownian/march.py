@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.brownian.drive import Course, Protocol
 from jaxthermo.brownian.grid import PhaseGrid
@@ -31,19 +31,21 @@ def march(
     steps: int | Int[Array, ""],
     keep_states: bool = False,
     most: int | None = None,
+    measured: bool | Bool[Array, ""] = True,
 ) -> Course:
     """`course` by `steps` second-order split steps from each time to the next.
 
     An array of `steps` serves every number with one compilation. The reverse pass, which keeps the state at every time
-    and repeats the steps between, must know a bound for it, `most`.
+    and repeats the steps between, must know a bound for it, `most`. Nothing is measured, and the course holds zeros,
+    where `measured` is False.
     """
     work = workspace(oscillator, grid)
     term = DrivenTerm(work, protocol.beta, protocol.x)
     noise = noise_of(work)
 
     @jax.checkpoint
-    def advance(y: Driven, ends: tuple[Array, Array]) -> tuple[Driven, Any]:
-        t0, t1 = ends
+    def advance(y: Driven, piece: tuple[Array, Array, Array]) -> tuple[Driven, Any]:
+        t0, t1, count = piece
         h = (t1 - t0) / jnp.asarray(steps, t0.dtype)
 
         def step(i: Array, y: Driven) -> Driven:
@@ -51,21 +53,27 @@ def march(
             return strang(term, noise, y, begin, begin + h)
 
         def step_if_due(i: Array, y: Driven) -> Driven:
-            return jax.lax.cond(i < steps, step, lambda i, y: y, i, y)
+            return jax.lax.cond(i < count, step, lambda i, y: y, i, y)
 
-        y = jax.lax.fori_loop(0, steps, step, y) if most is None else jax.lax.fori_loop(0, most, step_if_due, y)
-        return y, measure(from_spectrum(y.V, work), y.totals, t1)
+        y = jax.lax.fori_loop(0, count, step, y) if most is None else jax.lax.fori_loop(0, most, step_if_due, y)
+        if measured is True:
+            return y, measure(y, t1)
+        return y, jax.lax.cond(measured, measure, nothing, y, t1)
 
-    def measure(V: Field, totals: Array, t: Any) -> Any:
-        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), totals, V if keep_states else None
+    def measure(y: Driven, t: Any) -> Any:
+        V = from_spectrum(y.V, work)
+        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, V if keep_states else None
 
-    begin = start(to_spectrum(V, work))
-    end, later = jax.lax.scan(advance, begin, (ts[:-1], ts[1:]))
-    first = measure(V, begin.totals, ts[0])
-    measured, totals, history = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
+    def nothing(y: Driven, t: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, y, t))
+
+    # A piece without steps comes first, so that the first time is measured by the same piece of program.
+    counts = jnp.full(ts.shape, jnp.asarray(steps, jnp.int32)).at[0].set(0)
+    pieces = (jnp.concatenate([ts[:1], ts[:-1]]), ts, counts)
+    end, (observed, totals, history) = jax.lax.scan(advance, start(to_spectrum(V, work)), pieces)
     finite = jnp.all(jnp.isfinite(end.V))
     return Course(
-        measured=measured,
+        measured=observed,
         beta=jax.vmap(lambda t: value_at(protocol.beta, t))(ts),
         x=jax.vmap(lambda t: value_at(protocol.x, t))(ts),
         totals=totals,

@@ -40,22 +40,23 @@ def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observ
     """Measure one state, whose members are written for this temperature."""
     grid, oscillator = work.grid, work.oscillator
     low = moments(V[:, low_members(oscillator)], work, temperature, t)
-    q = grid.q
     W = wigner(V, work, temperature, t)
-    peak = jnp.max(jnp.abs(V[:, 0]))
-    rim = jnp.concatenate([V[0, 0], V[-1, 0], V[:, 0, 0], V[:, 0, -1]])
+    size = jnp.abs(V[:, 0])
+    along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
+    peak = jnp.max(along_q)
+    rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
     return Observables(
         norm=low.norm,
         X=low.X,
         U=low.U,
-        q=jnp.sum(q * low.density),
-        q2=jnp.sum(q**2 * low.density),
+        q=low.q,
+        q2=low.q2,
         p2=low.p2,
         qp=low.qp,
         min_wigner=jnp.min(W),
-        purity=2.0 * np.pi * oscillator.hbar * jnp.sum(W * W) * grid.cell,
-        edge=jnp.max(jnp.abs(rim)) / peak,
-        tail=_tail(V, work),
+        purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
+        edge=rim / peak,
+        tail=_tail(V, work, peak),
     )
 
 
@@ -90,10 +91,11 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
 class Moments(eqx.Module):
     """What work and heat are made of; see `moments`."""
 
-    density: Float[Array, " q"]  # of probability, times dq
     norm: Float[Array, ""]
     X: Float[Array, ""]
     U: Float[Array, ""]
+    q: Float[Array, ""]
+    q2: Float[Array, ""]
     p2: Float[Array, ""]
     qp: Float[Array, ""]
     with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
@@ -105,31 +107,53 @@ def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: 
     <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
     (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm for a `DrudeBath` only.
     """
-    grid, oscillator = work.grid, work.oscillator
+    return _combined(_projected(low, _momentum_weights(work), work), work, temperature, t)
+
+
+def moments_of_spectrum(low: Float[Array, "w low q"], work: Workspace, temperature: Any, t: Any = 0.0) -> Moments:
+    """`moments` of real Fourier coefficients in y."""
+    weights = jnp.matmul(_momentum_weights(work), work.grid.y_to_p(), precision="highest")
+    return _combined(_projected(low, weights, work), work, temperature, t)
+
+
+def _momentum_weights(work: Workspace) -> Float[Array, "3 p"]:
+    p = work.grid.p
+    return jnp.stack([jnp.ones_like(p), p, p**2]) * work.grid.cell
+
+
+def _projected(low: Float[Array, "w low q"], weights: Float[Array, "3 w"], work: Workspace) -> Float[Array, "3 low 5"]:
+    """int p^i f(q) V_n for i = 0, 1, 2 and f = 1, q, q^2, U, X.
+
+    As products of matrices, which cost little to compile, unlike sums.
+    """
+    oscillator, q = work.oscillator, work.grid.q
+    functions = [jnp.ones_like(q), q, q**2, _on(oscillator.potential, q), _on(oscillator.coordinate, q)]
+    over_q = jnp.matmul(low, jnp.stack(functions, axis=1), precision="highest")
+    return jnp.tensordot(weights, over_q, axes=1, precision="highest")
+
+
+def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, t: Any) -> Moments:
+    """The moments from those of p and of each member."""
+    oscillator = work.oscillator
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
-    q, p = grid.q, grid.p
-    cell = grid.cell
-    over_q, over_p = jnp.sum(low, axis=2) * cell, jnp.sum(low, axis=0) * cell
-    density = over_p[0]
-    norm = jnp.sum(density)
     modes = oscillator.bath.modes
-    first = jnp.sum(p[:, None] * over_q[:, 1 : modes + 1], axis=0)
+    norm, q, q2, potential, X = sums[0, 0]
+    first = sums[1, 1 : modes + 1, 0]
     with_noise = first
-    if low.shape[1] > modes + 1:
+    if sums.shape[1] > modes + 1:
         rows, columns = np.triu_indices(modes)
-        size = jnp.sum(over_q[:, modes + 1 :], axis=0) * jnp.asarray(np.where(rows == columns, np.sqrt(2.0), 1.0))
+        size = sums[0, modes + 1 :, 0] * jnp.asarray(np.where(rows == columns, np.sqrt(2.0), 1.0))
         pairs = jnp.zeros((modes, modes)).at[rows, columns].set(size).at[columns, rows].set(size)
         with_noise = with_noise + pairs @ jitter
-    p2 = jnp.sum(p**2 * over_q[:, 0]) + jnp.sum(jitter * (first + with_noise)) + jnp.sum(jitter**2) * norm
-    along = jnp.sum(jitter * jnp.sum(over_p[1 : modes + 1] * q, axis=1))
-    qp = jnp.sum(p[:, None] * q[None, :] * low[:, 0]) * cell + along
+    p2 = sums[2, 0, 0] + jnp.sum(jitter * (first + with_noise)) + jnp.sum(jitter**2) * norm
     return Moments(
-        density=density,
         norm=norm,
-        X=jnp.sum(_on(oscillator.coordinate, q) * density),
-        U=0.5 * p2 / oscillator.mass + jnp.sum(_on(oscillator.potential, q) * density),
+        X=X,
+        U=0.5 * p2 / oscillator.mass + potential,
+        q=q,
+        q2=q2,
         p2=p2,
-        qp=qp,
+        qp=sums[1, 0, 1] + jnp.sum(jitter * sums[0, 1 : modes + 1, 1]),
         with_noise=with_noise,
     )
 
@@ -172,12 +196,12 @@ def local_heat(m: Moments, work: Workspace, duration: Any, temperature: Any) -> 
     return (terms.diffusion * duration * m.norm + decayed) / oscillator.mass
 
 
-def _tail(V: Field, work: Workspace) -> Float[Array, ""]:
+def _tail(V: Field, work: Workspace, peak: Float[Array, ""]) -> Float[Array, ""]:
     members = members_of(work.oscillator)
     depth = int(members.level.max())
     if depth == 0:
         return jnp.zeros(())
-    return jnp.max(jnp.abs(V[:, np.flatnonzero(members.level == depth)])) / jnp.max(jnp.abs(V[:, 0]))
+    return jnp.max(jnp.abs(V[:, np.flatnonzero(members.level == depth)])) / peak
 
 
 def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:

@@ -17,6 +17,7 @@ from jaxthermo.brownian.observables import (
     local_heat,
     low_members,
     moments,
+    moments_of_spectrum,
 )
 from jaxthermo.brownian.spectrum import Noise, from_spectrum, to_spectrum
 from jaxthermo.brownian.split import (
@@ -45,6 +46,11 @@ def start(V: Field) -> Driven:
     return Driven(V, jnp.zeros(4))
 
 
+def temperature_of(beta: Float[Array, "..."]) -> Float[Array, "..."]:
+    """1/beta; NaN where beta is no inverse temperature, so that a solve that meets it cannot end well."""
+    return jnp.where(beta > 0, 1.0 / beta, jnp.nan)
+
+
 class DrivenTerm(diffrax.AbstractTerm):
     """The vector field of `Driven` under schedules beta(t) and x(t), for explicit solvers and for `SplitStep`."""
 
@@ -55,7 +61,7 @@ class DrivenTerm(diffrax.AbstractTerm):
     def vf(self, t: Any, y: Driven, args: Any) -> Driven:
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
-        temperature = 1.0 / beta
+        temperature = temperature_of(beta)
         now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
         heat = bath_heat(now, self.work, t, temperature)
         totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
@@ -139,7 +145,7 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     times = jnp.stack([t0, t0 + 0.5 * half, t0 + half, t1 - 0.5 * half, t1])
     betas = jax.vmap(lambda t: value_at(terms.beta, t))(times)
     fields = jax.vmap(lambda t: value_at(terms.x, t))(times)
-    T, heating = 1.0 / betas, jnp.log(betas[:4:2] / betas[2::2]) / half
+    T, heating = temperature_of(betas), jnp.log(betas[:4:2] / betas[2::2]) / half
 
     def tables(T: Any, x: Any, heating: Any, old: Any, new: Any) -> Any:
         return local_tables(work, half, T, x, heating), heating_table(work, noise, old, new)
@@ -157,7 +163,7 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
 
     kept = low_members(work.oscillator)
     low = jnp.stack([y.V[:, kept], still[:, kept], V[:, kept]])
-    before_to_after = jax.vmap(lambda s, T, t: moments(from_spectrum(s, work), work, T, t))
+    before_to_after = jax.vmap(lambda s, T, t: moments_of_spectrum(s, work, T, t))
     measured = before_to_after(low, T[::2], times[::2])
     ends = jax.tree.map(lambda leaf: leaf[::2], measured)
     moved_by = jnp.stack([fields[2::2] - fields[:4:2], betas[2::2] - betas[:4:2], jnp.diff((betas * fields)[::2])])
