@@ -8,13 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.hierarchy import Field, Workspace
-from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.quasistatic import QuasiStatic
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.ensemble import extrapolated, passage
+from jaxthermo.search.ensemble import extrapolated, measure_of, passage
 
 
 class Search(eqx.Module):
@@ -77,26 +76,22 @@ def cost(
     """
     chosen = protocols(search, beta, x, z)
     term = DrivenTerm(work, chosen.beta, chosen.x)
+    noise = noise_of(work)
+    measure = measure_of(work, noise)
     final = search.potential(chosen.last_beta, chosen.last_x)
     if search.jumps:
-        before = moments(V[:, low_members(work.oscillator)], work, 1.0 / beta)
         first = chosen.beta.start(), chosen.x.start()
-        final = final + _jump(before.U, before.X, (beta, x), first)
+        final = final + _jump(measure(to_spectrum(V, work), beta), (beta, x), first)
         V = change_temperature(V, work, 1.0 / beta, 1.0 / first[0])
-    done = passage(term, noise_of(work), to_spectrum(V, work), search.horizon, search.steps, search.most)
+    done = passage(term, noise, to_spectrum(V, work), search.horizon, search.steps, search.most, measure)
     pair = final + done.totals[:, 1] - done.totals[:, 2]
     if search.jumps:
         ends = chosen.beta.end(), chosen.x.end()
-        pair = pair + _jump(done.U, done.X, ends, (chosen.last_beta, chosen.last_x))
+        pair = pair + _jump(done.last, ends, (chosen.last_beta, chosen.last_x))
     step_error = jnp.abs(pair[1] - pair[0]) / 3.0
-    return extrapolated(pair), jax.lax.stop_gradient((step_error, _edge(from_spectrum(done.spectrum, work))))
+    return extrapolated(pair), (jax.lax.stop_gradient(step_error), done.edge)
 
 
-def _jump(U: Any, X: Any, old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
+def _jump(seen: Float[Array, "*passages observables"], old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
     """U dbeta - X dx~ of a jump at frozen state."""
-    return U * (new[0] - old[0]) - X * (new[0] * new[1] - old[0] * old[1])
-
-
-def _edge(V: Field) -> Float[Array, ""]:
-    W = jnp.abs(V[:, 0])
-    return jnp.max(jnp.concatenate([W[0], W[-1], W[:, 0], W[:, -1]])) / jnp.max(W)
+    return seen[..., 0] * (new[0] - old[0]) - seen[..., 1] * (new[0] * new[1] - old[0] * old[1])

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.hierarchy import Workspace
-from jaxthermo.brownian.observables import Moments, low_members, moments
+from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
 from jaxthermo.brownian.split import (
     heating_flow,
@@ -35,17 +35,22 @@ from jaxthermo.protocols.schedule import value_at
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
 
 
-class Passage(eqx.Module):
-    """Running integrals of a passage by steps and by twice as many, and what is left at its end.
+# What is measured of a state at a given beta.
+Measure = Callable[[Spectrum, Any], Float[Array, " observables"]]
 
-    `totals` rows: coarse, fine; columns: int X dx, int U dbeta, int X d(beta x). `U`, `X`: at the end, coarse and fine.
-    `spectrum`: the state at the end of the fine steps.
+
+class Passage(eqx.Module):
+    """Running integrals of a passage by steps and by twice as many, and what is seen at both ends.
+
+    `totals` rows: coarse, fine; columns: int X dx, int U dbeta, int X d(beta x). `first`, `last`: what was measured at
+    the start and, by coarse and by fine steps, at the end. `edge`: the most that W_0 had on the rim of the grid, over
+    the largest in it, in the middle of any step; no derivative passes through it.
     """
 
     totals: Float[Array, "2 3"]
-    U: Float[Array, "2"]
-    X: Float[Array, "2"]
-    spectrum: Spectrum
+    first: Float[Array, " observables"]
+    last: Float[Array, "2 observables"]
+    edge: Float[Array, ""]
 
 
 class _Plan(eqx.Module):
@@ -64,7 +69,13 @@ def bound_of(steps: int) -> int:
 
 
 def passage(
-    term: DrivenTerm, noise: Noise | None, begin: Spectrum, duration: Any, steps: Int[Array, ""], most: int
+    term: DrivenTerm,
+    noise: Noise | None,
+    begin: Spectrum,
+    duration: Any,
+    steps: Int[Array, ""],
+    most: int,
+    measure: Measure,
 ) -> Passage:
     """`steps` second-order split steps from `begin`, and again twice as many; at most `most` and twice as many.
 
@@ -76,30 +87,33 @@ def passage(
     betas, fields = _values(term.beta, plan.fractions), _values(term.x, plan.fractions)
     lengths = jnp.stack([duration / steps, 0.5 * duration / steps])
     tables = None if noise is None else jax.vmap(lambda h: momenta_tables(work, noise, h))(lengths)
-    measure = _measure(work, noise)
 
-    def advance(spectrum: Spectrum, at: Any) -> tuple[Spectrum, Array]:
+    first = measure(begin, betas[0, 0])
+
+    def advance(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
         betas, fields, fine, restarts, beta = at
         now = measure(spectrum, beta)
         spectrum = jnp.where(restarts, begin, spectrum)
         free = jax.tree.map(lambda leaf: leaf[fine], tables)
-        return _step(work, noise, free, spectrum, lengths[fine], betas, fields), now
+        spectrum, edge = _step(work, noise, free, spectrum, lengths[fine], betas, fields)
+        return spectrum, (now, edge)
 
-    def rest(spectrum: Spectrum, at: Any) -> tuple[Spectrum, Array]:
-        return spectrum, jnp.zeros(2)
+    def rest(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+        return spectrum, (jnp.zeros_like(first), jnp.zeros(()))
 
     @jax.checkpoint
-    def step_if_due(spectrum: Spectrum, at: Any) -> tuple[Spectrum, Array]:
+    def step_if_due(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
         return jax.lax.cond(at[0], advance, rest, spectrum, at[1])
 
     # The state that comes in is that of the step before, also where the passage starts again.
     reached = jnp.concatenate([betas[:1, 0], betas[:-1, 4]])
     each = (betas, fields, plan.fine, plan.restarts, reached)
-    end, seen = jax.lax.scan(step_if_due, begin, (plan.counts, each))
+    end, (seen, edges) = jax.lax.scan(step_if_due, begin, (plan.counts, each))
     # What is seen before step i, and after the last one.
-    seen = jnp.concatenate([seen, jnp.zeros((1, 2))]).at[3 * steps].set(measure(end, betas[-1, 4]))
-    before = jnp.where(plan.restarts[:, None], seen[0], seen[:-1])
-    return Passage(_totals(plan, before, seen[1:], betas, fields), *seen[jnp.stack([steps, 3 * steps])].T, end)
+    seen = jnp.append(seen, first[None], axis=0).at[3 * steps].set(measure(end, betas[-1, 4]))
+    before = jnp.where(plan.restarts[:, None], first, seen[:-1])
+    totals = _totals(plan, before[:, :2], seen[1:, :2], betas, fields)
+    return Passage(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
 
 
 def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
@@ -108,19 +122,40 @@ def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "
     return jnp.broadcast_to(value_at(schedule, 0.0), fractions.shape)
 
 
-def _measure(work: Workspace, noise: Noise | None) -> Callable[[Spectrum, Any], Float[Array, "2"]]:
-    """U and X of a state at this beta. They are linear in it, and but for a `DrudeBath` the same at every beta."""
+def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> Measure:
+    """U and X of a state at this beta; with `impulses` also what one of the field does, see `gained`.
+
+    They are linear in the state and, but for a `DrudeBath`, the same at every beta: rows to multiply it with.
+    """
     kept = low_members(work.oscillator)
 
     def measured(low: Spectrum, beta: Any) -> Array:
-        now = moments(from_spectrum(low, work), work, 1.0 / beta)
-        return jnp.stack([now.U, now.X])
+        V = from_spectrum(low, work)
+        now = moments(V, work, 1.0 / beta)
+        return jnp.stack([now.U, now.X, *(_push(V, work, 1.0 / beta) if impulses else ())])
 
     if noise is None:
         return lambda spectrum, beta: measured(spectrum[:, kept], beta)
     shape = (work.grid.p_points, len(kept), work.grid.q_points)
     rows = jax.jacrev(lambda low: measured(low, 1.0))(jnp.zeros(shape))
     return lambda spectrum, beta: jnp.tensordot(rows, spectrum[:, kept], axes=3)
+
+
+def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tuple[Array, Array]:
+    """<X' (p + zeta)>/m and <X'^2>/m, X' = dX/dq."""
+    oscillator, grid = work.oscillator, work.grid
+    jitter = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar).jitter
+    slope = jax.vmap(jax.grad(lambda q: jnp.asarray(oscillator.coordinate(q))))(grid.q)
+    along = jnp.sum(grid.p[:, None] * low[:, 0], axis=0)
+    along = along + jitter @ jnp.sum(low[:, 1 : 1 + oscillator.bath.modes], axis=0)
+    density = jnp.sum(low[:, 0], axis=0)
+    scale = grid.cell / oscillator.mass
+    return scale * jnp.sum(slope * along), scale * jnp.sum(slope**2 * density)
+
+
+def gained(seen: Float[Array, "*times observables"], kick: Any) -> Float[Array, "*times"]:
+    """Kinetic energy that an impulse of the field brings, which takes p to p + kick X'(q)."""
+    return kick * seen[..., 2] + 0.5 * kick**2 * seen[..., 3]
 
 
 def _plan(steps: Int[Array, ""], most: int) -> _Plan:
@@ -142,19 +177,26 @@ def _step(
     h: Any,
     betas: Float[Array, "5"],
     fields: Float[Array, "5"],
-) -> Spectrum:
-    """One symmetric step: what `jaxthermo.brownian.stepper.strang` does to the state, with given schedule values."""
+) -> tuple[Spectrum, Float[Array, ""]]:
+    """One symmetric step: what `jaxthermo.brownian.stepper.strang` does to the state, with given schedule values.
+
+    Beside it how much of W_0 is on the rim half way.
+    """
     half, T = 0.5 * h, 1.0 / betas
     heating = jnp.log(betas[:4:2] / betas[2::2]) / half
     both = jax.vmap(lambda *at: local_tables(work, half, *at))(T[1::2], fields[1::2], heating)
     first, last = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
     warmed = _heated(spectrum, work, noise, T[0], T[2])
     still = local_flow(warmed, work, first)
-    if noise is None:
-        moved = transport_flow(still, work, None, h, T[2])
-    else:
-        moved = momenta_flow(from_spectrum(still, work), work, noise, free)
-    return _heated(local_flow(moved, work, last), work, noise, T[2], T[4])
+    V = from_spectrum(still, work)
+    moved = transport_flow(still, work, None, h, T[2]) if noise is None else momenta_flow(V, work, noise, free)
+    return _heated(local_flow(moved, work, last), work, noise, T[2], T[4]), rim(V)
+
+
+def rim(V: Field) -> Float[Array, ""]:
+    """The largest |W_0| on the rim of the grid over the largest in it, without a derivative."""
+    W = jnp.abs(jax.lax.stop_gradient(V[:, 0]))
+    return jnp.max(jnp.stack([jnp.max(W[:: W.shape[0] - 1]), jnp.max(W[:, :: W.shape[1] - 1])])) / jnp.max(W)
 
 
 def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
@@ -180,11 +222,6 @@ def _totals(
     parts = jnp.stack([X * moved(fields), U * moved(betas), X * moved(held)]).sum(axis=1)
     which = plan.counts & (plan.fine == jnp.arange(2, dtype=jnp.int32)[:, None])
     return which.astype(parts.dtype) @ parts.T
-
-
-def moments_of(spectrum: Spectrum, work: Workspace, temperature: Any) -> Moments:
-    """U, X and the other low moments of a state given by its Fourier coefficients in y."""
-    return moments(from_spectrum(spectrum[:, low_members(work.oscillator)], work), work, temperature)
 
 
 def extrapolated(pair: Float[Array, "2"]) -> Float[Array, ""]:

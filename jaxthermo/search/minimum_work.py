@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.information import information_planck
-from jaxthermo.brownian.labels import EDGE, TOUCHED
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
@@ -50,8 +49,10 @@ SPREAD = 0.5
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-6, 1e-5, 4
 # What the sums over the mesh miss, in the same units.
 ROUNDING = 1e-9
+# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
+EDGE = 1e-5
 # How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
-SEARCH_STATUS = (*STATUS, TOUCHED, "below the exact bound", "time step too long")
+SEARCH_STATUS = (*STATUS, "grid too small", "below the exact bound", "time step too long")
 GRID_TOO_SMALL, BELOW_BOUND, UNRESOLVED = range(len(STATUS), len(SEARCH_STATUS))
 
 
