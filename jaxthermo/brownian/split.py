@@ -158,6 +158,30 @@ def transport_flow(
     return to_spectrum(drude_flows.kicked(V, work, 0.5 * duration, temperature), work)
 
 
+class MomentaTables(eqx.Module):
+    """Everything costly in `from_momenta`, which one duration fixes; see `momenta_tables`."""
+
+    by_momentum: tuple[Float[Array, "p 1 k"], Float[Array, "p 1 k"]]
+    by_noise: tuple[Float[Array, "n k"], Float[Array, "n k"]]
+    back: Float[Array, "waves p"]
+    settled: tuple[Float[Array, "y n 1"], Float[Array, "y n 1"]]
+
+
+def momenta_tables(work: Workspace, noise: Noise, duration: Any) -> MomentaTables:
+    """The phases of free motion at every momentum and noise, and the transform to the waves that friction contracts."""
+    grid, oscillator = work.grid, work.oscillator
+    rate = oscillator.bath.friction() / oscillator.mass
+    step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
+    contracted = grid.y * jnp.exp(-rate * duration)
+    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
+    return MomentaTables(
+        by_momentum=phase(-(grid.p[:, None, None] * step)),
+        by_noise=phase(-(noise.values[:, None] * step)),
+        back=forward(grid.dp, grid.p, contracted),
+        settled=phase(angle),
+    )
+
+
 def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
     """Exact flow of A at fixed zeta, for every value of zeta that the hierarchy resolves.
 
@@ -165,19 +189,20 @@ def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spec
     itself maps y to y exp(-Gamma t), so the transform back to y is taken at the contracted waves. The norm, y = k =
     0, is kept exactly.
     """
-    grid, oscillator = work.grid, work.oscillator
-    rate = oscillator.bath.friction() / oscillator.mass
-    step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
+    return momenta_flow(V, work, noise, momenta_tables(work, noise, duration))
+
+
+def momenta_flow(V: Field, work: Workspace, noise: Noise, tables: MomentaTables) -> Spectrum:
+    """`from_momenta` by tables made beforehand, for many steps of one duration."""
+    grid = work.grid
     waves = jnp.matmul(noise.basis.T @ V, grid.q_to_k().T)
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
-    for angle in (grid.p[:, None, None] * step, noise.values[:, None] * step):
-        re, im = turn(re, im, *phase(-angle))
+    for cosine, sine in (tables.by_momentum, tables.by_noise):
+        re, im = turn(re, im, cosine, sine)
     V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
-    contracted = grid.y * jnp.exp(-rate * duration)
-    out = jnp.tensordot(forward(grid.dp, grid.p, contracted), V, axes=1)
+    out = jnp.tensordot(tables.back, V, axes=1)
     side = grid.p_side
-    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
-    re, im = turn(out[1 : side + 1], out[side + 1 :], *phase(angle))
+    re, im = turn(out[1 : side + 1], out[side + 1 :], *tables.settled)
     return noise.basis @ jnp.concatenate([out[:1], re, im])

@@ -28,6 +28,20 @@ class PolynomialSchedule(AbstractSchedule):
             later, latest = coefficient + 2.0 * u * later - latest, later
         return self.chebyshev[0] + u * later - latest
 
+    def along(self, fractions: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The values at many times at once, given as fractions of the duration: few operations at any order."""
+        angle = jnp.arccos(jnp.clip(2.0 * fractions - 1.0, -1.0, 1.0))
+        powers = jnp.arange(self.chebyshev.shape[0], dtype=angle.dtype)
+        return jnp.cos(angle[..., None] * powers) @ self.chebyshev
+
+    def start(self) -> Float[Array, ""]:
+        """f(0), where T_j is (-1)^j."""
+        return jnp.sum(self.chebyshev[::2]) - jnp.sum(self.chebyshev[1::2])
+
+    def end(self) -> Float[Array, ""]:
+        """f(duration), where T_j is 1."""
+        return jnp.sum(self.chebyshev)
+
     def taylor(self) -> Float[Array, " powers"]:
         """Coefficients of 1, t, t^2, ..."""
         order = self.chebyshev.shape[0] - 1

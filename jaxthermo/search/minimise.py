@@ -2,10 +2,12 @@
 
 A line search nested in the steps would make every lane of a batch wait for the slowest one at each step, and hold
 several copies of the objective to be compiled. Here a turn evaluates once, and either ends a step or moves its bracket.
+`minimise` is the whole search as a pure function; `begin`, `advance` and `ended` are its parts, for searches that go on
+round after round.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -43,7 +45,16 @@ class Minimum(eqx.Module):
     extra: Any
 
 
-class _Turn(eqx.Module):
+class Stopping(NamedTuple):
+    """When a search ends; see `minimise`."""
+
+    max_steps: int
+    gradient_tolerance: float
+    plateau: float
+    patience: int = 4
+
+
+class Turn(eqx.Module):
     """Where a search stands: the last accepted point, and the line along which the next one is looked for."""
 
     point: Float[Array, " parameters"]
@@ -61,88 +72,31 @@ class _Turn(eqx.Module):
     history: Float[Array, " steps"]
 
 
-def minimise(
-    function: Callable[[Float[Array, " parameters"]], tuple[Float[Array, ""], Any]],
-    start: Float[Array, " parameters"],
-    *,
-    max_steps: int,
-    gradient_tolerance: float,
-    plateau: float,
-    patience: int = 4,
-) -> Minimum:
+Objective = Callable[[Float[Array, " parameters"]], tuple[Float[Array, ""], Any]]
+
+
+def minimise(function: Objective, start: Float[Array, " parameters"], stopping: Stopping) -> Minimum:
     """A local minimum near `start` of the first part of `function`, never above its value there.
 
     The second part, any tree of arrays, is handed back for the best point. The search stops when the gradient's norm
     falls below `gradient_tolerance`, or when `patience` steps in a row have improved the value by less than `plateau`
     each. An evaluation is one value with its gradient.
     """
-    solver = optax.scale_by_lbfgs(memory_size=MEMORY)
-    evaluate = jax.value_and_grad(function, has_aux=True)
+    now = begin(start, jax.eval_shape(function, start)[1], stopping)
+    return ended(advance(function, now, stopping), stopping)
 
-    def turn(now: _Turn) -> _Turn:
-        trial = now.point + now.length * now.direction
-        (value, extra), slope = evaluate(trial)
-        along, after = now.slope @ now.direction, slope @ now.direction
-        slack = ROUNDING * (1.0 + jnp.abs(now.value))
-        low_enough = value <= now.value + DECREASE * now.length * along + slack
-        flat_enough = after >= CURVATURE * along
-        last = now.tries + 1 >= MAX_LINESEARCH
-        ended = low_enough & (flat_enough | last)
-        lost = last & jnp.logical_not(low_enough)
 
-        gained = now.value - value >= plateau
-        idle = jnp.where(ended, jnp.where(gained, 0, now.idle + 1), jnp.where(lost, patience, now.idle))
-        updates, state = solver.update(slope, now.state, trial)
-        # A pair of negative curvature would spoil the memory; the first turn has no pair yet.
-        usable = (after > along) | (now.count == 0)
-        state = jax.tree.map(lambda a, b: jnp.where(usable, a, b), state, now.state)
-        direction = jnp.where(usable & (slope @ updates > 0.0), -updates, -slope)
-        bracket = jnp.where(low_enough, now.bracket.at[0].set(now.length), now.bracket.at[1].set(now.length))
-        # Where the slope at the start and the value at the trial put the minimum, well inside the bracket.
-        parabola = -along * now.length**2 / (2.0 * (value - now.value - along * now.length))
-        middle = jnp.mean(bracket)
-        inside = jnp.abs(parabola - middle) < 0.3 * (bracket[1] - bracket[0])
-        shorter = jnp.where(inside & (bracket[0] == 0.0), parabola, middle)
-        length = jnp.where(jnp.isinf(bracket[1]), 2.0 * bracket[0], shorter)
-
-        better = value < now.best[1]
-        best = jax.tree.map(lambda a, b: jnp.where(better, a, b), (trial, value, extra), now.best)
-        fresh = _Turn(
-            point=trial,
-            value=value,
-            slope=slope,
-            state=state,
-            direction=direction,
-            length=jnp.ones(()),
-            bracket=jnp.array([0.0, jnp.inf]),
-            tries=jnp.zeros((), jnp.int32),
-            count=now.count + 1,
-            calls=now.calls,
-            idle=idle,
-            best=best,
-            history=now.history.at[now.count].set(best[1]),
-        )
-        same = eqx.tree_at(
-            lambda turn: (turn.length, turn.bracket, turn.tries, turn.idle, turn.best),
-            now,
-            (length, bracket, now.tries + 1, idle, best),
-        )
-        chosen = jax.tree.map(lambda a, b: jnp.where(ended, a, b), fresh, same)
-        return eqx.tree_at(lambda turn: turn.calls, chosen, now.calls + 1)
-
-    def unfinished(now: _Turn) -> Array:
-        return (jnp.linalg.norm(now.slope) > gradient_tolerance) & (now.idle < patience) & (now.count <= max_steps)
-
+def begin(start: Float[Array, " parameters"], extra: Any, stopping: Stopping) -> Turn:
+    """Before the first turn, which evaluates the start; `extra` has the shapes of the function's second part."""
     # optax's own weak constants would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
-        shapes = jax.eval_shape(function, start)[1]
         none, zero = jnp.zeros_like(start), jnp.zeros((), jnp.int32)
-        # The first turn evaluates the start: its length is 0, and anything finite undercuts its value.
-        begin = _Turn(
+        # The length of the first turn is 0, and anything finite undercuts its value.
+        now = Turn(
             point=start,
             value=jnp.asarray(np.finfo(float).max),
             slope=jnp.full_like(start, np.finfo(float).max),
-            state=solver.init(start),
+            state=_solver().init(start),
             direction=none,
             length=jnp.zeros(()),
             bracket=jnp.array([0.0, jnp.inf]),
@@ -150,13 +104,103 @@ def minimise(
             count=zero,
             calls=zero,
             idle=zero,
-            best=(start, jnp.asarray(jnp.inf), jax.tree.map(lambda e: jnp.full(e.shape, jnp.nan), shapes)),
-            history=jnp.full(max_steps + 1, jnp.nan),
+            best=(start, jnp.asarray(jnp.inf), jax.tree.map(lambda e: jnp.full(e.shape, jnp.nan), extra)),
+            history=jnp.full(stopping.max_steps + 1, jnp.nan),
         )
-        end = jax.lax.while_loop(unfinished, turn, begin)
+    # Weak types would become strong ones in the first turn, and the next would be compiled anew.
+    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), now)
+
+
+def advance(function: Objective, now: Turn, stopping: Stopping, turns: Any = None) -> Turn:
+    """The search after so many more turns, or at its end; None: to its end."""
+    evaluate = jax.value_and_grad(function, has_aux=True)
+    limit = None if turns is None else now.calls + turns
+
+    def due(now: Turn) -> Array:
+        going = unfinished(now, stopping)
+        return going if limit is None else going & (now.calls < limit)
+
+    with jax.numpy_dtype_promotion("standard"):
+        return jax.lax.while_loop(due, lambda now: _turn(evaluate, now, stopping), now)
+
+
+def unfinished(now: Turn, stopping: Stopping) -> Array:
+    """Whether a search has turns to come."""
+    steep = jnp.linalg.norm(now.slope) > stopping.gradient_tolerance
+    return steep & (now.idle < stopping.patience) & (now.count <= stopping.max_steps)
+
+
+def ended(end: Turn, stopping: Stopping) -> Minimum:
+    """What a search has found."""
     point, value, extra = end.best
     size = jnp.linalg.norm(end.slope)
     known = jnp.isfinite(value)
-    code = jnp.where(size <= gradient_tolerance, CONVERGED, jnp.where(end.idle >= patience, PLATEAU, STOPPED))
-    code = jnp.where(known, code, FAILED).astype(jnp.int32)
+    flat = jnp.where(end.idle >= stopping.patience, PLATEAU, STOPPED)
+    code = jnp.where(known, jnp.where(size <= stopping.gradient_tolerance, CONVERGED, flat), FAILED).astype(jnp.int32)
     return Minimum(point, jnp.where(known, value, jnp.nan), size, code, end.count - 1, end.calls, end.history, extra)
+
+
+def _solver() -> optax.GradientTransformation:
+    return optax.scale_by_lbfgs(memory_size=MEMORY)
+
+
+def _turn(evaluate: Any, now: Turn, stopping: Stopping) -> Turn:
+    trial = now.point + now.length * now.direction
+    (value, extra), slope = evaluate(trial)
+    along, after = now.slope @ now.direction, slope @ now.direction
+    slack = ROUNDING * (1.0 + jnp.abs(now.value))
+    low_enough = value <= now.value + DECREASE * now.length * along + slack
+    flat_enough = after >= CURVATURE * along
+    last = now.tries + 1 >= MAX_LINESEARCH
+    end_of_step = low_enough & (flat_enough | last)
+    lost = last & jnp.logical_not(low_enough)
+
+    gained = now.value - value >= stopping.plateau
+    idle = jnp.where(
+        end_of_step, jnp.where(gained, 0, now.idle + 1), jnp.where(lost, jnp.int32(stopping.patience), now.idle)
+    )
+    bracket = jnp.where(low_enough, now.bracket.at[0].set(now.length), now.bracket.at[1].set(now.length))
+    better = value < now.best[1]
+    best = jax.tree.map(lambda a, b: jnp.where(better, a, b), (trial, value, extra), now.best)
+    state, direction = _direction(now, trial, slope, after > along)
+    fresh = Turn(
+        point=trial,
+        value=value,
+        slope=slope,
+        state=state,
+        direction=direction,
+        length=jnp.ones(()),
+        bracket=jnp.array([0.0, jnp.inf]),
+        tries=jnp.zeros((), jnp.int32),
+        count=now.count + 1,
+        calls=now.calls,
+        idle=idle,
+        best=best,
+        history=now.history.at[now.count].set(best[1]),
+    )
+    same = eqx.tree_at(
+        lambda turn: (turn.length, turn.bracket, turn.tries, turn.idle, turn.best),
+        now,
+        (_next_length(now, bracket, value, along), bracket, now.tries + 1, idle, best),
+    )
+    chosen = jax.tree.map(lambda a, b: jnp.where(end_of_step, a, b), fresh, same)
+    return eqx.tree_at(lambda turn: turn.calls, chosen, now.calls + 1)
+
+
+def _direction(now: Turn, trial: Array, slope: Array, convex: Array) -> tuple[Any, Array]:
+    """The memory of L-BFGS with this step in it, and where it points downhill."""
+    updates, state = _solver().update(slope, now.state, trial)
+    # A pair of negative curvature would spoil the memory; the first turn has no pair yet.
+    usable = convex | (now.count == 0)
+    state = jax.tree.map(lambda a, b: jnp.where(usable, a, b), state, now.state)
+    return state, jnp.where(usable & (slope @ updates > 0.0), -updates, -slope)
+
+
+def _next_length(now: Turn, bracket: Array, value: Array, along: Array) -> Array:
+    """Twice as far while there is no upper end; else where a parabola has its minimum, if well inside, or half way."""
+    # Where the slope at the start and the value at the trial put the minimum.
+    parabola = -along * now.length**2 / (2.0 * (value - now.value - along * now.length))
+    middle = jnp.mean(bracket)
+    inside = jnp.abs(parabola - middle) < 0.3 * (bracket[1] - bracket[0])
+    shorter = jnp.where(inside & (bracket[0] == 0.0), parabola, middle)
+    return jnp.where(jnp.isinf(bracket[1]), 2.0 * bracket[0], shorter)

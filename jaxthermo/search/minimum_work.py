@@ -1,5 +1,6 @@
 """The non-equilibrium Planck potential: the least work that a protocol from a given state can cost."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -11,65 +12,55 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.information import information_planck
-from jaxthermo.brownian.labels import EDGE, TOUCHED
-from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import check_oscillator
-from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of, quasi_static
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
-from jaxthermo.brownian.split import change_temperature, noise_of
-from jaxthermo.brownian.stepper import DrivenTerm
+from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
-from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
 from jaxthermo.scans.status import Outcome, outcome_of
-from jaxthermo.search.ensemble import extrapolated, moments_of, passage
-from jaxthermo.search.minimise import PLATEAU, STATUS, STOPPED, Minimum, minimise
+from jaxthermo.search.cost import Protocols, Search, cost, protocols
+from jaxthermo.search.ensemble import LEAST_BOUND, bound_of
+from jaxthermo.search.minimise import (
+    PLATEAU,
+    STATUS,
+    STOPPED,
+    Minimum,
+    Stopping,
+    Turn,
+    advance,
+    begin,
+    ended,
+    minimise,
+    unfinished,
+)
+from jaxthermo.search.rounds import Progress, in_rounds
+from jaxthermo.solve.constant import frozen
 
-# Of the split step, bare and halved, whose two works are extrapolated.
-STEP = 0.1
+# Longest step that a search begins with, and the fewest steps it takes.
+STEP, FEWEST_STEPS = 0.1, 8
 MAX_STEPS = 200
-GRADIENT_TOLERANCE, LEAST_GAIN = 1e-8, 1e-10
+STOPPING = Stopping(MAX_STEPS, gradient_tolerance=1e-8, plateau=1e-10)
 # How far a protocol may take beta (as a factor) and x (in units of 1/(beta sigma_X)) from where it starts.
 BETA_FACTOR, FIELD_REACH = 4.0, 6.0
 # A quantum oscillator's potential is tabulated over this range, so it is narrower.
 QUANTUM_BETA_FACTOR, QUANTUM_FIELD_REACH = 1.6, 1.0
 # Spread of the random starts after the first, which is the protocol that rests.
 SPREAD = 0.5
-# A converged value may lie below the exact bound by no more than this, the error of the time step and the grid.
-BELOW = 1e-6
+# The error of the time step, in units of 1 + |value|: a search is repeated with half the step, so many times, until it
+# is below the first, and not called resolved above the second.
+FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-6, 1e-5, 4
+# What the sums over the mesh miss, in the same units.
+ROUNDING = 1e-9
+# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
+EDGE = 1e-5
 # How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
-SEARCH_STATUS = (*STATUS, TOUCHED, "below the exact bound")
-
-
-class Search(eqx.Module):
-    """Where protocols may go, and how they are searched for; see `minimum_work`."""
-
-    potential: QuasiStatic
-    beta_factor: Float[Array, ""]
-    field_reach: Float[Array, ""]  # in units of x
-    horizon: Float[Array, ""]
-    order: int = eqx.field(static=True)
-    jumps: bool = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
-
-    @property
-    def parameters(self) -> int:
-        """Free numbers: a control point of beta and of x for each power, and with jumps both sides of both ends."""
-        return 2 * (self.order + (2 if self.jumps else 0))
-
-
-class Protocols(eqx.Module):
-    """Schedules of beta and x from 0 to the horizon, and where they end after the last jump."""
-
-    beta: PolynomialSchedule
-    x: PolynomialSchedule
-    last_beta: Float[Array, ""]
-    last_x: Float[Array, ""]
+SEARCH_STATUS = (*STATUS, "grid too small", "below the exact bound", "time step too long")
+GRID_TOO_SMALL, BELOW_BOUND, UNRESOLVED = range(len(STATUS), len(SEARCH_STATUS))
 
 
 class Found(eqx.Module):
     """The outcome of one search as arrays; see `MinimumWork`."""
 
     value: Float[Array, ""]
+    error: Float[Array, ""]
     upper: Float[Array, ""]
     lower: Float[Array, ""]
     protocol: Protocols
@@ -88,15 +79,18 @@ class Found(eqx.Module):
 class MinimumWork(eqx.Module):
     """The non-equilibrium Planck potential of one state, and how it was found; made by `minimum_work`.
 
-    `value` Xi_neq; `upper` Xi_qst(beta, x), the cost of doing nothing; `lower` Xi_info, exact for a classical state,
-    None for a quantum one; `gap` value - lower. `beta_coefficients`, `x_coefficients` Taylor coefficients of the best
-    protocol, `beta_chebyshev`, `x_chebyshev` the same on T_j(2 t/horizon - 1); `last` (beta, x) where it stays
-    afterwards. `solves` how often the state was propagated over the horizon with its gradient; `history` the best value
-    after each step; `step_error` what halving the time step changed, before extrapolation; `status` "ok" (the gradient
-    vanished), "plateau" (steps no longer gained), or what went wrong, with the best protocol found all the same.
+    `value` Xi_neq, the cost of the protocol found, propagated again with half and a quarter of the search's step;
+    `error` what the time step may have added to it or taken from it; `upper` Xi_qst(beta, x), the cost of doing
+    nothing; `lower` Xi_info, exact for a classical state, None for a quantum one; `gap` value - lower.
+    `beta_coefficients`, `x_coefficients` Taylor coefficients of the best protocol, `beta_chebyshev`, `x_chebyshev` the
+    same on T_j(2 t/horizon - 1); `last` (beta, x) where it stays afterwards. `solves` how often the state was
+    propagated over the horizon with its gradient; `history` the best value after each step of the last search;
+    `step_error` what halving the time step changed, before extrapolation; `status` "ok" (the gradient vanished),
+    "plateau" (steps no longer gained), or what went wrong, with the best protocol found all the same.
     """
 
     value: float
+    error: float
     upper: float
     lower: float | None
     beta_coefficients: np.ndarray
@@ -116,102 +110,77 @@ class MinimumWork(eqx.Module):
         return None if self.lower is None else self.value - self.lower
 
 
-def protocols(search: Search, beta: Any, x: Any, z: Float[Array, " parameters"]) -> Protocols:
-    """The protocol that a vector of unbounded numbers describes; 0 is the one that rests at (beta, x).
-
-    Control points are beta factor^tanh(z) and x + reach tanh(z), and a polynomial stays between its control points: it
-    cannot leave the allowed range.
-    """
-    half = z.shape[0] // 2
-    betas = beta * search.beta_factor ** jnp.tanh(z[:half])
-    fields = x + search.field_reach * jnp.tanh(z[half:])
-    if search.jumps:
-        inner_beta, inner_x = betas[:-1], fields[:-1]
-    else:
-        inner_beta, inner_x = jnp.concatenate([beta[None], betas]), jnp.concatenate([x[None], fields])
-    return Protocols(
-        beta=from_control_points(inner_beta, search.horizon),
-        x=from_control_points(inner_x, search.horizon),
-        last_beta=betas[-1],
-        last_x=fields[-1],
-    )
-
-
-def cost(
-    search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Float[Array, " parameters"]
-) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, for one state.
-
-    Beside it what halving the time step changed, before extrapolation, and how much of the state reached the rim.
-    """
-    chosen = protocols(search, beta, x, z)
-    term, noise = DrivenTerm(work, chosen.beta, chosen.x), noise_of(work)
-    ends = chosen.beta(search.horizon), chosen.x(search.horizon)
-    final = search.potential(chosen.last_beta, chosen.last_x)
-    if search.jumps:
-        before = moments(V[:, low_members(work.oscillator)], work, 1.0 / beta)
-        first = chosen.beta(0.0), chosen.x(0.0)
-        final = final + _jump(before, (beta, x), first)
-        V = change_temperature(V, work, 1.0 / beta, 1.0 / first[0])
-    begin = to_spectrum(V, work)
-
-    def total(steps: int) -> tuple[Array, Array]:
-        done = passage(term, noise, begin, search.horizon, steps)
-        value = final + done.totals[1] - done.totals[2]
-        if search.jumps:
-            value = value + _jump(
-                moments_of(done.spectrum, work, 1.0 / ends[0]), ends, (chosen.last_beta, chosen.last_x)
-            )
-        return value, _edge(from_spectrum(done.spectrum, work))
-
-    (coarse, edge), (fine, _) = total(search.steps), total(2 * search.steps)
-    step_error = jnp.abs(fine - coarse) / 3.0
-    return extrapolated(coarse, fine), jax.lax.stop_gradient((step_error, edge))
-
-
-def _jump(now: Any, old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
-    """U dbeta - X dx~ of a jump at frozen state."""
-    return now.U * (new[0] - old[0]) - now.X * (new[0] * new[1] - old[0] * old[1])
-
-
 def search_one(search: Search, V: Field, work: Workspace, beta: Any, x: Any, starts: Float[Array, "starts z"]) -> Found:
-    """Searches from every start, one after another; the best of them. Pure: to be jitted and vmapped over states."""
+    """Searches from every start, one after another; the best of them. Pure: to be jitted, vmapped and differentiated.
+
+    The derivative of the value is that of the best protocol's cost at fixed protocol, since there it is stationary.
+    """
+    still = frozen((search, V, work, beta, x))
 
     def once(z: Array) -> Minimum:
-        return minimise(
-            lambda z: cost(search, V, work, beta, x, z),
-            z,
-            max_steps=MAX_STEPS,
-            gradient_tolerance=GRADIENT_TOLERANCE,
-            plateau=LEAST_GAIN,
-        )
+        return minimise(lambda z: cost(*still, z), z, STOPPING)
 
     every = jax.lax.map(once, starts)
     best = jnp.argmin(jnp.where(jnp.isfinite(every.value), every.value, jnp.inf))
-    minimum = jax.tree.map(lambda leaf: leaf[best], every)
-    chosen = protocols(search, beta, x, minimum.point)
-    step_error, edge = minimum.extra
+    minimum = frozen(jax.tree.map(lambda leaf: leaf[best], every))
+    again, extra = cost(finer(search), V, work, beta, x, minimum.point)
+    return settled(search, V, work, beta, x, minimum, again, extra, jnp.sum(every.evaluations))
+
+
+def finer(search: Search) -> Search:
+    """The same search with steps half as long."""
+    return replace(search, steps=2 * search.steps, most=2 * search.most)
+
+
+def settled(
+    search: Search,
+    V: Field,
+    work: Workspace,
+    beta: Any,
+    x: Any,
+    minimum: Minimum,
+    again: Float[Array, ""],
+    extra: tuple[Float[Array, ""], Float[Array, ""]],
+    solves: Int[Array, ""],
+) -> Found:
+    """What a search has found, judged by the cost of its protocol with steps half as long, `again`."""
+    upper = search.potential(beta, x)
+    # Resting costs `upper` exactly; a search that gained by errors of the time step only has found nothing better.
+    rests = again > upper
+    value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, jnp.abs(again - minimum.value))
+    scale = 1.0 + jnp.abs(value)
     lower = jnp.asarray(jnp.nan) if work.oscillator.quantum else information_planck(V, work, beta, x)
-    touched = jnp.logical_not(edge < EDGE)
-    spoiled = jnp.where(touched, len(STATUS), jnp.where(minimum.value - lower < -BELOW, len(STATUS) + 1, minimum.code))
+    below = lower - value > error + ROUNDING * scale
+    step_error, edge = extra
+    problems = ((edge >= EDGE, GRID_TOO_SMALL), (error > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
+    code = minimum.code
+    for found, number in problems:
+        code = jnp.where((code <= PLATEAU) & found, number, code)
     return Found(
-        value=minimum.value,
-        upper=search.potential(beta, x),
+        # Within its error no cost is below the bound.
+        value=jnp.where((value < lower) & jnp.logical_not(below), lower, value),
+        error=error,
+        upper=upper,
         lower=lower,
-        protocol=chosen,
+        protocol=protocols(search, beta, x, jnp.where(rests, 0.0, 1.0) * minimum.point),
         minimum=minimum,
         step_error=step_error,
-        solves=jnp.sum(every.evaluations),
-        code=jnp.where(minimum.code <= PLATEAU, spoiled, minimum.code).astype(jnp.int32),
+        solves=solves,
+        code=code.astype(jnp.int32),
     )
 
 
-def _edge(V: Field) -> Float[Array, ""]:
-    W = jnp.abs(V[:, 0])
-    return jnp.max(jnp.concatenate([W[0], W[-1], W[:, 0], W[:, -1]])) / jnp.max(W)
+_settled = eqx.filter_jit(settled)
 
 
-_compiled = eqx.filter_jit(search_one)
+@eqx.filter_jit
+def _begin(z: Float[Array, " parameters"]) -> Turn:
+    return begin(z, (jnp.zeros(()), jnp.zeros(())), STOPPING)
+
+
+@eqx.filter_jit
+def _advance(search: Search, V: Field, work: Workspace, beta: Any, x: Any, now: Turn, turns: Int[Array, ""]) -> Turn:
+    return advance(lambda z: cost(search, V, work, beta, x, z), now, STOPPING, turns)
 
 
 def minimum_work(
@@ -225,6 +194,7 @@ def minimum_work(
     *,
     restarts: int = 0,
     dt: float = STEP,
+    progress: bool | None = None,
 ) -> MinimumWork:
     """The non-equilibrium Planck potential of a state at (beta, x), by a search for the protocol of minimum work.
 
@@ -234,12 +204,15 @@ def minimum_work(
     Shapes     state: from `jt.equilibrium` or `jt.brownian.state_of`; beta, x: scalars
     Units      beta: 1/energy, x: energy per unit of X, horizon: time; Xi is a number
     Raises     ValueError that names the argument
+    Accuracy   `value` is the cost of the protocol found to within `error`, which is below 1e-5 (1 + |value|), and
+               usually below 1e-6, where `status` is "ok" or "plateau"
     Source     Koyanagi & Tanimura 2024, Sec. III.3, with gradients (L-BFGS) in the place of Nelder-Mead
 
     The search starts from the protocol that rests, whose cost is `upper`, and never ends above it. For a classical
     state `lower` is exact, so that `gap` certifies the value. beta stays within a factor of 4 (quantum: 1.6) of its
     start, and x within 6/(beta sigma_X) (quantum: 1), by construction. `restarts` further searches begin at random
-    protocols; `dt` is the time step, used whole and halved.
+    protocols; `dt` is the longest time step to begin with, which is halved until `error` is small. `progress`: whether
+    to show it; by default on a terminal.
     """
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     check_oscillator(oscillator)
@@ -247,8 +220,39 @@ def minimum_work(
     work = workspace(oscillator, state.grid)
     search = search_for(oscillator, work, [beta], [x], order=order, horizon=horizon, jumps=jumps, dt=dt)
     starts = starting_points(search, require_integer("restarts", restarts, 0))
-    found = _compiled(search, V, work, beta, x, starts)
+    with Progress("minimum_work", progress) as line:
+        found = _refined(search, (V, work, beta, x), starts, line)
     return labelled(jax.tree.map(np.asarray, found), oscillator.quantum)
+
+
+def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z"], line: Progress) -> Found:
+    """Searches with ever shorter steps, from the best protocol so far, until the error of the time step is small."""
+    solves = 0
+    for left in reversed(range(REFINEMENTS + 1)):
+        # One program serves the search and the check of what it found, with twice as many steps.
+        search = replace(search, most=max(LEAST_BOUND, bound_of(2 * int(search.steps))))
+        ends = [_searched(search, at, z, line) for z in starts]
+        best = min(ends, key=lambda end: float(end.best[1]))
+        twice = replace(search, steps=2 * search.steps)
+        checked = _advance(twice, *at, _begin(best.best[0]), jnp.asarray(1, jnp.int32))
+        _, again, extra = checked.best
+        solves += sum(int(end.calls) for end in ends) + 1
+        found = _settled(search, *at, ended(best, STOPPING), again, extra, jnp.asarray(solves, jnp.int32))
+        if left == 0 or not float(found.error) > FINE_ENOUGH * (1.0 + abs(float(found.value))):
+            break
+        search = twice
+        # Where coarse steps were deceived, the search begins anew.
+        starts = best.best[0][None] if float(again) < float(found.upper) else starts
+    return found
+
+
+def _searched(search: Search, at: tuple[Any, ...], start: Float[Array, " z"], line: Progress) -> Turn:
+    def on(now: Turn, turns: int) -> Turn:
+        now = _advance(search, *at, now, jnp.asarray(turns, jnp.int32))
+        line.tell(f"{int(search.steps)} steps, {int(now.calls)} propagations, value {float(now.best[1]):.9g}")
+        return now
+
+    return in_rounds(on, _begin(start), lambda now: bool(unfinished(now, STOPPING)))
 
 
 def search_for(
@@ -262,17 +266,28 @@ def search_for(
     betas, fields = np.asarray(betas, dtype=float), np.asarray(fields, dtype=float)
     require_positive("beta", betas)
     require_finite("x", fields)
-    partition = partition_of(eqx.tree_at(lambda o: o.grid, oscillator, work.grid, is_leaf=lambda leaf: leaf is None))
+    on_grid = eqx.tree_at(lambda o: o.grid, oscillator, work.grid, is_leaf=lambda leaf: leaf is None)
     factor, reach = (QUANTUM_BETA_FACTOR, QUANTUM_FIELD_REACH) if oscillator.quantum else (BETA_FACTOR, FIELD_REACH)
-    spreads = [1.0 / (b * np.sqrt(float(partition.means(b, f)[2]))) for b, f in zip(betas, fields, strict=True)]
-    reach = reach * max(spreads)
-    potential = quasi_static(
-        eqx.tree_at(lambda o: o.grid, oscillator, work.grid, is_leaf=lambda leaf: leaf is None),
-        factor * betas.max(),
-        [fields.min() - reach, fields.max() + reach],
+    variances = _variances(partition_of(on_grid), jnp.asarray(betas), jnp.asarray(fields))
+    reach = reach * float(np.max(1.0 / (betas * np.sqrt(np.asarray(variances)))))
+    potential = quasi_static(on_grid, factor * betas.max(), [fields.min() - reach, fields.max() + reach])
+    steps = max(FEWEST_STEPS, int(np.ceil(float(horizon) / float(dt) - 1e-9)))
+    return Search(
+        potential=potential,
+        beta_factor=jnp.asarray(factor),
+        field_reach=jnp.asarray(reach),
+        horizon=horizon,
+        steps=jnp.asarray(steps, jnp.int32),
+        order=order,
+        jumps=bool(jumps),
+        most=bound_of(steps),
     )
-    steps = max(2, int(np.ceil(float(horizon) / float(dt) - 1e-9)))
-    return Search(potential, jnp.asarray(factor), jnp.asarray(reach), horizon, order, bool(jumps), steps)
+
+
+@eqx.filter_jit
+def _variances(partition: Any, betas: Float[Array, " n"], fields: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Of X, in the quasi-static state at each pair."""
+    return jax.vmap(lambda beta, x: partition.means(beta, x)[2])(betas, fields)
 
 
 def starting_points(search: Search, restarts: int) -> Float[Array, "starts z"]:
@@ -288,6 +303,7 @@ def labelled(found: Found, quantum: bool) -> MinimumWork:
     history = np.asarray(found.minimum.history)
     return MinimumWork(
         value=float(found.value),
+        error=float(found.error),
         upper=float(found.upper),
         lower=None if quantum else float(found.lower),
         beta_coefficients=np.asarray(found.protocol.beta.taylor()),

@@ -1,43 +1,55 @@
 """The protocol that moves the field from one value to another in a given time with the least work."""
 
-import math
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibrium import equilibrium
-from jaxthermo.brownian.grid import phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace
-from jaxthermo.brownian.oscillator import check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.grid import PhaseGrid, phase, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
-from jaxthermo.search.ensemble import extrapolated, moments_of, passage
-from jaxthermo.search.minimise import STATUS, Minimum, minimise
+from jaxthermo.search.ensemble import bound_of, extrapolated, gained, measure_of, passage
+from jaxthermo.search.minimise import STATUS
+from jaxthermo.search.newton import Descent, newton_descent
+from jaxthermo.search.rounds import Progress
 
-# The error of the extrapolated work falls like the fourth power of the step; these keep it below 1e-8 or so.
-STEP, FEWEST_STEPS = 0.025, 64
-MAX_STEPS = 200
-GRADIENT, PLATEAU = 1e-10, 1e-13
+# The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
+STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
+MAX_STEPS = 60
+# A search ends where another step would gain no more than this, in units of 1 + |work|.
+GAIN = 1e-13
+# The error of the time step, in the same units: the search is repeated with half the step, so many times, until it is
+# below the first, and not called resolved above the second.
+FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-9, 1e-6, 4
+EDGE = 1e-5
+GRID_TOO_SMALL, UNRESOLVED = len(STATUS), len(STATUS) + 1
+RAMP_STATUS = (*STATUS, "grid too small", "time step too long")
 
 
 class OptimalRamp(eqx.Module):
     """The ramp of least work, made by `optimal_ramp`.
 
-    `work` -int X dx; `coefficients` c of x(s) = a + (b - a) s + s (1 - s) sum_j c_j s^j with s = t/duration; `ends`
+    `work` -int X dx, propagated again with half the search's step; `error` what the time step may have added to it or
+    taken from it; `coefficients` c of x(s) = a + (b - a) s + s (1 - s) sum_j c_j s^j with s = t/duration; `ends`
     (a, b), which are x_start and x_end unless jumps are allowed; `kicks` the impulses int x dt given at the two ends, 0
     without jumps; `solves` propagations with their gradient; `step_error` what halving the time step changed, before
-    extrapolation; `gradient`, `history`, `status` as in `MinimumWork`.
+    extrapolation; `gradient` the norm of the gradient; `history` the work after each step of the last search; `status`
+    "ok" where a further step would gain nothing, or what went wrong.
     """
 
     work: float
+    error: float
     coefficients: np.ndarray
     ends: tuple[float, float]
     kicks: tuple[float, float]
@@ -55,7 +67,8 @@ class _Problem(eqx.Module):
     x_start: Float[Array, ""]
     x_end: Float[Array, ""]
     duration: Float[Array, ""]
-    steps: int = eqx.field(static=True)
+    steps: Int[Array, ""]
+    most: int = eqx.field(static=True)
     order: int = eqx.field(static=True)
     jumps: bool = eqx.field(static=True)
 
@@ -68,60 +81,57 @@ class _Problem(eqx.Module):
         shape = z[-self.order :] if self.order else jnp.zeros(1)
         return PolynomialSchedule(_bent(shape, ends), self.duration), ends, kicks
 
-    def costs(self, z: Float[Array, " parameters"]) -> tuple[Array, Array]:
-        """Work with the time step, and with half of it."""
+    def cost(self, z: Float[Array, " parameters"]) -> tuple[Array, tuple[Array, Array]]:
+        """The work, extrapolated from steps and half steps; what halving changed, and how much reached the rim."""
         schedule, ends, kicks = self.schedule(z)
-        term, noise = DrivenTerm(self.work, self.beta, schedule), noise_of(self.work)
-        begin, early = to_spectrum(self.V, self.work), jnp.zeros(())
+        work, noise = self.work, noise_of(self.work)
+        measure = measure_of(work, noise, self.jumps)
+        begin, early = to_spectrum(self.V, work), jnp.zeros(())
         if self.jumps:
-            begin, early = _kicked(begin, self.work, self.beta, kicks[0], (self.x_start, ends[0]))
-
-        def total(steps: int) -> Array:
-            done = passage(term, noise, begin, self.duration, steps)
-            late = jnp.zeros(())
-            if self.jumps:
-                _, late = _kicked(done.spectrum, self.work, self.beta, kicks[1], (ends[1], self.x_end))
-            return early - done.totals[0] + late
-
-        return total(self.steps), total(2 * self.steps)
+            # A jump costs -X dx at frozen state, an impulse the kinetic energy that it brings.
+            seen = measure(begin, self.beta)
+            early = gained(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
+            begin = _kicked(begin, work, kicks[0])
+        term = DrivenTerm(work, self.beta, schedule)
+        done = passage(term, noise, begin, self.duration, self.steps, self.most, measure)
+        pair = early - done.totals[:, 0]
+        if self.jumps:
+            pair = pair + gained(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
+        return extrapolated(pair), (jax.lax.stop_gradient(jnp.abs(pair[1] - pair[0]) / 3.0), done.edge)
 
 
 def _bent(shape: Float[Array, " order"], ends: Float[Array, "2"]) -> Float[Array, " powers"]:
     """Chebyshev coefficients of the line between the ends plus s (1 - s) sum_j shape_j T_j; s (1 - s) = (1 - T_2)/8."""
-    count = shape.shape[0]
-    total = jnp.zeros(count + 2)
-    total = total.at[0].add(0.5 * (ends[0] + ends[1])).at[1].add(0.5 * (ends[1] - ends[0]))
+    lines, bends = _shapes(shape.shape[0])
+    return jnp.asarray(lines) @ ends + jnp.asarray(bends) @ shape
+
+
+def _shapes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The Chebyshev coefficients that the two ends and each of `count` shapes contribute."""
+    lines, bends = np.zeros((count + 2, 2)), np.zeros((count + 2, count))
+    lines[0], lines[1] = (0.5, 0.5), (-0.5, 0.5)
     for j in range(count):
         # T_2 T_j = [T_(j+2) + T_|j-2|]/2
-        total = total.at[j].add(shape[j] / 8.0)
-        total = total.at[j + 2].add(-shape[j] / 16.0).at[abs(j - 2)].add(-shape[j] / 16.0)
-    return total
+        bends[j, j] += 1.0 / 8.0
+        bends[j + 2, j] -= 1.0 / 16.0
+        bends[abs(j - 2), j] -= 1.0 / 16.0
+    return lines, bends
 
 
-def _kicked(spectrum: Spectrum, work: Workspace, beta: Any, kick: Any, jump: tuple[Any, Any]) -> tuple[Spectrum, Array]:
-    """The state after an impulse of the field, p -> p + kick X'(q), and the work of it and of the jump in x.
+def _kicked(spectrum: Spectrum, work: Workspace, kick: Any) -> Spectrum:
+    """The state after an impulse of the field, p -> p + kick X'(q).
 
-    Within the impulse only the force counts, so it is exact: a phase in the conjugate of p. Its work is the kinetic
-    energy gained; the jump costs -X dx at frozen state.
+    Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.
     """
-    before = moments_of(spectrum, work, 1.0 / beta)
     side = work.grid.p_side
     cosine, sine = phase(-kick * work.phase_x)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
-    after = jnp.concatenate([spectrum[:1], re, im])
-    gained = moments_of(after, work, 1.0 / beta).U - before.U
-    return after, gained - before.X * (jump[1] - jump[0])
+    return jnp.concatenate([spectrum[:1], re, im])
 
 
 @eqx.filter_jit
-def _search(problem: _Problem) -> Minimum:
-    def work(z: Array) -> tuple[Array, Array]:
-        coarse, fine = problem.costs(z)
-        return extrapolated(coarse, fine), jax.lax.stop_gradient(jnp.abs(fine - coarse) / 3.0)
-
-    start = jnp.zeros(problem.order + (4 if problem.jumps else 0))
-    found = minimise(work, start, max_steps=MAX_STEPS, gradient_tolerance=GRADIENT, plateau=PLATEAU)
-    return found
+def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> Any:
+    return jax.value_and_grad(problem.cost, has_aux=True)(z)
 
 
 def optimal_ramp(
@@ -134,6 +144,7 @@ def optimal_ramp(
     jumps: bool = False,
     *,
     dt: Any = STEP,
+    progress: bool | None = None,
 ) -> OptimalRamp:
     """The protocol x(t) from x_start to x_end of least work, from equilibrium, at constant beta.
 
@@ -143,11 +154,15 @@ def optimal_ramp(
     Shapes     beta, x_start, x_end, duration: scalars
     Units      work: energy; negative is work done by the oscillator
     Raises     ValueError that names the argument
+    Accuracy   `work` is that of the ramp found to within `error`, below 1e-6 (1 + |work|) and usually below 1e-9, where
+               `status` is "ok" or "plateau"
     Source     Schmiedl & Seifert 2007, Phys. Rev. Lett. 98, 108301; underdamped: Gomez-Marin, Schmiedl & Seifert 2008,
                J. Chem. Phys. 129, 024114
 
-    For U = m w^2 q^2/2 the minimum over all protocols is -(dx)^2 t / [2 m w^2 (t + 2 gamma/(m w^2))]; jumps with order
-    0 reach it, and without jumps every order stays above.
+    Newton's method on exact gradients. For U = m w^2 q^2/2 the work is quadratic in all it depends on, so one step
+    ends the search; the minimum over all protocols is then -(dx)^2 t / [2 m w^2 (t + 2 gamma/(m w^2))]: jumps with
+    order 0 reach it, and without jumps every order stays above. `dt` is the longest time step to begin with, which is
+    halved until `error` is small. `progress`: whether to show it; by default on a terminal.
     """
     check_oscillator(oscillator)
     require_fast_cutoff(oscillator)
@@ -156,26 +171,108 @@ def optimal_ramp(
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)
     order = require_integer("order", order, 0 if jumps else 1)
-    if oscillator.grid is None:
-        grid = grid_for(oscillator, [beta], _room(x_start, x_end))
-        oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    state = equilibrium(oscillator, beta, x_start)
-    steps = max(FEWEST_STEPS, math.ceil(float(duration) / float(dt) - 1e-9))
-    problem = _Problem(state.V, state.work, beta, x_start, x_end, duration, steps, order, bool(jumps))
-    found = _search(problem)
-    _, ends, kicks = problem.schedule(found.point)
-    history = np.asarray(found.history)
-    return OptimalRamp(
-        work=float(found.value),
-        coefficients=_powers(np.asarray(found.point[-order:]) if order else np.zeros(0)),
-        ends=(float(ends[0]), float(ends[1])),
-        kicks=(float(kicks[0]), float(kicks[1])),
-        solves=int(found.evaluations),
-        step_error=float(found.extra),
-        gradient=float(found.gradient),
-        history=history[np.isfinite(history)],
-        status=STATUS[int(found.code)],
+    oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
+    V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
+    steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
+    problem = _Problem(
+        V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
     )
+    with Progress("optimal_ramp", progress) as line:
+        return _refined(problem, line)
+
+
+@eqx.filter_jit
+def _start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
+    """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
+    grid: Any = oscillator.grid
+    work = workspace(oscillator, grid)
+    q, p = grid.q, grid.p
+    energy, coordinate = (
+        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
+    )
+    places, momenta = jax.nn.softmax(-beta * (energy - x * coordinate)), jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass))
+    return momenta[:, None, None] * places / grid.cell, work
+
+
+def _correlated(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
+    state = equilibrium(oscillator, beta, x)
+    return state.V, state.work
+
+
+def _refined(problem: _Problem, line: Progress) -> OptimalRamp:
+    """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small."""
+    z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
+    for left in reversed(range(REFINEMENTS + 1)):
+        # One program serves the search and the check of what it found, with twice as many steps.
+        problem = replace(problem, most=max(LEAST_BOUND, bound_of(2 * int(problem.steps))))
+
+        def evaluate(z: np.ndarray, problem: _Problem = problem) -> tuple[float, np.ndarray]:
+            (value, _), slope = _value_and_slope(problem, jnp.asarray(z))
+            line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
+            return float(value), np.asarray(slope)
+
+        found = newton_descent(evaluate, z, gain=GAIN, max_steps=MAX_STEPS)
+        problem = replace(problem, steps=2 * problem.steps)
+        (again, (step_error, edge)), _ = _value_and_slope(problem, jnp.asarray(found.point))
+        solves += found.evaluations + 1
+        error = abs(float(again) - found.value)
+        if left == 0 or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
+            break
+        z = found.point
+    return _labelled(problem, found, float(again), error, float(step_error), float(edge), solves)
+
+
+def _labelled(
+    problem: _Problem, found: Descent, work: float, error: float, step_error: float, edge: float, solves: int
+) -> OptimalRamp:
+    order, code = problem.order, found.code
+    for trouble, number in ((edge >= EDGE, GRID_TOO_SMALL), (error > RESOLVED * (1.0 + abs(work)), UNRESOLVED)):
+        if trouble and RAMP_STATUS[code] in ("ok", "plateau"):
+            code = number
+    jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
+    return OptimalRamp(
+        work=work,
+        error=error,
+        coefficients=_powers(found.point[-order:]) if order else np.zeros(0),
+        ends=(float(problem.x_start) + float(jumps[0]), float(problem.x_end) + float(jumps[1])),
+        kicks=(float(kicks[0]), float(kicks[1])),
+        solves=solves,
+        step_error=step_error,
+        gradient=found.gradient,
+        history=found.history,
+        status=RAMP_STATUS[code],
+    )
+
+
+def _on_grid(oscillator: Oscillator, beta: Any, x_start: Any, x_end: Any, duration: Any) -> Oscillator:
+    """The oscillator on a grid with room for a particle that is moved from the one field to the other."""
+    fields = _room(x_start, x_end)
+    if oscillator.grid is not None:
+        return resolved(oscillator, beta, fields)
+    widest = extremes(oscillator, beta, fields)
+    places = np.asarray(_places(oscillator, beta, jnp.stack([x_start, x_end]), jnp.linspace(-widest.q, widest.q, 401)))
+    # A ramp goes up to twice its mean speed, and a sudden one no faster than the oscillator swings.
+    distance = abs(float(places[1, 0] - places[0, 0]))
+    swing = 1.0 / np.sqrt(float(beta) * float(oscillator.mass) * float(np.min(places[:, 1])))
+    momentum = float(oscillator.mass) * distance * min(2.0 / float(duration), swing)
+    q_side, p_side = rung(widest.q, widest.k), rung(widest.p + momentum, widest.y)
+    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p + momentum, widest.y)
+    grid = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
+    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+    return resolved(oscillator, beta, fields)
+
+
+@eqx.filter_jit
+def _places(
+    oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
+) -> Float[Array, "fields 2"]:
+    """Mean and variance of the position in the classical equilibrium at each field."""
+    energy, coordinate = (
+        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
+    )
+    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate), axis=1)
+    mean = weight @ q
+    return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 
 
 def _room(x_start: Any, x_end: Any) -> list[float]:
