@@ -17,6 +17,7 @@ from jaxthermo.brownian import equilibrium as equilibrium
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
+from jaxthermo.cache import enable_cache as enable_cache
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
 from jaxthermo.scans import scan as scan

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +36,12 @@ def _prepare(
     """Thermodynamics far from equilibrium, differentiable and on any device."""
     import jax
 
+    from jaxthermo.cache import enable_cache
+
     jax.config.update("jax_enable_x64", True)
+    # A folder that cannot be written to costs time only; `jaxthermo doctor` tells.
+    with suppress(ValueError):
+        enable_cache()
 
 
 @app.command()

@@ -11,7 +11,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int
 
 # At least as many pairs as a search here has parameters, which makes it a full quasi-Newton method.
@@ -76,6 +75,8 @@ def minimise(
     falls below `gradient_tolerance`, or when `patience` steps in a row have improved the value by less than `plateau`
     each. An evaluation is one value with its gradient.
     """
+    import optax
+
     solver = optax.scale_by_lbfgs(memory_size=MEMORY)
     evaluate = jax.value_and_grad(function, has_aux=True)
 
