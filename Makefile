@@ -13,9 +13,9 @@ FIND_PYTHON = for name in $(PYTHON) \
 CONSTRAINTS = $$($(BIN)/python -c "import sys; print('constraints.txt' if sys.version_info < (3, 12) \
 	else 'constraints-3.12.txt')")
 
-run: $(STAMP) ## Reproduce the papers' figures and tables into results/
-	$(BIN)/jaxthermo reproduce --out results
-	@echo "Figures and tables are in $(CURDIR)/results"
+run: $(STAMP) ## Reproduce the papers' figures and tables into results/, quickly; FULL=1 on the papers' meshes
+	$(BIN)/jaxthermo reproduce $(if $(FULL),--full) --out results
+	@echo "All of it on one page: $(CURDIR)/results/index.html"
 
 test: $(STAMP) ## Run the test suite on two processes
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25

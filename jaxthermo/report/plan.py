@@ -55,6 +55,10 @@ class Made:
     files: dict[str, list[Path]] = field(default_factory=dict)
     reused: int = 0
 
+    def paths(self) -> list[Path]:
+        """All files, in the order in which they were written."""
+        return [path for paths in self.files.values() for path in paths]
+
 
 def run(out: Path, products: Sequence[Product], console: Console) -> Made:
     """Compute what is not there yet, write each product as soon as its data are known, and say so.
@@ -69,9 +73,8 @@ def run(out: Path, products: Sequence[Product], console: Console) -> Made:
         def write_what_is_ready() -> None:
             for product in list(waiting):
                 if all(job.name in made.data for job in product.needs):
-                    made.files[product.name] = product.write(
-                        out, {job.name: made.data[job.name] for job in product.needs}
-                    )
+                    data = {job.name: made.data[job.name] for job in product.needs}
+                    made.files[product.name] = product.write(out, data)
                     display.wrote(made.files[product.name][0])
                     waiting.remove(product)
 
@@ -115,9 +118,10 @@ def _computed(out: Path, jobs: list[Job], display: "_Display") -> Any:
 
 
 def _fetch(out: Path, job: Job, display: "_Display") -> tuple[xarray.Dataset, bool]:
-    return kept.fetch(
-        out / job.store, job.group, job.settings, lambda: job.make(lambda share: display.moved(job, share))
-    )
+    def make() -> xarray.Dataset:
+        return job.make(lambda share: display.moved(job, share))
+
+    return kept.fetch(out / job.store, job.group, job.settings, make)
 
 
 class _Display:

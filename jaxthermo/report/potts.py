@@ -73,7 +73,7 @@ def reproduce(out: Path, quick: bool = False) -> Reproduction:
     note = "A quick run: fewer q and coarser grids than the figures of the paper." if quick else ""
     index.record(out, "potts", TITLE, note, products, made)
     stores = [out / f"potts_{figure}.zarr" for figure in FIGURES]
-    return Reproduction(data, rows, findings, [*stores, *sum(made.files.values(), [])], made.reused)
+    return Reproduction(data, rows, findings, [*stores, *made.paths()], made.reused)
 
 
 def jobs_of(scope: Scope, quick: bool) -> dict[str, dict[int, plan.Job]]:

@@ -100,7 +100,7 @@ def reproduce(out: Path, quick: bool = False) -> Reproduction:
     show(console, TITLE, HEADER, rows)
     console.print(NOTE, markup=False, highlight=False)
     index.record(out, "stirling", TITLE, f"{QUICK_NOTE if quick else ''}{NOTE}", products, made)
-    files = [out / STORE, *sum(made.files.values(), [])]
+    files = [out / STORE, *made.paths()]
     return Reproduction(cycle, _of(jobs.cycles, made.data), _of(jobs.searches, made.data), rows, files, made.reused)
 
 

@@ -50,8 +50,7 @@ SEARCH_GRID, SEARCH_DEPTH, SEARCH_STEP = PhaseGrid(5.6, 0.35, 10.0, 0.5), 2, 0.1
 QUICK_GRID, QUICK_DEPTH = PhaseGrid(6.0, 0.35, 12.0, 0.5), 2
 
 # Table 3: depth N and mesh (dq, dp); the ranges are ours. In our frame a depth of 4 has a smaller error than the
-# paper's
-# 6 to 8 in the original one (docs/brownian.md), but the paper's numbers are kept.
+# paper's 6 to 8 in the original one (docs/brownian.md), but the paper's numbers are kept.
 DEPTHS = {0.5: 6, 1.0: 7, 1.5: 8}
 MOMENTUM_STEPS = {0.5: 0.4, 1.0: 0.5, 1.5: 0.6}
 
