@@ -25,6 +25,12 @@ CPU_FIELDS = ("vendor_id", "cpu family", "model", "flags", "CPU implementer", "C
 QUIET_FROM = (0, 12)
 # jax's name of the level of its log where nobody has chosen one.
 UNSET = "NOTSET"
+SETTINGS = (
+    "jax_compilation_cache_dir",
+    "jax_compilation_cache_max_size",
+    "jax_persistent_cache_min_entry_size_bytes",
+    "jax_persistent_cache_min_compile_time_secs",
+)
 ENTRY, TIME, LOCK = "-cache", "-atime", ".lockfile"
 
 
@@ -94,6 +100,36 @@ def _setting(name: str) -> Any:
     return getattr(jax.config, name)
 
 
+def works() -> bool:
+    """Whether jax finds a program that it has just compiled in its cache, tried in a folder of its own."""
+    from jax.experimental.compilation_cache import compilation_cache
+
+    before = {name: _setting(name) for name in SETTINGS}
+    with tempfile.TemporaryDirectory() as name:
+        trial = Path(name)
+        try:
+            for setting, value in zip(SETTINGS, (str(trial), SMALLEST, -1, 0.0), strict=True):
+                jax.config.update(setting, value)
+            compilation_cache.reset_cache()
+            _compile_something()
+            written = {path.name: path.read_bytes() for path in trial.glob(f"*{TIME}")}
+            _compile_something()
+            # jax notes when it has used an entry, so reading one back changes the time beside it.
+            return any((trial / name).read_bytes() != then for name, then in written.items())
+        finally:
+            for setting, value in before.items():
+                jax.config.update(setting, value)
+            compilation_cache.reset_cache()
+
+
+def _compile_something() -> None:
+    def cubed(x: Any) -> Any:
+        return x * x * x
+
+    # A new function each time, since jax also remembers what it compiled in this process.
+    jax.jit(cubed).lower(1.0).compile()
+
+
 def _size(max_size: int | None) -> int:
     if max_size is None:
         # jax's own default, -1, is no limit, and without a limit no lock.
@@ -132,14 +168,10 @@ def _mend(place: Path) -> None:
 def _tell_jax(place: Path, size: int) -> None:
     from jax.experimental.compilation_cache import compilation_cache
 
-    wanted = {
-        "jax_compilation_cache_dir": str(place),
-        "jax_compilation_cache_max_size": size,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
     # A threshold that the user has chosen stays.
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        wanted["jax_persistent_cache_min_compile_time_secs"] = MIN_COMPILE_SECONDS
+    chosen = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" in os.environ
+    threshold = _setting(SETTINGS[-1]) if chosen else MIN_COMPILE_SECONDS
+    wanted = dict(zip(SETTINGS, (str(place), size, -1, threshold), strict=True))
     changed = any(_setting(name) != value for name, value in wanted.items())
     for name, value in wanted.items():
         jax.config.update(name, value)

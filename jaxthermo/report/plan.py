@@ -134,6 +134,7 @@ class _Display:
         self._shares = dict.fromkeys((job.name for job in jobs), 0.0)
         self._weights = {job.name: job.weight for job in jobs}
         self._known: set[str] = set()
+        self._ended = 0
         self._task = self._bar.add_task("computing", total=sum(self._weights.values()))
 
     def __enter__(self) -> "_Display":
@@ -151,10 +152,10 @@ class _Display:
     def finished(self, job: Job, known: bool) -> None:
         """A job has ended."""
         self.moved(job, 1.0)
+        self._ended += 1
         self._known |= {job.name} if known else set()
-        done = sum(share == 1.0 for share in self._shares.values())
         source = "from an earlier run" if known else f"after {time.monotonic() - self._begin:.0f} s"
-        self._say(f"[{done}/{len(self._shares)}] {job.name}, {source}{self._left()}")
+        self._say(f"[{self._ended}/{len(self._shares)}] {job.name}, {source}{self._left()}")
 
     def wrote(self, path: Path) -> None:
         """A figure or table is there."""
@@ -170,3 +171,5 @@ class _Display:
 
     def _say(self, text: str) -> None:
         self._console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+        # A log file shows it at once as well.
+        self._console.file.flush()

@@ -111,7 +111,7 @@ def products_of(jobs: dict[str, dict[int, plan.Job]], quick: bool) -> list[plan.
     """Figures and table, the cheap ones first."""
 
     def by_q(figure: str, data: plan.Data) -> ByQ:
-        return {q: data[job.name] for q, job in jobs[figure].items()}
+        return {q: data[job.name] for q, job in jobs[figure].items() if job.name in data}
 
     draw: dict[str, Callable[[plan.Data], Figure]] = {
         "fig1": lambda data: potts_figures.portraits(by_q("fig1", data)),
