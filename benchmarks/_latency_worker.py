@@ -1,7 +1,6 @@
 """One verb in a process of its own: `python -m benchmarks._latency_worker NAME [IR_FOLDER]` prints its times as JSON.
 
-The environment decides on the compilation cache. With a folder jax writes there what it compiles, to be counted; times
-are then of no use.
+The environment decides on the compilation cache. With a folder jax writes there what it compiles, to be counted.
 """
 
 import json
