@@ -1,8 +1,8 @@
 """How long does a user wait for each verb: for its first call, for the next one, and for the first in a new process?
 
-Two processes for each verb of `_latency_cases`. The first begins with an empty compilation cache, and writes down what it
-compiles, so that operations are counted; that takes it about a hundredth of its time. The second finds the cache that
-the first has left. CPU seconds are those of all threads of a process; they depend less than wall seconds on what else
+Two processes for each verb of `_latency_cases`. The first begins with an empty compilation cache, and writes down what
+it compiles, so that operations are counted; that takes it about a hundredth of its time. The second finds the cache
+that the first has left. CPU seconds are those of all threads of a process; they depend less than wall seconds on what else
 the machine does.
 
 `python -m benchmarks.latency` also writes docs/latency.md and benchmarks/operations.json, which the tests compare with.
