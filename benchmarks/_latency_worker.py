@@ -1,6 +1,7 @@
-"""One verb in a process of its own: `python -m benchmarks._latency_worker NAME [IR_FOLDER]` prints its times as JSON.
+"""One verb in a process of its own: `python _latency_worker.py NAME [IR_FOLDER]` prints its times as JSON.
 
-The environment decides on the compilation cache. With a folder jax writes there what it compiles, to be counted.
+The environment decides on the compilation cache, and by PYTHONPATH on the library that is measured. With a folder jax
+writes there what it compiles, to be counted.
 """
 
 import json
@@ -55,7 +56,7 @@ def main(name: str, folder: str = "") -> dict[str, Any]:
 
     jax.config.update("jax_enable_x64", True)
     importing = _timed(_load)
-    from benchmarks import _latency_cases as cases
+    import _latency_cases as cases
 
     case = cases.CASES[name]
     verb = case.prepare()

@@ -2,8 +2,8 @@
 
 Two processes for each verb of `_latency_cases`. The first begins with an empty compilation cache, and writes down what
 it compiles, so that operations are counted; that takes it about a hundredth of its time. The second finds the cache
-that the first has left. CPU seconds are those of all threads of a process; they depend less than wall seconds on what else
-the machine does.
+that the first has left. CPU seconds are those of all threads of a process; they depend less than wall seconds on
+what else the machine does.
 
 `python -m benchmarks.latency` also writes docs/latency.md and benchmarks/operations.json, which the tests compare with.
 """
@@ -21,8 +21,8 @@ import jax
 
 from benchmarks import _latency_cases as cases
 from benchmarks._bench import RESULTS, device_slug, write
+from benchmarks._latency_page import page
 from jaxthermo import cache
-from jaxthermo.report.tables import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "latency.md"
@@ -30,52 +30,20 @@ OPERATIONS = Path(__file__).with_name("operations.json")
 # The cheapest verb with a program of its own.
 QUICK = ("equilibrium, classical",)
 PATIENCE = 1800.0
-
-HEADER = [
-    "verb",
-    "operations",
-    "first call: before",
-    "now",
-    "wanted",
-    "again: before",
-    "now",
-    "wanted",
-    "second process: before",
-    "now",
-    "wanted",
-]
-TEXT = """# How long one waits
-
-JAX compiles a function when it is first called. The table has the CPU seconds of the first call in a new process, of a
-second call there with other values, and of the first call in a second process, with `jt.enable_cache()` on; beyond the
-import. Two cores: the wall shows up to a half less where XLA compiles in parallel. "wanted" is what the project asks of
-itself, and "before" is commit {before}. Operations are those of StableHLO in all programs of the first call; XLA takes
-about a millisecond for each.
-
-{table}
-Importing jaxthermo takes {imports} s of CPU beyond jax and diffrax (before {imports_before} s, wanted
-{import_wanted} s).
-
-Measured on {device} with jax {jax} at commit {commit}{dirty} by `make bench-latency`, which writes this page. Wall
-seconds, and those spent tracing, lowering and compiling, are in `benchmarks/results/{slug}/latency.json`.
-"""
+WORKER = Path(__file__).with_name("_latency_worker.py")
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row for each verb."""
-    rows = []
-    for name in QUICK if quick else cases.CASES:
-        rows.append(row_of(name))
-        print(f"  {name}: {rows[-1]['first_cpu']:.1f} s, then {rows[-1]['again_cpu']:.2f} s", flush=True)
-    return rows
+    return [row_of(name) for name in (QUICK if quick else cases.CASES)]
 
 
-def row_of(name: str) -> dict[str, Any]:
-    """The times of one verb, from two processes."""
+def row_of(name: str, source: Path = ROOT) -> dict[str, Any]:
+    """The times of one verb of the library in `source`, from two processes."""
     with tempfile.TemporaryDirectory() as folder:
         kept, texts = Path(folder, "cache"), Path(folder, "texts")
         texts.mkdir()
-        cold, warm = worker(name, kept, str(texts)), worker(name, kept)
+        cold, warm = worker(name, source, kept, str(texts)), worker(name, source, kept)
     row: dict[str, Any] = {"verb": name, "operations": cold["operations"], "largest": cold["largest"]}
     row |= {"programs": cold["programs"], "programs_again": cold["programs_again"], "loaded": warm["loaded"]}
     row |= {f"{stage}_wall": cold[stage] for stage in ("trace", "lower", "compile")}
@@ -91,7 +59,7 @@ def row_of(name: str) -> dict[str, Any]:
     )
 
 
-def worker(name: str, kept: Path, *texts: str) -> dict[str, Any]:
+def worker(name: str, source: Path, kept: Path, *texts: str) -> dict[str, Any]:
     """What one process measures."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(kept),
@@ -101,32 +69,15 @@ def worker(name: str, kept: Path, *texts: str) -> dict[str, Any]:
         # Tables that the searches keep would be found by the second process only.
         "JAXTHERMO_CACHE": str(kept.with_name("tables")),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": str(source),
     }
-    command = [sys.executable, "-m", "benchmarks._latency_worker", name, *texts]
+    command = [sys.executable, str(WORKER), name, *texts]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE
+        command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE
     )
     if done.returncode:
         raise RuntimeError(f"{name} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def page(now: dict[str, Any], before: dict[str, Any], slug: str) -> str:
-    """docs/latency.md from two records of this benchmark."""
-    old = {row["verb"]: row for row in before["rows"]}
-    lines = [_line(row, old.get(row["verb"], {})) for row in now["rows"]]
-    return TEXT.format(
-        before=before["git_commit"][:7],
-        table=markdown("CPU seconds", HEADER, lines),
-        imports=_seconds(min(row["import_cpu"] for row in now["rows"])),
-        imports_before=_seconds(min(row["import_cpu"] for row in before["rows"])),
-        import_wanted=cases.IMPORT_WANTED,
-        device=now["device"],
-        jax=now["jax_version"],
-        commit=now["git_commit"][:7],
-        dirty=" with changes" if now["git_dirty"] == "true" else "",
-        slug=slug,
-    )
 
 
 def count_operations() -> None:
@@ -136,33 +87,46 @@ def count_operations() -> None:
     OPERATIONS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
+def measure(source: Path, path: Path) -> None:
+    """Measure every verb of the library in `source`; rows of the same commit that the record has already are kept."""
+    commit, changed = _git(source, "rev-parse", "HEAD"), _git(source, "status", "--porcelain", "--untracked-files=no")
+    origin = {"git_commit": commit, "git_dirty": "true" if changed else "false"}
+    known = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    same = not changed and {**known, **origin} == known
+    rows = {row["verb"]: row for row in known["rows"] if same}
+    for name in cases.CASES:
+        if name not in rows:
+            rows[name] = row_of(name, source)
+            print(f"  {name}: {rows[name]['first_cpu']:.1f} s, then {rows[name]['again_cpu']:.2f} s", flush=True)
+        # After each verb, so that an interrupt loses one only.
+        write(path.stem, list(rows.values()), path.parent, origin)
+
+
 def main() -> None:
     """Measure, and write the record, the page and the counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency")
     parser.add_argument("--only", choices=("operations", "page"), help="write only the counts, or only the page")
-    chosen = parser.parse_args().only
+    parser.add_argument(
+        "--before", type=Path, help="measure the checkout in this folder instead, for the column `before`"
+    )
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     slug = device_slug()
-    folder = RESULTS / slug
-    if chosen is None:
-        write("latency", run(False), folder)
-    if chosen != "operations":
-        records = (json.loads((folder / f"{name}.json").read_text()) for name in ("latency", "latency-before"))
-        PAGE.write_text(page(*records, slug))
-    if chosen != "page":
+    now, before = (RESULTS / slug / f"{name}.json" for name in ("latency", "latency-before"))
+    if options.before:
+        return measure(options.before.resolve(), before)
+    if options.only is None:
+        now.unlink(missing_ok=True)
+        measure(ROOT, now)
+    if options.only != "operations":
+        PAGE.write_text(page(*(json.loads(path.read_text()) for path in (now, before)), slug))
+    if options.only != "page":
         count_operations()
 
 
-def _line(row: dict[str, Any], old: dict[str, Any]) -> list[str]:
-    cells = [row["verb"], str(row["operations"])]
-    for label in ("first", "again", "second_process"):
-        was = _seconds(old[f"{label}_cpu"]) if old else ""
-        cells += [was, _seconds(row[f"{label}_cpu"]), f"{row[f'{label}_wanted']:g}"]
-    return cells
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value < 0.995 else f"{value:.1f}"
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
