@@ -1,19 +1,27 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: run test lint types bench docs notebooks clean help
+.PHONY: run test test-all lint types bench bench-latency operations docs notebooks clean help
 
-# Pythons up to 3.13 first, because constraints.txt was made for them. Each is run, since a name on PATH may be a stub.
-FIND_PYTHON = for below in 14 99; do for name in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-	"$$name" -c "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, $$below))" \
-	>/dev/null 2>&1 && echo "$$name" && exit; done; done
+# The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
+# stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
+FIND_PYTHON = for name in $(PYTHON) \
+	$(foreach minor,13 12 11,python3.$(minor) $$HOME/.pyenv/versions/3.$(minor).*/bin/python3) python3 python3.14; do \
+	"$$name" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo "$$name" && \
+	exit; done
+# jax >= 0.11 needs Python >= 3.12.
+CONSTRAINTS = $$($(BIN)/python -c "import sys; print('constraints.txt' if sys.version_info < (3, 12) \
+	else 'constraints-3.12.txt')")
 
-run: $(STAMP) ## Reproduce the papers' figures and tables into results/
-	$(BIN)/jaxthermo reproduce --out results
-	@echo "Figures and tables are in $(CURDIR)/results"
+run: $(STAMP) ## Reproduce the papers' figures and tables into results/, quickly; FULL=1 on the papers' meshes
+	$(BIN)/jaxthermo reproduce $(if $(FULL),--full) --out results
+	@echo "All of it on one page: $(CURDIR)/results/index.html"
 
 test: $(STAMP) ## Run the test suite on two processes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25
+
+test-all: $(STAMP) ## Run the slow tests as well
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .
@@ -25,6 +33,12 @@ types: $(STAMP) ## Check types
 bench: $(STAMP) ## Run every benchmark and write benchmarks/results/<device>/
 	$(BIN)/python -m benchmarks
 
+bench-latency: $(STAMP) ## Measure how long one waits for each verb, write docs/latency.md
+	$(BIN)/python -m benchmarks.latency
+
+operations: $(STAMP) ## Record how many operations each verb compiles
+	$(BIN)/python -m benchmarks.latency --only operations
+
 docs: $(STAMP) ## Regenerate docs/validation.md
 	$(BIN)/jaxthermo validate --out docs/validation.md
 
@@ -35,9 +49,9 @@ clean: ## Remove the environment, caches and results
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache results build dist
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt constraints-3.12.txt
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 		python=$$($(FIND_PYTHON)); \
 		if [ -z "$$python" ]; then \
@@ -46,5 +60,5 @@ $(STAMP): pyproject.toml constraints.txt
 		fi; \
 		"$$python" -m venv --clear .venv; \
 	fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
 	@touch $@

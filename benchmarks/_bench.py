@@ -33,9 +33,12 @@ def time_call(function: Callable[..., Any], *args: Any, repeats: int = 5) -> Tim
     return Timing(first, statistics.median(rest))
 
 
-def write(name: str, rows: Sequence[dict[str, Any]], out: Path) -> Path:
-    """Write the rows of one benchmark with all that is needed to read them later; returns the file."""
-    origin = provenance({})
+def write(name: str, rows: Sequence[dict[str, Any]], out: Path, measured: dict[str, str] | None = None) -> Path:
+    """Write the rows of one benchmark with all that is needed to read them later; returns the file.
+
+    `measured`: commit and dirty flag of what was measured, if that is not this checkout.
+    """
+    origin = provenance({}) | (measured or {})
     del origin["parameters"]
     record = {
         "benchmark": name,

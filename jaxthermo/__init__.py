@@ -18,6 +18,7 @@ from jaxthermo.brownian import grid_for as grid_for
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
+from jaxthermo.cache import enable_cache as enable_cache
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import Constant as Constant
 from jaxthermo.protocols import Fourier as Fourier

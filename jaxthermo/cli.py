@@ -1,8 +1,9 @@
 """The command line: parse, call, print."""
 
 import importlib
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,9 @@ import typer
 
 # One entry for each paper: its name, and the module whose `reproduce(out, quick)` makes its figures and tables.
 PAPERS = {"potts": "jaxthermo.report.potts", "stirling": "jaxthermo.report.stirling"}
+
+# What a shell reports for a command stopped by Ctrl-C.
+INTERRUPTED = 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,7 +40,12 @@ def _prepare(
     """Thermodynamics far from equilibrium, differentiable and on any device."""
     import jax
 
+    from jaxthermo.cache import enable_cache
+
     jax.config.update("jax_enable_x64", True)
+    # A folder that cannot be written to costs time only; `jaxthermo doctor` tells.
+    with suppress(ValueError):
+        enable_cache()
 
 
 @app.command()
@@ -50,18 +59,28 @@ def doctor() -> None:
 @app.command()
 def reproduce(
     paper: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(PAPERS)}. Default: all.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer cases and coarser grids, for a first look.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="The paper's meshes and all its cases, or a first look at them.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figures, tables, data.")] = Path(
         "results"
     ),
 ) -> None:
-    """Make the figures and tables of a paper again, and set them beside its own."""
+    """Make the figures and tables of a paper again, and set them beside its own.
+
+    What an earlier run into the same folder has computed is used again.
+    """
     if paper is not None and paper not in PAPERS:
         typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)
         raise typer.Exit(2)
-    for name in PAPERS if paper is None else [paper]:
-        importlib.import_module(PAPERS[name]).reproduce(out, quick)
-    typer.echo(f"Written to {out}")
+    try:
+        for name in PAPERS if paper is None else [paper]:
+            importlib.import_module(PAPERS[name]).reproduce(out, not full)
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. What is finished is in {out}, and the same command goes on from there.", err=True)
+        # Python would wait for the calculation that is running; its result is not wanted any more.
+        os._exit(INTERRUPTED)
+    typer.echo(f"Written to {out}; open {out / 'index.html'}")
 
 
 @app.command()

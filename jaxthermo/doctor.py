@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo import cache
+
 PACKAGES = ("jaxthermo", "jax", "jaxlib", "diffrax", "equinox", "numpy")
 
 MISSING = "missing"
@@ -22,7 +24,7 @@ MEMINFO = Path("/proc/meminfo")
 # jax 0.10.2 goes wrong from 16 385 lanes in float64 and 32 769 in float32 (jax-ml/jax#39103).
 LANES = 40_000
 
-GIB = 2**30
+GIB, MIB = 2**30, 2**20
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,10 @@ def versions() -> dict[str, str]:
 
 
 def miscompiled_lanes() -> int:
-    """Lanes out of 40 000 where a compiled matrix-vector product with a reduction differs from the exact value."""
+    """Lanes out of 40 000 where a compiled matrix-vector product with a reduction differs from the exact value.
+
+    It is compiled as any other program of this process, with the same flags, so that it goes wrong where they do.
+    """
 
     def lane(matrix: Float[Array, "3 3"], vector: Float[Array, " 3"]) -> Float[Array, ""]:
         return jnp.sum((matrix @ vector) ** 2)
@@ -81,7 +86,20 @@ def diagnose() -> Diagnosis:
     lines += [f"device {d.id}: {d.platform}, {d.device_kind}, memory {device_memory(d)}" for d in devices]
     lines += [f"host memory: {host_memory()}", f"double precision: {double}"]
     lines += [f"compiled against exact: {wrong} of {LANES} lanes differ"]
+    lines += [
+        f"flags of the compiler: {os.environ.get('XLA_FLAGS') or 'none'}",
+        f"compiled programs: {kept_programs()}",
+    ]
     return Diagnosis(tuple(lines), tuple(_problems(wrong, devices[0].platform)))
+
+
+def kept_programs() -> str:
+    """Where compiled programs are kept, and how many there are."""
+    folder = jax.config.values.get("jax_compilation_cache_dir")
+    if not folder:
+        return "not kept (jaxthermo.enable_cache() keeps them)"
+    known = list(Path(folder).glob(f"*{cache.ENTRY}"))
+    return f"{len(known)} kept in {folder}, {sum(path.stat().st_size for path in known) / MIB:.1f} MiB"
 
 
 def main() -> int:
@@ -99,9 +117,25 @@ def _problems(wrong_lanes: int, platform_name: str) -> list[str]:
             f"jax {jax.__version__} computes wrong numbers on this machine ({wrong_lanes} of {LANES} lanes of a "
             "compiled matrix-vector product); install another version, such as 0.10.1."
         )
+    if reason := _cache_trouble():
+        problems.append(f"Compiled programs are not kept from process to process: {reason}.")
     if platform_name == "cpu" and NVIDIA_DRIVER.exists() and "JAX_PLATFORMS" not in os.environ:
         problems.append("There is an NVIDIA driver here but jax sees no GPU; install jaxthermo[cuda].")
     return problems
+
+
+def _cache_trouble() -> str:
+    """Why `enable_cache` does not help here; empty if it does."""
+    before = {name: getattr(jax.config, name) for name in cache.SETTINGS}
+    try:
+        cache.enable_cache()
+    except ValueError as error:
+        return str(error)
+    finally:
+        # To look must not turn it on.
+        for name, value in before.items():
+            jax.config.update(name, value)
+    return "" if cache.works() else "jax does not find again what it has just stored"
 
 
 def _version(name: str) -> str:

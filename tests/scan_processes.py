@@ -17,7 +17,8 @@ PATIENCE = 240.0
 def start(store, environment=None, **options):
     """A worker on this store, its output kept."""
     words = [f"{name}={value}" for name, value in options.items()]
-    own = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    # Their programs are too small to be kept, and a worker that is killed must not leave half an entry to the suite.
+    own = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_ENABLE_COMPILATION_CACHE": "false", **(environment or {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
     return subprocess.Popen([sys.executable, WORKER, str(store), *words], env=own, text=True, **pipes)
 

@@ -1,5 +1,7 @@
 """The command line as a person meets it."""
 
+import os
+
 import numpy as np
 import pytest
 import xarray
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 import jaxthermo
 from jaxthermo.cli import app
 from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
-from jaxthermo.report import potts
+from jaxthermo.report import potts, potts_data
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,17 @@ def test_an_output_path_that_is_a_file_is_refused(command, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+# One odd and one even q where it matters, since each q compiles its own programs.
+SCOPE = potts.Scope((3,), (3, 4), (3,), (3,), 41, (12, 10))
+
+
 @pytest.fixture(scope="module")
 def reproduction(tmp_path_factory):
     out = tmp_path_factory.mktemp("potts")
-    return out, potts.reproduce(out, quick=True)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(potts, "QUICK", SCOPE)
+    yield out, potts.reproduce(out, quick=True)
+    patch.undo()
 
 
 def test_reproduction_writes_what_it_says(reproduction):
@@ -55,6 +64,40 @@ def test_reproduction_writes_what_it_says(reproduction):
     }
     assert all(path.exists() for path in made.files)
     assert "Eq. (10)" in (out / "potts_table.md").read_text()
+
+
+def test_a_second_reproduction_computes_nothing_and_one_page_shows_it(reproduction, monkeypatch):
+    out, made = reproduction
+    monkeypatch.setattr(potts_data, "attractors", lambda *_: pytest.fail("computed again"))
+    again = potts.reproduce(out, quick=True)
+    assert again.reused == sum(len(by_q) for by_q in made.data.values())
+    for name, by_q in made.data.items():
+        for q, dataset in by_q.items():
+            xarray.testing.assert_identical(again.data[name][q], dataset)
+    page = (out / "index.html").read_text()
+    assert all(f'src="potts_fig{n}.png"' in page for n in (1, 2, 3, 4)) and "Eq. (10)" in page
+
+
+def test_an_interrupt_is_one_sentence_and_exit_code_130(command, tmp_path, monkeypatch):
+    def interrupted(out, quick):
+        assert quick
+        raise KeyboardInterrupt
+
+    def leave(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(potts, "reproduce", interrupted)
+    monkeypatch.setattr(os, "_exit", leave)
+    result = command("reproduce", "potts", "--out", tmp_path)
+    assert result.exit_code == 130 and "the same command goes on from there" in result.output
+
+
+def test_full_asks_for_the_papers_meshes(command, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(potts, "reproduce", lambda out, quick: asked.append(quick))
+    for words in ([], ["--full"], ["--quick"]):
+        assert command("reproduce", "potts", *words, "--out", tmp_path).exit_code == 0
+    assert asked == [True, False, True]
 
 
 def test_stored_data_are_labelled_and_equal_to_what_was_drawn(reproduction):

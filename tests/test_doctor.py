@@ -1,4 +1,8 @@
-from jaxthermo import doctor
+import os
+
+import jax
+
+from jaxthermo import cache, doctor
 
 
 def test_this_environment_is_healthy():
@@ -10,6 +14,25 @@ def test_this_environment_is_healthy():
 
 def test_the_known_bad_calculation_is_right_here():
     assert doctor.miscompiled_lanes() == 0
+
+
+def test_the_canary_and_the_tests_are_compiled_as_users_programs_are():
+    """Miscompilation comes with optimisation, so flags that change it would hide what a user meets."""
+    assert "opt" not in os.environ.get("XLA_FLAGS", "") and not jax.config.values["jax_disable_most_optimizations"]
+
+
+def test_it_says_whether_compiled_programs_are_kept(monkeypatch, tmp_path):
+    before = {name: getattr(jax.config, name) for name in cache.SETTINGS}
+    assert cache.works()
+    assert {name: getattr(jax.config, name) for name in cache.SETTINGS} == before
+    monkeypatch.setattr(cache, "works", lambda: False)
+    assert any("does not find again" in problem for problem in doctor.diagnose().problems)
+
+    def refuse(*_):
+        raise ValueError("`folder` must be a folder that can be written to, but it is not")
+
+    monkeypatch.setattr(cache, "enable_cache", refuse)
+    assert any("can be written to" in problem for problem in doctor.diagnose().problems)
 
 
 def test_main_prints_and_returns_zero(capsys):

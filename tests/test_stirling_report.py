@@ -32,7 +32,7 @@ def reproduction(tmp_path_factory):
     patch.setattr(planck_table, "BETA_NODES", 6)
     patch.setattr(planck_table, "RESOLVED", 3e-2)
     patch.setenv("JAXTHERMO_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setattr(stirling_data, "PhaseGrid", lambda *_: jt.PhaseGrid(6.0, 0.35, 12.0, 0.55))
+    patch.setattr(stirling_data, "QUICK_GRID", jt.PhaseGrid(6.0, 0.35, 12.0, 0.55))
     out = tmp_path_factory.mktemp("stirling")
     made = stirling.reproduce(out, quick=True)
     patch.undo()

@@ -1,13 +1,15 @@
 """Driven solves as labelled datasets."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray
 
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.integrate import STATUS
+
+if TYPE_CHECKING:
+    import xarray
 
 TOUCHED = "grid too small"
 # A state that reaches the rim of the grid at this share of its peak is not to be trusted.
@@ -59,8 +61,10 @@ def work_and_heat(beta: Any, x: Any, X: Any, U: Any, totals: Any) -> dict[str, A
     }
 
 
-def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[str, Any]) -> xarray.Dataset:
+def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[str, Any]) -> "xarray.Dataset":
     """A dataset over time from a finished `Course`."""
+    import xarray
+
     m = done.measured
     names = ("X", "U", "norm", "q", "q2", "p2", "qp", "purity", "min_wigner", "edge", "tail")
     series = {"beta": done.beta, "x": done.x, **{name: getattr(m, name) for name in names}}

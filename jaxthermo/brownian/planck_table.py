@@ -22,6 +22,7 @@ from jaxthermo.brownian.grid import PhaseGrid, with_steps
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.cache import user_folder
 from jaxthermo.checks import is_known
 from jaxthermo.scans.lanes import map_lanes
 
@@ -69,7 +70,7 @@ def chebyshev_values(u: Any, count: int) -> Float[Array, " count"]:
 def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any) -> PlanckTable:
     """The table for 0 < beta <= max(betas), min(fields) <= x <= max(fields); one field gives a table of that field.
 
-    Kept in $JAXTHERMO_CACHE (default ~/.cache/jaxthermo) under a hash of everything it depends on.
+    Kept in $JAXTHERMO_CACHE (default: the user's cache folder) under a hash of everything it depends on.
     Raises     ValueError if jax traces the values, or the bath is not an `OhmicBath`
     """
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
@@ -195,7 +196,7 @@ def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, 
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("JAXTHERMO_CACHE") or Path.home() / ".cache" / "jaxthermo")
+    return user_folder()
 
 
 def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
-from scipy.linalg import solve_continuous_lyapunov
 
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.drude import DrudeBath
@@ -158,6 +157,8 @@ def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) 
 
 def _drude_variances(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
     """<q^2> m w^2/T and <(p - chi)^2>/(m T) of the harmonic oscillator in a `DrudeBath`, which see."""
+    from scipy.linalg import solve_continuous_lyapunov
+
     bath: Any = oscillator.bath
     mass, hbar, friction, cutoff = (float(a) for a in (oscillator.mass, oscillator.hbar, bath.friction(), bath.cutoff))
     xi, eta = expansion(bath.scheme, bath.poles)

@@ -1,21 +1,17 @@
 """Reproduction of Herpich & Esposito, "Universality in driven Potts models", Phys. Rev. E 99, 022135 (2019)."""
 
-import os
-import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxthermo.provenance import provenance
-from jaxthermo.report import potts_data, potts_figures, potts_table
+from jaxthermo.report import index, plan, potts_data, potts_figures, potts_table
 from jaxthermo.report.style import caption, save, style
 from jaxthermo.report.tables import markdown, show
 
@@ -23,15 +19,16 @@ ByQ = dict[int, xarray.Dataset]
 
 TITLE = "Herpich & Esposito 2019, driven Potts models"
 FIGURES = {
-    "fig1": "P1-P2 portraits",
-    "fig2": "work saved",
-    "fig3": "output power",
-    "fig4": "maximum power",
+    "fig1": "Fig. 1: trajectories from P_1 = 1 in the plane of P_1 and P_2, and the attractors they reach.",
+    "fig2": "Fig. 2: the work that order saves, and its share of the uniform state's, against beta.",
+    "fig3": "Fig. 3: output power over load and inverse temperature, with the transitions and the maximum.",
+    "fig4": "Fig. 4: the largest output power and its efficiency against q.",
 }
+TABLE = "Every number beside the exact one or the paper's, and the paper's words beside the numbers."
 
 
 @dataclass(frozen=True)
-class Plan:
+class Scope:
     """Which q, and how fine."""
 
     portraits: tuple[int, ...]
@@ -41,13 +38,10 @@ class Plan:
     work_points: int
     landscape_points: tuple[int, int]
 
-    def qs(self) -> list[int]:
-        return sorted({*self.portraits, *self.work, *self.landscapes, *self.optima})
 
-
-FULL = Plan((3, 4, 5, 6), (2, 3, 4, 5, 6, 7), (4, 5), tuple(range(2, 10)), 201, (60, 48))
+FULL = Scope((3, 4, 5, 6), (2, 3, 4, 5, 6, 7), (4, 5), tuple(range(2, 10)), 201, (60, 48))
 # Most of a short run is compilation, one for each q.
-QUICK = Plan((3,), (3, 4), (3,), (3, 4), 51, (24, 20))
+QUICK = Scope((3,), (3, 4), (3,), (3, 4), 51, (24, 20))
 BETA_MAX = 10.0
 
 
@@ -59,75 +53,85 @@ class Reproduction:
     rows: list[potts_table.Row]
     findings: list[potts_table.Finding]
     files: list[Path]
+    reused: int
 
 
 def reproduce(out: Path, quick: bool = False) -> Reproduction:
     """Compute Figs. 1-4, draw them, store their data, and set the numbers beside the paper's.
 
-    Writes into `out`: potts_fig1.png, .svg and .zarr (one group for each q) to potts_fig4, and potts_table.md.
+    Writes into `out`: potts_fig1.png, .svg and .zarr (one group for each q) to potts_fig4, potts_table.md, and the page
+    index.html. What an earlier run has computed with the same code is used again.
     """
-    plan = QUICK if quick else FULL
-    out.mkdir(parents=True, exist_ok=True)
     console = Console()
-    data = _compute(plan, console)
-    files = [path for name in FIGURES for path in _store(out / f"potts_{name}", data[name], quick)]
-    files += _draw(out, data, quick)
-    rows = potts_table.rows(data["fig2"], data["fig4"])
-    findings = potts_table.findings(data["fig2"], data["fig4"])
-    files.append(_write_table(out / "potts_table.md", rows, findings, quick))
+    scope = QUICK if quick else FULL
+    jobs = jobs_of(scope, quick)
+    products = products_of(jobs, quick)
+    made = plan.run(out, products, console)
+    data = {figure: {q: made.data[job.name] for q, job in by_q.items()} for figure, by_q in jobs.items()}
+    rows, findings = _judged(data["fig2"], data["fig4"])
     _print(console, rows, findings)
-    return Reproduction(data, rows, findings, files)
+    note = "A quick run: fewer q and coarser grids than the figures of the paper." if quick else ""
+    index.record(out, "potts", TITLE, note, products, made)
+    stores = [out / f"potts_{figure}.zarr" for figure in FIGURES]
+    return Reproduction(data, rows, findings, [*stores, *made.paths()], made.reused)
 
 
-def _compute(plan: Plan, console: Console) -> dict[str, ByQ]:
-    """All datasets by figure and q. Two q at a time, since a compilation keeps one core busy."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    workers = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        steps = _Steps(plan, progress)
-        with ThreadPoolExecutor(workers) as pool:
-            # The largest q take longest, so they go first.
-            by_q = dict(pool.map(lambda q: (q, steps.run(q)), reversed(plan.qs())))
-    wanted = zip(FIGURES, (plan.portraits, plan.work, plan.landscapes, plan.optima), strict=True)
-    return {name: {q: by_q[q][name] for q in qs} for name, qs in wanted}
+def jobs_of(scope: Scope, quick: bool) -> dict[str, dict[int, plan.Job]]:
+    """The calculations by figure and q; those of one q share their compiled search."""
+    betas = np.linspace(0.0, BETA_MAX, scope.work_points)
+    points, loads = scope.landscape_points
+    # Midpoints of cells, since the power is zero at beta = 0, f2 = 0 and f2 = -1, and beta_c1 = q decides slowly.
+    axes = BETA_MAX * _midpoints(points), -_midpoints(loads)[::-1]
+    makers: dict[str, tuple[tuple[int, ...], int, float, Callable[..., xarray.Dataset]]] = {
+        "fig1": (scope.portraits, len(potts_data.PORTRAIT_BETAS[3]), 20.0, potts_data.portraits),
+        "fig2": (scope.work, scope.work_points, 10.0, lambda q, advance: potts_data.work(q, betas, advance)),
+        "fig3": (scope.landscapes, points * loads, 10.0, lambda q, advance: potts_data.landscape(q, *axes, advance)),
+        "fig4": (scope.optima, 1, 25.0, lambda q, advance: potts_data.optimum(q)),
+    }
+    return {
+        figure: {q: _job(figure, q, scope, quick, lanes, cost, make) for q in qs}
+        for figure, (qs, lanes, cost, make) in makers.items()
+    }
 
 
-class _Steps:
-    """The calculations of one q, all with the same compiled search, and their progress bars."""
+def _job(figure: str, q: int, scope: Scope, quick: bool, lanes: int, cost: float, make: Any) -> plan.Job:
+    settings = {**potts_data.PARAMETERS, "q": q, "quick": quick, "beta_max": BETA_MAX}
+    settings |= {"work_points": scope.work_points} if figure == "fig2" else {}
+    settings |= {"landscape_points": scope.landscape_points} if figure == "fig3" else {}
 
-    def __init__(self, plan: Plan, progress: Progress):
-        self.plan, self.progress = plan, progress
-        self.betas = np.linspace(0.0, BETA_MAX, plan.work_points)
-        points, loads = plan.landscape_points
-        # Midpoints of cells, since the power is zero at beta = 0, f2 = 0 and f2 = -1, and beta_c1 = q decides slowly.
-        self.landscape_axes = BETA_MAX * _midpoints(points), -_midpoints(loads)[::-1]
-        lanes = len(potts_data.PORTRAIT_BETAS[3]), plan.work_points, points * loads, 1
-        counts = (len(qs) * n for qs, n in zip(self._qs().values(), lanes, strict=True))
-        self.tasks = {
-            name: progress.add_task(f"{name} {FIGURES[name]}", total=total)
-            for name, total in zip(FIGURES, counts, strict=True)
-        }
+    def labelled(advance: plan.Advance) -> xarray.Dataset:
+        return make(q, lambda count: advance(count / lanes)).assign_attrs(provenance(settings))
 
-    def run(self, q: int) -> dict[str, xarray.Dataset]:
-        makers: dict[str, Any] = {
-            "fig1": lambda: potts_data.portraits(q, self._advance("fig1")),
-            "fig2": lambda: potts_data.work(q, self.betas, self._advance("fig2")),
-            "fig3": lambda: potts_data.landscape(q, *self.landscape_axes, self._advance("fig3")),
-            "fig4": lambda: self._optimum(q),
-        }
-        return {name: makers[name]() for name, qs in self._qs().items() if q in qs}
+    # A lane costs the more the larger q is; compiling costs alike.
+    weight = cost + 0.002 * q * lanes
+    return plan.Job(f"potts {figure}, q = {q}", f"potts_{figure}.zarr", f"q{q}", settings, labelled, weight, f"q{q}")
 
-    def _optimum(self, q: int) -> xarray.Dataset:
-        best = potts_data.optimum(q)
-        self._advance("fig4")(1)
-        return best
 
-    def _qs(self) -> dict[str, tuple[int, ...]]:
-        plan = self.plan
-        return {"fig1": plan.portraits, "fig2": plan.work, "fig3": plan.landscapes, "fig4": plan.optima}
+def products_of(jobs: dict[str, dict[int, plan.Job]], quick: bool) -> list[plan.Product]:
+    """Figures and table, the cheap ones first."""
 
-    def _advance(self, name: str) -> Any:
-        return lambda count: self.progress.advance(self.tasks[name], count)
+    def by_q(figure: str, data: plan.Data) -> ByQ:
+        return {q: data[job.name] for q, job in jobs[figure].items() if job.name in data}
+
+    draw: dict[str, Callable[[plan.Data], Figure]] = {
+        "fig1": lambda data: potts_figures.portraits(by_q("fig1", data)),
+        "fig2": lambda data: potts_figures.work(by_q("fig2", data)),
+        "fig4": lambda data: potts_figures.optima(by_q("fig4", data)),
+        "fig3": lambda data: potts_figures.landscapes(by_q("fig3", data), by_q("fig4", data)),
+    }
+    needs = {figure: tuple(jobs[figure].values()) for figure in jobs}
+    # The maxima of Fig. 4 are marked in Fig. 3.
+    needs["fig3"] += tuple(jobs["fig4"][q] for q in jobs["fig3"])
+
+    def writer(figure: str) -> Callable[[Path, plan.Data], list[Path]]:
+        return lambda out, data: _draw(out / f"potts_{figure}", draw[figure], data, quick)
+
+    def write_table(out: Path, data: plan.Data) -> list[Path]:
+        return [_write_table(out / "potts_table.md", *_judged(by_q("fig2", data), by_q("fig4", data)), quick)]
+
+    figures = [plan.Product(f"potts_{figure}", FIGURES[figure], needs[figure], writer(figure)) for figure in draw]
+    table = plan.Product("potts_table", TABLE, needs["fig2"] + needs["fig4"], write_table)
+    return [*figures[:3], table, figures[3]]
 
 
 def _midpoints(count: int) -> np.ndarray:
@@ -135,28 +139,16 @@ def _midpoints(count: int) -> np.ndarray:
     return (np.arange(count) + 0.5) / count
 
 
-def _store(stem: Path, data: ByQ, quick: bool) -> list[Path]:
-    """One zarr store for a figure, one group for each q."""
-    path = stem.with_name(f"{stem.name}.zarr")
-    shutil.rmtree(path, ignore_errors=True)
-    for q, dataset in data.items():
-        attrs = provenance({**potts_data.PARAMETERS, "q": q, "quick": quick})
-        dataset.assign_attrs(attrs).to_zarr(path, group=f"q{q}", consolidated=False, mode="w")
-    return [path]
+def _judged(work: ByQ, best: ByQ) -> tuple[list[potts_table.Row], list[potts_table.Finding]]:
+    return potts_table.rows(work, best), potts_table.findings(work, best)
 
 
-def _draw(out: Path, data: dict[str, ByQ], quick: bool) -> list[Path]:
+def _draw(stem: Path, draw: Callable[[plan.Data], Figure], data: plan.Data, quick: bool) -> list[Path]:
     with style():
-        figures: dict[str, Figure] = {
-            "fig1": potts_figures.portraits(data["fig1"]),
-            "fig2": potts_figures.work(data["fig2"]),
-            "fig3": potts_figures.landscapes(data["fig3"], data["fig4"]),
-            "fig4": potts_figures.optima(data["fig4"]),
-        }
-        for figure in figures.values():
-            if quick:
-                caption(figure, f"{figure.get_supxlabel()} Quick run.")
-        return [path for name, figure in figures.items() for path in save(figure, out / f"potts_{name}")]
+        figure = draw(data)
+        if quick:
+            caption(figure, f"{figure.get_supxlabel()} Quick run.")
+        return save(figure, stem)
 
 
 def _write_table(path: Path, rows: list[potts_table.Row], findings: list[potts_table.Finding], quick: bool) -> Path:

@@ -1,17 +1,25 @@
 """Reproduction of Koyanagi & Tanimura, J. Chem. Phys. 161, 114113 (2024): the thermostatic Stirling engine."""
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxthermo.protocols import StirlingCycle
-from jaxthermo.report import stirling_figures
-from jaxthermo.report.stirling_data import KINDS, STRENGTHS, TABLE_4, cycle_of, our_cycle, potentials_of
+from jaxthermo.report import index, plan, stirling_figures
+from jaxthermo.report.stirling_data import (
+    KINDS,
+    STRENGTHS,
+    TABLE_4,
+    cycle_of,
+    cycle_settings,
+    our_cycle,
+    potentials_of,
+    settings_of,
+)
 from jaxthermo.report.stirling_figures import Cycles
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown, show
@@ -22,6 +30,10 @@ NOTE = (
     "on the paper's meshes; they cannot be compared with Table 4 number by number. `jaxthermo infer-protocol` looks "
     "for a cycle that has the paper's works."
 )
+QUICK_NOTE = "A quick run: two couplings on coarse meshes, few searches. "
+STORE = "stirling_cycles.zarr"
+# Rough seconds of a cycle and of its searches.
+COSTS = {"classical": (10.0, 30.0), "quantum": (40.0, 60.0)}
 HEADER = [
     "kind",
     "A",
@@ -42,6 +54,14 @@ SEARCH_HEADER = [
     "gradients per point",
 ]
 QUICK_STRENGTHS = (0.5, 1.5)
+FIGURES = {
+    "fig2": "Fig. 2: the schedules of field and inverse temperature, of a cycle of our own.",
+    "fig3": "Fig. 3: field against coordinate round the cycle; the loop is the work.",
+    "fig4": "Fig. 4: temperature against thermodynamic entropy, from searches for the minimum work.",
+    "fig5": "Fig. 5: enthalpy and internal energy against time.",
+}
+TABLE = "Works per cycle, and the entropy produced."
+Cases = dict[tuple[str, float], plan.Job]
 
 
 @dataclass(frozen=True)
@@ -53,46 +73,97 @@ class Reproduction:
     searched: Cycles
     rows: list[list[str]]
     files: list[Path]
+    reused: int
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The calculations: cycles with the published thermostat, quantum ones with the symmetric one, searches."""
+
+    cycles: Cases
+    symmetric: Cases
+    searches: Cases
 
 
 def reproduce(out: Path, quick: bool = False) -> Reproduction:
     """Run the engine classically and quantum mechanically, draw Figs. 2 to 5, and write the works.
 
-    Writes into `out`: stirling_fig2 to _fig5 as .png and .svg, stirling_cycles.zarr (one group for each run), and
-    stirling_table.md.
+    Writes into `out`: stirling_fig2 to _fig5 as .png and .svg, stirling_cycles.zarr (one group for each run),
+    stirling_table.md, and the page index.html. What an earlier run has computed with the same code is used again.
     """
-    out.mkdir(parents=True, exist_ok=True)
     console = Console()
     cycle = our_cycle()
-    strengths = QUICK_STRENGTHS if quick else STRENGTHS
-    cases = [(kind, strength) for kind in KINDS for strength in strengths]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    data: Cycles = {}
-    symmetric: dict[float, xarray.Dataset] = {}
-    searched: Cycles = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Stirling cycles", total=2 * len(cases) + len(strengths))
-        for case in cases:
-            data[case] = cycle_of(*case, cycle, quick)
-            progress.advance(task)
-        for strength in strengths:
-            symmetric[strength] = cycle_of("quantum", strength, cycle, quick, "symmetric")
-            progress.advance(task)
-        for case in cases:
-            searched[case] = potentials_of(*case, cycle, quick)
-            progress.advance(task)
-    named = {f"{kind}_{strength:g}": dataset for (kind, strength), dataset in data.items()}
-    named |= {f"quantum_symmetric_{strength:g}": dataset for strength, dataset in symmetric.items()}
-    named |= {f"potentials_{kind}_{strength:g}": dataset for (kind, strength), dataset in searched.items()}
-    files = [_store(out / "stirling_cycles.zarr", named)]
-    files += _draw(out, data, searched, cycle)
-    rows = [_row(case, data[case]) for case in cases]
-    rows += [_row(("quantum", strength), dataset) for strength, dataset in symmetric.items()]
-    table = out / "stirling_table.md"
-    table.write_text(f"# {TITLE}\n\n{NOTE}\n\n" + markdown("Work per cycle", HEADER, rows) + "\n" + _searches(searched))
+    jobs = jobs_of(QUICK_STRENGTHS if quick else STRENGTHS, cycle, quick)
+    products = products_of(jobs, cycle, quick)
+    made = plan.run(out, products, console)
+    rows = _rows(jobs, made.data)
     show(console, TITLE, HEADER, rows)
     console.print(NOTE, markup=False, highlight=False)
-    return Reproduction(cycle, data, searched, rows, [*files, table])
+    index.record(out, "stirling", TITLE, f"{QUICK_NOTE if quick else ''}{NOTE}", products, made)
+    files = [out / STORE, *made.paths()]
+    return Reproduction(cycle, _of(jobs.cycles, made.data), _of(jobs.searches, made.data), rows, files, made.reused)
+
+
+def jobs_of(strengths: tuple[float, ...], cycle: StirlingCycle, quick: bool) -> Jobs:
+    """All calculations; those of one kind share their compiled cycle."""
+
+    def job(name: str, kind: str, strength: float, weight: float, make: Callable[[], xarray.Dataset]) -> plan.Job:
+        settings = {"name": name, "cycle": cycle_settings(cycle), "quick": quick, **settings_of(kind, strength, quick)}
+        text = name.replace("_", ", ")
+        return plan.Job(f"stirling {text}", STORE, name, settings, lambda _: make(), weight, f"{kind} {name[:4]}")
+
+    def run(kind: str, strength: float, thermostat: str) -> plan.Job:
+        label = "quantum_symmetric" if thermostat == "symmetric" else kind
+        weight = COSTS[kind][0]
+        name = f"{label}_{strength:g}"
+        return job(name, kind, strength, weight, lambda: cycle_of(kind, strength, cycle, quick, thermostat))
+
+    def search(kind: str, strength: float) -> plan.Job:
+        name = f"potentials_{kind}_{strength:g}"
+        return job(name, kind, strength, COSTS[kind][1], lambda: potentials_of(kind, strength, cycle, quick))
+
+    cases = [(kind, strength) for kind in KINDS for strength in strengths]
+    return Jobs(
+        {case: run(*case, "published") for case in cases},
+        {("quantum", strength): run("quantum", strength, "symmetric") for strength in strengths},
+        {case: search(*case) for case in cases},
+    )
+
+
+def products_of(jobs: Jobs, cycle: StirlingCycle, quick: bool) -> list[plan.Product]:
+    """Figures and table, the cheap ones first."""
+    text = stirling_figures.describe(cycle, "A cycle of our own") + (" Quick run." if quick else "")
+    draw: dict[str, Callable[[plan.Data], Figure]] = {
+        "fig2": lambda data: stirling_figures.protocol(cycle, text),
+        "fig3": lambda data: stirling_figures.work_diagrams(_of(jobs.cycles, data), cycle, text),
+        "fig4": lambda data: stirling_figures.entropies(_of(jobs.searches, data), cycle, text),
+        "fig5": lambda data: stirling_figures.energies(_of(jobs.cycles, data), _of(jobs.searches, data), text),
+    }
+    cycles, searches = tuple(jobs.cycles.values()), tuple(jobs.searches.values())
+    needs = {"fig2": (), "fig3": cycles, "fig4": searches, "fig5": cycles + searches}
+
+    def writer(figure: str) -> Callable[[Path, plan.Data], list[Path]]:
+        return lambda out, data: _draw(out / f"stirling_{figure}", draw[figure], data)
+
+    def write_table(out: Path, data: plan.Data) -> list[Path]:
+        path = out / "stirling_table.md"
+        works = markdown("Work per cycle", HEADER, _rows(jobs, data))
+        path.write_text(f"# {TITLE}\n\n{NOTE}\n\n{works}\n{_searches(_of(jobs.searches, data))}")
+        return [path]
+
+    figures = [plan.Product(f"stirling_{name}", FIGURES[name], needs[name], writer(name)) for name in FIGURES]
+    everything = (*cycles, *jobs.symmetric.values(), *searches)
+    return [*figures, plan.Product("stirling_table", TABLE, everything, write_table)]
+
+
+def _of(cases: Cases, data: plan.Data) -> Cycles:
+    return {case: data[job.name] for case, job in cases.items()}
+
+
+def _rows(jobs: Jobs, data: plan.Data) -> list[list[str]]:
+    """The works: with the published thermostat, then the quantum ones with the symmetric one."""
+    runs = [*_of(jobs.cycles, data).items(), *_of(jobs.symmetric, data).items()]
+    return [_row(case, dataset) for case, dataset in runs]
 
 
 def _row(case: tuple[str, float], dataset: xarray.Dataset) -> list[str]:
@@ -118,20 +189,6 @@ def _searches(searched: Cycles) -> str:
     return markdown("Entropy production per cycle (quantum: symmetric thermostat)", SEARCH_HEADER, rows)
 
 
-def _store(path: Path, data: dict[str, xarray.Dataset]) -> Path:
-    shutil.rmtree(path, ignore_errors=True)
-    for name, dataset in data.items():
-        dataset.to_zarr(path, group=name, consolidated=False, mode="w")
-    return path
-
-
-def _draw(out: Path, data: Cycles, searched: Cycles, cycle: StirlingCycle) -> list[Path]:
-    text = stirling_figures.describe(cycle, "A cycle of our own")
+def _draw(stem: Path, draw: Callable[[plan.Data], Figure], data: plan.Data) -> list[Path]:
     with style():
-        figures: dict[str, Figure] = {
-            "fig2": stirling_figures.protocol(cycle, text),
-            "fig3": stirling_figures.work_diagrams(data, cycle, text),
-            "fig4": stirling_figures.entropies(searched, cycle, text),
-            "fig5": stirling_figures.energies(data, searched, text),
-        }
-        return [path for name, figure in figures.items() for path in save(figure, out / f"stirling_{name}")]
+        return save(draw(data), stem)

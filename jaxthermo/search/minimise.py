@@ -13,8 +13,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int
+
+if TYPE_CHECKING:
+    import optax
 
 # At least as many pairs as a search here has parameters, which makes it a full quasi-Newton method.
 MEMORY = 24
@@ -140,7 +142,9 @@ def ended(end: Turn, stopping: Stopping) -> Minimum:
     return Minimum(point, jnp.where(known, value, jnp.nan), size, code, end.count - 1, end.calls, end.history, extra)
 
 
-def _solver() -> optax.GradientTransformation:
+def _solver() -> "optax.GradientTransformation":
+    import optax
+
     return optax.scale_by_lbfgs(memory_size=MEMORY)
 
 

@@ -174,9 +174,7 @@ def optimal_ramp(
     oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
-    problem = _Problem(
-        V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
-    )
+    problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
     with Progress("optimal_ramp", progress) as line:
         return _refined(problem, line)
 
@@ -190,7 +188,10 @@ def _start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Worksp
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
     )
-    places, momenta = jax.nn.softmax(-beta * (energy - x * coordinate)), jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass))
+    places, momenta = (
+        jax.nn.softmax(-beta * (energy - x * coordinate)),
+        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
+    )
     return momenta[:, None, None] * places / grid.cell, work
 
 

@@ -1,0 +1,191 @@
+"""The verbs whose waits `latency` measures: one entry each, at the values that a first-time user would type.
+
+An entry is a function that prepares what the verb is given and returns the verb as a function of one number. It is
+called at `first` and then at `again`, in a process of its own. `program` gives the verb's main computation as a pure
+function with arguments, for counting its operations by tracing alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+
+QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
+Verb = Callable[[float], Any]
+Program = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb, the two values, and the seconds of CPU asked for: first call, second call, first call with the cache."""
+
+    prepare: Callable[[], Verb]
+    first: float
+    again: float
+    wanted: tuple[float, float, float]
+    program: Callable[[], Program] | None = None
+
+
+def ring() -> Any:
+    """README's ring."""
+    return jt.PottsRing(q=3, coupling=-1.0, force=1.0, prefactor=0.1)
+
+
+def classical(grid: Any = None) -> Any:
+    """The classical particle in README's potential."""
+    return jt.classical_oscillator(jt.Polynomial(QUARTIC), 1.0, grid)
+
+
+def quantum(grid: Any = None) -> Any:
+    """The quantum particle in README's potential, with the library's own number of poles and depth."""
+    return jt.quantum_oscillator(jt.Polynomial(QUARTIC), 1.0, grid=grid)
+
+
+def readme_grid() -> Any:
+    """The mesh of README's quantum example."""
+    return jt.PhaseGrid(q_max=5.6, dq=0.28, p_max=10.5, dp=0.5)
+
+
+def shallow() -> Any:
+    """README's quantum example, on its own mesh."""
+    return jt.quantum_oscillator(jt.Polynomial(QUARTIC), strength=1.0, poles=2, depth=2, grid=readme_grid())
+
+
+def engine(beta_hot: float) -> Any:
+    """README's cycle at another hot temperature."""
+    return jt.StirlingCycle(beta_hot, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+
+
+def work_of(beta: Any) -> Any:
+    """Stationary work current of README's ring."""
+    return jt.potts.stationary(ring(), beta).work_current
+
+
+def ring_lanes(beta: float) -> Any:
+    """Sixty-four rings up to this beta."""
+    betas = jnp.linspace(0.0, beta, 64)
+    rings = jax.vmap(lambda _: ring())(betas)
+    return jt.potts.stationary_lanes(rings, betas).work_current
+
+
+def cooling(rate: float) -> Any:
+    """README's quantum particle while it is cooled, from equilibrium."""
+    return jt.drive(shallow(), beta=lambda t: 1.0 - rate * t, x=1.0, ts=np.linspace(0.0, 5.0, 21)).work
+
+
+def cycle_work(strength: Any) -> Any:
+    """Work of README's cycle at this coupling, by fixed steps, to be differentiated in reverse mode."""
+    grid = jt.PhaseGrid(q_max=5.6, dq=0.28, p_max=8.5, dp=0.5)
+    made = jt.classical_oscillator(jt.Polynomial(QUARTIC), strength)
+    return jt.brownian.stationary_turn(made, engine(0.5), grid, points=10, steps=1, reverse=True).work
+
+
+def minimum() -> Verb:
+    """README's search for the potential of a state out of equilibrium."""
+    particle = classical(jt.PhaseGrid(5.6, 0.35, 9.8, 0.7))
+    start = jt.equilibrium(particle, beta=0.7, x=0.3)
+    return lambda beta: jt.minimum_work(particle, start, beta=beta, x=0.8, order=2, dt=0.25).value
+
+
+def ramp() -> Verb:
+    """The ramp of docs/minimum_work.md that has an exact answer."""
+    harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), strength=1.0)
+
+    def found(duration: float) -> Any:
+        return jt.optimal_ramp(harmonic, 1.0, 0.0, 1.0, duration=duration, order=0, jumps=True).work
+
+    return found
+
+
+def best_load(beta: float) -> Any:
+    """README's maximum of the output power."""
+    return jt.potts.maximum_power(q=3, coupling=-1.0, prefactor=0.1, forward_force=1.0, beta=beta).power
+
+
+def turn_program(oscillator: Any, steps: int) -> Program:
+    """One stationary cycle, with the number of steps traced as `run_cycle` has it."""
+
+    def work(cycle: Any, count: Any) -> Any:
+        return jt.brownian.stationary_turn(oscillator, cycle, readme_grid(), points=10, steps=count).work
+
+    return work, (engine(0.5), jnp.asarray(steps))
+
+
+def at(value: float, function: Callable[[Any], Any]) -> Callable[[], Program]:
+    """A function of one number as a program."""
+    return lambda: (function, (jnp.asarray(value),))
+
+
+CASES = {
+    "potts.stationary": Case(lambda: work_of, 4.0, 3.8, (2.5, 0.1, 1.5), at(4.0, work_of)),
+    "potts.stationary, gradient": Case(
+        lambda: jax.grad(work_of), 4.0, 3.8, (5.0, 0.1, 1.5), at(4.0, jax.grad(work_of))
+    ),
+    "potts.limit_cycle": Case(
+        lambda: lambda beta: jt.potts.limit_cycle(ring(), beta).work_current,
+        4.0,
+        3.8,
+        (5.0, 0.5, 1.5),
+        at(4.0, lambda beta: jt.potts.limit_cycle(ring(), beta).work_current),
+    ),
+    "potts.maximum_power(beta=2)": Case(lambda: best_load, 2.0, 2.2, (5.0, 0.5, 1.5)),
+    "potts.stationary_lanes of 64": Case(lambda: ring_lanes, 10.0, 9.0, (5.0, 1.0, 1.5)),
+    "equilibrium, classical": Case(
+        lambda: lambda beta: jt.equilibrium(classical(), beta=beta, x=1.0).X,
+        1.0,
+        0.8,
+        (3.0, 0.1, 1.5),
+        at(1.0, lambda beta: jt.equilibrium(classical(readme_grid()), beta=beta, x=1.0).X),
+    ),
+    "equilibrium, quantum": Case(
+        lambda: lambda beta: jt.equilibrium(quantum(), beta=beta, x=1.0).X,
+        1.0,
+        0.8,
+        (4.0, 0.4, 1.5),
+        at(1.0, lambda beta: jt.equilibrium(shallow(), beta=beta, x=1.0).X),
+    ),
+    "drive, quantum": Case(lambda: cooling, 0.05, 0.04, (6.0, 1.0, 1.5)),
+    "run_cycle, classical": Case(
+        lambda: lambda beta: jt.run_cycle(classical(), engine(beta)).attrs["work"],
+        0.5,
+        0.6,
+        (6.0, 1.0, 1.5),
+        lambda: turn_program(classical(), 2),
+    ),
+    "run_cycle, quantum": Case(
+        lambda: lambda beta: jt.run_cycle(quantum(), engine(beta)).attrs["work"],
+        0.5,
+        0.6,
+        (12.0, 5.0, 3.0),
+        lambda: turn_program(shallow(), 2),
+    ),
+    "minimum_work": Case(minimum, 1.0, 0.9, (7.0, 1.0, 1.5)),
+    "optimal_ramp": Case(ramp, 5.0, 4.0, (5.0, 1.0, 1.5)),
+    "gradient of a cycle": Case(
+        lambda: jax.jit(jax.grad(cycle_work)),
+        1.0,
+        1.1,
+        (10.0, 1.0, 1.5),
+        at(1.0, jax.grad(cycle_work)),
+    ),
+}
+# CPU seconds of `import jaxthermo` after jax and diffrax.
+IMPORT_WANTED = 0.3
+
+
+def operations(case: Case) -> int:
+    """StableHLO operations of the verb's main program, traced and not compiled."""
+    assert case.program is not None
+    function, arguments = case.program()
+    lowered = jax.jit(function).trace(*arguments).lower()
+    return count(lowered.as_text())
+
+
+def count(text: str) -> int:
+    """Operations in the text of a StableHLO module."""
+    return sum(" = " in line for line in text.splitlines())

@@ -1,0 +1,175 @@
+"""A paper's figures and tables as a plan: jobs that compute datasets, products that draw them, run with progress."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import xarray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jaxthermo.report import kept
+
+Advance = Callable[[float], None]
+Data = dict[str, xarray.Dataset]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One dataset: its name, the store and group that keep it, what it depends on, and how it is computed.
+
+    `make` is given a function to report which further share of the job is done. `weight` is its rough cost; jobs that
+    `share` compiled programs run one after another, so that none is compiled twice at once.
+    """
+
+    name: str
+    store: str
+    group: str
+    settings: dict[str, Any]
+    make: Callable[[Advance], xarray.Dataset]
+    weight: float = 1.0
+    share: str = ""
+
+
+@dataclass(frozen=True)
+class Product:
+    """Files made from datasets: figures or a table, with the words that explain them on the index page."""
+
+    name: str
+    caption: str
+    needs: tuple[Job, ...]
+    write: Callable[[Path, Data], list[Path]]
+
+
+@dataclass
+class Made:
+    """What a run of a plan has made."""
+
+    data: Data = field(default_factory=dict)
+    files: dict[str, list[Path]] = field(default_factory=dict)
+    reused: int = 0
+
+    def paths(self) -> list[Path]:
+        """All files, in the order in which they were written."""
+        return [path for paths in self.files.values() for path in paths]
+
+
+def run(out: Path, products: Sequence[Product], console: Console) -> Made:
+    """Compute what is not there yet, write each product as soon as its data are known, and say so.
+
+    Products come in the order given, as far as their data do. An interrupt loses the jobs that were running.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    made, waiting = Made(), list(products)
+    jobs = list({job.name: job for product in products for job in product.needs}.values())
+    with _Display(console, jobs) as display:
+
+        def write_what_is_ready() -> None:
+            for product in list(waiting):
+                if all(job.name in made.data for job in product.needs):
+                    data = {job.name: made.data[job.name] for job in product.needs}
+                    made.files[product.name] = product.write(out, data)
+                    display.wrote(made.files[product.name][0])
+                    waiting.remove(product)
+
+        write_what_is_ready()
+        for job, data, known in _computed(out, jobs, display):
+            made.data[job.name] = data
+            made.reused += known
+            display.finished(job, known)
+            write_what_is_ready()
+    _forget_others(out, jobs)
+    return made
+
+
+def _forget_others(out: Path, jobs: list[Job]) -> None:
+    """Remove groups that an earlier run with other settings has left in the stores of this one."""
+    wanted = {(job.store, job.group) for job in jobs}
+    for store in {job.store for job in jobs}:
+        for path in (out / store).iterdir():
+            if path.is_dir() and (store, path.name) not in wanted:
+                shutil.rmtree(path)
+
+
+def _computed(out: Path, jobs: list[Job], display: "_Display") -> Any:
+    """(job, dataset, whether it was there), as they end; two at a time, since a compilation keeps one core busy."""
+    workers = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    left = list(jobs)
+    running: dict[Future[tuple[xarray.Dataset, bool]], Job] = {}
+    pool = ThreadPoolExecutor(workers)
+    try:
+        while left or running:
+            busy = {job.share for job in running.values()} - {""}
+            for job in [job for job in left if job.share not in busy]:
+                if len(running) < workers and job.share not in busy:
+                    left.remove(job)
+                    running[pool.submit(_fetch, out, job, display)] = job
+                    busy |= {job.share} - {""}
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), *future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fetch(out: Path, job: Job, display: "_Display") -> tuple[xarray.Dataset, bool]:
+    def make() -> xarray.Dataset:
+        return job.make(lambda share: display.moved(job, share))
+
+    return kept.fetch(out / job.store, job.group, job.settings, make)
+
+
+class _Display:
+    """A bar with the time left on a terminal; elsewhere a line for each job."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job]):
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+        self._console, self._begin = console, time.monotonic()
+        self._shares = dict.fromkeys((job.name for job in jobs), 0.0)
+        self._weights = {job.name: job.weight for job in jobs}
+        self._known: set[str] = set()
+        self._ended = 0
+        self._task = self._bar.add_task("computing", total=sum(self._weights.values()))
+
+    def __enter__(self) -> "_Display":
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def moved(self, job: Job, share: float) -> None:
+        """A further share of a job is done."""
+        self._shares[job.name] = min(1.0, self._shares[job.name] + share)
+        self._bar.update(self._task, completed=sum(self._weights[n] * s for n, s in self._shares.items()))
+
+    def finished(self, job: Job, known: bool) -> None:
+        """A job has ended."""
+        self.moved(job, 1.0)
+        self._ended += 1
+        self._known |= {job.name} if known else set()
+        source = "from an earlier run" if known else f"after {time.monotonic() - self._begin:.0f} s"
+        self._say(f"[{self._ended}/{len(self._shares)}] {job.name}, {source}{self._left()}")
+
+    def wrote(self, path: Path) -> None:
+        """A figure or table is there."""
+        self._say(f"wrote {path}")
+
+    def _left(self) -> str:
+        """Time left, from the jobs that were computed here."""
+        spent = sum(w * self._shares[n] for n, w in self._weights.items() if n not in self._known)
+        left = sum(w * (1.0 - self._shares[n]) for n, w in self._weights.items())
+        if not left or not spent:
+            return ""
+        return f", about {(time.monotonic() - self._begin) * left / spent:.0f} s left"
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+        # A log file shows it at once as well.
+        self._console.file.flush()
