@@ -1,10 +1,12 @@
 """jaxthermo: GPU-accelerated, differentiable thermodynamics far from equilibrium."""
 
 from jaxthermo import brownian as brownian
+from jaxthermo import jumps as jumps
 from jaxthermo import potts as potts
 from jaxthermo import protocols as protocols
 from jaxthermo import scans as scans
 from jaxthermo import search as search
+from jaxthermo._status import Status as Status
 from jaxthermo.brownian import DrudeBath as DrudeBath
 from jaxthermo.brownian import OhmicBath as OhmicBath
 from jaxthermo.brownian import PhaseGrid as PhaseGrid
@@ -17,6 +19,7 @@ from jaxthermo.brownian import equilibrium as equilibrium
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
+from jaxthermo.jumps import JumpNetwork as JumpNetwork
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
 from jaxthermo.scans import scan as scan

@@ -1,4 +1,4 @@
-"""A schedule is a constant or a callable of time."""
+"""A schedule is a constant, a number or an array, or a callable of time."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jaxthermo.checks import as_float
 
 
-def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
+def value_at(schedule: Any, t: Any) -> Float[Array, "..."]:
     """The schedule at time t."""
     return as_float(schedule(t) if callable(schedule) else schedule)
 

@@ -1,0 +1,51 @@
+"""Occupations of the q states: checked starts."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.checks import as_float, is_known, require_finite
+
+# "P_1(0) = 1 - small": an exactly empty state would make the entropy production infinite at the start.
+SMALL = 1e-9
+SUM_TOLERANCE = 1e-6
+
+
+def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
+    """P_1 = 1 - small, the rest shared evenly."""
+    return jnp.full(q, small / (q - 1)).at[0].set(1.0 - small)
+
+
+def initial_occupation(q: int, p0: Any) -> Float[Array, " q"]:
+    """p0 checked and scaled to sum exactly 1; None for the paper's P_1(0) = 1 - small."""
+    return localised(q) if p0 is None else _checked(as_float(p0), (q,))
+
+
+def initial_occupations(q: int, p0: Any, lanes: int) -> Float[Array, "lanes q"]:
+    """`initial_occupation` for every lane."""
+    return jnp.tile(localised(q), (lanes, 1)) if p0 is None else _checked(as_float(p0), (lanes, q))
+
+
+def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...]) -> Float[Array, "*lanes q"]:
+    if p0.shape != shape:
+        raise ValueError(f"`p0` must have shape {shape}, but has shape {p0.shape}")
+    require_finite("p0", p0)
+    if is_known(p0):
+        values = np.asarray(p0)
+        if values.min() < 0:
+            raise ValueError(f"`p0` must not be negative, but has {values.min()}")
+        worst = np.abs(values.sum(axis=-1) - 1.0).max()
+        if worst > SUM_TOLERANCE:
+            raise ValueError(f"`p0` must sum to 1, but its sum is off by {worst:.3g}")
+    return p0 / jnp.sum(p0, axis=-1, keepdims=True)
+
+
+# Distance of `near_uniform` from the uniform state.
+NUDGE = 0.02
+
+
+def near_uniform(q: int) -> Float[Array, " q"]:
+    """The uniform state, moved a little towards P_1 = 1: where cycles that surround it are looked for."""
+    return 1.0 / q + NUDGE * (localised(q, 0.0) - 1.0 / q)
