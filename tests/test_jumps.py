@@ -10,7 +10,6 @@ from scipy.linalg import expm, null_space
 
 import jaxthermo as jt
 from jaxthermo.jumps import rates as laws
-from jaxthermo.potts import mean_field as potts
 
 # Three states, all joined to all, by two reservoirs in parallel; both push round the triangle.
 TRIANGLE = [(0, 1), (1, 2), (2, 0)]
@@ -125,28 +124,35 @@ def test_at_one_temperature_without_force_it_is_gibbs_and_nothing_is_dissipated(
     assert abs(float(found.entropy_production_rate)) < 1e-14
 
 
-@pytest.mark.parametrize("law", [jt.jumps.Arrhenius(), jt.jumps.LoadSharing(0.3), jt.jumps.Glauber()], ids=repr)
-def test_ring_is_a_network(law):
-    q, u, f, beta = 5, -1.0, 0.7, 2.0
-    energies = np.linspace(0.0, 0.4, q)
-    ring = jt.PottsRing(q, u, f, 0.3, energies, law)
-    network = jt.JumpNetwork([(i, (i + 1) % q) for i in range(q)], energies, u, f, rates=law, prefactor=0.3)
-    P = jnp.asarray([0.3, 0.25, 0.2, 0.15, 0.1])
-    np.testing.assert_allclose(
-        jt.jumps.vector_field(0.0, P, network, beta), potts.vector_field(0.0, P, ring, beta), rtol=0, atol=1e-15
-    )
-    found, expected = jt.jumps.thermodynamics(0.0, P, network, beta), potts.thermodynamics(0.0, P, ring, beta)
-    for name in ("energy", "entropy", "work_current", "heat_current", "entropy_production"):
-        assert float(getattr(found, name)) == pytest.approx(float(getattr(expected, name)), abs=1e-14), name
+def rolled(P, q, u, f, beta, G, energies):
+    """Arrhenius rates on a ring, bond by bond with rolls: dP/dt and the thermodynamics of Herpich & Esposito."""
+    change = np.roll(energies, -1) - energies + u * (np.roll(P, -1) - P)
+    forward = G * np.exp(-0.5 * beta * (change - f)) * P
+    backward = G * np.exp(0.5 * beta * (change - f)) * np.roll(P, -1)
+    current = forward - backward
+    return np.roll(current, 1) - current, {
+        "energy": energies @ P + 0.5 * u * P @ P,
+        "work_current": f * current.sum(),
+        "heat_current": current @ (change - f),
+        "entropy": -P @ np.log(P),
+        "entropy_production_rate": current @ np.log(forward / backward),
+    }
 
 
-def test_ring_of_two_states_has_two_edges():
-    ring = jt.PottsRing(2, -0.5, 0.4)
-    network = jt.JumpNetwork([(0, 1), (1, 0)], [0.0, 0.0], -0.5, 0.4)
-    P = jnp.asarray([0.6, 0.4])
-    expected = potts.thermodynamics(0.0, P, ring, 1.3)
-    found = jt.jumps.thermodynamics(0.0, P, network, 1.3)
-    assert float(found.work_current) == pytest.approx(float(expected.work_current), abs=1e-15)
+@pytest.mark.parametrize("q", [2, 5])
+def test_ring_is_a_network(q):
+    u, f, beta, G, energies = -1.0, 0.7, 2.0, 0.3, np.linspace(0.0, 0.4, q)
+    P = np.arange(q, 0.0, -1.0) / sum(range(q + 1))
+    change, expected = rolled(P, q, u, f, beta, G, energies)
+    ring = jt.PottsRing(q, u, f, G, energies)
+    # The same graph with its edges in another order, which is no rotation any more.
+    edges = [(i, (i + 1) % q) for i in reversed(range(q))]
+    network = jt.JumpNetwork(edges, energies, u, f, prefactor=G)
+    for model in (ring, ring.network, network):
+        np.testing.assert_allclose(jt.jumps.vector_field(0.0, jnp.asarray(P), model, beta), change, rtol=0, atol=1e-15)
+        found = jt.jumps.thermodynamics(0.0, jnp.asarray(P), model, beta)
+        for name, value in expected.items():
+            assert float(getattr(found, name)) == pytest.approx(value, abs=1e-14), name
 
 
 def test_interactions_as_number_matrix_and_function_agree():

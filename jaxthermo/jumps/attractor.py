@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.coordinates import complete, field, observe
+from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
@@ -94,21 +94,21 @@ def stationary(
 @eqx.filter_jit
 def _attractor(network: JumpNetwork, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
     found = find_attractor(field, observe, p0[:-1], (network, beta), max_rounds)
-    heats = 4 + network.reservoir_count
+    mean, occupation = averages(found.mean, network.reservoir_count)
     known = status_if(found.code == UNDECIDED, Status.undecided)
     return Stationary(
-        code=found.code,
-        occupation=complete(found.mean[heats:]),
-        state=complete(found.point),
-        period=found.period,
-        energy=found.mean[0],
-        entropy=found.mean[1],
-        work_current=found.mean[2],
-        entropy_production_rate=found.mean[3],
-        heat_currents=found.mean[4:heats],
-        residual=found.residual,
-        status=jnp.where(jnp.isfinite(found.mean[2]), known, int(Status.not_finite)).astype(jnp.int32),
+        status=jnp.where(jnp.isfinite(mean.work_current), known, int(Status.not_finite)).astype(jnp.int32),
         stats={"rounds": found.rounds},
         network=network,
         beta=beta,
+        code=found.code,
+        occupation=occupation,
+        state=complete(found.point),
+        period=found.period,
+        energy=mean.energy,
+        entropy=mean.entropy,
+        work_current=mean.work_current,
+        heat_currents=mean.heat_currents,
+        entropy_production_rate=mean.entropy_production_rate,
+        residual=found.residual,
     )

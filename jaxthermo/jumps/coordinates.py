@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.jumps.mean_field import Betas, thermodynamics, vector_field
+from jaxthermo.jumps.mean_field import Betas, Thermodynamics, thermodynamics, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel
 
 
@@ -19,8 +19,16 @@ def field(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float
 
 
 def observe(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " m"]:
-    """Energy, entropy, work current, entropy production rate, heat currents, then the coordinates."""
+    """Energy, work current, heat current of each reservoir, entropy, entropy production rate, then the coordinates."""
     network, beta = args
     flow = thermodynamics(0.0, complete(x), network, beta)
-    scalars = jnp.stack([flow.energy, flow.entropy, flow.work_current, flow.entropy_production_rate])
-    return jnp.concatenate([scalars, flow.heat_currents, x])
+    first = jnp.stack([flow.energy, flow.work_current])
+    last = jnp.stack([flow.entropy, flow.entropy_production_rate])
+    return jnp.concatenate([first, flow.heat_currents, last, x])
+
+
+def averages(mean: Float[Array, " m"], reservoirs: int) -> tuple[Thermodynamics, Float[Array, " q"]]:
+    """Thermodynamics and occupations from what `observe` has put into a row, or from an average over such rows."""
+    heats = 2 + reservoirs
+    flow = Thermodynamics(mean[0], mean[1], mean[2:heats], mean[heats], mean[heats + 1])
+    return flow, complete(mean[heats + 2 :])

@@ -132,13 +132,13 @@ TRIED = ((-1.3, 0.2, 0.9), (-0.6, 0.0, 0.7), (0.4, 1.1, 2.0))
 TRIED_PREFACTOR = 0.8
 
 
-def require_rates(rates: AbstractRates) -> AbstractRates:
+def require_rates(rates: object) -> AbstractRates:
     """The law, or a ValueError that says how it breaks local detailed balance.
 
     Values under a jax transformation are not looked at.
     """
     if not isinstance(rates, AbstractRates):
-        raise ValueError(f"`rates` must be a rate law such as jt.jumps.Glauber(), but is {rates!r}")
+        raise ValueError(f"`rates` must be a jt.jumps.AbstractRates such as jt.jumps.Glauber(), but is {rates!r}")
     if isinstance(rates, CHECKED) or not is_known(rates):
         return rates
     violation, where = detailed_balance_violation(rates)

@@ -1,5 +1,17 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion, finite numbers of units."""
 
+from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
+from jaxthermo.jumps.mean_field import edge_currents as bond_currents  # noqa: F401
+from jaxthermo.jumps.mean_field import energy as energy
+from jaxthermo.jumps.mean_field import entropy as entropy
+from jaxthermo.jumps.mean_field import thermodynamics as thermodynamics
+from jaxthermo.jumps.mean_field import vector_field as vector_field
+from jaxthermo.jumps.occupation import localised as localised
+from jaxthermo.jumps.rates import AbstractRates as AbstractRates
+from jaxthermo.jumps.rates import Arrhenius as Arrhenius
+from jaxthermo.jumps.rates import Glauber as Glauber
+from jaxthermo.jumps.rates import LoadSharing as LoadSharing
+from jaxthermo.jumps.rates import Metropolis as Metropolis
 from jaxthermo.potts.branch import branch as branch
 from jaxthermo.potts.census import Census as Census
 from jaxthermo.potts.census import RingAttractor as RingAttractor
@@ -29,24 +41,12 @@ from jaxthermo.potts.finite import work_theorem as work_theorem
 from jaxthermo.potts.fold import Fold as Fold
 from jaxthermo.potts.fold import fold as fold
 from jaxthermo.potts.fold import fold_beta as fold_beta
-from jaxthermo.potts.mean_field import Thermodynamics as Thermodynamics
-from jaxthermo.potts.mean_field import bond_currents as bond_currents
-from jaxthermo.potts.mean_field import energy as energy
-from jaxthermo.potts.mean_field import entropy as entropy
-from jaxthermo.potts.mean_field import thermodynamics as thermodynamics
-from jaxthermo.potts.mean_field import vector_field as vector_field
 from jaxthermo.potts.normal_form import NormalForm as NormalForm
 from jaxthermo.potts.normal_form import normal_form as normal_form
-from jaxthermo.potts.occupation import localised as localised
 from jaxthermo.potts.patterns import Pattern as Pattern
 from jaxthermo.potts.phases import PHASES as PHASES
 from jaxthermo.potts.phases import phase_diagram as phase_diagram
 from jaxthermo.potts.phases import phases as phases
-from jaxthermo.potts.rates import Arrhenius as Arrhenius
-from jaxthermo.potts.rates import BondRates as BondRates
-from jaxthermo.potts.rates import Glauber as Glauber
-from jaxthermo.potts.rates import LoadSharing as LoadSharing
-from jaxthermo.potts.rates import Metropolis as Metropolis
 from jaxthermo.potts.ring import PottsRing as PottsRing
 from jaxthermo.potts.stability import critical_beta as critical_beta
 from jaxthermo.potts.stability import low_temperature_work_current as low_temperature_work_current

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.potts.mean_field import vector_field
+from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import integrate
 
