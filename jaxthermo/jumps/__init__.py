@@ -1,9 +1,17 @@
-"""Networks of states between which interacting units jump: mean field, thermodynamics, attractors."""
+"""Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
 from jaxthermo.jumps.attractor import Stationary as Stationary
 from jaxthermo.jumps.attractor import stationary as stationary
 from jaxthermo.jumps.evolution import Evolution as Evolution
 from jaxthermo.jumps.evolution import evolve as evolve
+from jaxthermo.jumps.finite import coherence as coherence
+from jaxthermo.jumps.finite import cumulants as cumulants
+from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
+from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
+from jaxthermo.jumps.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
+from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
+from jaxthermo.jumps.finite import simulate as simulate
+from jaxthermo.jumps.finite import work_theorem as work_theorem
 from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.jumps.mean_field import edge_currents as edge_currents
 from jaxthermo.jumps.mean_field import energy as energy

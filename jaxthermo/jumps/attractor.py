@@ -13,7 +13,7 @@ from jaxthermo._status import Status, status_if
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.attractor import KINDS, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import RTOL
@@ -81,8 +81,7 @@ def stationary(
     that neither was found in `max_rounds` rounds: exactly at a transition, or on a torus. Its averages are those of the
     last round, its residual their last change, and its derivatives are NaN.
     """
-    network = as_network(network)
-    beta = require_constant(network, beta)
+    network, beta = require_constant(network, beta)
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(network.q, p0)
     # As an array, so that another number of rounds is not compiled again.

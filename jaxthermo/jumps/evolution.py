@@ -17,9 +17,7 @@ from jaxthermo.jumps.mean_field import Betas, Thermodynamics, flows, thermodynam
 from jaxthermo.jumps.network import (
     AbstractJumpModel,
     JumpNetwork,
-    as_network,
-    check_network,
-    require_betas,
+    checked,
     require_not_negative,
 )
 from jaxthermo.jumps.occupation import initial_occupation
@@ -105,12 +103,10 @@ def evolve(
     in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
     one more solve for each of these numbers.
     """
-    network = as_network(network)
-    check_network(network)
+    network, betas = checked(network, beta)
     require_double_for(rtol, atol)
     ts = require_times("ts", ts)
     p0 = initial_occupation(network.q, p0)
-    betas = require_betas(network, beta)
     # A callable is checked where the user will see it: at the times asked for.
     jax.eval_shape(lambda t: network.betas_at(betas, t), ts[0])
     require_not_negative("beta", jax.vmap(lambda t: value_at(betas, t))(ts))

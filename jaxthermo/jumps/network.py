@@ -30,6 +30,18 @@ class AbstractJumpModel(eqx.Module):
     def network(self) -> "JumpNetwork":
         """The network."""
 
+    @abc.abstractmethod
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter with an impossible value.
+
+        constant   whether one that depends on time is impossible too
+        """
+
+    @property
+    @abc.abstractmethod
+    def driving(self) -> dict[str, Schedule]:
+        """The parameters that may depend on time, under the names that the model has for them."""
+
 
 class JumpNetwork(AbstractJumpModel):
     """Units that jump between q states along edges, each edge with a force and a reservoir; all units interact alike.
@@ -93,6 +105,30 @@ class JumpNetwork(AbstractJumpModel):
         """The network itself."""
         return self
 
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter of the network with an impossible value."""
+        require_finite("energies", self.energies)
+        require_positive("prefactor", self.prefactor)
+        if self.interaction is not None and not callable(self.interaction):
+            require_finite("interaction", self.interaction)
+        if self.is_autonomous:
+            require_finite("forces", self.forces)
+        elif constant:
+            raise ValueError(
+                "`forces` must be constant for a stationary state, but depend on time; use jt.jumps.evolve"
+            )
+
+    @property
+    def driving(self) -> dict[str, Schedule]:
+        """The forces."""
+        return {"forces": self.forces}
+
+    def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
+        """The network with the forces of time t for all times, and this interaction unless it is None."""
+        interaction = self.interaction if interaction is None else interaction
+        forces = self.forces_at(t)
+        return JumpNetwork(self.edges, self.energies, interaction, forces, self.reservoirs, self.rates, self.prefactor)
+
     @property
     def q(self) -> int:
         """The number of states."""
@@ -139,12 +175,12 @@ class JumpNetwork(AbstractJumpModel):
             return _rotated(flow, targets[0]) - _rotated(flow, sources[0])
         return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
 
-    def by_reservoir(self, values: Float[Array, " edges"]) -> Float[Array, " reservoirs"]:
-        """Sums over the edges of each reservoir, (E,) -> (R,)."""
+    def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
+        """Sums over the edges of each reservoir, (E, ...) -> (R, ...)."""
         if self.reservoir_count == 1:
-            return jnp.sum(values, keepdims=True)
+            return jnp.sum(values, axis=0, keepdims=True)
         one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
-        return jnp.dot(jnp.asarray(one_hot, values.dtype), values, precision="highest")
+        return jnp.tensordot(jnp.asarray(one_hot, values.dtype), values, 1, precision="highest")
 
 
 def taken(x: Array, index: tuple[int, ...]) -> Array:
@@ -179,19 +215,31 @@ def as_network(model: AbstractJumpModel) -> JumpNetwork:
     return model.network
 
 
-def check_network(network: JumpNetwork) -> None:
-    """Raise a ValueError that names the first parameter of the network with an impossible value."""
-    require_finite("energies", network.energies)
-    require_positive("prefactor", network.prefactor)
-    if network.is_autonomous:
-        require_finite("forces", network.forces)
-    if network.interaction is not None and not callable(network.interaction):
-        require_finite("interaction", network.interaction)
+def checked(model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]) -> tuple[JumpNetwork, Schedule]:
+    """The network and its inverse temperatures, once both have been looked at."""
+    network = as_network(model)
+    model.check()
+    return network, require_betas(network, beta)
+
+
+def require_constant(
+    model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]
+) -> tuple[JumpNetwork, Float[Array, "*betas"]]:
+    """A network with constant forces and constant, finite beta >= 0; stationary states need both."""
+    network = as_network(model)
+    model.check(constant=True)
+    betas = require_betas(network, beta)
+    if callable(betas):
+        raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.jumps.evolve")
+    return network, as_float(betas)
 
 
 def require_betas(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> Schedule:
     """beta as an array or a callable pytree, of the right shape, finite and >= 0 where it is known."""
-    schedule = as_schedule(beta)
+    try:
+        schedule = as_schedule(beta)
+    except (TypeError, ValueError):
+        raise ValueError(f"`beta` must be numbers or callables of time, but is {beta!r}") from None
     if callable(schedule):
         return schedule
     betas = as_float(schedule)
@@ -209,15 +257,11 @@ def require_not_negative(name: str, value: Float[Array, "..."]) -> None:
         raise ValueError(f"`{name}` must be >= 0, but is {np.asarray(value)}")
 
 
-def require_constant(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> Float[Array, "..."]:
-    """Constant, finite beta >= 0 for a network with constant forces; stationary states need both."""
-    check_network(network)
-    if not network.is_autonomous:
-        raise ValueError("`forces` must be constant for a stationary state, but depend on time; use jt.jumps.evolve")
-    betas = require_betas(network, beta)
-    if callable(betas):
-        raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.jumps.evolve")
-    return as_float(betas)
+def require_one_reservoir(network: JumpNetwork) -> JumpNetwork:
+    """The network, or a ValueError if it has several reservoirs."""
+    if network.reservoir_count > 1:
+        raise ValueError(f"`network` must have one reservoir for this function, but has {network.reservoir_count}")
+    return network
 
 
 def _edges(edges: Any, q: int) -> tuple[Edge, ...]:

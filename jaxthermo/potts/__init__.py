@@ -1,5 +1,16 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion, finite numbers of units."""
 
+from jaxthermo.jumps.finite import coherence as coherence
+from jaxthermo.jumps.finite import cumulants as cumulants
+from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
+from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
+from jaxthermo.jumps.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
+from jaxthermo.jumps.finite import microscopic_evolve as microscopic_evolve
+from jaxthermo.jumps.finite import microscopic_stationary as microscopic_stationary
+from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
+from jaxthermo.jumps.finite import simulate as simulate
+from jaxthermo.jumps.finite import tau_leap as tau_leap
+from jaxthermo.jumps.finite import work_theorem as work_theorem
 from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.jumps.mean_field import edge_currents as bond_currents  # noqa: F401
 from jaxthermo.jumps.mean_field import energy as energy
@@ -27,17 +38,6 @@ from jaxthermo.potts.cycle_branch import slow_passage as slow_passage
 from jaxthermo.potts.evolve import Trajectory as Trajectory
 from jaxthermo.potts.evolve import evolve as evolve
 from jaxthermo.potts.evolve import trajectory as trajectory
-from jaxthermo.potts.finite import coherence as coherence
-from jaxthermo.potts.finite import cumulants as cumulants
-from jaxthermo.potts.finite import mesoscopic_evolve as mesoscopic_evolve
-from jaxthermo.potts.finite import mesoscopic_stationary as mesoscopic_stationary
-from jaxthermo.potts.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
-from jaxthermo.potts.finite import microscopic_evolve as microscopic_evolve
-from jaxthermo.potts.finite import microscopic_stationary as microscopic_stationary
-from jaxthermo.potts.finite import scaled_cumulant as scaled_cumulant
-from jaxthermo.potts.finite import simulate as simulate
-from jaxthermo.potts.finite import tau_leap as tau_leap
-from jaxthermo.potts.finite import work_theorem as work_theorem
 from jaxthermo.potts.fold import Fold as Fold
 from jaxthermo.potts.fold import fold as fold
 from jaxthermo.potts.fold import fold_beta as fold_beta

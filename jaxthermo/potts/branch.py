@@ -10,9 +10,9 @@ from jaxtyping import Array
 
 from jaxthermo.checks import require_double_for, require_integer, require_scalar
 from jaxthermo.jumps.coordinates import complete, field
+from jaxthermo.jumps.labels import labelled
 from jaxthermo.jumps.mean_field import thermodynamics
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.potts.labels import labelled
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve

@@ -18,7 +18,7 @@ from jaxthermo.checks import (
 )
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import as_schedule
+from jaxthermo.jumps.schedules import Schedule, as_schedule
 
 
 class PottsRing(AbstractJumpModel):
@@ -64,23 +64,33 @@ class PottsRing(AbstractJumpModel):
         edges = [(state, (state + 1) % self.q) for state in range(self.q)]
         return JumpNetwork(edges, self.energies, self.coupling, self.force, None, self.rates, self.prefactor)
 
+    @property
+    def driving(self) -> dict[str, Schedule]:
+        """The force."""
+        return {"force": self.force}
+
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter of the ring with an impossible value."""
+        require_finite("coupling", self.coupling)
+        require_finite("energies", self.energies)
+        require_positive("prefactor", self.prefactor)
+        if not callable(self.force):
+            require_finite("force", self.force)
+        elif constant:
+            raise ValueError("`force` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
+
 
 def check_ring(ring: Any) -> None:
     """Raise a ValueError that names the first parameter of the ring with an impossible value."""
     if not isinstance(ring, PottsRing):
         raise ValueError(f"`ring` must be a jt.PottsRing, but is {type(ring).__name__}")
-    require_finite("coupling", ring.coupling)
-    require_finite("energies", ring.energies)
-    require_positive("prefactor", ring.prefactor)
-    if not callable(ring.force):
-        require_finite("force", ring.force)
+    ring.check()
 
 
 def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
     """A constant, finite beta >= 0 for a ring with constant force; stationary states need both."""
     check_ring(ring)
-    if callable(ring.force):
-        raise ValueError("`force` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
+    ring.check(constant=True)
     if callable(beta):
         raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
     beta = require_scalar("beta", beta)
