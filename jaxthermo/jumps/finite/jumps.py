@@ -73,7 +73,7 @@ def steady_jumps(
         t = jnp.where(jnp.isfinite(sums[-1]), t, jnp.nan)
         heats = walk.heats
         if not is_simple:
-            heats = heats + network.by_reservoir(_heat_along(chosen, gain, loss, now.force))
+            heats = heats + network.by_reservoir(_heat_along(chosen, gain, loss, along_edges(now.force, gain)))
         return Walk(counts, t, walk.net + net, heats, walk.beta_heat, walk.jumps + live.astype(int), stream)
 
     walk = _run(hop, before, t_end, cap)
