@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
@@ -15,8 +14,9 @@ from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.solve.attractor import KINDS, UNDECIDED, find_attractor
+from jaxthermo.solve.attractor import KINDS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lean import lean_jit
 
 MAX_ROUNDS = 60
 
@@ -85,14 +85,14 @@ def stationary(
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(network.q, p0)
     # As an array, so that another number of rounds is not compiled again.
-    result = _attractor(network, beta, p0, jnp.asarray(max_rounds, jnp.int32))
+    found = find_attractor(field, observe, p0[:-1], (network, beta), jnp.asarray(max_rounds, jnp.int32))
+    result = _described(network, beta, found)
     warn_unless_ok(result)
     return result
 
 
-@eqx.filter_jit
-def _attractor(network: JumpNetwork, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
-    found = find_attractor(field, observe, p0[:-1], (network, beta), max_rounds)
+@lean_jit
+def _described(network: JumpNetwork, beta: Array, found: Attractor) -> Stationary:
     mean, occupation = averages(found.mean, network.reservoir_count)
     known = status_if(found.code == UNDECIDED, Status.undecided)
     return Stationary(

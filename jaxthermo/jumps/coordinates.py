@@ -22,9 +22,10 @@ def observe(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Flo
     """Energy, work current, heat current of each reservoir, entropy, entropy production rate, then the coordinates."""
     network, beta = args
     flow = thermodynamics(0.0, complete(x), network, beta)
-    first = jnp.stack([flow.energy, flow.work_current])
-    last = jnp.stack([flow.entropy, flow.entropy_production_rate])
-    return jnp.concatenate([first, flow.heat_currents, last, x])
+    energy, work, entropy, produced = (
+        jnp.reshape(one, 1) for one in (flow.energy, flow.work_current, flow.entropy, flow.entropy_production_rate)
+    )
+    return jnp.concatenate([energy, work, flow.heat_currents, entropy, produced, x])
 
 
 def averages(mean: Float[Array, " m"], reservoirs: int) -> tuple[Thermodynamics, Float[Array, " q"]]:

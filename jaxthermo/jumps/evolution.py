@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +24,7 @@ from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.both_modes import both_modes
 from jaxthermo.solve.integrate import integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lean import lean_jit
 
 RTOL = 1e-12
 ATOL = 1e-14
@@ -115,7 +115,7 @@ def evolve(
     return result
 
 
-@eqx.filter_jit
+@lean_jit
 def _evolved(
     network: JumpNetwork,
     betas: Schedule,
@@ -173,5 +173,5 @@ def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork,
     P, _ = state
     network, betas = args
     flow = flows(t, P, network, betas)
-    scalars = jnp.stack([flow.work_current(), flow.entropy_production_rate()])
-    return network.gains(flow.currents), jnp.concatenate([scalars, flow.heat_currents(network)])
+    work, produced = (jnp.reshape(one, 1) for one in (flow.work_current(), flow.entropy_production_rate()))
+    return network.gains(flow.currents), jnp.concatenate([work, produced, flow.heat_currents(network)])

@@ -15,7 +15,9 @@ SUM_TOLERANCE = 1e-6
 
 def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
     """P_1 = 1 - small, the rest shared evenly."""
-    return jnp.full(q, small / (q - 1)).at[0].set(1.0 - small)
+    # By NumPy, since each operation of jax outside a compiled function is compiled by itself.
+    others = np.full(q - 1, small / (q - 1))
+    return as_float(np.append(1.0 - small, others))
 
 
 def initial_occupation(q: int, p0: Any) -> Float[Array, " q"]:

@@ -1,6 +1,5 @@
 """Branches of fixed points through their folds, as labelled datasets."""
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +17,7 @@ from jaxthermo.provenance import provenance
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.fixed_point import newton
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def branch(
     return labelled(variables, coords).assign_attrs(provenance(parameters))
 
 
-_complete_all = jax.jit(jax.vmap(complete))
+_complete_all = lean_jit(jax.vmap(complete))
 
 
-@functools.partial(jax.jit, static_argnames=("along", "direction", "points"))
+@lean_jit
 def _follow(
     ring: PottsRing, beta: Array, guess: Array, longest: Array, along: str, direction: float, points: int
 ) -> tuple[Front, Array, Array, Array]:

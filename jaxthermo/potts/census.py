@@ -97,8 +97,7 @@ def attractors(
     beta = require_autonomous(ring, beta)
     count = require_integer("starts", starts, 1)
     p0 = uniform_starts(ring.q, count, key)
-    rings = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *jnp.shape(leaf))), ring)
-    found = stationary_lanes(rings, jnp.full(count, beta), p0, max_rounds=max_rounds)
+    found = stationary_lanes(ring, jnp.full(count, beta), p0, max_rounds=max_rounds)
     flat = np.ptp(np.asarray(ring.energies)) == 0
     shifts = range(ring.q if flat else 1)
 

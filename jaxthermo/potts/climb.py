@@ -14,6 +14,7 @@ from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stationary import stationary
 from jaxthermo.solve.attractor import KINDS
 from jaxthermo.solve.bounded import descend
+from jaxthermo.solve.lean import lean_jit
 
 # Shares of f1 that the load keeps from 0 and from -f1, where the power vanishes.
 RIM = 1e-6
@@ -72,7 +73,7 @@ def climb_power(
     return MaximumPower(best.power, best.efficiency, best.force2, best.beta, best.kind, undecided)
 
 
-@eqx.filter_jit
+@lean_jit
 def _power(point: Array, ring: PottsRing, f1: Array) -> Any:
     def value(point: Array) -> tuple[Array, Array]:
         force = f1 + point[1]

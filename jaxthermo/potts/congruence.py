@@ -3,7 +3,6 @@
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from jaxtyping import Array, Float
 from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import integrate
+from jaxthermo.solve.lean import lean_jit
 
 SAMPLES = 1024
 RTOL, ATOL, MAX_STEPS = 1e-9, 1e-12, 4096
@@ -68,7 +68,7 @@ def cycle_curve(ring: PottsRing, beta: Any, state: np.ndarray, period: float, sh
     return Curve(states, rates, period / SAMPLES, shifts)
 
 
-@eqx.filter_jit
+@lean_jit
 def _sample(
     ring: PottsRing, beta: Float[Array, ""], state: Float[Array, " q"], period: Float[Array, ""]
 ) -> tuple[Float[Array, "samples q"], Float[Array, "samples q"]]:

@@ -15,11 +15,12 @@ from jaxthermo.potts.fold import fold_beta
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.scans.status import Outcome, outcome_of
-from jaxthermo.solve.attractor import LIMIT_CYCLE, find_attractor
+from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.loop_path import Traveller, departing, travel
+from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.loop_path import Traveller, departing, settle, travel
 
 CYCLE_STATUS = ("ok", "no cycle found", "not converged")
 OK, NO_CYCLE, NOT_CONVERGED = range(3)
@@ -95,11 +96,25 @@ def check_cycle(ring: PottsRing, beta: Any) -> Float[Array, ""]:
     return beta
 
 
-# Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
-@eqx.filter_jit
 def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Traveller, Array]:
     """The cycle that `limit_cycle` documents, and the code of its status."""
-    intervals = INTERVALS_PER_STATE * ring.q
+    if is_traced((ring, beta, start)):
+        return _find_traced(ring, beta, start)
+    # Most cycles are found by the first search at their own beta, so what the others need is not compiled before.
+    for first in [localised(ring.q), near_uniform(ring.q)] if start is None else [start]:
+        found = _search(ring, beta, first)
+        if start is not None or found.code == LIMIT_CYCLE:
+            return _settled(ring, beta, found)
+    pole, warm = _fold_and_warm(ring)
+    if not warm < beta < pole:
+        return _settled(ring, beta, found)
+    return _carried(ring, _search(ring, warm, localised(ring.q)), warm, beta, pole)
+
+
+# Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
+@lean_jit
+def _find_traced(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Traveller, Array]:
+    """As `find_loop`, without looking at values."""
     if start is not None:
         starts, betas = start[None], beta[None]
         pole = 2.0 * beta
@@ -118,24 +133,50 @@ def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Trav
 
     def body(carry: tuple[Any, Array]) -> tuple[Any, Array]:
         _, tried = carry
-        return search(starts[tried], betas[tried]), tried + 1
+        return _search(ring, betas[tried], starts[tried]), tried + 1
 
-    def search(start: Array, beta: Array) -> Any:
-        return find_attractor(field, observe, start[:-1], (ring, beta), SEARCH_ROUNDS)
-
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(search, starts[0], beta))
+    shapes = jax.eval_shape(_search, ring, beta, starts[0])
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     found, tried = jax.lax.while_loop(cond, body, (blank, jnp.zeros((), jnp.int32)))
+    return _carried(ring, found, betas[jnp.maximum(tried - 1, 0)], beta, pole)
+
+
+def _search(ring: PottsRing, beta: Float[Array, ""], start: Float[Array, " q"]) -> Attractor:
+    found, _ = search(field, observe, start[:-1], (ring, beta), jnp.asarray(SEARCH_ROUNDS, jnp.int32))
+    return found
+
+
+@lean_jit
+def _settled(ring: PottsRing, beta: Float[Array, ""], found: Attractor) -> tuple[Traveller, Array]:
+    """The cycle that was found at its own beta, on a mesh."""
+    departed = _departing(ring, beta, found)
+    arrived = settle(field, departed, (ring, beta))
+    return arrived, _code(found, arrived)
+
+
+@lean_jit
+def _carried(
+    ring: PottsRing, found: Attractor, found_beta: Float[Array, ""], beta: Float[Array, ""], pole: Float[Array, ""]
+) -> tuple[Traveller, Array]:
+    """The cycle that was found at another beta, on a mesh, continued to this one."""
+    arrived = travel(field, _departing(ring, found_beta, found), beta, pole, lambda b: (ring, b))
+    return arrived, _code(found, arrived)
+
+
+def _departing(ring: PottsRing, beta: Float[Array, ""], found: Attractor) -> Traveller:
+    """The mesh of a cycle; of something short and harmless where none was found."""
     is_cycle = found.code == LIMIT_CYCLE
-    found_beta = betas[jnp.maximum(tried - 1, 0)]
-    base = jnp.where(is_cycle, found.point, starts[0][:-1])
+    base = jnp.where(is_cycle, found.point, localised(ring.q)[:-1])
     period = jnp.where(is_cycle, found.period, 1e-6)
-    loop = sample_loop(field, base, period, (ring, found_beta), intervals)
-    arrived = travel(field, departing(loop, found_beta, is_cycle), beta, pole, lambda b: (ring, b))
-    code = jnp.where(is_cycle, jnp.where(arrived.alive, OK, NOT_CONVERGED), NO_CYCLE)
-    return arrived, code
+    loop = sample_loop(field, base, period, (ring, beta), INTERVALS_PER_STATE * ring.q)
+    return departing(loop, beta, is_cycle)
 
 
-@eqx.filter_jit
+def _code(found: Attractor, arrived: Traveller) -> Int[Array, ""]:
+    return jnp.where(found.code == LIMIT_CYCLE, jnp.where(arrived.alive, OK, NOT_CONVERGED), NO_CYCLE)
+
+
+@lean_jit
 def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Array) -> LimitCycle:
     """Averages and multipliers of a closed loop, differentiable in the ring and beta."""
     good = code == OK
@@ -164,6 +205,7 @@ def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Ar
     )
 
 
+@lean_jit
 def _fold_and_warm(ring: PottsRing) -> tuple[Array, Array]:
     """beta of the fold, and a warmer beta on the way back to the critical point; inf where there is no such range."""
     flat = eqx.tree_at(lambda r: r.energies, ring, jnp.zeros_like(ring.energies))

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,7 @@ from jaxthermo.potts.cycle import CYCLE_STATUS, NOT_CONVERGED, OK, LimitCycle, c
 from jaxthermo.potts.fold import Fold, fold
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.provenance import provenance
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.loop_path import Traveller, travel
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def slow_passage(ring: PottsRing, born: Fold) -> Float[Array, ""]:
     return ring.q * jnp.pi / jnp.sqrt(jnp.abs(jnp.dot(w, in_beta) * 0.5 * jnp.dot(w, bend)))
 
 
-@eqx.filter_jit
+@lean_jit
 def _along(ring: PottsRing, betas: Array, born: Fold, first: Traveller, code: Array) -> tuple[LimitCycle, Array]:
     beyond = jnp.all(betas < born.beta)
     pole = jnp.where(beyond, born.beta, 2.0 * jnp.max(betas))

@@ -15,6 +15,7 @@ from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -104,7 +105,7 @@ def trajectory(
     )
 
 
-_compiled = eqx.filter_jit(trajectory)
+_compiled = lean_jit(trajectory)
 
 
 def evolve(

@@ -17,6 +17,7 @@ from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import follow, newton
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 
 FOLD_KINDS = ("none", "fold", "pitchfork")
@@ -87,7 +88,7 @@ def fold(ring: PottsRing) -> Fold:
     return _fold(ring)
 
 
-@eqx.filter_jit
+@lean_jit
 def _fold(ring: PottsRing) -> Fold:
     n = ring.q - 1
     fixed = frozen(ring)

@@ -17,6 +17,7 @@ from jaxthermo.potts.stability import critical_beta
 from jaxthermo.potts.stationary import Stationary, stationary_lanes
 from jaxthermo.provenance import provenance
 from jaxthermo.scans.lanes import Progress
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -80,7 +81,11 @@ def phase_diagram(
     check_ring(PottsRing(q, coupling, 1.0, prefactor, rates=rates))
     rings = _rings(q, coupling, drive, prefactor, rates)
     onset, born = _lines(rings)
-    localised_stable = np.asarray(_cold_is_stable(rings, born, betas)).T if np.isfinite(born).any() else False
+    localised_stable = (
+        np.asarray(_cold_is_stable(rings, jnp.asarray(born), jnp.asarray(betas))).T
+        if np.isfinite(born).any()
+        else False
+    )
     beta, force = (grid.ravel() for grid in np.meshgrid(betas, drive, indexing="ij"))
     shape = len(betas), len(forces)
     uniform_stable = betas[:, None] < onset
@@ -139,7 +144,7 @@ def _rings(q: Any, coupling: Any, forces: Any, prefactor: Any, rates: Any) -> Po
     return jax.vmap(lambda force: PottsRing(q, coupling, force, prefactor, rates=rates))(jnp.asarray(forces))
 
 
-_onsets, _births = jax.jit(jax.vmap(critical_beta)), jax.jit(jax.vmap(fold_beta))
+_onsets, _births = lean_jit(jax.vmap(critical_beta)), lean_jit(jax.vmap(fold_beta))
 
 
 def _lines(rings: PottsRing) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +158,7 @@ def _lines(rings: PottsRing) -> tuple[np.ndarray, np.ndarray]:
     return onset, np.where(np.isnan(born), np.inf, born)
 
 
-@jax.jit
+@lean_jit
 def _cold_is_stable(rings: PottsRing, born: Array, betas: Array) -> Array:
     return jax.vmap(lambda ring, end: is_cold_state_stable(ring, end, betas))(rings, born)
 

@@ -11,11 +11,12 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.jumps.coordinates import complete, field, observe
 from jaxthermo.jumps.occupation import initial_occupation, initial_occupations
-from jaxthermo.potts.ring import PottsRing, check_ring, require_autonomous, require_beta
+from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
 from jaxthermo.scans.lanes import Progress, map_lanes
 from jaxthermo.scans.status import Outcome, outcome_of
-from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, find_attractor
+from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lean import lean_jit
 
 MAX_ROUNDS = 60
 
@@ -72,12 +73,11 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = 
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
     # As an array, so that another number of rounds is not compiled again.
-    return _attractor(ring, beta, p0, jnp.asarray(max_rounds, jnp.int32))
+    return _described(find_attractor(field, observe, p0[:-1], (ring, beta), jnp.asarray(max_rounds, jnp.int32)))
 
 
-@eqx.filter_jit
-def _attractor(ring: PottsRing, beta: Array, p0: Array, max_rounds: Array) -> Stationary:
-    found = find_attractor(field, observe, p0[:-1], (ring, beta), max_rounds)
+@lean_jit
+def _described(found: Attractor) -> Stationary:
     return Stationary(
         code=found.code,
         occupation=complete(found.mean[5:]),
@@ -102,27 +102,29 @@ def stationary_lanes(
     chunk: int | None = None,
     advance: Progress | None = None,
 ) -> Stationary:
-    """`stationary` over many lanes: every array of `rings` has a leading axis of the same length as `betas`.
+    """`stationary` over many lanes: one ring at all betas, or a ring for each, whose arrays then have a leading axis.
 
     Shapes     betas: (lanes,); p0: (lanes, q), or None for P_1 = 1 - small in every lane; results: (lanes, ...), NumPy
     Raises     ValueError if the lengths differ, or any lane's parameters are impossible
 
     Make the rings with `jax.vmap`, for example `jax.vmap(lambda f: jt.PottsRing(5, -1.0, f))(forces)`. Lanes run in
-    chunks on all cores, so one slow lane near a transition holds up only its own chunk; chunks of an accelerator are
-    large.
+    chunks on all cores, so one slow lane near a transition holds up only its own chunk, and an interrupt waits for no
+    other; chunks of an accelerator are large.
     """
-    check_ring(rings)
+    require_autonomous(rings, 1.0)
     betas = as_float(betas)
     if betas.ndim != 1:
         raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
     require_beta(betas)
     require_double_for(RTOL, RTOL)
+    if rings.energies.ndim == 1:
+        rings = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (len(betas), *np.shape(leaf))), rings)
     starts = initial_occupations(rings.q, p0, len(betas))
     rounds = np.full(len(betas), max_rounds, np.int32)
     return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
-@jax.jit
+@lean_jit
 def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
     def lane(ring: PottsRing, beta: Array, p0: Array, limit: Array) -> Stationary:
         return stationary(ring, beta, p0, max_rounds=limit)

@@ -8,13 +8,13 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
+from jaxthermo.jumps.labels import labelled
 from jaxthermo.potts import (
     PHASES,
     PottsRing,
     Stationary,
     critical_beta,
     fold_beta,
-    labels,
     localised,
     low_temperature_work_current,
     maximum_power,
@@ -135,7 +135,7 @@ def optimum(q: int) -> xarray.Dataset:
 
 def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
     """A labelled dataset whose phase, if it has one, is spelt out."""
-    dataset = labels.labelled(variables, coords)
+    dataset = labelled(variables, coords)
     if "phase" in dataset:
         dataset["phase"].attrs |= coded(PHASES)
     return dataset

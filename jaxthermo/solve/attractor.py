@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -21,12 +22,12 @@ from jaxthermo.solve.cycle import (
     count_turns,
     log_contraction,
     no_orbit,
-    orbit_averages,
     orbit_sensitivity,
 )
 from jaxthermo.solve.fixed_point import Field, follow, newton
-from jaxthermo.solve.integrate import integrate
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
+from jaxthermo.solve.stepping import Stepper, walk
 
 UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
 KINDS = ("undecided", "fixed point", "limit cycle")
@@ -88,19 +89,17 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
     running averages between its last two rounds. Derivatives in `args` work in both modes; those of an undecided lane
     are NaN, since its averages belong to no attractor.
     """
-    dynamic, static = eqx.partition(args, eqx.is_inexact_array)
-    vector, unravel = ravel_pytree(dynamic)
-
-    def rebuild(parameters: Array) -> Any:
-        return eqx.combine(unravel(parameters), static)
-
-    frozen = rebuild(jax.lax.stop_gradient(vector))
-    found, orbit = _search(field, observe, jax.lax.stop_gradient(start), frozen, max_rounds)
-    period, mean = _differentiable(field, observe, rebuild, vector, found, orbit)
+    found, orbit = search(field, observe, jax.lax.stop_gradient(start), frozen(args), max_rounds)
+    period, mean = _differentiable(field, observe, args, found, orbit)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
 
-def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds: Any) -> tuple[Attractor, Orbit]:
+# Compiled by themselves, so that all solves of one field share the search, whose derivatives need no other.
+@lean_jit
+def search(
+    field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: Any
+) -> tuple[Attractor, Orbit]:
+    """What `find_attractor` finds, and the closed orbit if it is one, without derivatives."""
     nan = jnp.full((), jnp.nan, start.dtype)
     blank_mean = jnp.full_like(observe(start, args), jnp.nan)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
@@ -121,7 +120,7 @@ def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds:
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
-        orbit = close_orbit(field, guess, guess_period, args, wanted)
+        orbit = close_orbit(field, observe, guess, guess_period, args, wanted)
         is_orbit = _is_own_orbit(field, orbit, guess, size, args)
 
         code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
@@ -132,38 +131,24 @@ def _search(field: Field, observe: Observe, start: Array, args: Any, max_rounds:
         mean = jnp.where(is_root, observe(root, args), mean)
         return Attractor(code, point, period, mean, residual, found.rounds + 1), orbit, history
 
-    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
+    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start, blank_mean), history))
     is_cycle = found.code == LIMIT_CYCLE
-    # An idle lane averages over the blank orbit's short, harmless stretch.
+    # An idle lane's derivatives integrate over a blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
     orbit = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
-    turns = count_turns(field, orbit, args)
-    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / turns)
-    mean = jnp.where(is_cycle, orbit_averages(field, observe, orbit, args), found.mean)
+    # Averages over several turns are those over one.
+    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / count_turns(orbit))
+    mean = jnp.where(is_cycle, orbit.mean, found.mean)
     period = jnp.where(is_cycle, orbit.period, found.period)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
 def _advance(field: Field, x: Array, args: Any) -> _Path:
     """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
-    solution = integrate(
-        lambda t, y, a: field(y, a),
-        x,
-        args,
-        t0=0.0,
-        t1=1e12,
-        saveat=diffrax.SaveAt(t0=True, steps=True),
-        rtol=RTOL,
-        atol=ATOL,
-        max_steps=ROUND_STEPS,
-        dt0=FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args)),
-        solver=diffrax.Tsit5(),
-    )
-    count = solution.stats["num_accepted_steps"] + 1
-    index = jnp.maximum(jnp.arange(ROUND_STEPS + 1) - (ROUND_STEPS + 1 - count), 0)
-    times: Any = solution.ts
-    states: Any = solution.ys
-    return _Path(times[index], states[index])
+    first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
+    stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
+    times, states, _ = walk(stepper, x, ROUND_STEPS, first)
+    return _Path(times, states)
 
 
 def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
@@ -229,32 +214,50 @@ def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, args: A
 
 
 def _differentiable(
-    field: Field, observe: Observe, rebuild: Any, vector: Array, found: Attractor, orbit: Orbit
-) -> tuple[Array, Array]:
-    """Period and averages of the attractor found, with derivatives in the parameter vector."""
+    field: Field, observe: Observe, args: Any, found: Attractor, orbit: Orbit
+) -> tuple[Float[Array, ""], Float[Array, " m"]]:
+    """Period and averages of the attractor found, with derivatives in all numbers of args."""
+    dynamic, static = eqx.partition(args, eqx.is_inexact_array)
+
+    @jax.custom_jvp
+    def averages(dynamic: Any, found: Attractor, orbit: Orbit) -> tuple[Array, Array]:
+        return found.period, found.mean
+
+    @averages.defjvp
+    def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        dynamic, found, orbit = primals
+        d_period, d_mean = _sensitivity(field, observe, eqx.combine(dynamic, static), found, orbit)
+        moved, _ = ravel_pytree(tangents[0])
+        return averages(*primals), (d_period @ moved, d_mean @ moved)
+
+    return averages(dynamic, found, orbit)
+
+
+@lean_jit
+def _sensitivity(
+    field: Field, observe: Observe, args: Any, found: Attractor, orbit: Orbit
+) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
+    """Derivatives of period and averages in all numbers of args, one after the other.
+
+    Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes.
+    """
+    dynamic, static = eqx.partition(args, eqx.is_inexact_array)
+    vector, unravel = ravel_pytree(dynamic)
+
+    def rebuild(parameters: Array) -> Any:
+        return eqx.combine(unravel(parameters), static)
 
     def at_fixed_point(parameters: Array, point: Array) -> Array:
         args = rebuild(parameters)
         return observe(follow(field, point, args), args)
 
-    @jax.custom_jvp
-    def averages(vector: Array, found: Attractor, orbit: Orbit) -> tuple[Array, Array]:
-        return found.period, found.mean
-
-    @averages.defjvp
-    def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        vector, found, orbit = primals
-        nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
-        nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)
-        # Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes.
-        d_period, d_mean = jax.lax.switch(
-            found.code,
-            [
-                lambda: (nan_period, nan_mean),
-                lambda: (nan_period, jax.jacfwd(at_fixed_point)(vector, found.point)),
-                lambda: orbit_sensitivity(field, observe, orbit, rebuild, vector),
-            ],
-        )
-        return averages(*primals), (d_period @ tangents[0], d_mean @ tangents[0])
-
-    return averages(vector, found, orbit)
+    nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
+    nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)
+    return jax.lax.switch(
+        found.code,
+        [
+            lambda: (nan_period, nan_mean),
+            lambda: (nan_period, jax.jacfwd(at_fixed_point)(vector, found.point)),
+            lambda: orbit_sensitivity(field, observe, orbit, rebuild, vector),
+        ],
+    )

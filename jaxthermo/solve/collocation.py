@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import Field
-from jaxthermo.solve.integrate import integrate
+from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
 STAGES = 5
 ITERATIONS = 14
@@ -25,7 +25,7 @@ CONVERGED = 1e-11
 STALLED, STALLED_LOG_PERIOD, SMALL_RESIDUAL = 1e-5, 1e-8, 1e-9
 # Larger Newton steps leave the region where the guess means anything.
 LONGEST_MOVE, LONGEST_LOG_PERIOD_STEP = 0.1, 0.3
-SAMPLE_RTOL, SAMPLE_ATOL, SAMPLE_STEPS = 1e-8, 1e-10, 8192
+SAMPLE_RTOL, SAMPLE_ATOL, SAMPLE_STEPS, SAMPLE_FIRST_STEP = 1e-8, 1e-10, 8192, 1e-4
 
 
 def _radau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,19 +165,13 @@ def _solve(
 def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""], args: Any, intervals: int) -> Loop:
     """A guess for `close_loop`: the trajectory from `base` over one period on an even mesh."""
     widths = jnp.full(intervals, 1.0 / intervals, base.dtype)
-    solution = integrate(
-        lambda s, x, a: period * field(x, a),
-        base,
-        args,
-        t0=0.0,
-        t1=1.0,
-        saveat=diffrax.SaveAt(ts=stage_times(widths).ravel()),
-        rtol=SAMPLE_RTOL,
-        atol=SAMPLE_ATOL,
-        max_steps=SAMPLE_STEPS,
-        solver=diffrax.Tsit5(),
-    )
-    states: Any = solution.ys
+    # Rounding may put the last stage beyond the end.
+    times = jnp.minimum(stage_times(widths).ravel(), 1.0)
+    stepper = Stepper(lambda s, x, a: period * field(x, a), args, diffrax.Tsit5(), SAMPLE_RTOL, SAMPLE_ATOL)
+    note = sampling(stepper, times, lambda x: x)
+    # A base point of NaN, or a period too long, leaves NaN where it was not reached.
+    blank = jnp.full((times.shape[0], base.shape[0]), jnp.nan, base.dtype)
+    _, states, _ = solve_to(stepper, base, jnp.ones((), base.dtype), SAMPLE_STEPS, blank, note, SAMPLE_FIRST_STEP)
     return Loop(widths, states.reshape(intervals, STAGES, base.shape[0]), jnp.log(period))
 
 

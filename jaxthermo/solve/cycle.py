@@ -7,11 +7,13 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.solve.fixed_point import Field
-from jaxthermo.solve.integrate import OK, integrate, status_of
+from jaxthermo.solve.integrate import OK
 from jaxthermo.solve.linear import log_spectral_radius
+from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
 Observe = Callable[[Float[Array, " n"], Any], Float[Array, " m"]]
 
@@ -28,75 +30,99 @@ MAX_LOG_PERIOD_STEP = 0.3
 DIVERGING = 2.0
 # Shooting may close an orbit after up to this many turns; each is told by a return this close, relative to its size.
 MOST_TURNS = 16
+TURNS = np.arange(MOST_TURNS, 1.0, -1.0)
 RETURNED = 1e-4
+# First step of a shot, as a share of the period.
+FIRST_STEP = 1e-3
 
 
 class Orbit(eqx.Module):
-    """A closed orbit: a point on it, its period, and what shooting learned about it."""
+    """A closed orbit: a point on it, its period, and what shooting learned about it.
+
+    `mean` are the time averages of the observables; `early` are the states after 1/2, 1/3 .. of the period.
+    """
 
     point: Float[Array, " n"]
     period: Float[Array, ""]
     residual: Float[Array, ""]  # max |flow(point, period) - point|
     monodromy: Float[Array, "n n"]
     closed: Bool[Array, ""]
-
-
-Dynamics = Callable[[Float[Array, " n"], Float[Array, " w"]], Float[Array, " n"]]
+    mean: Float[Array, " m"]
+    early: Float[Array, "turns n"]
 
 
 class Shot(eqx.Module):
-    """Where one solve over s = 0..1 ended, and how that moves with each of k tangents."""
+    """Where one solve over s = 0..1 ended, with averages over it, and how both move with each of k tangents."""
 
     end: Float[Array, " n"]
+    mean: Float[Array, " m"]
     d_end: Float[Array, "n k"]
+    d_mean: Float[Array, "_ k"]
+    early: Float[Array, "turns n"]
     ok: Bool[Array, ""]
 
 
 def shoot(
-    dynamics: Dynamics,
+    field: Field,
+    observe: Observe,
+    rebuild: Callable[[Array], Any],
     point: Float[Array, " n"],
     frozen: Float[Array, " w"],
     d_point: Float[Array, "k n"],
     d_frozen: Float[Array, "k w"],
+    *,
+    with_means: bool,
 ) -> Shot:
-    """Solve dx/ds = dynamics(x, frozen) over s = 0..1, carrying tangents by the variational equations.
+    """Solve dx/ds = T field(x, args), d mean/ds = observe(x, args) over s = 0..1, with tangents.
 
-    Writing these out keeps the tangents under the same error control as the orbit, and traces in a fraction of the time
-    of differentiating the solver.
+    `frozen` are ln T and the numbers from which `rebuild` makes the field's args. The tangents obey the variational
+    equations, those of the averages only `with_means`. Writing these out keeps the tangents under the same error
+    control as the orbit, and traces in a fraction of the time of differentiating the solver.
     """
 
+    def orbit(x: Array, frozen: Array) -> Array:
+        return jnp.exp(frozen[0]) * field(x, rebuild(frozen[1:]))
+
+    def averaged(x: Array, frozen: Array) -> Array:
+        return observe(x, rebuild(frozen[1:]))
+
+    def both(x: Array, frozen: Array) -> Array:
+        return jnp.concatenate([orbit(x, frozen), averaged(x, frozen)])
+
     def rate(s: Any, state: tuple[Array, Array], frozen: Any) -> tuple[Array, Array]:
-        x, dx = state
+        x, dx = state[0][:n], state[1][:, :n]
+        value, along = jax.linearize(both if with_means else orbit, x, frozen)
+        tangents = jax.vmap(along)(dx, d_frozen)
+        return (value if with_means else jnp.concatenate([value, averaged(x, frozen)])), tangents
 
-        def along(dx: Array, df: Array) -> Array:
-            return jax.jvp(dynamics, (x, frozen), (dx, df))[1]
-
-        return dynamics(x, frozen), jax.vmap(along)(dx, d_frozen)
-
-    solution = integrate(
-        rate,
-        (point, d_point),
-        frozen,
-        t0=0.0,
-        t1=1.0,
-        saveat=diffrax.SaveAt(t1=True),
-        rtol=RTOL,
-        atol=ATOL,
-        max_steps=MAX_STEPS,
+    n = point.shape[0]
+    means = jax.eval_shape(observe, point, rebuild(frozen[1:])).shape[0]
+    state = jnp.pad(point, (0, means)), jnp.pad(d_point, ((0, 0), (0, means if with_means else 0)))
+    stepper = Stepper(rate, frozen, diffrax.Dopri8(), RTOL, ATOL)
+    shares = 1.0 / TURNS
+    (end, d_end), early, status = solve_to(
+        stepper,
+        state,
+        jnp.ones((), point.dtype),
+        MAX_STEPS,
+        jnp.zeros((shares.shape[0], n), point.dtype),
+        sampling(stepper, jnp.asarray(shares, point.dtype), lambda state: state[0][..., :n]),
+        FIRST_STEP,
     )
-    states: Any = solution.ys
-    end, d_end = (value[0] for value in states)
-    return Shot(end, d_end.T, status_of(solution) == OK)
+    return Shot(end[:n], end[n:], d_end[:, :n].T, d_end[:, n:].T, early, status == OK)
 
 
-def no_orbit(point: Float[Array, " n"]) -> Orbit:
+def no_orbit(point: Float[Array, " n"], mean: Float[Array, " m"]) -> Orbit:
     """The blank result, in the shapes of a found one."""
     one = jnp.ones((), point.dtype)
-    return Orbit(point, one, jnp.inf * one, jnp.eye(point.shape[0], dtype=point.dtype), jnp.array(False))
+    eye = jnp.eye(point.shape[0], dtype=point.dtype)
+    early = jnp.zeros((TURNS.shape[0], point.shape[0]), point.dtype)
+    return Orbit(point, one, jnp.inf * one, eye, jnp.array(False), jnp.full_like(mean, jnp.nan), early)
 
 
 def close_orbit(
     field: Field,
+    observe: Observe,
     guess: Float[Array, " n"],
     period: Float[Array, ""],
     args: Any,
@@ -109,12 +135,7 @@ def close_orbit(
     n = guess.shape[0]
     normal = field(guess, args)
     normal = normal / jnp.linalg.norm(normal)
-
-    def shot_from(x: Array, period: Array) -> Shot:
-        def dynamics(y: Array, period: Array) -> Array:
-            return period[0] * field(y, args)
-
-        return shoot(dynamics, x, period[None], jnp.eye(n, dtype=x.dtype), jnp.zeros((n, 1), x.dtype))
+    d_point, d_frozen = jnp.eye(n, dtype=guess.dtype), jnp.zeros((n, 1), guess.dtype)
 
     def cond(carry: tuple[Orbit, Array, Array]) -> Array:
         orbit, count, alive = carry
@@ -123,21 +144,22 @@ def close_orbit(
     def body(carry: tuple[Orbit, Array, Array]) -> tuple[Orbit, Array, Array]:
         orbit, count, _ = carry
         x, period = orbit.point, orbit.period
-        shot = shot_from(x, period)
-        end, monodromy, ok = shot.end, shot.d_end, shot.ok
+        log_period = jnp.log(period)[None]
+        shot = shoot(field, observe, lambda _: args, x, log_period, d_point, d_frozen, with_means=False)
+        end, monodromy = shot.end, shot.d_end
         miss = jnp.max(jnp.abs(end - x))
-        closed = ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
+        closed = shot.ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
         system = _bordered(monodromy, period * field(end, args), normal)
         step = jnp.linalg.solve(system, jnp.concatenate([x - end, jnp.dot(normal, guess - x)[None]]))
         shrink = jnp.minimum(1.0, MAX_LOG_PERIOD_STEP / jnp.maximum(jnp.abs(step[n]), 1e-300))
-        alive = ok & jnp.all(jnp.isfinite(step)) & (miss <= DIVERGING * orbit.residual)
+        alive = shot.ok & jnp.all(jnp.isfinite(step)) & (miss <= DIVERGING * orbit.residual)
         # A closed orbit stays at the point whose miss and monodromy were just computed.
         move = alive & jnp.logical_not(closed)
         x = jnp.where(move, x + shrink * step[:n], x)
         period = jnp.where(move, period * jnp.exp(shrink * step[n]), period)
-        return Orbit(x, period, miss, monodromy, closed), count + 1, alive
+        return Orbit(x, period, miss, monodromy, closed, shot.mean, shot.early), count + 1, alive
 
-    start = eqx.tree_at(lambda o: o.period, no_orbit(guess), period)
+    start = eqx.tree_at(lambda o: o.period, no_orbit(guess, observe(guess, args)), period)
     alive = jnp.all(jnp.isfinite(normal)) & wanted
     orbit, _, _ = jax.lax.while_loop(cond, body, (start, jnp.zeros((), jnp.int32), alive))
     # Rounding may keep the last miss just above the target; it is still a closed orbit.
@@ -152,25 +174,13 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     return jnp.concatenate([top, bottom[None]], axis=0)
 
 
-def count_turns(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
+def count_turns(orbit: Orbit) -> Float[Array, ""]:
     """How many turns of a shorter orbit a closed orbit makes in its period, up to MOST_TURNS; 1 if it is not closed.
 
     A second, slowly decaying oscillation lets a trajectory recur after several turns, and shooting then finds those.
     """
-    turns = jnp.arange(MOST_TURNS, 1, -1, dtype=orbit.point.dtype)
-    solution = integrate(
-        lambda s, x, _: orbit.period * field(x, args),
-        orbit.point,
-        None,
-        t0=0.0,
-        t1=0.5,
-        saveat=diffrax.SaveAt(ts=1.0 / turns),
-        rtol=RTOL,
-        atol=ATOL,
-        max_steps=MAX_STEPS,
-    )
-    states: Any = solution.ys
-    gaps = jnp.linalg.norm(states - orbit.point, axis=1)
+    gaps = jnp.linalg.norm(orbit.early - orbit.point, axis=1)
+    turns = jnp.asarray(TURNS, gaps.dtype)
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
     return jnp.where(orbit.closed, most, 1.0)
 
@@ -186,15 +196,6 @@ def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
     return log_spectral_radius(orbit.monodromy - jnp.outer(velocity, normal @ orbit.monodromy))
 
 
-def orbit_averages(field: Field, observe: Observe, orbit: Orbit, args: Any) -> Float[Array, " m"]:
-    """Time averages of the observables over a closed orbit."""
-    n = orbit.point.shape[0]
-    start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, args))])
-    none = jnp.zeros((0, start.shape[0]), start.dtype)
-    dynamics = _observed(field, observe, lambda _: args, n)
-    return shoot(dynamics, start, jnp.log(orbit.period)[None], none, none[:, :1]).end[n:]
-
-
 def orbit_sensitivity(
     field: Field, observe: Observe, orbit: Orbit, rebuild: Callable[[Array], Any], parameters: Float[Array, " p"]
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
@@ -204,25 +205,11 @@ def orbit_sensitivity(
     in start, ln(period) and parameters; closure and phase then fix how start and period follow the parameters.
     """
     n, p = orbit.point.shape[0], parameters.shape[0]
-    start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, rebuild(parameters)))])
     frozen = jnp.concatenate([jnp.log(orbit.period)[None], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
-    d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
-    shot = shoot(_observed(field, observe, rebuild, n), start, frozen, d_start, seeds[:, n:])
-    d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
+    shot = shoot(field, observe, rebuild, orbit.point, frozen, seeds[:, :n], seeds[:, n:], with_means=True)
     normal = field(orbit.point, rebuild(parameters))
-    system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
-    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
+    system = _bordered(shot.d_end[:, :n], shot.d_end[:, n], normal / jnp.linalg.norm(normal))
+    forcing = jnp.concatenate([-shot.d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
     motion = jnp.linalg.solve(system, forcing)
-    return orbit.period * motion[n], d_mean[:, : n + 1] @ motion + d_mean[:, n + 1 :]
-
-
-def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], Any], n: int) -> Dynamics:
-    """The field in scaled time s, with the running averages of the observables appended to the state."""
-
-    def dynamics(state: Array, frozen: Array) -> Array:
-        args = rebuild(frozen[1:])
-        x = state[:n]
-        return jnp.concatenate([jnp.exp(frozen[0]) * field(x, args), observe(x, args)])
-
-    return dynamics
+    return orbit.period * motion[n], shot.d_mean[:, : n + 1] @ motion + shot.d_mean[:, n + 1 :]

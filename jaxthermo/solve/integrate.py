@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxthermo.solve.checks_off import without_checks
+
 VectorField = Callable[[Any, Any, Any], Any]
 
 OK = 0
@@ -38,7 +40,7 @@ def integrate(
     """
     # Weak types would be promoted differently by diffrax's own arithmetic under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
-        return diffrax.diffeqsolve(
+        return without_checks(diffrax.diffeqsolve)(
             diffrax.ODETerm(field),
             diffrax.Dopri8() if solver is None else solver,
             t0=t0,

@@ -33,6 +33,26 @@ def departing(loop: Loop, parameter: Float[Array, ""], alive: Bool[Array, ""]) -
     return Traveller(loop, parameter, infinite, jnp.full_like(infinite, FIRST_STEP), alive, jnp.zeros((), jnp.int32))
 
 
+def settle(field: Field, traveller: Traveller, args: Any) -> Traveller:
+    """The loop closed where it is, on an even mesh and then on one that follows it."""
+
+    def cond(now: Traveller) -> Array:
+        return now.alive & (now.count < SETTLING)
+
+    def body(now: Traveller) -> Traveller:
+        return _closed(field, now, remeshed(field, now.loop, args), now.parameter, args)
+
+    return jax.lax.while_loop(cond, body, eqx.tree_at(lambda t: t.count, traveller, jnp.zeros((), jnp.int32)))
+
+
+def _closed(field: Field, now: Traveller, guess: Loop, parameter: Float[Array, ""], args: Any) -> Traveller:
+    """After an attempt to close the guess: there if that was possible, else still where it was, and no longer alive."""
+    loop, residual, good = close_loop(field, guess, args)
+    there = Traveller(loop, parameter, residual, now.step, good, now.count + 1)
+    kept = eqx.tree_at(lambda t: (t.alive, t.count), now, (good, now.count + 1))
+    return jax.tree.map(lambda new, old: jnp.where(good, new, old), there, kept)
+
+
 def travel(
     field: Field,
     traveller: Traveller,
@@ -60,19 +80,11 @@ def travel(
         guess = _predict(field, now, -(pole - now.parameter) * move, at)
         mended = remeshed(field, now.loop, at(parameter))
         guess = jax.tree.map(lambda a, b: jnp.where(moving, a, b), guess, mended)
-        loop, residual, good = close_loop(field, guess, at(parameter))
-        loop = jax.tree.map(lambda new, old: jnp.where(good, new, old), loop, now.loop)
-        adapted = jnp.where(good, jnp.minimum(GROWTH * now.step, LONGEST_STEP), 0.4 * now.step)
+        tried = _closed(field, now, guess, parameter, at(parameter))
+        adapted = jnp.where(tried.alive, jnp.minimum(GROWTH * now.step, LONGEST_STEP), 0.4 * now.step)
         step = jnp.where(moving, adapted, now.step)
-        alive = jnp.where(now.count < SETTLING, good, step > SHORTEST_STEP)
-        return Traveller(
-            loop,
-            jnp.where(good, parameter, now.parameter),
-            jnp.where(good, residual, now.residual),
-            step,
-            alive,
-            now.count + 1,
-        )
+        alive = jnp.where(now.count < SETTLING, tried.alive, step > SHORTEST_STEP)
+        return eqx.tree_at(lambda t: (t.step, t.alive), tried, (step, alive))
 
     arrived = jax.lax.while_loop(cond, body, eqx.tree_at(lambda t: t.count, traveller, jnp.zeros((), jnp.int32)))
     return eqx.tree_at(lambda t: t.alive, arrived, arrived.alive & (arrived.parameter == target))

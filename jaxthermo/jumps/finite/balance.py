@@ -20,6 +20,7 @@ from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, 
 from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -132,7 +133,7 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) ->
     return _dataset(flow, found, model, beta, units, counts.shape[1])
 
 
-@jax.jit
+@lean_jit
 def _relaxed(hops: Hops) -> Distribution:
     """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
     outflow = hops.outflow()
@@ -145,7 +146,7 @@ def _relaxed(hops: Hops) -> Distribution:
     return Distribution(p, residual, found.iterations)
 
 
-@eqx.filter_jit
+@lean_jit
 def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
     return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
 

@@ -14,6 +14,7 @@ from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 # Of the residual in the 2-norm, relative to that of what leaves each state.
 TOLERANCE, GUESS_TOLERANCE = 1e-13, 1e-4
@@ -57,7 +58,7 @@ def _guess(now: Moment, space: Space) -> Array:
     return _doubled(half.p, space)
 
 
-@jax.jit
+@lean_jit
 def _doubled(half: Array, space: Space) -> Array:
     coarse = space.coarse
     assert coarse is not None
@@ -85,7 +86,7 @@ def _ranked(counts: Array, coarse: Space) -> Array:
     return sum(row[one] for row, one in zip(table, sums, strict=True))
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4))
+@lean_jit
 def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
     hops = mesoscopic_hops(now, space)
 
@@ -103,7 +104,7 @@ def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int
     return Distribution(p, residual, found.iterations)
 
 
-@jax.jit
+@lean_jit
 def _eliminate(now: Moment, space: Space) -> Distribution:
     """For few states: one linear solve."""
     hops = mesoscopic_hops(now, space)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +20,7 @@ from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.jumps.network import AbstractJumpModel, require_constant, require_one_reservoir
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -129,7 +129,7 @@ def _produced(now: Moment, states: Space, found: Distribution, work: Any) -> tup
     return -float(jnp.sum(now.beta * heats)), bool(jnp.any(now.force != 0)) or now.network.reservoir_count > 1
 
 
-@eqx.filter_jit
+@lean_jit
 def _taylor(
     now: Moment, states: Space, found: Distribution, order: int, weight: Any = None
 ) -> tuple[Float[Array, " order"], Array]:

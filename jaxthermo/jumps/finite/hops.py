@@ -26,7 +26,7 @@ class Moment(eqx.Module):
         """One force for all edges, or one each."""
         return self.network.forces_at(0.0)
 
-    def gain(self, counts: Float[Array, "q ..."], units: int) -> Float[Array, "edges ..."]:
+    def gain(self, counts: Float[Array, "q ..."], units: Any) -> Float[Array, "edges ..."]:
         """dE of one unit that hops forward along each edge, with the counts before the hop.
 
         Equation   dE = E(n - 1_i + 1_j) - E(n) of `energy`; for the ring's coupling u
@@ -35,12 +35,12 @@ class Moment(eqx.Module):
         """
         return self._rises(counts, units, (1.0,))[0]
 
-    def gain_and_loss(self, counts: Float[Array, "q ..."], units: int) -> tuple[Array, Array]:
+    def gain_and_loss(self, counts: Float[Array, "q ..."], units: Any) -> tuple[Array, Array]:
         """`gain`, and dE of the forward hop that a backward one from these counts takes back."""
         gain, loss = self._rises(counts, units, (1.0, -1.0))
         return gain, loss
 
-    def _rises(self, counts: Array, units: int, steps: tuple[float, ...]) -> list[Array]:
+    def _rises(self, counts: Array, units: Any, steps: tuple[float, ...]) -> list[Array]:
         """dE of forward hops from the counts (step 1) and to them (step -1)."""
         network, interaction = self.network, self.network.interaction
         level = along_edges(network.at_targets(network.energies) - network.at_sources(network.energies), counts)
@@ -87,7 +87,7 @@ def moment(model: AbstractJumpModel, beta: Any, t: Any = 0.0, coupling: Any = No
     return Moment(as_network(model).at(t, interaction), value_at(beta, t))
 
 
-def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: int) -> tuple[Array, Array, Array, Array]:
+def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: Any) -> tuple[Array, Array, Array, Array]:
     """For every edge i -> j: rates of all units forward and backward, and the energy change of both hops.
 
     Shapes     counts: (q, ...), before the hop; results: (E, ...). The backward hop leaves state j.
@@ -106,7 +106,7 @@ def _own_share(network: JumpNetwork, matrix: Float[Array, "q q"]) -> Float[Array
 
 
 def _difference(
-    phi: Callable[[Array], Array], network: JumpNetwork, counts: Array, units: int, step: float
+    phi: Callable[[Array], Array], network: JumpNetwork, counts: Array, units: Any, step: float
 ) -> Float[Array, "edges ..."]:
     """Change of N phi(n/N) by a forward hop from n (step 1), or to n (step -1), along each edge."""
     here = _everywhere(phi, counts / units)

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.bookkeeping import along_edges
@@ -43,19 +43,24 @@ def start(counts: Int[Array, "lanes q"], stream: Stream, reservoirs: int = 1) ->
     return Walk(counts, zero, zero, heats, zero, jnp.zeros(zero.shape, int), stream)
 
 
+def unfinished(walk: Walk, t_end: Any, cap: Any) -> Bool[Array, ""]:
+    """Whether any trajectory goes on."""
+    return jnp.any((walk.t < t_end) & (walk.jumps < cap))
+
+
 @eqx.filter_jit
 def steady_jumps(
-    model: AbstractJumpModel, beta: Any, units: int, t_end: Any, cap: Any, counts: Int[Array, "lanes q"], stream: Stream
+    model: AbstractJumpModel, beta: Any, units: Any, t_end: Any, cap: Any, before: Walk, blocks: Any
 ) -> Walk:
     """Gillespie's direct method for constant parameters: waiting time -ln(U)/total rate, then one hop by its share.
 
     Shapes     cap: the most hops of one trajectory; a walk that ends with t < t_end was stopped by it, one that ends
-               with t = NaN by rates that are not finite
+               with t = NaN by rates that are not finite; blocks: after so many blocks of hops it is handed back
+               unfinished, to be handed in again
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
     now = moment(model, beta)
     network = now.network
-    before = start(counts, stream, network.reservoir_count)
     # Then the heat follows at the end from the energy and the net number of hops.
     is_simple = network.reservoir_count == 1 and now.force.ndim == 0
 
@@ -76,12 +81,19 @@ def steady_jumps(
             heats = heats + network.by_reservoir(_heat_along(chosen, gain, loss, along_edges(now.force, gain)))
         return Walk(counts, t, walk.net + net, heats, walk.beta_heat, walk.jumps + live.astype(int), stream)
 
-    walk = _run(hop, before, t_end, cap)
+    walk = _run(hop, before, t_end, cap, blocks)
     heats = walk.heats
     if is_simple:
-        heats = (now.energy(walk.counts) - now.energy(before.counts) - now.force * walk.net)[None]
+        work = now.force * (walk.net - before.net)
+        heats = heats + (now.energy(walk.counts) - now.energy(before.counts) - work)[None]
     beta_heat = jnp.sum(along_edges(now.beta, heats) * heats, axis=0)
     return eqx.tree_at(lambda w: (w.heats, w.beta_heat), walk, (heats, beta_heat))
+
+
+def first_hazard(walk: Walk) -> tuple[Walk, Float[Array, " lanes"]]:
+    """A walk before its first hop, and the hazard -ln(U) at which that happens."""
+    following, waiting = walk.stream.uniform()
+    return eqx.tree_at(lambda w: w.stream, walk, following), -jnp.log(waiting)
 
 
 @eqx.filter_jit
@@ -89,18 +101,18 @@ def driven_jumps(
     model: AbstractJumpModel,
     beta: Any,
     coupling: Any,
-    units: int,
+    units: Any,
     t_end: Any,
     cap: Any,
     step: Any,
-    counts: Int[Array, "lanes q"],
-    stream: Stream,
-) -> Walk:
+    before: tuple[Walk, Float[Array, " lanes"]],
+    blocks: Any,
+) -> tuple[Walk, Float[Array, " lanes"]]:
     """Hops under beta(t), f(t), u(t) by the integrated hazard: the next is where int (total rate) dt reaches -ln(U).
 
     The total rate of a state is taken as a parabola in time over windows of at most `step`, and of about the waiting
     time; the hop is chosen by the rates at its own time. The error of a window falls with the fourth power of its
-    length.
+    length. Walks come with the hazard that is left before their next hop, at first that of `first_hazard`.
     """
 
     network = as_network(model)
@@ -154,18 +166,20 @@ def driven_jumps(
         )
         return walk, jnp.where(hops, -jnp.log(waiting), budget - jnp.where(live, whole, 0.0))
 
-    walk = start(counts, stream, network.reservoir_count)
-    following, waiting = walk.stream.uniform()
-    walk = eqx.tree_at(lambda w: w.stream, walk, following)
-    return _run(window, (walk, -jnp.log(waiting)), t_end, cap)[0]
+    return _run(window, before, t_end, cap, blocks)
 
 
-def _run(hop: Any, carry: Any, t_end: Any, cap: Any) -> Any:
-    def unfinished(carry: Any) -> Array:
+def _run(hop: Any, carry: Any, t_end: Any, cap: Any, blocks: Any) -> Any:
+    def goes_on(state: tuple[Any, Array]) -> Array:
+        carry, done = state
         walk = carry if isinstance(carry, Walk) else carry[0]
-        return jnp.any((walk.t < t_end) & (walk.jumps < cap))
+        return unfinished(walk, t_end, cap) & (done < blocks)
 
-    return jax.lax.while_loop(unfinished, lambda carry: jax.lax.fori_loop(0, BLOCK, hop, carry), carry)
+    def block(state: tuple[Any, Array]) -> tuple[Any, Array]:
+        carry, done = state
+        return jax.lax.fori_loop(0, BLOCK, hop, carry), done + 1
+
+    return jax.lax.while_loop(goes_on, block, (carry, jnp.zeros((), jnp.int32)))[0]
 
 
 def _sums(forward: Array, backward: Array) -> Array:

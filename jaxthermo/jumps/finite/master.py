@@ -26,6 +26,7 @@ from jaxthermo.jumps.finite.states import (
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, checked
 from jaxthermo.protocols.schedule import rate_at, value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -153,7 +154,7 @@ def evolution(
     )
 
 
-_compiled = eqx.filter_jit(evolution)
+_compiled = lean_jit(evolution)
 
 
 def mesoscopic_evolve(

@@ -13,6 +13,7 @@ from jaxthermo.jumps.finite.hops import Moment
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.krylov import gmres
+from jaxthermo.solve.lean import lean_jit
 
 # Of the residual in the 1-norm, relative to the traffic between states.
 TOLERANCE = 1e-12
@@ -32,7 +33,7 @@ class Perron(eqx.Module):
     steps: Int[Array, ""]
 
 
-@eqx.filter_jit
+@lean_jit
 def perron(
     now: Moment,
     space: Space,

@@ -13,6 +13,7 @@ from jaxthermo.jumps.finite.hops import Moment
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.davidson import leading_eigenpair
+from jaxthermo.solve.lean import lean_jit
 
 # Of the residual, relative to what the generator makes of its largest part.
 TOLERANCE = 1e-12
@@ -51,7 +52,7 @@ class Sector(eqx.Module):
         return total / space.q
 
 
-@eqx.filter_jit
+@lean_jit
 def leading_mode(
     now: Moment,
     space: Space,

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +25,7 @@ from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_one_reservoir
 from jaxthermo.solve.integrate import STATUS, integrate, status_of
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -80,7 +80,7 @@ def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
     return logsumexp(log_multiplicity(states.counts) - now.beta * now.energy(states.counts))
 
 
-@eqx.filter_jit
+@lean_jit
 def _averages(
     network: JumpNetwork,
     beta: Any,

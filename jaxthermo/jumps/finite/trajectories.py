@@ -12,7 +12,7 @@ from jaxthermo.checks import require_scalar as scalar
 from jaxthermo.flags import coded
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
 from jaxthermo.jumps.finite.hops import moment
-from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, steady_jumps
+from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
 from jaxthermo.jumps.finite.labels import finite_dataset
 from jaxthermo.jumps.finite.random import require_key, streams
 from jaxthermo.jumps.finite.schedules import require_schedules
@@ -20,6 +20,7 @@ from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
 from jaxthermo.scans.lanes import map_lanes, usual_chunk
+from jaxthermo.solve.slices import in_slices
 
 if TYPE_CHECKING:
     import xarray
@@ -95,11 +96,25 @@ def simulate(
     first = start_counts(network, beta, coupling, units, count, draw, n0)
     limit = jnp.asarray(cap)
 
+    # As an array, so that another number of units is not compiled again.
+    number = as_float(units)
+
     def chunk(n: Any, stream: Any) -> Walk:
         n, stream = jax.tree.map(jnp.asarray, (n, stream))
+        walk = start(n, stream, network.reservoir_count)
         if driven:
-            return driven_jumps(network, beta, coupling, units, t_end, limit, step, n, stream)
-        return steady_jumps(network.at(0.0, coupling), beta, units, t_end, limit, n, stream)
+            begin = first_hazard(walk)
+            return in_slices(
+                lambda now, blocks: driven_jumps(network, beta, coupling, number, t_end, limit, step, now, blocks),
+                begin,
+                lambda now: unfinished(now[0], t_end, limit),
+            )[0]
+        still = network.at(0.0, coupling)
+        return in_slices(
+            lambda now, blocks: steady_jumps(still, beta, number, t_end, limit, now, blocks),
+            walk,
+            lambda now: unfinished(now, t_end, limit),
+        )
 
     # A walk has its trajectories last; map_lanes wants them first.
     def turned(n: Any, stream: Any) -> Any:
@@ -112,7 +127,8 @@ def simulate(
             "status": jnp.where(jnp.isnan(walk.t), OVERFLOWED, jnp.where(walk.t < t_end, CAPPED, OK)),
         }
 
-    size = min(count, usual_chunk(count, CHUNK))
+    # Powers of two, so that numbers of like size share one compilation.
+    size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
     done = map_lanes(turned, first, streams(seed, count), chunk=size)
     ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
     totals = ledger(ends, first.T, done["counts"].T, done["heats"], done["beta_heat"], done["status"])

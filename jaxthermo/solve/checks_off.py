@@ -1,0 +1,64 @@
+"""diffrax's solves without their checks at run time, which are callbacks to the host.
+
+JAX's compilation cache does not store a program that calls back to the host. jaxthermo checks what a user gives at the
+door and reports trouble inside a solve as a status, so that these checks have nothing left to find.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+Result = TypeVar("Result")
+
+# What equinox's `error_if` is called in a traced program, and the one operation in it that may call back. That returns
+# its first inputs as they are.
+CHECK, MAY_STOP = "branched_error_if_impl", "custom_jvp_call"
+
+
+def without_checks(function: Callable[..., Result]) -> Callable[..., Result]:
+    """`function` with every `equinox.error_if` of the solves that it calls taken out of its program.
+
+    The function is traced, the checks are dropped from what was traced, and the rest is evaluated. So nothing global
+    changes, and jit, vmap and both modes of differentiation work as before. Arguments and results may be any trees;
+    arrays in them are traced. Checks inside loops and branches stay; those of diffrax stand before its loop.
+    """
+
+    def unchecked(*args: Any, **kwargs: Any) -> Result:
+        program, shapes, others = eqx.filter_make_jaxpr(function)(*args, **kwargs)
+        arrays = jax.tree.leaves(eqx.filter((args, kwargs), eqx.is_array))
+        results = jaxpr_as_fun(_without(program))(*arrays)
+        return eqx.combine(jax.tree.unflatten(jax.tree.structure(shapes), results), others)
+
+    return unchecked
+
+
+def _without(program: ClosedJaxpr, is_check: bool = False) -> ClosedJaxpr:
+    """The program, and all that it calls by `jit`, with the inputs of each check in the place of its outputs."""
+    passed: dict[Any, Any] = {}
+
+    def now(atoms: Any) -> list[Any]:
+        # A literal, which has a value and no hash, is never the output of a check.
+        return [atom if hasattr(atom, "val") else passed.get(atom, atom) for atom in atoms]
+
+    equations = []
+    for equation in program.jaxpr.eqns:
+        equation = equation.replace(invars=now(equation.invars))
+        if is_check and equation.primitive.name == MAY_STOP:
+            passed.update(zip(equation.outvars, equation.invars, strict=False))
+            continue
+        if _has_check(equation):
+            inner = _without(equation.params["jaxpr"], equation.params["name"] == CHECK)
+            equation = equation.replace(params={**equation.params, "jaxpr": inner})
+        equations.append(equation)
+    return ClosedJaxpr(program.jaxpr.replace(eqns=equations, outvars=now(program.jaxpr.outvars)), program.consts)
+
+
+def _has_check(equation: Any) -> bool:
+    """Whether an operation is a check, or the call of a program that has one."""
+    name, inner = equation.params.get("name"), equation.params.get("jaxpr")
+    if name is None or not isinstance(inner, ClosedJaxpr):
+        return False
+    return name == CHECK or any(_has_check(equation) for equation in inner.jaxpr.eqns)

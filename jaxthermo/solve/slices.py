@@ -1,0 +1,34 @@
+"""Long loops in slices, between which Python can be interrupted."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+Carry = TypeVar("Carry")
+
+# Steps of the first slice, and seconds that the others are to take.
+FIRST, SECONDS = 64, 1.0
+# A slice may take twice as long as the last, and no more, since a step may not always take as long.
+GROWTH = 2
+
+
+def in_slices(
+    advance: Callable[[Carry, Int[Array, ""]], Carry], carry: Carry, unfinished: Callable[[Carry], Bool[Array, ""]]
+) -> Carry:
+    """advance(carry, steps) over and over until nothing is unfinished, with as many steps as take about a second.
+
+    `advance` makes at most so many steps, of a compiled loop with this number as its bound. Nothing computes on after
+    an interrupt, because each slice is waited for.
+    """
+    steps = FIRST
+    while True:
+        begin = time.perf_counter()
+        carry = jax.block_until_ready(advance(carry, jnp.asarray(steps, jnp.int32)))
+        if not bool(unfinished(carry)):
+            return carry
+        took = time.perf_counter() - begin
+        steps = steps * GROWTH if took < 0.5 * SECONDS else max(1, steps // GROWTH) if took > SECONDS else steps

@@ -1,0 +1,165 @@
+"""Adaptive steps by diffrax's solvers and controllers in loops of our own, for the searches inside a solve.
+
+A `diffeqsolve` saves, interpolates and handles events for all purposes, and is four times as large a program as the
+same steps taken here. Public trajectories go through `solve/integrate.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK, VectorField
+
+# Steps whose end would lie this share of the whole time before its end go up to it.
+LAST_STEP = 1e-14
+
+
+class Stepper(eqx.Module):
+    """How dy/dt = field(t, y, args) is stepped: field, args, a diffrax solver and the tolerances of its steps."""
+
+    field: VectorField
+    args: PyTree
+    solver: diffrax.AbstractSolver
+    rtol: float
+    atol: float
+
+    def controller(self) -> diffrax.PIDController:
+        """Step sizes from the error of each step, as `integrate` has them."""
+        return diffrax.PIDController(rtol=self.rtol, atol=self.atol)
+
+
+class Front(eqx.Module):
+    """A trajectory under way: where it is, where its next step is to end, and what solver and controller remember."""
+
+    t: Float[Array, ""]
+    following: Float[Array, ""]
+    y: PyTree
+    memory: PyTree
+    tried: Int[Array, ""]
+
+
+class Step(eqx.Module):
+    """One step tried, from `begin` to `end`, `kept` if its error was small; `inside` are diffrax's data of it."""
+
+    begin: Float[Array, ""]
+    end: Float[Array, ""]
+    kept: Bool[Array, ""]
+    inside: dict[str, PyTree]
+
+
+def departing(stepper: Stepper, y: PyTree, dt0: Any = None) -> Front:
+    """The trajectory at time 0. Without `dt0` the controller chooses the first step."""
+    zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y)))
+    far = jnp.full_like(zero, 1e12)
+    term = diffrax.ODETerm(stepper.field)
+    controlled: Any
+    following: Any
+    with jax.numpy_dtype_promotion("standard"):
+        order: Any = stepper.solver.error_order(term)
+        func = stepper.solver.func
+        following, controlled = stepper.controller().init(term, zero, far, y, dt0, stepper.args, func, order)
+        solved = stepper.solver.init(term, zero, following, y, stepper.args)
+    controlled = jax.tree.map(jnp.asarray, controlled)
+    return Front(zero, following, y, (solved, controlled), jnp.zeros((), jnp.int32))
+
+
+def advance(stepper: Stepper, front: Front, until: Float[Array, ""] | None = None) -> tuple[Front, Step]:
+    """One step tried, which is taken back if its error is too large; none goes past `until`."""
+    term, solver = diffrax.ODETerm(stepper.field), stepper.solver
+    solved, controlled = front.memory
+    end = front.following
+    order: Any = solver.error_order(term)
+    t: Any
+    kept: Any
+    following: Any
+    with jax.numpy_dtype_promotion("standard"):
+        y, error, inside, stepped, _ = solver.step(term, front.t, end, front.y, stepper.args, solved, False)
+        # Where the field is not a number the step is taken back, and a shorter one tried.
+        error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
+        kept, t, following, _, controlled, _ = stepper.controller().adapt_step_size(
+            front.t, end, front.y, y, stepper.args, error, order, controlled
+        )
+    if until is not None:
+        t = jnp.minimum(t, until)
+        # A step that was just refused would be refused again if it went to the end.
+        last = jnp.where(kept, until, t + 0.5 * (until - t))
+        following = jnp.where(following > until * (1.0 - LAST_STEP), last, following)
+
+    def choose(new: Any, old: Any) -> Any:
+        return jnp.where(kept, new, old)
+
+    y = jax.tree.map(choose, y, front.y)
+    solved = jax.tree.map(choose, stepped, solved)
+    return Front(t, following, y, (solved, controlled), front.tried + 1), Step(front.t, end, kept, inside)
+
+
+def solve_to(
+    stepper: Stepper,
+    y: PyTree,
+    until: Float[Array, ""],
+    max_steps: int,
+    notes: PyTree = None,
+    note: Callable[[PyTree, Step], PyTree] | None = None,
+    dt0: Any = None,
+) -> tuple[PyTree, PyTree, Int[Array, ""]]:
+    """The state at time `until` > 0 from y at time 0, with an index into `integrate.STATUS`.
+
+    After each step `note(notes, step)` may keep something of it.
+    """
+
+    def unfinished(carry: tuple[Front, PyTree]) -> Array:
+        front, _ = carry
+        return (front.t < until) & (front.tried < max_steps)
+
+    def body(carry: tuple[Front, PyTree]) -> tuple[Front, PyTree]:
+        front, notes = carry
+        front, step = advance(stepper, front, until)
+        return front, notes if note is None else note(notes, step)
+
+    start = departing(stepper, y, dt0)
+    start = eqx.tree_at(lambda f: f.following, start, jnp.minimum(start.following, until))
+    front, notes = jax.lax.while_loop(unfinished, body, (start, notes))
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(front.y)]))
+    status = jnp.where(front.t < until, MAX_STEPS, jnp.where(finite, OK, FAILED)).astype(jnp.int32)
+    return front.y, notes, status
+
+
+def sampling(
+    stepper: Stepper, times: Float[Array, " times"], part: Callable[[PyTree], Float[Array, " n"]]
+) -> Callable[[Float[Array, "times n"], Step], Float[Array, "times n"]]:
+    """A `note` for `solve_to` that keeps a part of the state at given times, by the solver's own interpolation."""
+
+    def note(samples: Array, step: Step) -> Array:
+        # Only the part is interpolated; the solver's data have the state's structure, stages in front.
+        inside = {name: part(value) for name, value in step.inside.items()}
+        with jax.numpy_dtype_promotion("standard"):
+            interpolant = stepper.solver.interpolation_cls(t0=step.begin, t1=step.end, **inside)
+            values = jax.vmap(lambda t: interpolant.evaluate(t))(jnp.clip(times, step.begin, step.end))
+        new = step.kept & (times > step.begin) & (times <= step.end)
+        return jnp.where(new[:, None], values, samples)
+
+    return note
+
+
+def walk(stepper: Stepper, y: Float[Array, " n"], steps: int, dt0: Any) -> tuple[Array, Array, Int[Array, ""]]:
+    """A budget of steps, not of time: times and states of those kept, right-aligned, and how many they are.
+
+    Shapes     times: (steps + 1,), states: (steps + 1, n); unused rows in front repeat the start
+    """
+
+    def body(front: Front, _: None) -> tuple[Front, tuple[Array, Array, Array]]:
+        front, step = advance(stepper, front)
+        return front, (front.t, front.y, step.kept)
+
+    _, (times, states, kept) = jax.lax.scan(body, departing(stepper, y, dt0), length=steps)
+    count = jnp.sum(kept, dtype=jnp.int32)
+    # What is refused goes to a row that is cut off.
+    row = jnp.where(kept, steps - count + jnp.cumsum(kept, dtype=jnp.int32), steps + 1)
+    aligned = jnp.tile(y, (steps + 2, 1)).at[row].set(states)
+    clock = jnp.zeros(steps + 2, times.dtype).at[row].set(times)
+    return clock[:-1], aligned[:-1], count
