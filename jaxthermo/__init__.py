@@ -1,10 +1,12 @@
 """jaxthermo: GPU-accelerated, differentiable thermodynamics far from equilibrium."""
 
 from jaxthermo import brownian as brownian
+from jaxthermo import jumps as jumps
 from jaxthermo import potts as potts
 from jaxthermo import protocols as protocols
 from jaxthermo import scans as scans
 from jaxthermo import search as search
+from jaxthermo._status import Status as Status
 from jaxthermo.brownian import DrudeBath as DrudeBath
 from jaxthermo.brownian import OhmicBath as OhmicBath
 from jaxthermo.brownian import PhaseGrid as PhaseGrid
@@ -19,6 +21,7 @@ from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.cache import enable_cache as enable_cache
+from jaxthermo.jumps import JumpNetwork as JumpNetwork
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import Constant as Constant
 from jaxthermo.protocols import Fourier as Fourier

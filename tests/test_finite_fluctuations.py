@@ -5,9 +5,9 @@ import pytest
 import scipy.linalg
 
 import jaxthermo as jt
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.space import space
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.space import space
 from jaxthermo.report import finite
 
 UNEVEN = [0.0, 0.1, 0.3]

@@ -7,11 +7,11 @@ import pytest
 import scipy.linalg
 
 import jaxthermo as jt
-from jaxthermo.potts.finite.distribution import stationary_distribution
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.states import count_mesostates, log_multiplicity, mesostates, rank
+from jaxthermo.jumps.finite.distribution import stationary_distribution
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.space import space
+from jaxthermo.jumps.finite.states import count_mesostates, log_multiplicity, mesostates, rank
 
 RATES = [jt.potts.Arrhenius(), jt.potts.LoadSharing(0.3), jt.potts.Glauber(), jt.potts.Metropolis()]
 UNEVEN = [0.0, 0.2, -0.1]

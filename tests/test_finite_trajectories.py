@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.potts.finite.distribution import stationary_distribution
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.random import Stream, streams
-from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.states import rank
+from jaxthermo.jumps.finite.distribution import stationary_distribution
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.random import Stream, streams
+from jaxthermo.jumps.finite.space import space
+from jaxthermo.jumps.finite.states import rank
 
 # A mean is within so many of its standard errors; beyond it is one run in 16 000.
 ERRORS = 4.0
@@ -80,7 +80,7 @@ def test_means_and_variances_are_those_of_the_master_equation(steady):
 
 def test_hops_are_those_of_the_outflow(steady):
     states, now = space(3, 20), moment(RING, 3.5)
-    from jaxthermo.potts.finite.generator import mesoscopic_hops
+    from jaxthermo.jumps.finite.generator import mesoscopic_hops
 
     outflow = mesoscopic_hops(now, states).outflow() @ stationary_distribution(now, states).p
     close(steady.jumps / 20.0, float(outflow))

@@ -196,7 +196,7 @@ BAD_RING = {
     "q true": ((True, -1.0, 1.0), {}, "`q` must be an integer >= 2"),
     "coupling of two": ((3, [1.0, 2.0], 1.0), {}, "`coupling` must be a scalar"),
     "energies of two": ((3, -1.0, 1.0), {"energies": [0.0, 1.0]}, "`energies` must have shape"),
-    "rates a word": ((3, -1.0, 1.0), {"rates": "glauber"}, "`rates` must be a bond-rate object"),
+    "rates a word": ((3, -1.0, 1.0), {"rates": "glauber"}, "`rates` must be a jt.jumps.AbstractRates"),
 }
 
 

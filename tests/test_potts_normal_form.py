@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
+from jaxthermo.jumps.coordinates import field, observe
 from jaxthermo.potts.congruence import cycle_curve
-from jaxthermo.potts.coordinates import field, observe
 from jaxthermo.solve.cycle import close_orbit
 from jaxthermo.solve.fixed_point import newton
 

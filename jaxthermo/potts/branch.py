@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxthermo.checks import require_double_for, require_integer, require_scalar
-from jaxthermo.potts.coordinates import complete, field
-from jaxthermo.potts.labels import labelled
-from jaxthermo.potts.mean_field import thermodynamics
-from jaxthermo.potts.occupation import initial_occupation
+from jaxthermo.jumps.coordinates import complete, field
+from jaxthermo.jumps.labels import labelled
+from jaxthermo.jumps.mean_field import thermodynamics
+from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.potts.mean_field import vector_field
+from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import integrate
 from jaxthermo.solve.lean import lean_jit

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from jaxthermo.checks import require_double_for
-from jaxthermo.potts.coordinates import complete, field, observe
+from jaxthermo.jumps.coordinates import complete, field, observe
+from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.potts.fold import fold_beta
-from jaxthermo.potts.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.scans.status import Outcome, outcome_of

@@ -9,11 +9,11 @@ from jaxtyping import Array, Float
 
 from jaxthermo.checks import as_float
 from jaxthermo.flags import coded
-from jaxthermo.potts.coordinates import field
+from jaxthermo.jumps.coordinates import field
+from jaxthermo.jumps.labels import labelled
+from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.cycle import CYCLE_STATUS, NOT_CONVERGED, OK, LimitCycle, check_cycle, describe, find_loop
 from jaxthermo.potts.fold import Fold, fold
-from jaxthermo.potts.labels import labelled
-from jaxthermo.potts.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.lean import lean_jit

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.checks import require_double_for, require_scalar, require_times
-from jaxthermo.potts.mean_field import Thermodynamics, thermodynamics, vector_field
-from jaxthermo.potts.occupation import initial_occupation
+from jaxthermo.jumps.mean_field import Thermodynamics, thermodynamics, vector_field
+from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import require_double_for
-from jaxthermo.potts.coordinates import complete, field
-from jaxthermo.potts.occupation import localised
+from jaxthermo.jumps.coordinates import complete, field
+from jaxthermo.jumps.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxthermo.checks import is_known, require_finite
-from jaxthermo.potts.mean_field import vector_field
+from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.patterns import KINDS, Pattern, patterns_of
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.stability import critical_beta, require_flat

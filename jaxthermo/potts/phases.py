@@ -9,9 +9,9 @@ from jaxtyping import Array
 
 from jaxthermo.checks import as_float, require_finite, require_positive, require_scalar
 from jaxthermo.flags import coded
+from jaxthermo.jumps.labels import labelled
+from jaxthermo.jumps.occupation import localised, near_uniform
 from jaxthermo.potts.fold import fold_beta, is_cold_state_stable
-from jaxthermo.potts.labels import labelled
-from jaxthermo.potts.occupation import localised, near_uniform
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.potts.stationary import Stationary, stationary_lanes

@@ -16,10 +16,12 @@ from jaxthermo.checks import (
     require_positive,
     require_scalar,
 )
-from jaxthermo.potts.rates import Arrhenius, BondRates
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
+from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
+from jaxthermo.jumps.schedules import Schedule, as_schedule
 
 
-class PottsRing(eqx.Module):
+class PottsRing(AbstractJumpModel):
     """Infinitely many q-state units on a driven ring, all coupled to all.
 
     Equation   dE_i = eps_{i+1} - eps_i + u (P_{i+1} - P_i) on bond i -> i+1 (mod q);
@@ -27,7 +29,7 @@ class PottsRing(eqx.Module):
                joined by two.
     Shapes     coupling u, prefactor G: scalars; force f: a scalar or a callable of time; energies eps: (q,), None: flat
     Units      k_B = 1: u, f and eps are energies in the unit of 1/beta, G is a rate per unit time
-    Raises     ValueError if q is not an integer >= 2, or if a shape is wrong
+    Raises     ValueError if q is not an integer >= 2, if a shape is wrong, for rates without local detailed balance
     Source     Herpich & Esposito, Phys. Rev. E 99, 022135 (2019), Sec. II
     """
 
@@ -36,7 +38,7 @@ class PottsRing(eqx.Module):
     force: Any  # a scalar array, or a callable of time
     prefactor: Float[Array, ""]
     energies: Float[Array, " q"]
-    rates: BondRates
+    rates: AbstractRates
 
     def __init__(
         self,
@@ -49,32 +51,46 @@ class PottsRing(eqx.Module):
     ):
         self.q = require_integer("q", q, 2)
         self.coupling = require_scalar("coupling", coupling)
-        self.force = force if callable(force) else require_scalar("force", force)
+        self.force = as_schedule(force) if callable(force) else require_scalar("force", force)
         self.prefactor = require_scalar("prefactor", prefactor)
         self.energies = jnp.zeros(self.q) if energies is None else as_float(energies)
         if self.energies.shape != (self.q,):
             raise ValueError(f"`energies` must have shape ({self.q},), but has shape {self.energies.shape}")
-        self.rates = Arrhenius() if rates is None else rates
-        if not callable(self.rates):
-            raise ValueError(f"`rates` must be a bond-rate object such as jt.potts.Glauber(), but is {rates!r}")
+        self.rates = require_rates(Arrhenius() if rates is None else rates)
+
+    @property
+    def network(self) -> JumpNetwork:
+        """The ring as a network: q edges i -> i+1 (mod q), one force, one reservoir, units interact within a state."""
+        edges = [(state, (state + 1) % self.q) for state in range(self.q)]
+        return JumpNetwork(edges, self.energies, self.coupling, self.force, None, self.rates, self.prefactor)
+
+    @property
+    def driving(self) -> dict[str, Schedule]:
+        """The force."""
+        return {"force": self.force}
+
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter of the ring with an impossible value."""
+        require_finite("coupling", self.coupling)
+        require_finite("energies", self.energies)
+        require_positive("prefactor", self.prefactor)
+        if not callable(self.force):
+            require_finite("force", self.force)
+        elif constant:
+            raise ValueError("`force` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
 
 
 def check_ring(ring: Any) -> None:
     """Raise a ValueError that names the first parameter of the ring with an impossible value."""
     if not isinstance(ring, PottsRing):
         raise ValueError(f"`ring` must be a jt.PottsRing, but is {type(ring).__name__}")
-    require_finite("coupling", ring.coupling)
-    require_finite("energies", ring.energies)
-    require_positive("prefactor", ring.prefactor)
-    if not callable(ring.force):
-        require_finite("force", ring.force)
+    ring.check()
 
 
 def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
     """A constant, finite beta >= 0 for a ring with constant force; stationary states need both."""
     check_ring(ring)
-    if callable(ring.force):
-        raise ValueError("`force` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
+    ring.check(constant=True)
     if callable(beta):
         raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
     beta = require_scalar("beta", beta)

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.checks import as_float, require_double_for
-from jaxthermo.potts.coordinates import complete, field, observe
-from jaxthermo.potts.occupation import initial_occupation, initial_occupations
+from jaxthermo.jumps.coordinates import complete, field, observe
+from jaxthermo.jumps.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
 from jaxthermo.scans.lanes import Progress, map_lanes
 from jaxthermo.scans.status import Outcome, outcome_of

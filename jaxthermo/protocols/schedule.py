@@ -1,4 +1,4 @@
-"""A schedule is a number or a callable of time; those of `jaxthermo.protocols.schedules` compile once for a kind."""
+"""A schedule is a number, an array or a callable of time; those of `jaxthermo.protocols.schedules` compile once."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def as_schedule(name: str, schedule: Any) -> Any:
     return schedule if callable(schedule) else Constant(require_scalar(name, schedule))
 
 
-def value_at(schedule: Any, t: Any) -> Float[Array, ""]:
+def value_at(schedule: Any, t: Any) -> Float[Array, "..."]:
     """The schedule at time t."""
     return as_float(schedule(t) if callable(schedule) else schedule)
 

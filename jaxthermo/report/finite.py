@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import jaxthermo as jt
-from jaxthermo.potts.labels import labelled
+from jaxthermo.jumps.labels import labelled
 from jaxthermo.provenance import provenance
 from jaxthermo.report.style import PALETTE, caption, figure, panel_title, save, style
 

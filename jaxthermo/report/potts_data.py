@@ -8,13 +8,13 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
+from jaxthermo.jumps import labels
 from jaxthermo.potts import (
     PHASES,
     PottsRing,
     Stationary,
     critical_beta,
     fold_beta,
-    labels,
     localised,
     low_temperature_work_current,
     maximum_power,

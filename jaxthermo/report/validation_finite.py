@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxthermo as jt
+from jaxthermo.jumps.finite.distribution import stationary_distribution
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.space import space
+from jaxthermo.jumps.finite.states import log_multiplicity
 from jaxthermo.potts import PottsRing
-from jaxthermo.potts.finite.distribution import stationary_distribution
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.states import log_multiplicity
 
 UNEVEN = (0.0, 0.2, -0.1)
 

@@ -1,16 +1,17 @@
 """What an experiment computes, built from its checked tables by nothing but the library's own functions."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from jaxthermo.brownian import PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator
 from jaxthermo.brownian.automatic import resolved
-from jaxthermo.potts.rates import Arrhenius, Glauber, Metropolis
+from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, Metropolis
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.scans.quantities import Function, cycle_work, fold_point, minimum_work, stationary_work
 from jaxthermo.scans.units import with_units
 
-RATES = {"arrhenius": Arrhenius, "glauber": Glauber, "metropolis": Metropolis}
+RATES: dict[str, Callable[[], AbstractRates]] = {"arrhenius": Arrhenius, "glauber": Glauber, "metropolis": Metropolis}
 RING = ("coupling", "force", "prefactor")
 CYCLE = ("beta_hot", "beta_cold", "x_start", "x_end", "period")
 ENDS = ("beta_start", "x_start", "beta", "x")

@@ -10,15 +10,15 @@ from jaxtyping import Array, Int
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer, require_positive
 from jaxthermo.checks import require_scalar as scalar
 from jaxthermo.flags import coded
-from jaxthermo.potts.finite.distribution import CONVERGED, stationary_distribution
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
-from jaxthermo.potts.finite.labels import finite_dataset
-from jaxthermo.potts.finite.random import require_key, streams
-from jaxthermo.potts.finite.schedules import require_schedules
-from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
-from jaxthermo.potts.ring import PottsRing, check_ring
+from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
+from jaxthermo.jumps.finite.labels import finite_dataset
+from jaxthermo.jumps.finite.random import require_key, streams
+from jaxthermo.jumps.finite.schedules import require_schedules
+from jaxthermo.jumps.finite.space import space
+from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
 from jaxthermo.scans.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.slices import in_slices
 
@@ -37,7 +37,7 @@ COPIES, TOTALS = 6, 24
 
 
 def simulate(
-    ring: PottsRing,
+    network: AbstractJumpModel,
     beta: Any,
     units: Any,
     t_end: Any,
@@ -51,36 +51,49 @@ def simulate(
 ) -> "xarray.Dataset":
     """Exact trajectories of N units from time 0 to t_end.
 
-    Equation   hops i -> i+1 at rate N_i V+(dE), back at rate N_{i+1} V-(dE); work f per hop along the force (and
-               dE/du at rest, if u depends on time), heat dE less the work of the hop;
-               entropy production = -sum beta heat + change of ln(N!/prod N_i!)
-    Shapes     n0: (q,) counts for all, or (trajectories, q); None: drawn from the stationary state of beta, f and u at
-               time 0. Results: (trajectories,), and the counts (trajectories, q)
-    Units      `work`, `heat`, `entropy_production`: per unit and per unit time; `dimensionless_work`: of all units
+    Equation   hops along an edge i -> j at rate N_i V+(dE), back at rate N_j V-(dE); work f_e per hop along the edge
+               (and dE/du at rest, if the coupling u depends on time), heat from the edge's reservoir dE less the work
+               of the hop; entropy production = -sum beta heat + change of ln(N!/prod N_i!)
+
+    network        a `jt.JumpNetwork` or a `jt.PottsRing`
+    beta           a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
+    units          N
+    t_end          time of the end
+    trajectories   how many
+    key            a `jax.random.key`
+    n0             (q,) counts for all, or (trajectories, q); None: drawn from the stationary state at time 0
+    coupling       a number or a callable of t in place of an interaction that is a number
+    step           longest window of the integrated hazard; None: t_end/1000
+    max_jumps      hops after which a trajectory is stopped
+    Shapes         results: (trajectories,), `heats` (trajectories, R), counts (trajectories, q)
+    Units          `work`, `heat`, `heats`, `entropy_production`: per unit and per unit time; `dimensionless_work`: of
+                   all units
     Raises     ValueError that names the argument; without double precision
-    Source     Gillespie 1976 for constant beta, f and u. If one is a callable of time, the hazard is integrated, a
-               parabola in time over windows of at most `step` (t_end/1000 if None); see `driven_jumps`
+    Source     Gillespie 1976 for constant beta, forces and coupling. If one is a callable of time, the hazard is
+               integrated, a parabola in time over windows of at most `step`; see `driven_jumps`
 
     The entropy production leaves out -ln p, which only a distribution has; it is bounded, so its share in a rate falls
     like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> =
-    Z(end)/Z(0) for a start in equilibrium. The same key gives the same trajectories. One that is stopped by `max_jumps`
-    or by rates beyond all numbers has NaN for its results, and a `status`.
+    Z(end)/Z(0) for a start in equilibrium; it is left out with several reservoirs. The same key gives the same
+    trajectories. One that is stopped by `max_jumps` or by rates beyond all numbers has NaN for its results, and a
+    `status`.
     """
-    check_ring(ring)
+    model = network
+    network, _ = checked(model, beta)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
-    count = require_trajectories(ring.q, trajectories)
+    count = require_trajectories(network.q, trajectories)
     cap = require_integer("max_jumps", max_jumps, 1)
     t_end = scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
-    driven = callable(beta) or callable(ring.force) or callable(coupling)
+    beta = require_schedules(model, beta, coupling, 0.0, t_end)
+    driven = callable(beta) or not network.is_autonomous or callable(coupling)
     step = t_end / WINDOWS if step is None else scalar("step", step)
     require_positive("step", step)
 
     seed, draw = jax.random.split(key)
-    first = start_counts(ring, beta, coupling, units, count, draw, n0)
+    first = start_counts(network, beta, coupling, units, count, draw, n0)
     limit = jnp.asarray(cap)
 
     # As an array, so that another number of units is not compiled again.
@@ -88,15 +101,15 @@ def simulate(
 
     def chunk(n: Any, stream: Any) -> Walk:
         n, stream = jax.tree.map(jnp.asarray, (n, stream))
-        walk = start(n, stream)
+        walk = start(n, stream, network.reservoir_count)
         if driven:
             begin = first_hazard(walk)
             return in_slices(
-                lambda now, blocks: driven_jumps(ring, beta, coupling, number, t_end, limit, step, now, blocks),
+                lambda now, blocks: driven_jumps(network, beta, coupling, number, t_end, limit, step, now, blocks),
                 begin,
                 lambda now: unfinished(now[0], t_end, limit),
             )[0]
-        still = fixed_coupling(ring, coupling)
+        still = network.at(0.0, coupling)
         return in_slices(
             lambda now, blocks: steady_jumps(still, beta, number, t_end, limit, now, blocks),
             walk,
@@ -108,7 +121,7 @@ def simulate(
         walk = chunk(n, stream)
         return {
             "counts": walk.counts.T,
-            "heat": walk.heat,
+            "heats": walk.heats.T,
             "beta_heat": walk.beta_heat,
             "jumps": walk.jumps,
             "status": jnp.where(jnp.isnan(walk.t), OVERFLOWED, jnp.where(walk.t < t_end, CAPPED, OK)),
@@ -117,15 +130,15 @@ def simulate(
     # Powers of two, so that numbers of like size share one compilation.
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
     done = map_lanes(turned, first, streams(seed, count), chunk=size)
-    ends = tuple(moment(ring, beta, t, coupling) for t in (jnp.zeros(()), t_end))
-    totals = ledger(ends, first.T, done["counts"].T, done["heat"], done["beta_heat"], done["status"])
+    ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
+    totals = ledger(ends, first.T, done["counts"].T, done["heats"], done["beta_heat"], done["status"])
     variables = trajectory_variables(totals, units * float(t_end), first, done["counts"])
     variables["jumps"] = ("trajectory", done["jumps"], "1", "hops made")
     variables["status"] = ("trajectory", done["status"], "1", "how the trajectory ended")
-    coords = {"state": ("state", np.arange(1, ring.q + 1), "1", "state of the ring")}
+    coords = {"state": ("state", np.arange(1, network.q + 1), "1", "state of a unit")}
     method = "integrated hazard" if driven else "direct"
     attrs = {"t_end": float(t_end), "method": method, "status": status_words(done["status"])}
-    dataset = finite_dataset(variables, coords, ring, beta, units, **attrs)
+    dataset = finite_dataset(variables, coords, model, beta, units, **attrs)
     dataset["status"].attrs |= coded(STATUS)
     return dataset
 
@@ -140,25 +153,25 @@ def require_trajectories(q: int, trajectories: Any) -> int:
 
 
 def start_counts(
-    ring: PottsRing, beta: Any, coupling: Any, units: int, count: int, key: Any, n0: Any
+    network: JumpNetwork, beta: Any, coupling: Any, units: int, count: int, key: Any, n0: Any
 ) -> Int[Array, "lanes q"]:
     """The counts that every trajectory starts from; drawn from the stationary state at time 0 if n0 is None."""
     if n0 is not None:
         n0 = np.asarray(as_float(n0))
         if n0.ndim == 2:
             if n0.shape[0] != count:
-                raise ValueError(f"`n0` must have shape ({count}, {ring.q}), but has shape {n0.shape}")
+                raise ValueError(f"`n0` must have shape ({count}, {network.q}), but has shape {n0.shape}")
             require_finite("n0", n0)
-            if (n0 != np.rint(n0)).any() or n0.min() < 0 or (n0.sum(axis=1) != units).any() or n0.shape[1] != ring.q:
-                raise ValueError(f"`n0` must be {ring.q} counts >= 0 that sum to {units} units in every trajectory")
+            if (n0 != np.rint(n0)).any() or n0.min() < 0 or (n0.sum(axis=1) != units).any() or n0.shape[1] != network.q:
+                raise ValueError(f"`n0` must be {network.q} counts >= 0 that sum to {units} units in every trajectory")
             return jnp.asarray(n0, int)
-        return jnp.tile(jnp.asarray(initial_counts(ring.q, units, n0), int), (count, 1))
+        return jnp.tile(jnp.asarray(initial_counts(network.q, units, n0), int), (count, 1))
     try:
-        require_mesostates(ring.q, units)
+        require_mesostates(network.q, units, len(network.edges))
     except ValueError as error:
         raise ValueError(f"`n0` must be given for so many units: {error}") from None
-    states = space(ring.q, units)
-    found = stationary_distribution(moment(ring, beta, 0.0, coupling), states)
+    states = space(network.q, units, network.edges)
+    found = stationary_distribution(moment(network, beta, 0.0, coupling), states)
     if float(found.residual) > CONVERGED:
         raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
     sums = jnp.cumsum(found.p)
@@ -166,43 +179,48 @@ def start_counts(
     return states.counts[:, jnp.minimum(chosen, states.size - 1)].T.astype(int)
 
 
-def fixed_coupling(ring: PottsRing, coupling: Any) -> PottsRing:
-    """The ring with a number in place of its coupling, if there is one."""
-    return ring if coupling is None else moment(ring, 1.0, 0.0, coupling).ring
+def ledger(ends: Any, first: Any, last: Any, heats: Any, beta_heat: Any, status: Any) -> dict[str, np.ndarray]:
+    """Totals of all units from the first and last counts (q, lanes) and the heats (lanes, R) between; NaN if cut short.
 
-
-def ledger(ends: Any, first: Any, last: Any, heat: Any, beta_heat: Any, status: Any) -> dict[str, np.ndarray]:
-    """Totals of all units from the first and the last counts (q, lanes) and the heat in between; NaN if cut short.
-
-    Equation   work = change of E - heat; w = change of (beta E) - sum beta heat
+    Equation   work = change of E - heat; w = change of (beta E) - sum beta heat, which only one reservoir has
     """
     first, last = as_float(first), as_float(last)
     begin, end = (one.energy(n) for one, n in zip(ends, (first, last), strict=True))
     inner = log_multiplicity(last) - log_multiplicity(first)
+    heat = jnp.sum(heats, axis=1)
     totals = {
         "work": end - begin - heat,
         "heat": heat,
+        "heats": heats,
         "entropy_production": inner - beta_heat,
-        "dimensionless_work": ends[1].beta * end - ends[0].beta * begin - beta_heat,
     }
-    return {name: np.where(status == OK, np.asarray(values), np.nan) for name, values in totals.items()}
+    if ends[0].network.reservoir_count == 1:
+        before, after = (jnp.reshape(one.beta, ()) for one in ends)
+        totals["dimensionless_work"] = after * end - before * begin - beta_heat
+    ok = np.asarray(status) == OK
+    return {name: np.where(ok if np.ndim(one) == 1 else ok[:, None], one, np.nan) for name, one in totals.items()}
 
 
 def trajectory_variables(totals: dict[str, np.ndarray], scale: float, first: Any, last: Any) -> dict[str, Any]:
     """The variables that trajectories of every method have; `scale` is N t_end."""
-    return {
+    heats = (("trajectory", "reservoir"), totals["heats"] / scale, "energy/time", "heat from each reservoir")
+    variables = {
         "work": ("trajectory", totals["work"] / scale, "energy/time", "work per unit and time"),
         "heat": ("trajectory", totals["heat"] / scale, "energy/time", "heat taken in, per unit and time"),
+        "heats": heats,
         "entropy_production": (
             "trajectory",
             totals["entropy_production"] / scale,
             "k_B/time",
             "entropy production per unit and time, without the change of -ln p",
         ),
-        "dimensionless_work": ("trajectory", totals["dimensionless_work"], "1", "int E dbeta + beta dW of all units"),
         "initial_counts": (("trajectory", "state"), np.asarray(first, np.int64), "1", "counts at time 0"),
         "final_counts": (("trajectory", "state"), np.asarray(np.rint(last), np.int64), "1", "counts at t_end"),
     }
+    if "dimensionless_work" in totals:
+        work = totals["dimensionless_work"]
+        variables["dimensionless_work"] = ("trajectory", work, "1", "int E dbeta + beta dW of all units")
+    return variables
 
 
 def status_words(codes: np.ndarray) -> str:

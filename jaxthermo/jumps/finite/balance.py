@@ -2,21 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxthermo.checks import require_double_for
-from jaxthermo.potts.finite.distribution import CONVERGED, LIMIT, STATUS, Distribution, stationary_distribution
-from jaxthermo.potts.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.potts.finite.hops import Moment, moment
-from jaxthermo.potts.finite.labels import finite_dataset, state_coords, thermodynamic_variables
-from jaxthermo.potts.finite.multigrid import cycle, stencil
-from jaxthermo.potts.finite.observables import FiniteThermodynamics, observe
-from jaxthermo.potts.finite.space import Space, microscopic, space
-from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates, require_microstates
-from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, STATUS, Distribution, stationary_distribution
+from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
+from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.labels import finite_dataset, state_coords, thermodynamic_variables
+from jaxthermo.jumps.finite.multigrid import cycle, stencil
+from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
+from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
+from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
+from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
@@ -28,39 +29,47 @@ if TYPE_CHECKING:
 RTOL = 1e-12
 
 
-def mesoscopic_stationary(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
+def mesoscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) -> "xarray.Dataset":
     """The stationary state of N units, from the master equation of their occupation numbers.
 
-    Equation   0 = dp(N_1..N_q)/dt, rates N_i V+-(dE), dE = eps_{i+1} - eps_i + (u/N)(N_{i+1} - N_i + 1)
-    Shapes     scalars, but for `occupation`, (q,), and `covariance` of the shares N_i/N, (q, q)
-    Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Equation   0 = dp(N_1..N_q)/dt, rates N_i V+-(dE) along the edge i -> j, dE = E(n - 1_i + 1_j) - E(n) with
+               E = sum eps_i N_i + N phi(N_i/N); for the ring's coupling u, eps_j - eps_i + (u/N)(N_j - N_i + 1)
+
+    network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
+    beta       a number, or (R,) numbers, one for each reservoir
+    units      N
+    Shapes     scalars, but for `occupation`, (q,), `heat_currents`, (R,), and `covariance` of the shares N_i/N, (q, q)
+    Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B16)
 
     `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. `attrs["residual"]` is the
     share of the traffic between states that is out of balance; above 1e-9 `attrs["status"]` is "not converged".
     """
-    beta = require_autonomous(ring, beta)
-    require_double_for(RTOL, RTOL)
-    units = require_mesostates(ring.q, units)
-    states = space(ring.q, units)
-    found = stationary_distribution(moment(ring, beta), states)
-    flow = _observed(found.p, moment(ring, beta), states)
-    return _dataset(flow, found, ring, beta, units, states.size)
+    states, beta = _prepared(network, beta, units)
+    now = moment(network, beta)
+    found = stationary_distribution(now, states)
+    return _dataset(_observed(found.p, now, states), found, network, beta, states.units, states.size)
 
 
-def mesoscopic_thermodynamics(ring: PottsRing, beta: Any, units: Any) -> FiniteThermodynamics:
-    """`mesoscopic_stationary` as a function of arrays, to be differentiated in beta and all parameters of the ring.
+def mesoscopic_thermodynamics(network: AbstractJumpModel, beta: Any, units: Any) -> FiniteThermodynamics:
+    """`mesoscopic_stationary` as a function of arrays, to be differentiated in beta and all numbers of the network.
 
     Equation   L dp = -dL p with sum dp = 0, one linear solve for each parameter, in both modes
     Raises     as `mesoscopic_stationary`
     """
-    beta = require_autonomous(ring, beta)
+    states, beta = _prepared(network, beta, units)
+    # Only the model's own numbers: a ring has fewer than its network.
+    dynamic, static = eqx.partition((network, beta), eqx.is_array)
+    values, restore = ravel_pytree(dynamic)
+    return _observed_parameters(states, lambda values: eqx.combine(restore(values), static), values)
+
+
+def _prepared(model: AbstractJumpModel, beta: Any, units: Any) -> tuple[Space, Array]:
+    network, betas = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
-    units = require_mesostates(ring.q, units)
-    states = space(ring.q, units)
-    values, restore = ravel_pytree((ring, beta))
-    return _observed_parameters(states, restore, values)
+    units = require_mesostates(network.q, units, len(network.edges))
+    return space(network.q, units, network.edges), betas
 
 
 def _observed_parameters(states: Space, restore: Any, values: Array) -> FiniteThermodynamics:
@@ -85,38 +94,43 @@ def _responses(states: Space, restore: Any, values: Array, p: Array) -> Float[Ar
     """dp/d(parameter) for every parameter."""
     hops = mesoscopic_hops(moment(*restore(values)), states)
     inverse = stencil(hops, states, p)
+    # A parameter that only scales all rates moves nothing, and then the drive is rounding error: not to be solved for.
+    least = 10.0 * jnp.finfo(p.dtype).eps * jnp.linalg.norm(hops.outflow() * p)
 
     def one(direction: Array) -> Array:
         def flow(values: Array) -> Array:
             return mesoscopic_hops(moment(*restore(values)), states).apply(p)
 
         drive = -jax.jvp(flow, (values,), (direction,))[1]
-        found = gmres(hops.apply, lambda r: cycle(inverse, r), drive, RTOL * jnp.linalg.norm(drive), LIMIT)
+        size = jnp.maximum(RTOL * jnp.linalg.norm(drive), least)
+        found = gmres(hops.apply, lambda r: cycle(inverse, r), drive, size, LIMIT)
         return found.x - jnp.sum(found.x) * p
 
     return jax.lax.map(one, jnp.eye(values.size, dtype=values.dtype))
 
 
-def microscopic_stationary(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
+def microscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) -> "xarray.Dataset":
     """The stationary state of N units, each followed by itself: q^N states, for validation.
 
     Equation   0 = dp(alpha)/dt over alpha = (state of unit 1, .., state of unit N), Eqs. (A3), (A4)
-    Shapes     as `mesoscopic_stationary`
-    Units      per unit of the ring and per unit time; k_B = 1
-    Raises     ValueError for impossible parameters, for q^N > 100 000, without double precision
+    Arguments and shapes as `mesoscopic_stationary`; the network must be a ring.
+    Units      per unit and per unit time; k_B = 1
+    Raises     ValueError for impossible parameters, another graph, q^N > 100 000, without double precision
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8)
 
     Nothing is assumed of the symmetry between units.
     """
-    beta = require_autonomous(ring, beta)
+    model = network
+    network, beta = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
-    units = require_microstates(ring.q, units)
-    each, counts, links = microscopic(ring.q, units)
-    now = moment(ring, beta)
+    require_ring_edges(network)
+    units = require_microstates(network.q, units)
+    each, counts, links = microscopic(network.q, units)
+    now = moment(network, beta)
     hops = microscopic_hops(now, jnp.asarray(each), jnp.asarray(counts), links)
     found = _relaxed(hops)
     flow = observe(found.p, now, hops, jnp.asarray(counts), jnp.zeros(counts.shape[1]))
-    return _dataset(flow, found, ring, beta, units, counts.shape[1])
+    return _dataset(flow, found, model, beta, units, counts.shape[1])
 
 
 @lean_jit
@@ -138,12 +152,12 @@ def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
 
 
 def _dataset(
-    flow: FiniteThermodynamics, found: Distribution, ring: PottsRing, beta: Any, units: int, states: int
+    flow: FiniteThermodynamics, found: Distribution, model: AbstractJumpModel, beta: Any, units: int, states: int
 ) -> "xarray.Dataset":
     return finite_dataset(
         thermodynamic_variables(flow),
-        state_coords(ring.q),
-        ring,
+        state_coords(as_network(model).q),
+        model,
         beta,
         units,
         status=STATUS[0 if float(found.residual) < CONVERGED else 1],

@@ -8,15 +8,15 @@ from jaxtyping import Array
 
 from jaxthermo.checks import require_double_for
 from jaxthermo.flags import coded
-from jaxthermo.potts.finite.distribution import STATUS as SEARCH
-from jaxthermo.potts.finite.distribution import stationary_distribution
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.labels import finite_dataset
-from jaxthermo.potts.finite.sectors import CONVERGED, Sector, leading_mode
-from jaxthermo.potts.finite.space import Space, space
-from jaxthermo.potts.finite.states import require_mesostates
-from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.jumps.finite.distribution import STATUS as SEARCH
+from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.labels import finite_dataset
+from jaxthermo.jumps.finite.sectors import CONVERGED, Sector, leading_mode
+from jaxthermo.jumps.finite.space import Space, space
+from jaxthermo.jumps.finite.states import require_mesostates
+from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 
 if TYPE_CHECKING:
     import xarray
@@ -27,15 +27,15 @@ STATUS = (*SEARCH, "below rounding errors")
 LARGEST_ERROR = 1e-3
 
 
-def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
+def coherence(network: AbstractJumpModel, beta: Any, units: Any) -> "xarray.Dataset":
     """The slowest mode of the master equation of N units, and for how long its oscillation lasts.
 
     Equation   L x = Lambda x with the largest real part but zero; quality factor |Im Lambda/Re Lambda|;
                period 2 pi/|Im Lambda|; phase diffusion D = -Re Lambda, so that correlations of the phase fall like
                exp(-D t) and its variance grows like 2 D t
-    Shapes     `eigenvalue_real`, `eigenvalue_imag`, `residual` over `sector`, 1 .. q/2: modes that a rotation by one
-               state multiplies by exp(2 pi i sector/q), each with its slowest; one row 0 for uneven energies, which
-               have no sectors
+    Shapes     `eigenvalue_real`, `eigenvalue_imag`, `residual` over `sector`, on a ring with flat energies 1 .. q/2:
+               modes that a rotation by one state multiplies by exp(2 pi i sector/q), each with its slowest; one row 0
+               for other networks, which have no sectors
     Units      eigenvalues: 1/time
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision
     Source     Barato & Seifert, Phys. Rev. E 95, 062409 (2017) for the quality factor
@@ -43,14 +43,15 @@ def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
     `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest. Hops between wells may
     be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
     """
-    beta = require_autonomous(ring, beta)
+    model = network
+    network, beta = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
-    units = require_mesostates(ring.q, units)
-    states = space(ring.q, units)
-    now = moment(ring, beta)
+    units = require_mesostates(network.q, units, len(network.edges))
+    states = space(network.q, units, network.edges)
+    now = moment(network, beta)
     p = stationary_distribution(now, states).p
-    flat = bool(jnp.ptp(ring.energies) == 0)
-    numbers = np.arange(1, ring.q // 2 + 1) if flat else np.zeros(1, int)
+    flat = may_rotate(now, states) and bool(jnp.ptp(network.energies) == 0)
+    numbers = np.arange(1, network.q // 2 + 1) if flat else np.zeros(1, int)
     modes = []
     for number in numbers.tolist():
         sector = Sector(turns=number) if flat else Sector(transient=True)
@@ -74,7 +75,7 @@ def coherence(ring: PottsRing, beta: Any, units: Any) -> "xarray.Dataset":
     }
     coords = {"sector": ("sector", numbers, "1", "a rotation by one state multiplies by exp(2 pi i sector/q)")}
     worst = STATUS[int(status.max())]
-    dataset = finite_dataset(variables, coords, ring, beta, units, status=worst, states=states.size)
+    dataset = finite_dataset(variables, coords, model, beta, units, status=worst, states=states.size)
     dataset["status"].attrs |= coded(STATUS)
     return dataset
 

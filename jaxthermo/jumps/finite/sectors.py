@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import Moment
-from jaxthermo.potts.finite.multigrid import cycle, stencil
-from jaxthermo.potts.finite.space import Space
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.multigrid import cycle, stencil
+from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.davidson import leading_eigenpair
 from jaxthermo.solve.lean import lean_jit
 
@@ -43,6 +43,7 @@ class Sector(eqx.Module):
         """The part of x in the sector."""
         if self.turns is None:
             return x - jnp.sum(x) * weight / jnp.sum(weight) if self.transient else x
+        assert space.rotation is not None
         phase = np.exp(-2j * np.pi * self.turns / space.q)
         total = turned = x
         for _ in range(space.q - 1):

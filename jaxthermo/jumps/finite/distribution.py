@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import Moment
-from jaxthermo.potts.finite.multigrid import cycle, stencil
-from jaxthermo.potts.finite.space import Space
-from jaxthermo.potts.finite.states import rank_table
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.multigrid import cycle, stencil
+from jaxthermo.jumps.finite.space import Space
+from jaxthermo.jumps.finite.states import rank_table
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
@@ -89,10 +89,9 @@ def _ranked(counts: Array, coarse: Space) -> Array:
 @lean_jit
 def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
     hops = mesoscopic_hops(now, space)
-    flat = jnp.ptp(now.ring.energies) == 0
 
     def symmetric(x: Array) -> Array:
-        return jax.lax.cond(flat, functools.partial(rotated_mean, space), lambda x: x, x)
+        return symmetric_part(now, space, x)
 
     guess = symmetric(guess)
     inverse = stencil(hops, space, guess)
@@ -112,14 +111,32 @@ def _eliminate(now: Moment, space: Space) -> Distribution:
     matrix = jax.vmap(hops.apply, out_axes=1)(jnp.eye(space.size))
     # dp/dt = 0 for all states but one follows for that one; in its place stands sum p = 1.
     p = jnp.linalg.solve(matrix.at[0].set(1.0), jnp.zeros(space.size).at[0].set(1.0))
-    p = jnp.maximum(jnp.where(jnp.ptp(now.ring.energies) == 0, rotated_mean(space, p), p), 0.0)
+    p = jnp.maximum(symmetric_part(now, space, p), 0.0)
     p = p / jnp.sum(p)
     residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(hops.outflow() * p)
     return Distribution(p, residual, jnp.zeros((), jnp.int32))
 
 
+def may_rotate(now: Moment, space: Space) -> bool:
+    """Whether the network is a ring that rotations leave alone if its energies are flat."""
+    network = now.network
+    alike = now.force.ndim == 0 and network.prefactor.ndim == 0 and network.reservoir_count == 1
+    interaction = network.interaction
+    within_states = interaction is None or (not callable(interaction) and interaction.ndim == 0)
+    return space.rotation is not None and alike and within_states
+
+
+def symmetric_part(now: Moment, space: Space, x: Array) -> Array:
+    """The mean over all rotations on a ring with flat energies; x itself elsewhere."""
+    if not may_rotate(now, space):
+        return x
+    flat = jnp.ptp(now.network.energies) == 0
+    return jax.lax.cond(flat, functools.partial(rotated_mean, space), lambda x: x, x)
+
+
 def rotated_mean(space: Space, x: Array) -> Array:
     """The mean over all rotations of the ring."""
+    assert space.rotation is not None
     total = turned = x
     for _ in range(space.q - 1):
         turned = turned[space.rotation]

@@ -21,11 +21,11 @@ def count_mesostates(q: int, units: int) -> int:
     return math.comb(units + q - 1, q - 1)
 
 
-def require_mesostates(q: int, units: Any) -> int:
-    """The number of units, or a ValueError with the bytes that its occupation numbers would take."""
+def require_mesostates(q: int, units: Any, edges: int | None = None) -> int:
+    """The number of units, or a ValueError with the bytes that its occupation numbers would take; edges: q if None."""
     units = require_integer("units", units, 1)
     count = count_mesostates(q, units)
-    need = count * (8 * VECTORS + q * (2 * 4 + 5 * 8))
+    need = count * (8 * VECTORS + (q if edges is None else edges) * (2 * 4 + 5 * 8))
     if need > MEMORY_LIMIT or count >= 2**31:
         raise ValueError(
             f"`units` must leave few enough occupation numbers for {MEMORY_LIMIT:.2e} bytes, but {units} units in "

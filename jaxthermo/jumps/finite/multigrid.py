@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from jaxthermo.potts.finite.generator import Hops
-from jaxthermo.potts.finite.space import Space, moves, parities
+from jaxthermo.jumps.finite.generator import Hops
+from jaxthermo.jumps.finite.space import Space, parities
 
 # Damped Jacobi steps before and after each visit to the cells, and the visits.
 SWEEPS, DAMPING, VISITS = 2, 0.7, 2
@@ -52,12 +52,12 @@ def stencil(
 ) -> Stencil:
     """The master equation of `hops`, forward hops counted `tilt` times, less `shift` times the identity; regularised.
 
-    Shapes     weight: (states,), the reference distribution; tilt, shift: scalars, the shift may be complex;
+    Shapes     weight: (states,), the reference distribution; tilt: a scalar or (E, 1); shift: a scalar, may be complex;
                outflow: (states,), the rate at which states are left; None: that of the hops
     """
     # Into a state come the backward hops of its targets and the forward hops of its sources.
-    into = [flow[origin] for flow, origin in zip(hops.forward, hops.links.source, strict=True)]
-    entries = jnp.concatenate([hops.backward / tilt, tilt * jnp.stack(into)])
+    into = [flow[origin] for flow, origin in zip(tilt * hops.forward, hops.links.source, strict=True)]
+    entries = jnp.concatenate([hops.backward / tilt, jnp.stack(into)])
     weight = jnp.maximum(weight, FLOOR * jnp.max(weight))
     outflow = hops.outflow() if outflow is None else outflow
     return _level(space, -(1.0 + REGULAR) * outflow - shift, entries, weight)
@@ -69,7 +69,7 @@ def _level(space: Space, diagonal: Array, entries: Array, weight: Array) -> Sten
     assert space.parent is not None and space.children is not None
     total = _gathered(space, weight)
     share = weight / total[space.parent]
-    cells, names = space.coarse.size, moves(space.q)
+    cells, names = space.coarse.size, space.moves
     lines = {move: number for number, move in reversed(list(enumerate(names)))}
     flat = jnp.zeros((len(names) + 1) * cells, entries.dtype)
     for entry, near, move in zip(entries, space.neighbours[: len(entries)], names[: len(entries)], strict=True):

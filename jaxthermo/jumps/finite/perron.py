@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.potts.finite.distribution import rotated_mean
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import Moment
-from jaxthermo.potts.finite.multigrid import cycle, stencil
-from jaxthermo.potts.finite.space import Space
+from jaxthermo.jumps.finite.distribution import symmetric_part
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.multigrid import cycle, stencil
+from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 
@@ -37,7 +37,7 @@ class Perron(eqx.Module):
 def perron(
     now: Moment,
     space: Space,
-    tilt: Array,
+    tilt: Float[Array, ""] | Float[Array, "edges one"],
     guess: Array,
     start: Float[Array, " states"],
     log_scale: Float[Array, " states"],
@@ -46,7 +46,8 @@ def perron(
 
     Equation   x <- (sigma - L)^-1 x / norm. The inverse is positive exactly if sigma lies above the eigenvalue, so a
                vector that turns negative says that the shift must rise; from above, every positive start converges.
-    Shapes     guess: of the eigenvalue; start: (states,), positive; log_scale: x is the eigenvector over exp(log_scale)
+    Shapes     tilt: a scalar, or (E, 1), one for each edge; guess: of the eigenvalue; start: (states,), positive;
+               log_scale: x is the eigenvector over exp(log_scale)
     Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
 
     The sign of x tells where the shift is only as far as the left eigenvector is even: with very uneven weights, small
@@ -55,11 +56,10 @@ def perron(
     bare = mesoscopic_hops(now, space)
     outflow = bare.outflow()
     hops = bare.scaled(log_scale)
-    flat = jnp.ptp(now.ring.energies) == 0
 
     def tilted(x: Array) -> Array:
         forward, backward = hops.flows(x)
-        return tilt * hops.into_states(forward) + jnp.sum(backward, axis=0) / tilt - outflow * x
+        return hops.into_states(tilt * forward) + jnp.sum(backward / tilt, axis=0) - outflow * x
 
     def positive(y: Array) -> Bool[Array, ""]:
         return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
@@ -77,7 +77,7 @@ def perron(
             LIMIT,
         )
         # The eigenvector is positive, so on flat energies rotations leave it alone.
-        y = jax.lax.cond(flat, lambda y: rotated_mean(space, y), lambda y: y, found.x)
+        y = symmetric_part(now, space, found.x)
         good = positive(y)
         new = jnp.maximum(y, 0.0) / jnp.sum(jnp.maximum(y, 0.0))
         x = jnp.where(good, new, x)

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import as_float
-from jaxthermo.potts.finite.hops import Moment, hop_rates, moment
-from jaxthermo.potts.finite.random import Stream
-from jaxthermo.potts.ring import PottsRing
+from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.hops import hop_rates, moment
+from jaxthermo.jumps.finite.random import Stream
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
 
 # Hops between two looks at whether all trajectories have ended.
 BLOCK = 32
@@ -20,24 +21,26 @@ NEWTON_STEPS = 4
 class Walk(eqx.Module):
     """Trajectories on their way: counts, time, what they took up, and how many hops they made.
 
-    Shapes     counts: (q, lanes), whole numbers as floats; the others (lanes,)
-    Units      heat: energy of all units; beta_heat: sum of beta times heat
+    Shapes     counts: (q, lanes), whole numbers as floats; heats: (R, lanes); the others (lanes,)
+    Units      net: hops along edges less those against them; heats: energy of all units, from each reservoir;
+               beta_heat: sum of beta times heat
     """
 
     counts: Float[Array, "q lanes"]
     t: Float[Array, " lanes"]
     net: Float[Array, " lanes"]
-    heat: Float[Array, " lanes"]
+    heats: Float[Array, "reservoirs lanes"]
     beta_heat: Float[Array, " lanes"]
     jumps: Int[Array, " lanes"]
     stream: Stream
 
 
-def start(counts: Int[Array, "lanes q"], stream: Stream) -> Walk:
+def start(counts: Int[Array, "lanes q"], stream: Stream, reservoirs: int = 1) -> Walk:
     """Trajectories before their first hop."""
     counts = as_float(counts).T
     zero = jnp.zeros_like(counts[0])
-    return Walk(counts, zero, zero, zero, zero, jnp.zeros(zero.shape, int), stream)
+    heats = jnp.zeros((reservoirs, *zero.shape))
+    return Walk(counts, zero, zero, heats, zero, jnp.zeros(zero.shape, int), stream)
 
 
 def unfinished(walk: Walk, t_end: Any, cap: Any) -> Bool[Array, ""]:
@@ -46,34 +49,45 @@ def unfinished(walk: Walk, t_end: Any, cap: Any) -> Bool[Array, ""]:
 
 
 @eqx.filter_jit
-def steady_jumps(ring: PottsRing, beta: Any, units: Any, t_end: Any, cap: Any, before: Walk, blocks: Any) -> Walk:
-    """Gillespie's direct method for constant beta and force: waiting time -ln(U)/total rate, then one hop by its share.
+def steady_jumps(
+    model: AbstractJumpModel, beta: Any, units: Any, t_end: Any, cap: Any, before: Walk, blocks: Any
+) -> Walk:
+    """Gillespie's direct method for constant parameters: waiting time -ln(U)/total rate, then one hop by its share.
 
     Shapes     cap: the most hops of one trajectory; a walk that ends with t < t_end was stopped by it, one that ends
                with t = NaN by rates that are not finite; blocks: after so many blocks of hops it is handed back
                unfinished, to be handed in again
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
-    now = moment(ring, beta)
+    now = moment(model, beta)
+    network = now.network
+    # Then the heat follows at the end from the energy and the net number of hops.
+    is_simple = network.reservoir_count == 1 and now.force.ndim == 0
 
     def hop(_: Any, walk: Walk) -> Walk:
-        forward, backward, _, _ = hop_rates(now, walk.counts, units)
+        forward, backward, gain, loss = hop_rates(now, walk.counts, units)
         stream, waiting = walk.stream.uniform()
         stream, choice = stream.uniform()
         sums = _sums(forward, backward)
         t = walk.t - jnp.log(waiting) / sums[-1]
         live = (t < t_end) & (walk.jumps < cap) & jnp.isfinite(sums[-1])
         chosen = _chosen(sums, choice) & live
-        counts, net = _moved(walk.counts, chosen)
+        counts, net = _moved(network, walk.counts, chosen)
         ended = (walk.t < t_end) & (t >= t_end) & (walk.jumps < cap)
         t = jnp.where(live, t, jnp.where(ended, t_end, walk.t))
         t = jnp.where(jnp.isfinite(sums[-1]), t, jnp.nan)
-        return Walk(counts, t, walk.net + net, walk.heat, walk.beta_heat, walk.jumps + live.astype(int), stream)
+        heats = walk.heats
+        if not is_simple:
+            heats = heats + network.by_reservoir(_heat_along(chosen, gain, loss, along_edges(now.force, gain)))
+        return Walk(counts, t, walk.net + net, heats, walk.beta_heat, walk.jumps + live.astype(int), stream)
 
     walk = _run(hop, before, t_end, cap, blocks)
-    work = now.force * (walk.net - before.net)
-    heat = walk.heat + now.energy(walk.counts) - now.energy(before.counts) - work
-    return eqx.tree_at(lambda w: (w.heat, w.beta_heat), walk, (heat, now.beta * heat))
+    heats = walk.heats
+    if is_simple:
+        work = now.force * (walk.net - before.net)
+        heats = heats + (now.energy(walk.counts) - now.energy(before.counts) - work)[None]
+    beta_heat = jnp.sum(along_edges(now.beta, heats) * heats, axis=0)
+    return eqx.tree_at(lambda w: (w.heats, w.beta_heat), walk, (heats, beta_heat))
 
 
 def first_hazard(walk: Walk) -> tuple[Walk, Float[Array, " lanes"]]:
@@ -84,7 +98,7 @@ def first_hazard(walk: Walk) -> tuple[Walk, Float[Array, " lanes"]]:
 
 @eqx.filter_jit
 def driven_jumps(
-    ring: PottsRing,
+    model: AbstractJumpModel,
     beta: Any,
     coupling: Any,
     units: Any,
@@ -101,14 +115,18 @@ def driven_jumps(
     length. Walks come with the hazard that is left before their next hop, at first that of `first_hazard`.
     """
 
-    def rates_at(counts: Array, t: Array) -> tuple[Moment, Array, Array, Array, Array]:
-        now = jax.vmap(lambda t: moment(ring, beta, t, coupling))(t)
+    network = as_network(model)
+
+    def rates_at(counts: Array, t: Array) -> Any:
         # Every trajectory has its own time, and so its own parameters.
-        rates = jax.vmap(lambda now, n: hop_rates(now, n, units), in_axes=(0, 1), out_axes=1)(now, counts)
-        return now, *rates
+        def one(counts: Array, t: Array) -> Any:
+            now = moment(network, beta, t, coupling)
+            return (*hop_rates(now, counts, units), now.force, network.betas_at(now.beta, 0.0))
+
+        return jax.vmap(one, in_axes=-1, out_axes=-1)(counts, t)
 
     def total(counts: Array, t: Array) -> Array:
-        _, forward, backward, _, _ = rates_at(counts, t)
+        forward, backward, *_ = rates_at(counts, t)
         return jnp.sum(forward, axis=0) + jnp.sum(backward, axis=0)
 
     def window(_: Any, carry: tuple[Walk, Array]) -> tuple[Walk, Array]:
@@ -131,19 +149,18 @@ def driven_jumps(
             x = jnp.clip(x - (hazard(x) - budget) / (h * (first + x * (slope + x * bend))), 0.0, 1.0)
         t = jnp.where(hops, walk.t + x * h, jnp.where(walk.t + h >= t_end, t_end, walk.t + h))
         t = jnp.where(live, jnp.where(jnp.isfinite(whole), t, jnp.nan), walk.t)
-        now, forward, backward, gain, loss = rates_at(walk.counts, t)
+        forward, backward, gain, loss, force, betas = rates_at(walk.counts, t)
         stream, choice = walk.stream.uniform()
         stream, waiting = stream.uniform()
         chosen = _chosen(_sums(forward, backward), choice) & hops
-        counts, net = _moved(walk.counts, chosen)
-        change = jnp.sum(jnp.where(chosen, jnp.concatenate([gain, loss]), 0.0), axis=0)
-        heat = change - now.force * net
+        counts, net = _moved(network, walk.counts, chosen)
+        heat = _heat_along(chosen, gain, loss, force)
         walk = Walk(
             counts,
             t,
             walk.net + net,
-            walk.heat + heat,
-            walk.beta_heat + now.beta * heat,
+            walk.heats + network.by_reservoir(heat),
+            walk.beta_heat + jnp.sum(betas * heat, axis=0),
             walk.jumps + hops.astype(int),
             stream,
         )
@@ -166,7 +183,7 @@ def _run(hop: Any, carry: Any, t_end: Any, cap: Any, blocks: Any) -> Any:
 
 
 def _sums(forward: Array, backward: Array) -> Array:
-    """Running sums of the rates of all hops, forward ones first: (2q, lanes)."""
+    """Running sums of the rates of all hops, forward ones first: (2E, lanes)."""
     rows = [*forward, *backward]
     for k in range(1, len(rows)):
         rows[k] = rows[k - 1] + rows[k]
@@ -174,15 +191,24 @@ def _sums(forward: Array, backward: Array) -> Array:
 
 
 def _chosen(sums: Array, choice: Array) -> Array:
-    """Which of the 2q hops a number from (0, 1] picks: one row per hop."""
+    """Which of the 2E hops a number from (0, 1] picks: one row per hop."""
     mark = choice * sums[-1]
     below = jnp.concatenate([jnp.zeros_like(sums[:1]), sums[:-1]])
     return (mark > below) & (mark <= sums)
 
 
-def _moved(counts: Array, chosen: Array) -> tuple[Array, Array]:
-    """Counts after the chosen hops, and +1 or -1 where they went along the force or against it."""
-    q = counts.shape[0]
+def _moved(network: JumpNetwork, counts: Array, chosen: Array) -> tuple[Array, Array]:
+    """Counts after the chosen hops, and +1 or -1 where they went along an edge or against it."""
+    edges = len(network.edges)
     taken = chosen.astype(counts.dtype)
-    along = taken[:q] - taken[q:]
-    return counts + jnp.roll(along, 1, axis=0) - along, jnp.sum(along, axis=0)
+    along = taken[:edges] - taken[edges:]
+    return counts + network.gains(along), jnp.sum(along, axis=0)
+
+
+def _heat_along(chosen: Array, gain: Array, loss: Array, force: Array) -> Array:
+    """Heat that the chosen hops take up, filed by edge, (E, lanes): energy change less the work of the edge's force.
+
+    Shapes     gain, loss: (E, lanes); force: whatever broadcasts against them
+    """
+    edges = gain.shape[0]
+    return jnp.where(chosen[:edges], gain - force, 0.0) + jnp.where(chosen[edges:], loss + force, 0.0)

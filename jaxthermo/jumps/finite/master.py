@@ -9,21 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.checks import require_double_for, require_scalar, require_times
-from jaxthermo.potts.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.potts.finite.hops import Moment, moment
-from jaxthermo.potts.finite.labels import finite_dataset, state_coords, thermodynamic_variables
-from jaxthermo.potts.finite.observables import FiniteThermodynamics, observe
-from jaxthermo.potts.finite.schedules import require_schedules
-from jaxthermo.potts.finite.space import Links, Space, microscopic, space
-from jaxthermo.potts.finite.states import (
+from jaxthermo.checks import require_double_for, require_times
+from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
+from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.labels import finite_dataset, state_coords, thermodynamic_variables
+from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
+from jaxthermo.jumps.finite.schedules import require_schedules
+from jaxthermo.jumps.finite.space import Links, Space, microscopic, require_ring_edges, space
+from jaxthermo.jumps.finite.states import (
     initial_counts,
     log_multiplicity,
     rank,
     require_mesostates,
     require_microstates,
 )
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, checked
 from jaxthermo.protocols.schedule import rate_at, value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit
@@ -75,7 +75,7 @@ class Evolution(eqx.Module):
 
     flow: FiniteThermodynamics
     work: Float[Array, " times"]
-    heat: Float[Array, " times"]
+    heats: Float[Array, "times reservoirs"]
     entropy_produced: Float[Array, " times"]
     norm: Float[Array, " times"]
     p: Float[Array, " states"]
@@ -84,7 +84,7 @@ class Evolution(eqx.Module):
 
 
 def evolution(
-    ring: PottsRing,
+    network: JumpNetwork,
     beta: Any,
     coupling: Any,
     level: Meso | Micro,
@@ -99,9 +99,10 @@ def evolution(
 ) -> Evolution:
     """The master equation from p0 as a pure function of arrays.
 
-    Equation   dp/dt = L(t) p; work = int f <J> + (du/dt) <dE/du> dt, heat = int <sum J (dE - f)> dt, all per unit;
-               entropy_produced = S(t) - S(0) - int beta (heat current) dt
-    Shapes     p0: (states,); ts: (times,); beta, coupling (None: the ring's) and the force: scalars or callables of t
+    Equation   dp/dt = L(t) p; work = int <sum f_e J_e> + (du/dt) <dE/du> dt, heats = int <sum J_e (dE_e - f_e)> dt over
+               the edges of each reservoir, all per unit; entropy_produced = S(t) - S(0) - int sum beta_r (heat current
+               of r) dt
+    Shapes     p0: (states,); ts: (times,); beta, coupling (None: the network's) and forces: arrays or callables of t
     """
     counts = level.counts.astype(p0.dtype)
     units = jnp.sum(counts[:, 0])
@@ -110,25 +111,25 @@ def evolution(
 
     def rate(t: Any, state: Any, args: Any) -> Any:
         p, _ = state
-        now = moment(ring, beta, t, coupling)
+        now = moment(network, beta, t, coupling)
         hops = level.hops(now)
-        forward, backward = hops.flows(p)
-        current = forward - backward
+        flow = hops.booked(p, now)
+        current = flow.forward - flow.backward
         change = hops.into_states(current) - jnp.sum(current, axis=0)
-        heat = jnp.sum(current * (hops.change - now.force)) / units
-        work = now.force * jnp.sum(current) / units
+        heats = flow.heat_currents(network) / units
+        work = flow.work_current() / units
         if coupling is not None:
             work = work + rate_at(coupling, t)[1] * (squares @ p)
-        return change, jnp.stack([work, heat, now.beta * heat])
+        return change, jnp.concatenate([jnp.stack([work, jnp.sum(now.beta * heats)]), heats])
 
     def look(t: Any, state: Any, args: Any) -> Any:
         p, totals = state
-        now = moment(ring, beta, t, coupling)
+        now = moment(network, beta, t, coupling)
         return observe(p, now, level.hops(now), level.counts, inner), totals, jnp.sum(p)
 
     solution = integrate(
         rate,
-        (p0, jnp.zeros(3, p0.dtype)),
+        (p0, jnp.zeros(2 + network.reservoir_count, p0.dtype)),
         None,
         t0=ts[0],
         t1=ts[-1],
@@ -144,8 +145,8 @@ def evolution(
     return Evolution(
         flow=flow,
         work=totals[:, 0],
-        heat=totals[:, 1],
-        entropy_produced=flow.entropy - flow.entropy[0] - totals[:, 2],
+        heats=totals[:, 2:],
+        entropy_produced=flow.entropy - flow.entropy[0] - totals[:, 1],
         norm=norm,
         p=last[-1],
         status=status_of(solution),
@@ -157,7 +158,7 @@ _compiled = lean_jit(evolution)
 
 
 def mesoscopic_evolve(
-    ring: PottsRing,
+    network: AbstractJumpModel,
     beta: Any,
     units: Any,
     n0: Any,
@@ -172,8 +173,14 @@ def mesoscopic_evolve(
     """N units from the occupation numbers n0, by the master equation of their occupation numbers.
 
     Equation   dp/dt = L(t) p with beta(t), f(t) and, if `coupling` is given, u(t); work includes that of u(t)
-    Shapes     n0: (q,) counts, None for all units in the first state; ts: (times,), increasing
-    Units      per unit of the ring; k_B = 1; each variable's attrs carry its unit. Heat is counted into the ring.
+
+    network    a `jt.JumpNetwork` or a `jt.PottsRing`
+    beta       a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
+    units      N
+    n0         (q,) counts, None for all units in the first state
+    ts         (times,), increasing
+    coupling   a number or a callable of t in place of an interaction that is a number
+    Units      per unit; k_B = 1; each variable's attrs carry its unit. Heat is counted from the reservoirs.
     Raises     ValueError that names the argument; for more states than memory holds, with the bytes it would take
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B14)
 
@@ -181,16 +188,17 @@ def mesoscopic_evolve(
     `entropy_production` starts from a finite stand-in for infinity; `entropy_produced` is exact from the start, as it
     follows from entropy and heat.
     """
-    units = _checked(ring, beta, units, require_mesostates, rtol, atol)
-    states = space(ring.q, units)
-    start = int(rank(initial_counts(ring.q, units, n0)[:, None])[0])
+    graph = _checked(network, beta, rtol, atol)
+    units = require_mesostates(graph.q, units, len(graph.edges))
+    states = space(graph.q, units, graph.edges)
+    start = int(rank(initial_counts(graph.q, units, n0)[:, None])[0])
     p0 = jnp.zeros(states.size).at[start].set(1.0)
     options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "solver": solver}
-    return _labelled(ring, beta, coupling, units, Meso(states), p0, ts, options)
+    return _labelled(network, beta, coupling, units, Meso(states), p0, ts, options)
 
 
 def microscopic_evolve(
-    ring: PottsRing,
+    network: AbstractJumpModel,
     beta: Any,
     units: Any,
     n0: Any,
@@ -206,41 +214,52 @@ def microscopic_evolve(
 
     Units 1..n0_1 start in the first state, the next n0_2 in the second, and so on. Energy, heat and work are those of
     `mesoscopic_evolve`, entropies are not: until units have mixed, their order tells more than their counts.
-    Raises     ValueError as there, and for q^N > 100 000
+    The network must be a ring.
+    Raises     ValueError as there, for another graph, and for q^N > 100 000
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8), (B15)
     """
-    units = _checked(ring, beta, units, require_microstates, rtol, atol)
-    each, counts, links = microscopic(ring.q, units)
-    digits = np.repeat(np.arange(ring.q), initial_counts(ring.q, units, n0))
-    start = int(digits @ ring.q ** np.arange(units))
+    graph = _checked(network, beta, rtol, atol)
+    require_ring_edges(graph)
+    units = require_microstates(graph.q, units)
+    each, counts, links = microscopic(graph.q, units)
+    digits = np.repeat(np.arange(graph.q), initial_counts(graph.q, units, n0))
+    start = int(digits @ graph.q ** np.arange(units))
     p0 = jnp.zeros(counts.shape[1]).at[start].set(1.0)
     level = Micro(jnp.asarray(each), jnp.asarray(counts), links)
     options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "solver": solver}
-    return _labelled(ring, beta, coupling, units, level, p0, ts, options)
+    return _labelled(network, beta, coupling, units, level, p0, ts, options)
 
 
-def _checked(ring: Any, beta: Any, units: Any, allowed: Any, rtol: float, atol: float) -> int:
-    check_ring(ring)
+def _checked(model: AbstractJumpModel, beta: Any, rtol: float, atol: float) -> JumpNetwork:
+    network, _ = checked(model, beta)
     require_double_for(rtol, atol)
-    if not callable(beta):
-        require_beta(require_scalar("beta", beta))
-    return allowed(ring.q, units)
+    return network
 
 
 def _labelled(
-    ring: PottsRing, beta: Any, coupling: Any, units: int, level: Any, p0: Array, ts: Any, options: dict[str, Any]
+    model: AbstractJumpModel,
+    beta: Any,
+    coupling: Any,
+    units: int,
+    level: Any,
+    p0: Array,
+    ts: Any,
+    options: dict[str, Any],
 ) -> "xarray.Dataset":
     ts = require_times("ts", ts)
-    beta = require_schedules(ring, beta, coupling, ts[0], ts[-1])
-    done = _compiled(ring, beta, coupling, level, p0, ts, **options)
+    beta = require_schedules(model, beta, coupling, ts[0], ts[-1])
+    network = as_network(model)
+    done = _compiled(network, beta, coupling, level, p0, ts, **options)
+    betas, forces = (jax.vmap(lambda t, f=f: f(t))(ts) for f in (lambda t: value_at(beta, t), network.forces_at))
     variables = thermodynamic_variables(done.flow, "time") | {
-        "beta": ("time", jax.vmap(lambda t: value_at(beta, t))(ts), "1/energy", "inverse temperature"),
-        "force": ("time", jax.vmap(lambda t: value_at(ring.force, t))(ts), "energy", "force"),
-        "work": ("time", done.work, "energy", "work done on the ring since the first time, per unit"),
-        "heat": ("time", done.heat, "energy", "heat taken in since the first time, per unit"),
+        "beta": (("time", "reservoir")[: betas.ndim], betas, "1/energy", "inverse temperature"),
+        "force": (("time", "edge")[: forces.ndim], forces, "energy", "force"),
+        "work": ("time", done.work, "energy", "work done on the units since the first time, per unit"),
+        "heat": ("time", jnp.sum(done.heats, axis=1), "energy", "heat taken in since the first time, per unit"),
+        "heats": (("time", "reservoir"), done.heats, "energy", "heat from each reservoir since then, per unit"),
         "entropy_produced": ("time", done.entropy_produced, "k_B", "entropy produced since the first time, per unit"),
         "norm": ("time", done.norm, "1", "sum of all probabilities"),
     }
-    coords = state_coords(ring.q) | {"time": ("time", ts, "time", "time")}
+    coords = state_coords(network.q) | {"time": ("time", ts, "time", "time")}
     attrs = {"status": STATUS[int(done.status)], "steps": int(done.steps), "states": level.counts.shape[1]}
-    return finite_dataset(variables, coords, ring, beta, units, **attrs)
+    return finite_dataset(variables, coords, model, beta, units, **attrs)

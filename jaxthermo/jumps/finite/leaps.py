@@ -10,12 +10,13 @@ from jaxtyping import Array, Bool, Float
 
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.flags import coded
-from jaxthermo.potts.finite.hops import hop_rates, moment
-from jaxthermo.potts.finite.labels import finite_dataset
-from jaxthermo.potts.finite.random import require_key
-from jaxthermo.potts.finite.schedules import require_schedules
-from jaxthermo.potts.finite.simulate import OK, ledger, require_trajectories, start_counts, trajectory_variables
-from jaxthermo.potts.ring import PottsRing, check_ring
+from jaxthermo.jumps.finite.hops import hop_rates, moment
+from jaxthermo.jumps.finite.labels import finite_dataset
+from jaxthermo.jumps.finite.random import require_key
+from jaxthermo.jumps.finite.schedules import require_schedules
+from jaxthermo.jumps.finite.space import require_ring_edges
+from jaxthermo.jumps.finite.trajectories import OK, ledger, require_trajectories, start_counts, trajectory_variables
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
 
 if TYPE_CHECKING:
     import xarray
@@ -38,7 +39,7 @@ class Leaps(eqx.Module):
 
 
 def tau_leap(
-    ring: PottsRing,
+    network: AbstractJumpModel,
     beta: Any,
     units: Any,
     t_end: Any,
@@ -49,7 +50,7 @@ def tau_leap(
     coupling: Any = None,
     steps: Any = STEPS,
 ) -> "xarray.Dataset":
-    """Trajectories of N units by leaps, with an estimate of their bias; see `simulate` for what is measured.
+    """Trajectories of N units on a ring by leaps, with an estimate of their bias; see `simulate` for what is measured.
 
     Equation   in a leap of length h at rates V+-: Binomial(N_i, (V+_i + V-_{i-1}) h N*_i/N_i) units leave state i, and
                Binomial of these go forward; rates and N* are those half a leap ahead on the mean-field path (midpoint)
@@ -64,23 +65,25 @@ def tau_leap(
     `*_bias_error` their standard error, from independent random numbers. For many units the bias falls like h^2, and
     that of the fine run is a third of the difference; noise has an error of order h.
     """
-    check_ring(ring)
+    model = network
+    network, _ = checked(model, beta)
+    require_ring_edges(network)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
-    count = require_trajectories(ring.q, trajectories)
+    count = require_trajectories(network.q, trajectories)
     steps = require_integer("steps", steps, 1)
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
+    beta = require_schedules(model, beta, coupling, 0.0, t_end)
     draw, *seeds = jax.random.split(key, 3)
-    first = start_counts(ring, beta, coupling, units, count, draw, n0)
-    ends = tuple(moment(ring, beta, t, coupling) for t in (jnp.zeros(()), t_end))
+    first = start_counts(network, beta, coupling, units, count, draw, n0)
+    ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
     status = np.full(count, OK)
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
-        done = leaps(ring, beta, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        runs.append((done, ledger(ends, first.T, done.counts, done.heat, done.beta_heat, status)))
+        done = leaps(network, beta, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
+        runs.append((done, ledger(ends, first.T, done.counts, done.heat[:, None], done.beta_heat, status)))
     (_, coarse), (fine, totals) = runs
     variables = trajectory_variables(totals, units * float(t_end), first, fine.counts.T)
     for name in ("work", "heat", "entropy_production"):
@@ -90,17 +93,17 @@ def tau_leap(
         variables[f"{name}_bias"] = ((), pair[0].mean() - pair[1].mean(), unit, f"coarse less fine mean of {name}")
         variables[f"{name}_bias_error"] = ((), error, unit, "standard error of that difference")
     variables["status"] = ("trajectory", np.asarray(fine.cut, np.int32), "1", "whether leaps were short enough")
-    coords = {"state": ("state", np.arange(1, ring.q + 1), "1", "state of the ring")}
+    coords = {"state": ("state", np.arange(1, network.q + 1), "1", "state of a unit")}
     words = STATUS[int(np.max(fine.cut))]
     attrs = {"t_end": float(t_end), "method": "binomial leaps", "step": float(t_end) / (2 * steps), "status": words}
-    dataset = finite_dataset(variables, coords, ring, beta, units, **attrs)
+    dataset = finite_dataset(variables, coords, model, beta, units, **attrs)
     dataset["status"].attrs |= coded(STATUS)
     return dataset
 
 
 @eqx.filter_jit
 def leaps(
-    ring: PottsRing,
+    network: JumpNetwork,
     beta: Any,
     coupling: Any,
     units: int,
@@ -113,7 +116,7 @@ def leaps(
     h = t_end / steps.astype(counts.dtype)
 
     def rates(t: Any, n: Array) -> tuple[Any, Array, Array]:
-        now = moment(ring, beta, t, coupling)
+        now = moment(network, beta, t, coupling)
         forward, backward, _, _ = hop_rates(now, n, units)
         # Of one unit that may leave: from state i forward on bond i, from state i+1 backward on it.
         some = jnp.maximum(n, 1e-300)

@@ -4,20 +4,25 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.potts.finite.generator import Hops
-from jaxthermo.potts.finite.hops import Moment
+from jaxthermo.jumps.finite.generator import Hops
+from jaxthermo.jumps.finite.hops import Moment
 
 
 class FiniteThermodynamics(eqx.Module):
     """Per unit and per unit time; see `observe`. Covariances are those of the shares N_i/N."""
 
-    occupation: Float[Array, " q"]
-    covariance: Float[Array, "q q"]
-    energy: Float[Array, ""]
-    entropy: Float[Array, ""]
-    work_current: Float[Array, ""]
-    heat_current: Float[Array, ""]
-    entropy_production: Float[Array, ""]
+    occupation: Float[Array, "*batch q"]
+    covariance: Float[Array, "*batch q q"]
+    energy: Float[Array, "*batch"]
+    entropy: Float[Array, "*batch"]
+    work_current: Float[Array, "*batch"]
+    heat_currents: Float[Array, "*batch reservoirs"]
+    entropy_production: Float[Array, "*batch"]
+
+    @property
+    def heat_current(self) -> Float[Array, "*batch"]:
+        """Mean heat current from all reservoirs together."""
+        return jnp.sum(self.heat_currents, axis=-1)
 
 
 def observe(
@@ -29,13 +34,13 @@ def observe(
 ) -> FiniteThermodynamics:
     """Energy, entropy and their currents.
 
-    Equation   work f <J>, heat <sum_b J_b (dE_b - f)>, entropy <inner - ln p>, and entropy production
-               sum_b J_b ln(forward flow/backward flow), with J_b the net flow along the hop b
+    Equation   work <sum f_e J_e>, heat of reservoir r <sum J_e (dE_e - f_e)> over its edges, entropy <inner - ln p>,
+               and entropy production sum J_e ln(forward flow/backward flow), with J_e the net flow along the hop e
     Shapes     p: (states,); counts: (q, states); inner: entropy inside each state, ln(N!/prod N_i!) or 0
-    Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Units      per unit and per unit time; k_B = 1. Heat is counted into the units.
     Source     Herpich & Esposito 2019, Eqs. (B1)-(B8) and (B9)-(B14)
 
-    The force's work only: a coupling that depends on time does more. A flow that comes from an empty state is read as
+    The forces' work only: a coupling that depends on time does more. A flow that comes from an empty state is read as
     the smallest normal number, so the entropy production is then large and finite.
     """
     counts = counts.astype(p.dtype)
@@ -43,17 +48,14 @@ def observe(
     shares = counts / units
     occupation = shares @ p
     spread = shares - occupation[:, None]
-    forward, backward = hops.flows(p)
-    current = forward - backward
-    tiny = jnp.finfo(p.dtype).tiny
-    log_ratio = jnp.log(jnp.maximum(forward, tiny)) - jnp.log(jnp.maximum(backward, tiny))
+    flow = hops.booked(p, now)
     safe = jnp.where(p > 0, p, 1.0)
     return FiniteThermodynamics(
         occupation=occupation,
         covariance=(spread * p) @ spread.T,
         energy=now.energy(counts) @ p / units,
         entropy=jnp.sum(jnp.where(p > 0, p * (inner - jnp.log(safe)), 0.0)) / units,
-        work_current=now.force * jnp.sum(current) / units,
-        heat_current=jnp.sum(current * (hops.change - now.force)) / units,
-        entropy_production=jnp.sum(current * log_ratio) / units,
+        work_current=flow.work_current() / units,
+        heat_currents=flow.heat_currents(now.network) / units,
+        entropy_production=flow.entropy_production_rate() / units,
     )

@@ -1,7 +1,7 @@
-"""Occupation numbers as a graph: neighbours along every bond, the rotation of the ring, and the cells of a coarser one.
+"""Occupation numbers as a graph: neighbours along every edge, the rotation of a ring, and the cells of a coarser one.
 
-States are numbered by `rank`. Cells join states whose halves, rounded down, agree in all but the last state of the
-ring, which makes the cells the occupation numbers of half as many units.
+States are numbered by `rank`. Cells join states whose halves, rounded down, agree in all but the last state of a unit,
+which makes the cells the occupation numbers of half as many units.
 """
 
 import functools
@@ -14,12 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from jaxthermo.potts.finite.states import counts_of, mesostates, microstates, rank_table
+from jaxthermo.jumps.finite.states import counts_of, mesostates, microstates, rank_table
+from jaxthermo.jumps.network import Edge, JumpNetwork, taken
 
 # At most so many states are solved for by elimination: single rings, and the coarsest cells.
 DIRECT = 400
 
-# (gains, loses): the two states of the ring between which one unit moves.
+# (gains, loses): the two states between which one unit moves.
 Move = tuple[int, int]
 
 
@@ -36,15 +37,16 @@ class Links(eqx.Module):
 class Space(eqx.Module):
     """The occupation numbers of N units in q states; made by `space`.
 
-    `neighbours[k]` is the state reached by `moves(q)[k]`, or the state itself.
+    `neighbours[k]` is the state reached by `moves(edges, q)[k]`, or the state itself. Only a ring has a `rotation`.
     """
 
     q: int = eqx.field(static=True)
     units: int = eqx.field(static=True)
+    edges: tuple[Edge, ...] = eqx.field(static=True)
     counts: Int[Array, "q states"]
     neighbours: Int[Array, "moves states"]
-    empty: Int[Array, " q"]
-    rotation: Int[Array, " states"]
+    empty: Int[Array, " edges"]
+    rotation: Int[Array, " states"] | None
     parent: Int[Array, " states"] | None
     children: Int[Array, "corners cells"] | None
     coarse: "Space | None"
@@ -55,48 +57,70 @@ class Space(eqx.Module):
         return self.counts.shape[1]
 
     @property
+    def moves(self) -> tuple[Move, ...]:
+        """The moves that lead to the rows of `neighbours`."""
+        return moves(self.edges, self.q)
+
+    @property
     def links(self) -> Links:
-        """The hops along the q bonds."""
-        source = self.neighbours[self.q : 2 * self.q]
-        # Without a unit to take back there is no source: point to a state whose forward flow on this bond is zero.
-        following = jnp.roll(self.counts, -1, axis=0)
-        return Links(self.neighbours[: self.q], jnp.where(following > 0, source, self.empty[:, None]))
+        """The hops along the edges."""
+        number = len(self.edges)
+        source = self.neighbours[number : 2 * number]
+        # Without a unit to take back there is no source: point to a state whose forward flow on this edge is zero.
+        following = taken(self.counts, tuple(second for _, second in self.edges))
+        return Links(self.neighbours[:number], jnp.where(following > 0, source, self.empty[:, None]))
 
 
-def moves(q: int) -> tuple[Move, ...]:
-    """Forward hops along all bonds, backward hops, then what cells need besides: moves to and from the last state."""
-    bonds = [((i + 1) % q, i) for i in range(q)]
-    ring = bonds + [(i, j) for j, i in bonds]
+def require_ring_edges(network: JumpNetwork) -> None:
+    """Raise a ValueError unless the network is a ring in one reservoir under one force."""
+    one_force = callable(network.forces) or network.forces.ndim == 0
+    alike = network.reservoir_count == 1 and network.prefactor.ndim == 0 and one_force
+    if network.edges != ring_edges(network.q) or not alike:
+        raise ValueError("`network` must be a ring with one force, one prefactor and one reservoir for this function")
+
+
+def ring_edges(q: int) -> tuple[Edge, ...]:
+    """The q edges i -> i+1 (mod q)."""
+    return tuple((state, (state + 1) % q) for state in range(q))
+
+
+def moves(edges: tuple[Edge, ...], q: int) -> tuple[Move, ...]:
+    """Forward hops along all edges, backward hops, then what cells need besides: moves to and from the last state."""
+    forward = [(second, first) for first, second in edges]
+    hops = forward + [(first, second) for second, first in forward]
     last = q - 1
     extra = [(last, i) for i in range(last)] + [(i, last) for i in range(last)]
-    return tuple(ring + [move for move in extra if move not in ring])
+    return tuple(hops + [move for move in extra if move not in hops])
 
 
 @functools.lru_cache(maxsize=8)
-def space(q: int, units: int) -> Space:
-    """The space with all its coarser ones."""
+def space(q: int, units: int, edges: tuple[Edge, ...] | None = None) -> Space:
+    """The space with all its coarser ones; without `edges` that of the ring."""
+    ring = ring_edges(q)
+    edges = ring if edges is None else edges
     # Made outside of any trace, since it is kept.
     with jax.ensure_compile_time_eval():
         counts = mesostates(q, units)
         size = counts.shape[1]
         here = np.arange(size, dtype=np.int32)
         table = rank_table(q, units)
-        neighbours = np.stack([_moved(counts, table, here, move) for move in moves(q)])
-        rotation = _rank(np.roll(counts, 1, axis=0), table)
-        # All units beyond bond b: its forward hop has nobody to take.
+        neighbours = np.stack([_moved(counts, table, here, move) for move in moves(edges, q)])
+        rotation = _rank(np.roll(counts, 1, axis=0), table) if edges == ring else None
+        # All units beyond an edge: its forward hop has nobody to take.
         corners = np.eye(q, dtype=np.int64) * units
-        empty = _rank(np.roll(corners, 1, axis=0), table)
+        empty = _rank(corners[:, [second for _, second in edges]], table)
         parent = children = coarse = None
         if size > DIRECT and units >= 4:
-            coarse = space(q, units // 2)
+            coarse = space(q, units // 2, edges)
             parent, children = _cells(counts, here, coarse)
         return Space(
             q,
             units,
+            edges,
             jnp.asarray(counts, jnp.int32),
             jnp.asarray(neighbours, jnp.int32),
             jnp.asarray(empty, jnp.int32),
-            jnp.asarray(rotation, jnp.int32),
+            None if rotation is None else jnp.asarray(rotation, jnp.int32),
             None if parent is None else jnp.asarray(parent, jnp.int32),
             None if children is None else jnp.asarray(children, jnp.int32),
             coarse,
@@ -146,7 +170,7 @@ def microscopic(q: int, units: int) -> tuple[np.ndarray, np.ndarray, Links]:
 def parities(q: int, move: Move) -> dict[tuple[int, int], Any]:
     """Which cell a move leads to, by whether the counts of its two states are odd: a move of cells, or None inside.
 
-    The last state of the ring is not halved, and takes what the others do not show.
+    The last state is not halved, and takes what the others do not show.
     """
     last = q - 1
     found: dict[tuple[int, int], Any] = {}

@@ -16,13 +16,14 @@ from jaxthermo.checks import (
     require_positive,
     require_scalar,
 )
-from jaxthermo.potts.finite.generator import mesoscopic_hops
-from jaxthermo.potts.finite.hops import Moment, moment
-from jaxthermo.potts.finite.labels import finite_dataset
-from jaxthermo.potts.finite.schedules import require_schedules
-from jaxthermo.potts.finite.space import Space, space
-from jaxthermo.potts.finite.states import log_multiplicity, require_mesostates
-from jaxthermo.potts.ring import PottsRing
+from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.labels import finite_dataset
+from jaxthermo.jumps.finite.schedules import require_schedules
+from jaxthermo.jumps.finite.space import Space, space
+from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_one_reservoir
 from jaxthermo.solve.integrate import STATUS, integrate, status_of
 from jaxthermo.solve.lean import lean_jit
 
@@ -34,14 +35,14 @@ MAX_STEPS = 1_000_000
 
 
 def work_theorem(
-    ring: PottsRing, beta: Any, units: Any, t_end: Any, s: Any = (0.5, 1.0), *, coupling: Any = None
+    network: AbstractJumpModel, beta: Any, units: Any, t_end: Any, s: Any = (0.5, 1.0), *, coupling: Any = None
 ) -> "xarray.Dataset":
     """Averages over all trajectories of a driven process that starts in equilibrium, and of the one run backwards.
 
     Equation   w = int E dbeta + beta dW, where W is the work of the force and of u(t); `forward` <exp(-s w)> from the
                equilibrium of f = 0 at time 0; `backward` <exp(-(1 - s) w~)> for beta, f, u run from t_end to 0, from
                the equilibrium at t_end. Crooks: forward = Z(t_end)/Z(0) backward; at s = 1 it is Jarzynski's equality
-    Shapes     s: (points,) or a scalar; beta, the force and coupling (None: the ring's): numbers or callables of time
+    Shapes     s: (points,) or a scalar; beta, forces and coupling (None: the network's): numbers or callables of time
     Units      none; w is that of all units
     Raises     ValueError that names the argument; for more states than memory holds, without double precision
     Source     Jarzynski, PRL 78, 2690 (1997); Crooks, Phys. Rev. E 60, 2721 (1999)
@@ -51,15 +52,17 @@ def work_theorem(
     require_double_for(RTOL, RTOL)
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
-    beta = require_schedules(ring, beta, coupling, 0.0, t_end)
-    units = require_mesostates(ring.q, units)
+    model = network
+    beta = require_schedules(model, beta, coupling, 0.0, t_end)
+    network = require_one_reservoir(as_network(model))
+    units = require_mesostates(network.q, units, len(network.edges))
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
-    states = space(ring.q, units)
-    past, future = (log_partition(moment(ring, beta, t, coupling), states) for t in (jnp.zeros(()), t_end))
+    states = space(network.q, units, network.edges)
+    past, future = (log_partition(moment(network, beta, t, coupling), states) for t in (jnp.zeros(()), t_end))
 
-    forward, status = _averages(ring, beta, coupling, states, t_end, points, backwards=False)
-    backward, other = _averages(ring, beta, coupling, states, t_end, 1.0 - points, backwards=True)
+    forward, status = _averages(network, beta, coupling, states, t_end, points, backwards=False)
+    backward, other = _averages(network, beta, coupling, states, t_end, 1.0 - points, backwards=True)
     ratio = jnp.exp(future - past)
     variables = {
         "forward": ("s", forward, "1", "<exp(-s w)>"),
@@ -69,7 +72,7 @@ def work_theorem(
     }
     worst = STATUS[max(int(np.max(status)), int(np.max(other)))]
     coords = {"s": ("s", points, "1", "exponent")}
-    return finite_dataset(variables, coords, ring, beta, units, status=worst, states=states.size)
+    return finite_dataset(variables, coords, model, beta, units, status=worst, states=states.size)
 
 
 def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
@@ -79,7 +82,7 @@ def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
 
 @lean_jit
 def _averages(
-    ring: PottsRing,
+    network: JumpNetwork,
     beta: Any,
     coupling: Any,
     states: Space,
@@ -90,7 +93,7 @@ def _averages(
     inner = log_multiplicity(states.counts)
 
     def at(t: Any) -> Moment:
-        return moment(ring, beta, t_end - t if backwards else t, coupling)
+        return moment(network, beta, t_end - t if backwards else t, coupling)
 
     def reduced(t: Any) -> Array:
         now = at(t)
@@ -101,7 +104,8 @@ def _averages(
     def rate(t: Any, psi: Any, s: Any) -> Any:
         now = at(t)
         change = jax.jvp(reduced, (as_float(t),), (jnp.ones(()),))[1]
-        return mesoscopic_hops(now, states).tilted(psi, jnp.exp(-s * now.beta * now.force)) - s * change * psi
+        tilt = jnp.exp(-s * now.beta * now.force)
+        return mesoscopic_hops(now, states).tilted(psi, along_edges(tilt, states.counts)) - s * change * psi
 
     def one(s: Array) -> tuple[Array, Array]:
         solution = integrate(

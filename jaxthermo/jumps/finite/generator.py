@@ -1,11 +1,12 @@
-"""Master equations of N units on either level, without their matrix: a product is two gathers per bond."""
+"""Master equations of N units on either level, without their matrix: a product is two gathers per edge."""
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from jaxthermo.potts.finite.hops import Moment
-from jaxthermo.potts.finite.space import Links, Space
+from jaxthermo.jumps.bookkeeping import Flows
+from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.space import Links, Space
 
 
 class Hops(eqx.Module):
@@ -22,6 +23,10 @@ class Hops(eqx.Module):
     def flows(self, p: Inexact[Array, " states"]) -> tuple[Array, Array]:
         """One-way flows of probability along every hop, forward and back."""
         return self.forward * p, self.backward * p[self.links.target]
+
+    def booked(self, p: Float[Array, " states"], now: Moment) -> Flows:
+        """The flows with what hops take up, to be summed to work, heat and entropy."""
+        return Flows(*self.flows(p), self.change, now.force)
 
     def apply(self, p: Inexact[Array, " states"]) -> Inexact[Array, " states"]:
         """dp/dt, the master equation."""
@@ -52,22 +57,20 @@ def mesoscopic_hops(now: Moment, space: Space) -> Hops:
 
     Source     Herpich & Esposito 2019, Eqs. (A6), (A7)
     """
-    here = space.counts.astype(now.beta.dtype)
-    there = jnp.roll(here, -1, axis=0)
-    bond = jnp.arange(space.q)[:, None]
-    change = now.change(here, there, bond, space.units)
+    counts = space.counts.astype(now.beta.dtype)
+    here, there = now.network.at_sources(counts), now.network.at_targets(counts)
+    change = now.gain(counts, space.units)
     forward, backward = now.rates(change)
     return Hops(space.links, here * forward, jnp.where(here > 0, (there + 1.0) * backward, 0.0), change)
 
 
 def microscopic_hops(now: Moment, each: Array, counts: Array, links: Links) -> Hops:
-    """Hops of single units, from the states of all units (N, states) and their occupation numbers (q, states).
+    """Hops of single units round a ring, from the states of all units (N, states) and their counts (q, states).
+
+    A unit leaves each state by one forward hop only, so there is one hop for every unit.
 
     Source     Herpich & Esposito 2019, Eqs. (A2)-(A4)
     """
-    q, units = counts.shape[0], each.shape[0]
-    counts = counts.astype(now.beta.dtype)
-    here = jnp.take_along_axis(counts, each, axis=0)
-    there = jnp.take_along_axis(counts, (each + 1) % q, axis=0)
-    change = now.change(here, there, each, units)
+    gain = now.gain(counts.astype(now.beta.dtype), each.shape[0])
+    change = jnp.take_along_axis(gain, each, axis=0)
     return Hops(links, *now.rates(change), change)

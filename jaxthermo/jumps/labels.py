@@ -1,4 +1,4 @@
-"""Results of the ring as labelled datasets."""
+"""Results as labelled datasets."""
 
 from typing import TYPE_CHECKING, Any
 

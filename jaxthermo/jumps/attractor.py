@@ -1,0 +1,113 @@
+"""The long-time state of a network that does not depend on time: its attractor, and averages over it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo.checks import require_double_for
+from jaxthermo.jumps.coordinates import averages, complete, field, observe
+from jaxthermo.jumps.mean_field import Betas
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
+from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.solve.attractor import KINDS, UNDECIDED, Attractor, find_attractor
+from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lean import lean_jit
+
+MAX_ROUNDS = 60
+
+
+class Stationary(AbstractResult):
+    """The attractor reached, and time averages over it; made by `stationary`.
+
+    `code` indexes ("undecided", "fixed point", "limit cycle"); `kind` spells it out. `state` is the fixed point, or one
+    point on the cycle, or the last state of an undecided lane. `period` is NaN unless the attractor is a limit cycle.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    network: JumpNetwork
+    beta: Float[Array, "*betas"]
+    code: Int[Array, "*batch"] = quantity("1", "kind of attractor: 0 undecided, 1 fixed point, 2 limit cycle")
+    occupation: Float[Array, "*batch q"] = quantity("1", "mean occupation P_i", ("state",), main=True)
+    state: Float[Array, "*batch q"] = quantity("1", "a point of the attractor", ("state",))
+    period: Float[Array, "*batch"] = quantity("time", "period of the limit cycle")
+    energy: Float[Array, "*batch"] = quantity("energy", "mean energy per unit")
+    entropy: Float[Array, "*batch"] = quantity("k_B", "mean entropy per unit")
+    work_current: Float[Array, "*batch"] = quantity("energy/time", "mean work of the forces per unit time")
+    heat_currents: Float[Array, "*batch reservoirs"] = quantity(
+        "energy/time", "mean heat current from each reservoir", ("reservoir",), main=True
+    )
+    entropy_production_rate: Float[Array, "*batch"] = quantity("k_B/time", "mean rate of entropy production")
+    residual: Float[Array, "*batch"] = quantity("1/time", "largest |dP/dt| of a fixed point, or gap of a cycle")
+
+    @property
+    def kind(self) -> Any:
+        """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
+        words = np.asarray(KINDS)[np.asarray(self.code)]
+        return str(words) if words.ndim == 0 else words
+
+    @property
+    def heat_current(self) -> Float[Array, "*batch"]:
+        """Mean heat current from all reservoirs together."""
+        return jnp.sum(self.heat_currents, axis=-1)
+
+
+def stationary(
+    network: AbstractJumpModel,
+    beta: Betas,
+    p0: ArrayLike | Sequence[float] | None = None,
+    *,
+    max_rounds: ArrayLike = MAX_ROUNDS,
+) -> Stationary:
+    """The attractor that the mean field reaches from p0, with averages over it.
+
+    Equation   0 = dP/dt at a fixed point; P(t + T) = P(t) on a limit cycle, averages (1/T) int_0^T dt
+
+    network      a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
+    beta         a number, or (R,) numbers, one for each reservoir
+    p0           start, (q,); None for P_1 = 1 - small
+    max_rounds   rounds of integration before the search gives up
+    Units        per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
+    Raises       ValueError for impossible parameters; without double precision
+    Source       Herpich & Esposito 2019, Secs. III and IV, for any graph and several reservoirs
+
+    Newton's method ends the search, so `residual` is near rounding error for both known kinds, and derivatives with
+    respect to beta and all numbers of the network are those of the attractor (both modes). `Status.undecided` means
+    that neither was found in `max_rounds` rounds: exactly at a transition, or on a torus. Its averages are those of the
+    last round, its residual their last change, and its derivatives are NaN.
+    """
+    network, beta = require_constant(network, beta)
+    require_double_for(RTOL, RTOL)
+    p0 = initial_occupation(network.q, p0)
+    # As an array, so that another number of rounds is not compiled again.
+    found = find_attractor(field, observe, p0[:-1], (network, beta), jnp.asarray(max_rounds, jnp.int32))
+    result = _described(network, beta, found)
+    warn_unless_ok(result)
+    return result
+
+
+@lean_jit
+def _described(network: JumpNetwork, beta: Array, found: Attractor) -> Stationary:
+    mean, occupation = averages(found.mean, network.reservoir_count)
+    known = status_if(found.code == UNDECIDED, Status.undecided)
+    return Stationary(
+        status=jnp.where(jnp.isfinite(mean.work_current), known, int(Status.not_finite)).astype(jnp.int32),
+        stats={"rounds": found.rounds},
+        network=network,
+        beta=beta,
+        code=found.code,
+        occupation=occupation,
+        state=complete(found.point),
+        period=found.period,
+        energy=mean.energy,
+        entropy=mean.entropy,
+        work_current=mean.work_current,
+        heat_currents=mean.heat_currents,
+        entropy_production_rate=mean.entropy_production_rate,
+        residual=found.residual,
+    )

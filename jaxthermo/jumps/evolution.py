@@ -1,0 +1,177 @@
+"""A driven trajectory of the mean field, with its work, the heat of each reservoir, and entropy production."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, as_codes
+from jaxthermo.checks import require_double_for, require_times
+from jaxthermo.jumps.mean_field import Betas, Thermodynamics, flows, thermodynamics_of
+from jaxthermo.jumps.network import (
+    AbstractJumpModel,
+    JumpNetwork,
+    checked,
+    require_not_negative,
+)
+from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.solve.integrate import integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lean import lean_jit
+
+RTOL = 1e-12
+ATOL = 1e-14
+MAX_STEPS = 10_000_000
+
+# What `solve.integrate` says, in the words of the library.
+STATUSES = (Status.ok, Status.max_steps_reached, Status.solver_failed)
+
+
+class Evolution(AbstractResult):
+    """A trajectory at the times asked for; see `evolve`."""
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    network: JumpNetwork
+    betas: Schedule
+    time: Float[Array, "*batch time"] = quantity("time", "time", ("time",), coordinate=True)
+    occupation: Float[Array, "*batch time q"] = quantity("1", "occupation P_i", ("time", "state"))
+    beta: Float[Array, "*batch time reservoirs"] = quantity(
+        "1/energy", "inverse temperature of each reservoir", ("time", "reservoir")
+    )
+    energy: Float[Array, "*batch time"] = quantity("energy", "energy per unit", ("time",))
+    entropy: Float[Array, "*batch time"] = quantity("k_B", "entropy per unit", ("time",))
+    work_current: Float[Array, "*batch time"] = quantity("energy/time", "work of the forces per unit time", ("time",))
+    heat_currents: Float[Array, "*batch time reservoirs"] = quantity(
+        "energy/time", "heat current from each reservoir", ("time", "reservoir")
+    )
+    entropy_production_rate: Float[Array, "*batch time"] = quantity("k_B/time", "rate of entropy production", ("time",))
+    work: Float[Array, "*batch time"] = quantity("energy", "work of the forces since the first time", ("time",))
+    heats: Float[Array, "*batch time reservoirs"] = quantity(
+        "energy", "heat from each reservoir since the first time", ("time", "reservoir")
+    )
+    entropy_produced: Float[Array, "*batch time"] = quantity(
+        "k_B", "entropy produced since the first time", ("time",), main=True
+    )
+
+    @property
+    def heat_current(self) -> Float[Array, "*batch time"]:
+        """Heat current from all reservoirs together."""
+        return jnp.sum(self.heat_currents, axis=-1)
+
+    @property
+    def heat(self) -> Float[Array, "*batch time"]:
+        """Heat from all reservoirs together since the first time."""
+        return jnp.sum(self.heats, axis=-1)
+
+
+def evolve(
+    network: AbstractJumpModel,
+    beta: Betas,
+    p0: ArrayLike | Sequence[float] | None,
+    ts: ArrayLike | Sequence[float],
+    *,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    max_steps: int = MAX_STEPS,
+    solver: diffrax.AbstractSolver | None = None,
+) -> Evolution:
+    """The mean field's trajectory from p0.
+
+    Equation   dP/dt of `vector_field` with beta(t) and f(t); work = int sum f_e J_e dt,
+               heats = int sum J_e (dE_e - f_e) dt over the edges of each reservoir,
+               entropy_produced = int (entropy production rate) dt, all from ts[0]
+
+    network    a `jt.JumpNetwork` or a `jt.PottsRing`
+    beta       a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
+    p0         occupations at ts[0], (q,), that sum to 1; None for P_1 = 1 - small
+    ts         times of the result, increasing
+    rtol, atol, max_steps, solver
+               of the integration; for stiff, cold networks pass `solver=diffrax.Kvaerno5()`
+    Units      per unit; k_B = 1. Heat is counted from the reservoirs into the units.
+    Raises     ValueError that names the argument for bad shapes, occupations, times, beta or tolerances
+    Source     Herpich & Esposito 2019, Eqs. (1), (8), (9), for any graph and several reservoirs
+
+    What a solve that stops early did not reach is NaN, and `status` says why. Derivatives are those of the integration
+    in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
+    one more solve for each of these numbers.
+    """
+    network, betas = checked(network, beta)
+    require_double_for(rtol, atol)
+    ts = require_times("ts", ts)
+    p0 = initial_occupation(network.q, p0)
+    # A callable is checked where the user will see it: at the times asked for.
+    jax.eval_shape(lambda t: network.betas_at(betas, t), ts[0])
+    require_not_negative("beta", jax.vmap(lambda t: value_at(betas, t))(ts))
+    result = _evolved(network, betas, p0, ts, rtol, atol, max_steps, solver)
+    warn_unless_ok(result)
+    return result
+
+
+@lean_jit
+def _evolved(
+    network: JumpNetwork,
+    betas: Schedule,
+    p0: Array,
+    ts: Array,
+    rtol: float,
+    atol: float,
+    max_steps: int,
+    solver: diffrax.AbstractSolver | None,
+) -> Evolution:
+    def solved(args: Any, times: Array) -> tuple[Any, Any]:
+        solution = integrate(
+            rates_of_change,
+            (args[2], jnp.zeros(2 + network.reservoir_count, args[2].dtype)),
+            args[:2],
+            t0=times[0],
+            t1=times[-1],
+            saveat=diffrax.SaveAt(ts=times),
+            rtol=rtol,
+            atol=atol,
+            max_steps=max_steps,
+            solver=solver,
+        )
+        states: Any = solution.ys
+        return tuple(unreached_as_nan(values) for values in states), (status_of(solution), solution.stats["num_steps"])
+
+    (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts)
+    flow = jax.vmap(lambda t, P: _thermodynamics(t, P, network, betas))(ts, occupation)
+    each = jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(ts)
+    return Evolution(
+        time=ts,
+        occupation=occupation,
+        beta=each,
+        energy=flow.energy,
+        entropy=flow.entropy,
+        work_current=flow.work_current,
+        heat_currents=flow.heat_currents,
+        entropy_production_rate=flow.entropy_production_rate,
+        work=totals[:, 0],
+        heats=totals[:, 2:],
+        entropy_produced=totals[:, 1],
+        status=as_codes(np.asarray(STATUSES))[status],
+        stats={"steps": steps},
+        network=network,
+        betas=betas,
+    )
+
+
+def _thermodynamics(t: Array, P: Array, network: JumpNetwork, betas: Schedule) -> Thermodynamics:
+    return thermodynamics_of(P, network, flows(t, P, network, betas))
+
+
+def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:
+    """dP/dt; then work current, entropy production rate and the heat current of each reservoir."""
+    P, _ = state
+    network, betas = args
+    flow = flows(t, P, network, betas)
+    work, produced = (jnp.reshape(one, 1) for one in (flow.work_current(), flow.entropy_production_rate()))
+    return network.gains(flow.currents), jnp.concatenate([work, produced, flow.heat_currents(network)])

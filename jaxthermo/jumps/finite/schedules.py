@@ -1,0 +1,44 @@
+"""What driven units are asked before they start: numbers or callables of time, all of them sensible."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.checks import as_float, require_finite, require_scalar
+from jaxthermo.jumps.network import AbstractJumpModel, checked, require_not_negative
+
+# Times at which a callable is looked at.
+LOOKS = 101
+
+
+def require_schedules(model: AbstractJumpModel, beta: Any, coupling: Any, first: Any, last: Any) -> Any:
+    """beta, an array or a callable, once beta, the forces and the coupling have been looked at.
+
+    Raises     ValueError that names the one that is not a finite number at some time, or beta where it is below 0
+    """
+    network, betas = checked(model, beta)
+    ts = jnp.linspace(first, last, LOOKS)
+    jax.eval_shape(lambda t: (network.betas_at(betas, t), network.forces_at(t)), ts[0])
+    require_not_negative("beta", _worst(betas, ts))
+    for name, schedule in model.driving.items():
+        require_finite(name, _worst(schedule, ts))
+    if coupling is not None:
+        if network.interaction is None or callable(network.interaction) or network.interaction.ndim:
+            raise ValueError("`coupling` takes the place of an interaction that is a number, but the network has none")
+        values = _worst(coupling, ts)
+        if callable(coupling) and values.ndim:
+            raise ValueError(f"`coupling` must return a scalar, but returns shape {values.shape}")
+        require_finite("coupling", values if callable(coupling) else require_scalar("coupling", coupling))
+    return betas
+
+
+def _worst(schedule: Any, ts: Float[Array, " times"]) -> Array:
+    """The numbers themselves; of a callable, the values at a time where one is not finite, or where one is least."""
+    if not callable(schedule):
+        return as_float(schedule)
+    values = jax.vmap(lambda t: as_float(schedule(t)))(ts)
+    least = jnp.min(values.reshape(ts.shape[0], -1), axis=1)
+    finite = jnp.all(jnp.isfinite(values.reshape(ts.shape[0], -1)), axis=1)
+    return values[jnp.argmin(jnp.where(finite, least, -jnp.inf))]

@@ -1,0 +1,134 @@
+"""The mean-field master equation of a network and its thermodynamics, as pure functions of one state."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from jaxthermo.jumps.bookkeeping import Flows
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.schedules import Schedule
+
+# One inverse temperature for all reservoirs, one for each, or as many schedules.
+Betas = Schedule | Sequence[Schedule]
+
+
+class Thermodynamics(eqx.Module):
+    """Per-unit thermodynamics of one state; see `thermodynamics`."""
+
+    energy: Float[Array, "*batch"]
+    work_current: Float[Array, "*batch"]
+    heat_currents: Float[Array, "*batch reservoirs"]
+    entropy: Float[Array, "*batch"]
+    entropy_production_rate: Float[Array, "*batch"]
+
+    @property
+    def heat_current(self) -> Float[Array, "*batch"]:
+        """Heat per unit time from all reservoirs together."""
+        return jnp.sum(self.heat_currents, axis=-1)
+
+    @property
+    def entropy_production(self) -> Float[Array, "*batch"]:
+        """`entropy_production_rate`."""
+        return self.entropy_production_rate
+
+
+def vector_field(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Float[Array, " q"]:
+    """Mean-field master equation of a network.
+
+    Equation   dP_i/dt = sum of J_e over edges into i - sum of J_e over edges out of i,
+               J_e = V+_e P_i - V-_e P_j for the edge e = (i -> j); O(edges) work
+
+    t          time, which only schedules look at
+    P          occupations, (q,)
+    network    a `jt.JumpNetwork` or a `jt.PottsRing`
+    beta       a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
+    Units      probability per unit time, in the unit of the prefactor
+    Source     Herpich & Esposito 2019, Eq. (1), for any graph
+    """
+    network = as_network(network)
+    return network.gains(flows(t, P, network, beta).currents)
+
+
+def edge_currents(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Float[Array, " E"]:
+    """Net currents J_e along the edges, per unit time; arguments as `vector_field`."""
+    return flows(t, P, as_network(network), beta).currents
+
+
+def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Flows:
+    """One-way flows V+ P_i and V- P_j of every edge i -> j, its energy change, and its force."""
+    level = levels(P, network)
+    change = network.at_targets(level) - network.at_sources(level)
+    force = network.forces_at(t)
+    forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor)
+    return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
+
+
+def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " q"]:
+    """Energies of the states as one unit sees them, e_i = eps_i + d phi/dP_i."""
+    network = as_network(network)
+    interaction = network.interaction
+    if interaction is None:
+        return network.energies
+    if callable(interaction):
+        return network.energies + jax.grad(lambda P: jnp.reshape(interaction(P), ()))(P)
+    return network.energies + _times(interaction, P)
+
+
+def energy(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, ""]:
+    """Internal energy per unit, E = sum eps_i P_i + phi(P)."""
+    network = as_network(network)
+    return jnp.sum(network.energies * P) + interaction_energy(P, network)
+
+
+def interaction_energy(P: Float[Array, " q"], network: JumpNetwork) -> Float[Array, ""]:
+    """phi(P): 0, (u/2) sum P_i^2, P.K.P/2, or the network's own function."""
+    interaction = network.interaction
+    if interaction is None:
+        return jnp.zeros((), P.dtype)
+    if callable(interaction):
+        return jnp.reshape(interaction(P), ())
+    return 0.5 * jnp.sum(P * _times(interaction, P))
+
+
+def entropy(P: Float[Array, " q"]) -> Float[Array, ""]:
+    """Shannon entropy per unit, S = -sum P ln P (k_B = 1); an empty state contributes 0 and no gradient."""
+    occupied = P > 0
+    safe = jnp.where(occupied, P, 1.0)
+    return -jnp.sum(jnp.where(occupied, P * jnp.log(safe), 0.0))
+
+
+def thermodynamics(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Thermodynamics:
+    """Energy, entropy and their currents at one state.
+
+    Equation   work current sum f_e J_e; heat current of reservoir r: sum J_e (dE_e - f_e) over its edges, so that
+               dE/dt = work + all heats; entropy production rate sum J_e ln[V+_e P_i / (V-_e P_j)]
+               = dS/dt - sum beta_r (heat current of r) >= 0
+
+    Arguments as `vector_field`.
+    Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
+    Source     Herpich & Esposito 2019, Eqs. (8), (9); several reservoirs: Esposito, Phys. Rev. E 85, 041125 (2012)
+
+    The entropy production rate diverges logarithmically where a state is empty and its neighbour is not. There the
+    empty side is read as the smallest normal number, so the value is large and finite, and never negative.
+    """
+    network = as_network(network)
+    return thermodynamics_of(P, network, flows(t, P, network, beta))
+
+
+def thermodynamics_of(P: Float[Array, " q"], network: JumpNetwork, flows: Flows) -> Thermodynamics:
+    """`thermodynamics` from flows that are known already."""
+    return Thermodynamics(
+        energy=energy(P, network),
+        work_current=flows.work_current(),
+        heat_currents=flows.heat_currents(network),
+        entropy=entropy(P),
+        entropy_production_rate=flows.entropy_production_rate(),
+    )
+
+
+def _times(interaction: Array, P: Array) -> Array:
+    """K P; for a number, which stands for a multiple of the identity, a product."""
+    return interaction * P if interaction.ndim == 0 else jnp.dot(interaction, P, precision="highest")

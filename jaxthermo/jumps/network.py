@@ -1,0 +1,333 @@
+"""A network of states between which units jump: parameters, and nothing of time stepping."""
+
+import abc
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
+from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
+from jaxthermo.jumps.schedules import Schedule, as_schedule, held
+from jaxthermo.protocols.schedule import value_at
+
+Edge = tuple[int, int]
+# Energy of the interaction per unit as a function of the occupations.
+Interaction = Callable[[Float[Array, " q"]], Float[Array, ""]]
+
+SYMMETRY_TOLERANCE = 1e-10
+
+
+class AbstractJumpModel(eqx.Module):
+    """Whatever says by which network its units jump. Functions of a network take every such model."""
+
+    @property
+    @abc.abstractmethod
+    def network(self) -> "JumpNetwork":
+        """The network."""
+
+    @abc.abstractmethod
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter with an impossible value.
+
+        constant   whether one that depends on time is impossible too
+        """
+
+    @property
+    @abc.abstractmethod
+    def driving(self) -> dict[str, Schedule]:
+        """The parameters that may depend on time, under the names that the model has for them."""
+
+
+class JumpNetwork(AbstractJumpModel):
+    """Units that jump between q states along edges, each edge with a force and a reservoir; all units interact alike.
+
+    Equation   energy per unit E = sum eps_i P_i + phi(P); a hop along the edge i -> j changes the energy by
+               dE = e_j - e_i with the levels e_i = eps_i + d phi/dP_i, and takes up the work f_e of the edge's force.
+               Rates forward and backward obey ln(V+/V-) = -beta_r (dE - f_e) with the edge's reservoir r
+
+    edges         (E, 2) integers, first and second state of each edge, counted from 0. Hops go both ways; forward is
+                  from the first to the second. Two states may share several edges, as with reservoirs in parallel
+    energies      eps, (q,)
+    interaction   None; a number u, phi = (u/2) sum P_i^2; a symmetric (q, q) matrix K, phi = P.K.P/2; or a function
+                  phi(P) of (q,) -> a scalar, differentiable by jax
+    forces        a number for all edges, (E,) numbers, a callable of time with either as value, or a sequence of E
+                  numbers and callables
+    reservoirs    (E,) integers 0..R-1: which reservoir an edge belongs to; None: all to reservoir 0
+    rates         the rate law; None: `Arrhenius`
+    prefactor     G, a number or (E,)
+    Units         k_B = 1: energies, interaction and forces in the unit of 1/beta, G a rate per unit time
+    Raises        ValueError that names the argument for wrong shapes or labels, for states that the edges do not
+                  connect, for a matrix that is not symmetric, for rates without local detailed balance
+    Source        local detailed balance: Esposito, Phys. Rev. E 85, 041125 (2012); interacting units:
+                  Herpich & Esposito 2019, Sec. II
+
+    The inverse temperatures are not part of a network: functions take `beta`, one for all reservoirs or (R,).
+    """
+
+    edges: tuple[Edge, ...] = eqx.field(static=True)
+    reservoirs: tuple[int, ...] = eqx.field(static=True)
+    energies: Float[Array, " q"]
+    interaction: Any  # None, a scalar or (q, q) array, or a callable of P
+    forces: Any  # a scalar or (E,) array, or a callable of time
+    prefactor: Float[Array, ""] | Float[Array, " edges"]
+    rates: AbstractRates
+
+    def __init__(
+        self,
+        edges: ArrayLike | Sequence[Edge],
+        energies: ArrayLike | Sequence[float],
+        interaction: ArrayLike | Interaction | None = None,
+        forces: Schedule | Sequence[Schedule] = 0.0,
+        reservoirs: ArrayLike | Sequence[int] | None = None,
+        rates: AbstractRates | None = None,
+        prefactor: ArrayLike | Sequence[float] = 1.0,
+    ):
+        self.energies = as_float(energies)
+        if self.energies.ndim != 1 or self.energies.shape[0] < 2:
+            raise ValueError(f"`energies` must have shape (q,) with q >= 2, but has shape {self.energies.shape}")
+        self.edges = _edges(edges, self.q)
+        self.reservoirs = (0,) * len(self.edges) if reservoirs is None else _labels(reservoirs, len(self.edges))
+        self.interaction = _interaction(interaction, self.q)
+        self.forces = as_schedule(forces)
+        if not callable(self.forces):
+            _require_per_edge("forces", self.forces, len(self.edges))
+        self.prefactor = as_float(prefactor)
+        _require_per_edge("prefactor", self.prefactor, len(self.edges))
+        self.rates = require_rates(Arrhenius() if rates is None else rates)
+
+    @property
+    def network(self) -> "JumpNetwork":
+        """The network itself."""
+        return self
+
+    def check(self, constant: bool = False) -> None:
+        """Raise a ValueError that names the first parameter of the network with an impossible value."""
+        require_finite("energies", self.energies)
+        require_positive("prefactor", self.prefactor)
+        if self.interaction is not None and not callable(self.interaction):
+            require_finite("interaction", self.interaction)
+        if self.is_autonomous:
+            require_finite("forces", self.forces)
+        elif constant:
+            raise ValueError(
+                "`forces` must be constant for a stationary state, but depend on time; use jt.jumps.evolve"
+            )
+
+    @property
+    def driving(self) -> dict[str, Schedule]:
+        """The forces."""
+        return {"forces": self.forces}
+
+    def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
+        """The network with the forces of time t for all times, and this interaction unless it is None."""
+        interaction = self.interaction if interaction is None else interaction
+        forces = self.forces_at(t)
+        return JumpNetwork(self.edges, self.energies, interaction, forces, self.reservoirs, self.rates, self.prefactor)
+
+    @property
+    def q(self) -> int:
+        """The number of states."""
+        return self.energies.shape[0]
+
+    @property
+    def reservoir_count(self) -> int:
+        """The number of reservoirs, R."""
+        return max(self.reservoirs) + 1
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Whether no parameter depends on time."""
+        return not callable(self.forces)
+
+    def forces_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
+        """Forces at time t: one for all edges, or one each."""
+        forces = value_at(self.forces, t)
+        _require_per_edge("forces", forces, len(self.edges))
+        return forces
+
+    def betas_at(self, beta: Schedule | Sequence[Schedule], t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
+        """Inverse temperatures at time t: one for all edges, or that of each edge's reservoir."""
+        betas = value_at(beta if callable(beta) else as_schedule(beta), t)
+        if betas.shape not in ((), (self.reservoir_count,)):
+            raise ValueError(
+                f"`beta` must be a scalar or have shape ({self.reservoir_count},), one for each reservoir, but has "
+                f"shape {betas.shape}"
+            )
+        return betas if betas.ndim == 0 else taken(betas, self.reservoirs)
+
+    def at_sources(self, x: Array) -> Array:
+        """Values (q, ...) of states at the first state of each edge, (E, ...)."""
+        return taken(x, tuple(first for first, _ in self.edges))
+
+    def at_targets(self, x: Array) -> Array:
+        """Values (q, ...) of states at the second state of each edge, (E, ...)."""
+        return taken(x, tuple(second for _, second in self.edges))
+
+    def gains(self, flow: Array) -> Array:
+        """What flows (E, ...) along the edges bring to each state, (q, ...)."""
+        sources, targets = zip(*self.edges, strict=True)
+        if is_cyclic(targets, self.q) and is_cyclic(sources, self.q):
+            return _rotated(flow, targets[0]) - _rotated(flow, sources[0])
+        return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
+
+    def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
+        """Sums over the edges of each reservoir, (E, ...) -> (R, ...)."""
+        if self.reservoir_count == 1:
+            return jnp.sum(values, axis=0, keepdims=True)
+        one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
+        return jnp.tensordot(jnp.asarray(one_hot, values.dtype), values, 1, precision="highest")
+
+
+def taken(x: Array, index: tuple[int, ...]) -> Array:
+    """x[index] along the first axis; where the index goes once round all of x, as on a ring, a rotation or x itself."""
+    if is_cyclic(index, x.shape[0]):
+        return _rotated(x, -index[0])
+    return jnp.take(x, np.asarray(index, np.int32), axis=0, mode="clip")
+
+
+def _rotated(x: Array, steps: int) -> Array:
+    return jnp.roll(x, steps, axis=0) if steps else x
+
+
+def is_cyclic(index: tuple[int, ...], size: int) -> bool:
+    """Whether the index counts once through 0..size-1 in cyclic order."""
+    return len(index) == size and all(k == (index[0] + step) % size for step, k in enumerate(index))
+
+
+def incidence(edges: tuple[Edge, ...], q: int) -> np.ndarray:
+    """(q, E): +1 where an edge ends, -1 where it starts."""
+    matrix = np.zeros((q, len(edges)))
+    for number, (first, second) in enumerate(edges):
+        matrix[second, number] += 1.0
+        matrix[first, number] -= 1.0
+    return matrix
+
+
+def as_network(model: AbstractJumpModel) -> JumpNetwork:
+    """The network of a model, or a ValueError."""
+    if not isinstance(model, AbstractJumpModel):
+        raise ValueError(f"`network` must be a jt.JumpNetwork or a jt.PottsRing, but is {type(model).__name__}")
+    return model.network
+
+
+def checked(model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]) -> tuple[JumpNetwork, Schedule]:
+    """The network and its inverse temperatures, once both have been looked at."""
+    network = as_network(model)
+    model.check()
+    return network, require_betas(network, beta)
+
+
+def require_constant(
+    model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]
+) -> tuple[JumpNetwork, Float[Array, "*betas"]]:
+    """A network with constant forces and constant, finite beta >= 0; stationary states need both."""
+    network = as_network(model)
+    model.check(constant=True)
+    betas = require_betas(network, beta)
+    if callable(betas):
+        raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.jumps.evolve")
+    return network, as_float(betas)
+
+
+def require_betas(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> Schedule:
+    """beta as an array or a callable pytree, of the right shape, finite and >= 0 where it is known."""
+    try:
+        schedule = as_schedule(beta)
+    except (TypeError, ValueError):
+        raise ValueError(f"`beta` must be numbers or callables of time, but is {beta!r}") from None
+    if callable(schedule):
+        return schedule
+    betas = as_float(schedule)
+    network.betas_at(betas, 0.0)
+    require_not_negative("beta", betas)
+    return betas
+
+
+def require_not_negative(name: str, value: Float[Array, "..."]) -> None:
+    """Raise a ValueError naming the argument unless a known value is finite and >= 0."""
+    require_finite(name, value)
+    if not is_known(value):
+        postpone(lambda: value >= 0)
+    elif not np.all(np.asarray(value) >= 0):
+        raise ValueError(f"`{name}` must be >= 0, but is {np.asarray(value)}")
+
+
+def require_one_reservoir(network: JumpNetwork) -> JumpNetwork:
+    """The network, or a ValueError if it has several reservoirs."""
+    if network.reservoir_count > 1:
+        raise ValueError(f"`network` must have one reservoir for this function, but has {network.reservoir_count}")
+    return network
+
+
+def _edges(edges: Any, q: int) -> tuple[Edge, ...]:
+    pairs = _integers("edges", edges)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+        raise ValueError(f"`edges` must have shape (E, 2) with E >= 1, but has shape {pairs.shape}")
+    strange = sorted({int(state) for state in pairs.ravel() if not 0 <= state < q})
+    if strange:
+        raise ValueError(f"`edges` must join states 0..{q - 1}, but name {strange}")
+    loops = sorted({int(first) for first, second in pairs if first == second})
+    if loops:
+        raise ValueError(f"`edges` must join different states, but there are edges from {loops} to themselves")
+    joined = tuple((int(first), int(second)) for first, second in pairs)
+    missing = set(range(q)) - _reached(joined)
+    if missing:
+        raise ValueError(f"`edges` must connect all states, but none leads from state 0 to {sorted(missing)}")
+    return joined
+
+
+def _reached(edges: tuple[Edge, ...]) -> set[int]:
+    """States that hops reach from state 0."""
+    reached, size = {0}, 0
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {state for edge in edges if reached & set(edge) for state in edge}
+    return reached
+
+
+def _labels(reservoirs: Any, edges: int) -> tuple[int, ...]:
+    labels = _integers("reservoirs", reservoirs)
+    if labels.shape != (edges,):
+        raise ValueError(f"`reservoirs` must have shape ({edges},), one for each edge, but has shape {labels.shape}")
+    names = sorted(set(labels.tolist()))
+    if names != list(range(len(names))):
+        raise ValueError(f"`reservoirs` must be numbered 0, 1, .. without gaps, but are {names}")
+    return tuple(int(label) for label in labels)
+
+
+def _integers(name: str, values: Any) -> np.ndarray:
+    try:
+        table = np.asarray(values)
+        whole = [operator.index(value) for value in table.ravel().tolist()]
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be integers, but is {values!r}") from None
+    if table.dtype == bool:
+        raise ValueError(f"`{name}` must be integers, but is {values!r}")
+    return np.asarray(whole, np.int64).reshape(table.shape)
+
+
+def _interaction(interaction: Any, q: int) -> Any:
+    if interaction is None:
+        return None
+    if callable(interaction):
+        return held(interaction, jnp.full(q, 1.0 / q))
+    matrix = as_float(interaction)
+    if matrix.shape not in ((), (q, q)):
+        raise ValueError(f"`interaction` must be a scalar or have shape ({q}, {q}), but has shape {matrix.shape}")
+    if is_known(matrix) and matrix.ndim == 2:
+        values = np.asarray(matrix)
+        off = np.abs(values - values.T).max()
+        if off > SYMMETRY_TOLERANCE * max(1.0, np.abs(values).max()):
+            raise ValueError(f"`interaction` must be symmetric, as second derivatives are, but is off by {off:.3g}")
+    return matrix
+
+
+def _require_per_edge(name: str, values: Array, edges: int) -> None:
+    if values.shape not in ((), (edges,)):
+        wanted = f"be a scalar or have shape ({edges},), one for each edge"
+        raise ValueError(f"`{name}` must {wanted}, but has shape {values.shape}")

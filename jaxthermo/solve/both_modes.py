@@ -1,0 +1,48 @@
+"""Derivatives of a solve with few parameters, in both modes, from forward mode alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+
+
+def both_modes(function: Callable[[Any, Any], tuple[Any, Any]], args: Any, constants: Any = None) -> tuple[Any, Any]:
+    """function(args, constants), to be differentiated by jvp, jacfwd, grad and jacrev alike.
+
+    function    (args, constants) -> (values, counts): trees of float arrays and of integer arrays; it needs forward
+                mode only, and closes over no array that JAX is tracing
+    args        a tree; derivatives are those in its float arrays
+    constants   a tree of arrays in which no derivative is taken
+
+    Every derivative is taken from the full Jacobian, made in forward mode with as many tangents as `args` has
+    numbers. That map is linear, so JAX transposes it.
+    """
+    dynamic, static = eqx.partition(args, eqx.is_inexact_array)
+    integers, static = eqx.partition(static, eqx.is_array)
+    vector, unravel = ravel_pytree(dynamic)
+
+    def at(vector: Array, rest: Any) -> tuple[Any, Any]:
+        integers, constants = rest
+        return function(eqx.combine(unravel(vector), integers, static), constants)
+
+    @jax.custom_jvp
+    def solved(vector: Array, rest: Any) -> tuple[Any, Any]:
+        return at(vector, rest)
+
+    @solved.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        vector, rest = primals
+
+        def twice(vector: Array) -> tuple[Any, Any]:
+            values, counts = at(vector, rest)
+            return values, (values, counts)
+
+        slopes, (values, counts) = jax.jacfwd(twice, has_aux=True)(vector)
+        no_change = jax.tree.map(lambda count: np.zeros(count.shape, jax.dtypes.float0), counts)
+        return (values, counts), (jax.tree.map(lambda slope: slope @ tangents[0], slopes), no_change)
+
+    return solved(vector, jax.lax.stop_gradient((integers, constants)))
