@@ -18,7 +18,7 @@ from jaxthermo.solve.residuals import least_residual
 
 # Of the linear solve, in the 2-norm of all members, relative to the first residual; directions kept, and steps.
 TOLERANCE = 1e-11
-KEPT, LIMIT = 40, 400
+KEPT, LIMIT = 80, 480
 # Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
 FAMILY = slice(STEPS // 2, None, 2)
 
