@@ -1,4 +1,4 @@
-"""Generalised conjugate residuals: least residuals over a Krylov space, with one copy of the operator in the program."""
+"""Generalised conjugate residuals: least residuals over a Krylov space, one copy of the operator in the program."""
 
 from collections.abc import Callable
 from typing import Any
@@ -73,9 +73,7 @@ def least_residual(
         )
 
     none = jnp.zeros((kept, rhs.shape[0]), rhs.dtype)
-    start = Conjugate(
-        jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32)
-    )
+    start = Conjugate(jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32))
     return jax.lax.while_loop(unfinished, step, start).x
 
 
