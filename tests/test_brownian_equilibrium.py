@@ -54,7 +54,7 @@ def with_numbers(oscillator, strength=1.0, hbar=1.0):
 
 
 def test_weak_coupling_is_the_canonical_state():
-    """The first correction is of order A^2: halving A quarters the distance, to 8 %, where the next order shows.
+    """The first correction is of order A^2: halving A quarters the distance, to 1 %, where the next order shows.
 
     Three poles, because weak coupling keeps what a bath makes of the populations, and K = 1 is wrong there by 1e-5.
     """
@@ -68,7 +68,7 @@ def test_weak_coupling_is_the_canonical_state():
     for name, bound in (("X", 1e-3), ("q2", 1e-3), ("p2", 5e-3)):
         wide, near = (float(getattr(state, name)) - expected[name] for state in states)
         assert abs(near) < bound, name
-        np.testing.assert_allclose(wide / near, 4.0, rtol=0.08, err_msg=name)
+        np.testing.assert_allclose(wide / near, 4.0, rtol=0.01, err_msg=name)
 
 
 def test_small_hbar_is_classical(quantum):
