@@ -78,14 +78,13 @@ def least_residual(
 
 def _conjugated(image: Array, direction: Array, state: Conjugate) -> tuple[Array, Array]:
     """The image made orthogonal to all before it, and the direction moved along; by blocks, to leave out empty ones."""
-    kept, size = state.images.shape
+    kept = state.images.shape[0]
     used = jnp.minimum((state.steps + BLOCK - 1) // BLOCK, kept // BLOCK)
 
     def block(i: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
         image, direction = pair
-        corner = ((i % used) * BLOCK, 0)
         images, directions = (
-            jax.lax.dynamic_slice(table, corner, (BLOCK, size)) for table in (state.images, state.directions)
+            jax.lax.dynamic_slice_in_dim(table, (i % used) * BLOCK, BLOCK) for table in (state.images, state.directions)
         )
         overlap = images @ image
         return image - overlap @ images, direction - overlap @ directions
