@@ -262,8 +262,14 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
     if not _same(oscillator.hbar, state.work.oscillator.hbar):
         raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
     if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
-        return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
+        return _rewritten(oscillator, state, jnp.asarray(beta))
     return state.V
+
+
+@eqx.filter_jit
+def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> Field:
+    """The members of a state, written for another temperature."""
+    return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
 
 
 def _shape(bath: Any) -> Any:
