@@ -1,4 +1,4 @@
-"""Generalised conjugate residuals: least residuals over a Krylov space, with one copy of the operator in the program."""
+"""Generalised conjugate residuals: least residuals over a Krylov space, one copy of the operator in the program."""
 
 from collections.abc import Callable
 from typing import Any
