@@ -14,8 +14,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
+from jaxthermo.brownian.beginning import Protocol, require_solver
 from jaxthermo.brownian.canonical import canonical_members
-from jaxthermo.brownian.drive import Course, Protocol, course, require_solver
+from jaxthermo.brownian.drive import Course, course
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.march import march
