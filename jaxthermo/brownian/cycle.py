@@ -140,9 +140,9 @@ def run_cycle(
     tol: float = 1e-6,
     *,
     solver: Any = None,
-    points: int = POINTS,
-    steps: int | None = None,
-    max_cycles: int = MAX_CYCLES,
+    points: Any = POINTS,
+    steps: Any = None,
+    max_cycles: Any = MAX_CYCLES,
     keep_states: bool = False,
     progress: bool | None = None,
 ) -> "xarray.Dataset":

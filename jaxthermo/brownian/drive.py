@@ -141,7 +141,7 @@ def drive(
     *,
     dt: Any = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
+    max_steps: Any = MAX_STEPS,
     keep_states: bool = False,
 ) -> "xarray.Dataset":
     """The oscillator under schedules beta(t) and x(t), as a labelled dataset over `time`.
