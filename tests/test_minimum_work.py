@@ -11,7 +11,7 @@ import jaxthermo as jt
 from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.minimise import minimise
+from jaxthermo.search.minimise import Stopping, minimise
 from jaxthermo.search.minimum_work import cost, search_for, search_one, starting_points
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -176,15 +176,11 @@ def test_minimise_says_how_it_ended():
     def bowl(z):
         return jnp.sum((z - 1.0) ** 2 * jnp.array([1.0, 30.0])), z[0]
 
-    good = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=50, gradient_tolerance=1e-8, plateau=1e-14))()
+    good = jax.jit(lambda: minimise(bowl, jnp.zeros(2), Stopping(50, 1e-8, 1e-14)))()
     assert int(good.code) == 0 and np.allclose(good.point, 1.0) and float(good.extra) == float(good.point[0])
-    short = jax.jit(lambda: minimise(bowl, jnp.zeros(2), max_steps=1, gradient_tolerance=1e-12, plateau=0.0))()
+    short = jax.jit(lambda: minimise(bowl, jnp.zeros(2), Stopping(1, 1e-12, 0.0)))()
     assert int(short.code) == 2 and float(short.value) < 31.0
-    lost = jax.jit(
-        lambda: minimise(
-            lambda z: (jnp.sum(z) * jnp.nan, ()), jnp.zeros(2), max_steps=3, gradient_tolerance=0.0, plateau=0.0
-        )
-    )()
+    lost = jax.jit(lambda: minimise(lambda z: (jnp.sum(z) * jnp.nan, ()), jnp.zeros(2), Stopping(3, 0.0, 0.0)))()
     assert int(lost.code) == 3
 
 

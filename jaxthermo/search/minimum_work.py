@@ -17,7 +17,7 @@ from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.search.cost import Protocols, Search, cost, protocols
-from jaxthermo.search.ensemble import LEAST_BOUND, bound_of
+from jaxthermo.search.ensemble import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.minimise import (
     PLATEAU,
     STATUS,
@@ -49,8 +49,6 @@ SPREAD = 0.5
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-6, 1e-5, 4
 # What the sums over the mesh miss, in the same units.
 ROUNDING = 1e-9
-# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
-EDGE = 1e-5
 # How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
 SEARCH_STATUS = (*STATUS, "grid too small", "below the exact bound", "time step too long")
 GRID_TOO_SMALL, BELOW_BOUND, UNRESOLVED = range(len(STATUS), len(SEARCH_STATUS))
@@ -147,12 +145,13 @@ def settled(
     upper = search.potential(beta, x)
     # Resting costs `upper` exactly; a search that gained by errors of the time step only has found nothing better.
     rests = again > upper
-    value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, jnp.abs(again - minimum.value))
+    missed = jnp.abs(again - minimum.value)
+    value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, missed)
     scale = 1.0 + jnp.abs(value)
     lower = jnp.asarray(jnp.nan) if work.oscillator.quantum else information_planck(V, work, beta, x)
     below = lower - value > error + ROUNDING * scale
     step_error, edge = extra
-    problems = ((edge >= EDGE, GRID_TOO_SMALL), (error > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
+    problems = ((edge >= EDGE, GRID_TOO_SMALL), (missed > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
     code = minimum.code
     for found, number in problems:
         code = jnp.where((code <= PLATEAU) & found, number, code)
@@ -238,7 +237,8 @@ def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z
         _, again, extra = checked.best
         solves += sum(int(end.calls) for end in ends) + 1
         found = _settled(search, *at, ended(best, STOPPING), again, extra, jnp.asarray(solves, jnp.int32))
-        if left == 0 or not float(found.error) > FINE_ENOUGH * (1.0 + abs(float(found.value))):
+        hopeless = left == 0 or SEARCH_STATUS[int(found.code)] == "grid too small"
+        if hopeless or not abs(float(again - best.best[1])) > FINE_ENOUGH * (1.0 + abs(float(found.value))):
             break
         search = twice
         # Where coarse steps were deceived, the search begins anew.

@@ -19,7 +19,7 @@ from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
-from jaxthermo.search.ensemble import bound_of, extrapolated, gained, measure_of, passage
+from jaxthermo.search.ensemble import EDGE, bound_of, extrapolated, gained, measure_of, passage
 from jaxthermo.search.minimise import STATUS
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.rounds import Progress
@@ -32,7 +32,6 @@ GAIN = 1e-13
 # The error of the time step, in the same units: the search is repeated with half the step, so many times, until it is
 # below the first, and not called resolved above the second.
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-9, 1e-6, 4
-EDGE = 1e-5
 GRID_TOO_SMALL, UNRESOLVED = len(STATUS), len(STATUS) + 1
 RAMP_STATUS = (*STATUS, "grid too small", "time step too long")
 
