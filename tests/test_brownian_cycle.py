@@ -201,6 +201,11 @@ BAD = {
     "loose tol": (CYCLE, {"tol": 2.0}, "`tol` must be < 1"),
     "tight tol": (CYCLE, {"tol": 1e-15}, "`rtol` must be >="),
     "NaN tol": (CYCLE, {"tol": np.nan}, "`tol`"),
+    "no steps": (CYCLE, {"steps": 0}, "`steps` must be an integer >= 1"),
+    "half a step": (CYCLE, {"steps": 2.5}, "`steps` must be an integer >= 1"),
+    "no points": (CYCLE, {"points": 0}, "`points` must be an integer >= 1"),
+    "no cycles": (CYCLE, {"max_cycles": 0}, "`max_cycles` must be an integer >= 1"),
+    "a solver's name": (CYCLE, {"solver": "Tsit5"}, "`solver` must be an explicit Runge-Kutta"),
 }
 
 

@@ -193,12 +193,65 @@ def test_a_state_of_another_oscillator_is_not_taken_for_ones_own(model, state, n
         np.testing.assert_allclose([run.p2[0], run.U[0]], [state.p2, state.U], rtol=1e-6)
 
 
-def test_a_schedule_that_fails_between_the_times_asked_for_is_not_silent(model, state):
-    """beta = 0.9 at 0, 1/2 and 1, but below zero between: a status, and NaN for what was not reached."""
+def test_a_schedule_that_fails_between_the_times_asked_for_is_refused(model, state):
+    """beta = 0.9 at 0, 1/2 and 1, but below zero between."""
     beta = Wave(jnp.array([0.9, 1.5, 8 * jnp.pi]))
-    run = jt.drive(model, beta, 0.4, np.array([0.0, 1.0]), state, max_steps=300)
-    assert run.status != "ok"
-    assert np.isnan(run.X[-1])
+    with pytest.raises(ValueError, match="`beta` must be > 0"):
+        jt.drive(model, beta, 0.4, np.array([0.0, 1.0]), state)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"dt": 0.01}], ids=["adaptive", "fixed"])
+def test_a_schedule_that_fails_where_nobody_looked_ends_the_solve(model, state, keywords):
+    """beta < 0 for a tenth of the time between two of the times looked at: a status, and NaN for what comes after."""
+    dip = jt.Table([0.0, 0.501, 0.502, 0.53, 0.531, 1.0], [0.9, 0.9, -0.9, -0.9, 0.9, 0.9])
+    run = jt.drive(model, dip, 0.4, np.array([0.0, 1.0]), state, **keywords)
+    assert run.status == "solver failed"
+    assert np.isnan(run.X[-1]) and np.isnan(run.work[-1])
+
+
+class Counted(jt.protocols.AbstractSchedule):
+    """A ramp that counts how often it is traced."""
+
+    ramp: jt.Ramp
+
+    def __call__(self, t):
+        TRACES.append(1)
+        return self.ramp(t)
+
+
+TRACES = []
+
+
+def test_other_values_run_in_the_same_program(model, state):
+    """Other schedules of the same kind, times, tolerances, limits and steps, and another oscillator."""
+
+    def run(end, times=TIMES, oscillator=model, start=state, **keywords):
+        return jt.drive(oscillator, Counted(jt.Ramp(0.9, end, 0.0, 2.0)), 0.4 + 0.1 * end, times, start, **keywords)
+
+    run(1.1)
+    run(1.1, dt=0.3)
+    before = len(TRACES)
+    assert before > 0
+    first = run(1.2, 1.1 * TIMES, tolerance=1e-6, max_steps=5000)
+    run(0.8, 0.9 * TIMES, dt=0.2, max_steps=100)
+    other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9))
+    run(1.2, oscillator=other, start=jt.equilibrium(other, 0.9, 0.52))
+    assert len(TRACES) == before
+    assert first.status == "ok"
+    assert run(1.2, max_steps=3).status == "max steps reached"
+
+
+def test_a_table_is_the_ramp_it_draws(model, state):
+    ramp = jt.drive(model, jt.Ramp(0.9, 1.1, 0.0, 3.0), jt.Constant(0.4), TIMES, state, tolerance=1e-6)
+    table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tolerance=1e-6)
+    for key in ("X", "U", "heat", "beta"):
+        np.testing.assert_allclose(table[key], ramp[key], atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("solver", ["Tsit5", diffrax.Tsit5, diffrax.Kvaerno3()])
+def test_a_solver_that_is_none_is_refused(model, state, solver):
+    with pytest.raises(ValueError, match="`solver` must be an explicit Runge-Kutta"):
+        jt.drive(model, 0.9, 0.4, TIMES, state, solver)
 
 
 def opened(t):

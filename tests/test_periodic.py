@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxthermo.solve.periodic import find, follow_backward, follow_forward
+from jaxthermo.solve.periodic import found_backward, found_forward, repeated
 
 SIZE = 12
 
@@ -16,8 +16,9 @@ def stochastic(weights):
     return rates / jnp.sum(rates, axis=0)
 
 
-def step(x, weights):
-    return stochastic(weights) @ x
+def step(x, weights, measured):
+    """The image, and as its record the sum of the squares of what it was made from."""
+    return stochastic(weights) @ x, jnp.where(measured, jnp.sum(x**2), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,11 @@ def stationary(weights):
 def solved(weights, slowness=0.0):
     start = jnp.zeros(SIZE).at[0].set(1.0)
 
-    def slow(x, args):
-        return slowness * x + (1.0 - slowness) * step(x, args)
+    def slow(x, args, measured):
+        image, record = step(x, args, measured)
+        return slowness * x + (1.0 - slowness) * image, record
 
-    return find(slow, start, weights, 1e-12, 200)
+    return repeated(slow, start, weights, 1e-12, 200)
 
 
 def test_it_finds_the_stationary_state_and_keeps_the_norm(weights):
@@ -47,7 +49,11 @@ def test_it_finds_the_stationary_state_and_keeps_the_norm(weights):
     np.testing.assert_allclose(found.x, stationary(weights), atol=1e-11)
     np.testing.assert_allclose(jnp.sum(found.x), 1.0, atol=1e-13)
     assert found.residual <= 1e-12
-    np.testing.assert_allclose(jnp.linalg.norm(step(found.x, weights) - found.x), 0.0, atol=2e-12)
+    image, record = step(found.x, weights, True)
+    np.testing.assert_allclose(jnp.linalg.norm(image - found.x), 0.0, atol=2e-12)
+    # The record is that of one more application, to the fixed point itself.
+    np.testing.assert_allclose(found.image, image, atol=1e-15)
+    np.testing.assert_allclose(found.record, record, rtol=1e-14)
 
 
 def test_it_needs_far_fewer_turns_than_repetition(weights):
@@ -59,42 +65,58 @@ def test_it_needs_far_fewer_turns_than_repetition(weights):
 
 def test_it_stops_at_its_limit_and_says_what_is_left(weights):
     start = jnp.zeros(SIZE).at[0].set(1.0)
-    found = find(step, start, weights, 1e-14, 3)
+    found = repeated(step, start, weights, 1e-14, 3)
     assert int(found.applications) == 3
     assert found.residual > 1e-8
 
 
 def test_a_fixed_point_as_the_guess_is_found_at_once(weights):
-    found = find(step, jnp.asarray(stationary(weights)), weights, 1e-12, 200)
+    found = repeated(step, jnp.asarray(stationary(weights)), weights, 1e-12, 200)
     assert int(found.applications) == 1
 
 
 def test_it_does_not_care_about_the_shape(weights):
-    def folded(x, args):
-        return step(x.reshape(-1), args).reshape(x.shape)
+    def folded(x, args, measured):
+        image, record = step(x.reshape(-1), args, measured)
+        return image.reshape(x.shape), record
 
     start = jnp.zeros((3, 4)).at[0, 0].set(1.0)
-    np.testing.assert_allclose(find(folded, start, weights, 1e-12, 200).x.reshape(-1), solved(weights).x, atol=1e-11)
+    found = repeated(folded, start, weights, 1e-12, 200)
+    np.testing.assert_allclose(found.x.reshape(-1), solved(weights).x, atol=1e-11)
 
 
 def test_derivatives_in_both_modes_are_central_differences(weights):
+    """Of the fixed point, its image and the record of the last application together."""
     direction = jnp.asarray(np.random.default_rng(4).normal(size=(SIZE, SIZE)))
     values = jnp.arange(1.0, SIZE + 1.0) ** 2
+    guess = jnp.full(SIZE, 1.0 / SIZE)
 
     def project(covector, root):
         # The sum is the map's left eigenvector of 1.
         return covector - jnp.sum(covector * root)
 
-    root = solved(weights).x
-    along = jax.jvp(lambda w: values @ follow_forward(step, root, w), (weights,), (direction,))[1]
-    gradient = jax.grad(lambda w: values @ follow_backward(step, root, w, project))(weights)
+    def asked(found):
+        return values @ found.image + 3.0 * found.record
+
+    def expected(weights):
+        x = stationary(weights)
+        return np.asarray(values) @ x + 3.0 * np.sum(x**2)
+
+    def forward(weights):
+        return asked(found_forward(step, guess, weights, 1e-12, 200))
+
+    along = jax.jit(lambda w: jax.jvp(forward, (w,), (direction,))[1])(weights)
+    gradient = jax.jit(jax.grad(lambda w: asked(found_backward(step, guess, w, 1e-12, 200, project))))(weights)
     h = 1e-5
-    central = values @ jnp.asarray(stationary(weights + h * direction) - stationary(weights - h * direction)) / (2 * h)
+    central = (expected(weights + h * direction) - expected(weights - h * direction)) / (2 * h)
     # Central differences are good to h^2; the series is summed to 1e-9.
     np.testing.assert_allclose(along, central, rtol=1e-7)
     np.testing.assert_allclose(jnp.sum(gradient * direction), central, rtol=1e-7)
 
 
-def test_find_is_constant_under_differentiation(weights):
-    slope = jax.jvp(lambda w: find(step, jnp.full(SIZE, 1.0 / SIZE), w, 1e-10, 100).x, (weights,), (weights,))[1]
-    np.testing.assert_array_equal(slope, 0.0)
+def test_the_guess_is_constant_under_differentiation(weights):
+    def found(guess):
+        return jnp.sum(found_forward(step, guess, weights, 1e-10, 100).x ** 2)
+
+    guess = jnp.full(SIZE, 1.0 / SIZE)
+    np.testing.assert_array_equal(jax.jvp(found, (guess,), (guess,))[1], 0.0)

@@ -1,4 +1,4 @@
-"""The Stirling cycle's schedules: corners, ramps, periodicity, and what is refused."""
+"""Schedules, and those of the Stirling cycle: corners, ramps, periodicity, derivatives, and what is refused."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxthermo as jt
-from jaxthermo.protocols.schedule import rate_at, value_at
+from jaxthermo.protocols.polynomial import from_control_points
+from jaxthermo.protocols.schedule import as_schedule, rate_at, value_at
 from jaxthermo.protocols.stirling import check_cycle
 
 CYCLE = jt.StirlingCycle(0.5, 1.5, 0.2, 1.0, 10.0, (0.1, 0.2, 0.3, 0.4))
@@ -89,6 +90,95 @@ def test_schedules_are_numbers_or_callables():
     np.testing.assert_allclose([value, rate], [np.sin(0.6), 2.0 * np.cos(0.6)], rtol=1e-14)
     inside, slope = rate_at(CYCLE.x, 0.5)
     np.testing.assert_allclose([inside, slope], [0.6, 0.8], rtol=1e-13)
+
+
+T = np.linspace(-1.0, 6.0, 141)
+ORDERS = np.array([1.0, 2.0])
+SCHEDULES = {
+    "constant": (jt.Constant(0.7), lambda t: np.full_like(t, 0.7)),
+    "ramp": (jt.Ramp(0.5, 1.5, 1.0, 4.0), lambda t: np.interp(t, [1.0, 4.0], [0.5, 1.5])),
+    "table": (
+        jt.Table([0.0, 1.0, 1.5, 5.0], [0.2, 1.0, 0.4, 0.9]),
+        lambda t: np.interp(t, [0.0, 1.0, 1.5, 5.0], [0.2, 1.0, 0.4, 0.9]),
+    ),
+    "fourier": (
+        jt.Fourier(1.0, [0.2, -0.1], [0.05, 0.3], 4.0),
+        lambda t: (
+            1.0
+            + sum((np.array([0.2, -0.1]) * np.cos(np.outer(t, 0.5 * np.pi * ORDERS))).T)
+            + sum((np.array([0.05, 0.3]) * np.sin(np.outer(t, 0.5 * np.pi * ORDERS))).T)
+        ),
+    ),
+    "polynomial": (from_control_points(jnp.array([0.5, 1.0, 0.2]), 4.0), lambda t: 0.5 + t / 4 - 1.3 * (t / 4) ** 2),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_schedules_have_their_values_and_rates(kind):
+    schedule, expected = SCHEDULES[kind]
+    values, rates = jax.jit(jax.vmap(lambda t: rate_at(schedule, t)))(jnp.asarray(T))
+    np.testing.assert_allclose(values, expected(T), atol=1e-13)
+    # Away from the corners, which are at multiples of a half.
+    smooth = np.abs(2.0 * T - np.round(2.0 * T)) > 0.05
+    slope = (expected(T + 1e-6) - expected(T - 1e-6)) / 2e-6
+    np.testing.assert_allclose(np.asarray(rates)[smooth], slope[smooth], atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_schedules_are_differentiated_in_their_parameters(kind):
+    """Along one direction through every number of the schedule, at times between its corners."""
+    schedule, _ = SCHEDULES[kind]
+    times = jnp.asarray(T[np.abs(2.0 * T - np.round(2.0 * T)) > 0.05])
+    direction = jax.tree.map(lambda leaf: jnp.cos(jnp.arange(leaf.size, dtype=float)).reshape(leaf.shape), schedule)
+
+    def values(s):
+        return jnp.stack([*jax.vmap(lambda t: rate_at(s, t))(times)])
+
+    moved = [jax.tree.map(lambda a, d, h=h: a + h * d, schedule, direction) for h in (1e-6, -1e-6)]
+    central = (values(moved[0]) - values(moved[1])) / 2e-6
+    np.testing.assert_allclose(jax.jvp(values, (schedule,), (direction,))[1], central, atol=1e-8)
+
+
+def test_a_new_schedule_of_the_same_kind_is_the_same_program():
+    traces = []
+
+    @jax.jit
+    def value(schedule, t):
+        traces.append(type(schedule))
+        return value_at(schedule, t)
+
+    for end in (0.5, 0.7, 0.9):
+        for schedule in (jt.Constant(end), jt.Ramp(0.2, end, 0.0, 2.0), jt.Table([0.0, 2.0], [0.2, end])):
+            value(schedule, 1.0)
+    assert len(traces) == 3
+
+
+def test_a_number_is_a_constant_schedule():
+    assert isinstance(as_schedule("x", 2), jt.Constant)
+    assert value_at(as_schedule("x", 2), 5.0) == 2.0
+    with pytest.raises(ValueError, match="`x` must be a scalar"):
+        as_schedule("x", [1.0, 2.0])
+
+
+BAD_SCHEDULES = {
+    "constant": (lambda: jt.Constant(np.inf), "`value` must be finite"),
+    "ramp's order": (lambda: jt.Ramp(0.0, 1.0, 2.0, 2.0), "`t1` must be > t0 = 2.0"),
+    "ramp's end": (lambda: jt.Ramp(0.0, np.nan, 0.0, 2.0), "`end` must be finite"),
+    "one time": (lambda: jt.Table([0.0], [1.0]), "`times` must have shape"),
+    "times' order": (lambda: jt.Table([0.0, 2.0, 1.0], [1.0, 1.0, 1.0]), "`times` must be strictly increasing"),
+    "values' number": (lambda: jt.Table([0.0, 1.0], [1.0]), "`values` must have the shape"),
+    "values": (lambda: jt.Table([0.0, 1.0], [1.0, np.nan]), "`values` must be finite"),
+    "period": (lambda: jt.Fourier(1.0, [0.1], [0.1], 0.0), "`period` must be > 0"),
+    "sines": (lambda: jt.Fourier(1.0, [0.1], [0.1, 0.2], 1.0), "`sines` must have the shape"),
+    "cosines": (lambda: jt.Fourier(1.0, 0.1, 0.1, 1.0), "`cosines` must have shape"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SCHEDULES)
+def test_a_bad_schedule_names_its_argument(case):
+    make, message = BAD_SCHEDULES[case]
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 OVERLAPPING = ((0.0, 1.0), (0.0, 1.0), (-2.0, 0.5), (0.0, 1.0))

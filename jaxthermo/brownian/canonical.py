@@ -26,7 +26,7 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
         return jnp.asarray(oscillator.potential(position)) - x * jnp.asarray(oscillator.coordinate(position))
 
     shift = 0.5 * hbar * y[:, None]
-    levels = 0.5 * (jnp.vectorize(energy)(q + shift) + jnp.vectorize(energy)(q - shift))
+    levels = jnp.mean(jnp.vectorize(energy)(jnp.stack([q + shift, q - shift])), axis=0)
     levels = levels - jnp.min(levels)
     local = _both(jnp.exp(-step * levels), axis=0)
     k = grid.k

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.drive import Course, Protocol, course, require_solver
@@ -207,7 +207,8 @@ def run_cycle(
         )
     betas, fields = [cycle.beta_hot, cycle.beta_cold], [cycle.x_start, cycle.x_end]
     require_fast_cutoff(oscillator)
-    grid = oscillator.grid if oscillator.grid is not None else grid_for(oscillator, betas, fields)
+    oscillator = resolved(oscillator, betas, fields)
+    grid: Any = oscillator.grid
     engine = _engine(oscillator, cycle, grid, points)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
@@ -238,6 +239,12 @@ def _engine(oscillator: Oscillator, cycle: StirlingCycle, grid: PhaseGrid, point
 _extrapolated = eqx.filter_jit(extrapolated)
 
 
+@eqx.filter_jit
+def _ahead(coarse: Field, fine: Field) -> Field:
+    """What half the step of `fine` should give, with an error that falls with the square of the step."""
+    return fine + 0.25 * (fine - coarse)
+
+
 def _work(course: Course) -> float:
     return -float(np.asarray(course.totals)[-1, 0])
 
@@ -250,23 +257,26 @@ def _halved(
     Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
     """
     split = isinstance(turns, SplitTurns)
-    cycles, coarse = 0, None
+    cycles, contraction, coarse = 0, float("inf"), None
 
     def run(count: int, guess: Field) -> Found:
-        nonlocal cycles
-        found = search(turns, guess, count, tol, limit, tell)
-        cycles += found.cycles
+        nonlocal cycles, contraction
+        found = search(turns, guess, count, tol, limit, tell, contraction)
+        cycles, contraction = cycles + found.cycles, found.contraction
         return found
 
     fine = run(count, first_guess(turns.engine))
+    guess = fine.course.V
     if split:
-        coarse, fine = fine, run(2 * count, fine.course.V)
+        coarse, fine = fine, run(2 * count, guess)
+        guess = _ahead(coarse.course.V, fine.course.V)
     done = fine.course if coarse is None else _extrapolated(coarse.course, fine.course)
     step_error = float("nan")
     for _ in range(halvings):
         if int(done.status) != OK:
             break
-        finer = run(4 * count if split else 2 * count, fine.course.V)
+        finer = run(4 * count if split else 2 * count, guess)
+        guess = _ahead(fine.course.V, finer.course.V) if split else finer.course.V
         better = _extrapolated(fine.course, finer.course) if split else finer.course
         step_error = abs(_work(better) - _work(done))
         count, fine, done = 2 * count, finer, better

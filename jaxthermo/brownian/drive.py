@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved, with_depth
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.equilibrium import State, equilibrium
 from jaxthermo.brownian.grid import same_grid
@@ -47,7 +47,7 @@ SAMPLES = 32
 
 
 class Protocol(eqx.Module):
-    """Schedules of inverse temperature and field: numbers or callables of t."""
+    """Schedules of inverse temperature and field: numbers, schedules or callables of t."""
 
     beta: Any
     x: Any
@@ -171,11 +171,11 @@ def drive(
     Equation   work = -int X dx, heat = int (dU - x dX); dimensionless, with x~ = beta x: work_int = int (U dbeta - X
                dx~), work_ext = int (U dbeta + x~ dX), heat_int = int (beta dU + X dx~), heat_ext = int (beta dU - x~
                dX), all from ts[0] on; bath_heat is the heat again, from the currents through the bath's operators
-    Shapes     beta, x: numbers or callables of t (jax.numpy inside); ts: (times,), increasing; state None:
-               equilibrium at the first beta and x
+    Shapes     beta, x: numbers, schedules (`jt.Constant`, `jt.Ramp`, `jt.Table`, `jt.Fourier`), or any callables of
+               t (jax.numpy inside); ts: (times,), increasing; state None: equilibrium at the first beta and x
     Units      k_B = 1; each variable's attrs carry its unit. Heat is counted into the oscillator; negative work is work
                done by it
-    Raises     ValueError that names the argument: schedules not finite or beta <= 0 at the times asked for, a state of
+    Raises     ValueError that names the argument: schedules not finite or beta <= 0 at one of many times, a state of
                another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a
                cutoff too slow
     Source     Koyanagi & Tanimura 2024, Sec. III.2
@@ -184,7 +184,8 @@ def drive(
     explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
     ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
     `attrs["status"]` says why; it also says if the state touched the rim of the grid. `keep_states` adds the whole
-    hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`.
+    hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`. One compiled program serves
+    all schedules of the same kind, as many times, all tolerances, steps and limits; a callable has one of its own.
     """
     from jaxthermo.brownian.labels import labelled
 
@@ -197,11 +198,11 @@ def drive(
     require_double_for(tolerance, tolerance)
     started_here = state is None
     if state is None:
-        if oscillator.grid is None:
-            oscillator = eqx.tree_at(
-                lambda o: o.grid, oscillator, grid_for(oscillator, betas, fields), is_leaf=_is_none
-            )
+        oscillator = resolved(oscillator, betas, fields)
         state = equilibrium(oscillator, betas[0], fields[0])
+    elif oscillator.bath.depth is None and isinstance(state, State):
+        depth: Any = state.work.oscillator.bath.depth
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, with_depth(oscillator.bath, depth))
     V, grid = starting_members(oscillator, state, betas[0]), state.grid
     steps = None
     if dt is not None:
@@ -224,10 +225,6 @@ def drive(
     if started_here and dataset.attrs["status"] == STATUS[0] and state.status != STATUS[0]:
         dataset.attrs["status"] = f"start {state.status}"
     return dataset
-
-
-def _is_none(leaf: Any) -> bool:
-    return leaf is None
 
 
 def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.ndarray, np.ndarray]:

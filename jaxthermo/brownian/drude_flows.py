@@ -12,21 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of, weighted
+from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighted
 from jaxthermo.brownian.spectrum import Noise, Spectrum, twisted
 from jaxthermo.solve.exponential import expm
 
 Matrices = Float[Array, "... n n"]
-
-
-def lowering(members: Members) -> np.ndarray:
-    """The operators a_k as matrices on the members that are kept, (modes, members, members)."""
-    modes, count = members.above.shape
-    lower = np.zeros((modes, count, count))
-    for k in range(modes):
-        inside = np.flatnonzero(members.above[k] < count)
-        lower[k, inside, members.above[k][inside]] = np.sqrt(members.indices[inside, k] + 1.0)
-    return lower
 
 
 def noise_at(work: Workspace, temperature: Any) -> Noise:

@@ -3,30 +3,20 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.sparse.linalg import gmres
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.automatic import resolved
-from jaxthermo.brownian.bath import SwitchedBaths
-from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field, workspace
+from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
 from jaxthermo.brownian.observables import Observables, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.relaxation import energy_relaxation, explicit_relaxation, split_relaxation
+from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
 from jaxthermo.checks import require_double_for, require_finite, require_positive, require_scalar
-from jaxthermo.solve.constant import frozen
 
-# Of the linear solve, in the 2-norm of all members, relative to the first guess.
-TOLERANCE = 1e-11
-RESTART, MAX_RESTARTS = 40, 12
 # Largest |dW_0/dt| of a state that may be called stationary.
 CONVERGED = 1e-6
-# Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
-FAMILY = slice(STEPS // 2, None, 2)
 
 
 class State(eqx.Module):
@@ -125,34 +115,3 @@ def _solve(oscillator: Oscillator, beta: Array, x: Array, grid: PhaseGrid) -> St
     V = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
     return State(V, work, beta, x, observe(V, work, 1.0 / beta), residual)
-
-
-def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:
-    """All members of the stationary state, see `equilibrium`."""
-    grid = work.grid
-    still, T, field = frozen((work, temperature, x))
-    family = canonical_states(still, T, field)[FAMILY]
-    guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
-    # Derivatives pass through L alone: that of the relaxation multiplies L V = 0.
-    relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
-    fast, slow = relaxation(still, T, field), energy_relaxation(still, T, field, family)
-
-    def operator(V: Field) -> Field:
-        # The last term fixes the norm, on which L is silent: taking the norm of operator(V) = guess gives 1.
-        norm = jnp.sum(V[:, 0]) * grid.cell
-        rate = vector_field(V, work, 0.0, temperature, x)
-        return guess * norm - fast(rate) - slow(rate)
-
-    # XLA would promote its own weak constants differently under strict promotion.
-    with jax.numpy_dtype_promotion("standard"):
-        V, _ = gmres(
-            operator,
-            guess,
-            x0=guess,
-            tol=TOLERANCE,
-            atol=0.0,
-            restart=RESTART,
-            maxiter=MAX_RESTARTS,
-            solve_method="incremental",
-        )
-    return V

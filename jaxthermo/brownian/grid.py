@@ -61,22 +61,22 @@ class PhaseGrid(eqx.Module):
     @property
     def q(self) -> Float[Array, " q"]:
         """Positions, (q_points,)."""
-        return jnp.asarray(self.dq) * jnp.arange(-self.q_side, self.q_side + 1, dtype=float)
+        return jnp.asarray(self.dq) * np.arange(-self.q_side, self.q_side + 1.0)
 
     @property
     def p(self) -> Float[Array, " p"]:
         """Momenta, (p_points,)."""
-        return jnp.asarray(self.dp) * jnp.arange(-self.p_side, self.p_side + 1, dtype=float)
+        return jnp.asarray(self.dp) * np.arange(-self.p_side, self.p_side + 1.0)
 
     @property
     def k(self) -> Float[Array, " k"]:
         """Wavenumbers >= 0 conjugate to q, (q_side + 1,)."""
-        return jnp.asarray(2.0 * np.pi / (self.q_points * self.dq)) * jnp.arange(self.q_side + 1, dtype=float)
+        return jnp.asarray(2.0 * np.pi / (self.q_points * self.dq)) * np.arange(self.q_side + 1.0)
 
     @property
     def y(self) -> Float[Array, " y"]:
         """The variable conjugate to p, y >= 0, (p_side + 1,)."""
-        return jnp.asarray(2.0 * np.pi / (self.p_points * self.dp)) * jnp.arange(self.p_side + 1, dtype=float)
+        return jnp.asarray(2.0 * np.pi / (self.p_points * self.dp)) * np.arange(self.p_side + 1.0)
 
     def q_to_k(self) -> Float[Array, "waves q"]:
         """Matrix from values at the positions to their real Fourier coefficients, see `forward`."""
@@ -148,7 +148,7 @@ def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
     XLA fuses a costly function into what multiplies by it, and takes it again for every member and point. It does not
     fuse a matrix product, not even one with 1.
     """
-    return jnp.matmul(values, jnp.eye(values.shape[-1]), precision="highest")
+    return jnp.matmul(values, np.eye(values.shape[-1]), precision="highest")
 
 
 def turn(

@@ -101,24 +101,21 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     oscillator, grid = work.oscillator, work.grid
     members, bath = members_of(oscillator), oscillator.bath
     terms = bath.terms(t, as_float(temperature), oscillator.hbar, heating)
-    indices = members.indices
     side, mass = grid.p_side, oscillator.mass
-    p = grid.p[:, None, None]
-    lowered = [weighted(V, members.above[k], np.sqrt(indices[:, k] + 1.0)) for k in range(bath.modes)]
-    raised = [weighted(V, members.below[k], np.sqrt(indices[:, k])) for k in range(bath.modes)]
+    down = jnp.asarray(lowering(members))
+    up = jnp.swapaxes(down, 1, 2)
 
-    def summed(coefficients: Array, parts: list[Array]) -> Array:
-        total = jnp.zeros_like(V)
-        for coefficient, part in zip(coefficients, parts, strict=True):
-            total = total + coefficient * part
-        return total
-
-    velocity = (p * V + summed(terms.jitter, lowered) + summed(terms.jitter, raised)) / mass
+    velocity = grid.p[:, None, None] * V
+    if bath.modes:
+        velocity = velocity + among_members(weighed(terms.jitter, down + up), V)
+    velocity = velocity / mass
     # What stands to the right of one derivative d_p, which acts as i y.
-    flux = terms.friction * velocity + summed(terms.push, lowered) + summed(terms.push, raised)
-    flux = flux + terms.heating * (summed(terms.jitter, raised) - summed(terms.jitter, lowered))
-    if isinstance(bath, DrudeBath):
-        flux = flux + terms.cross * raised[0]
+    flux = terms.friction * velocity
+    if bath.modes:
+        mixed = weighed(terms.push, down + up) + terms.heating * weighed(terms.jitter, up - down)
+        if isinstance(bath, DrudeBath):
+            mixed = mixed + terms.cross * up[0]
+        flux = flux + among_members(mixed, V)
 
     spectrum, flux = (jnp.tensordot(grid.p_to_y(), f, axes=1) for f in (V, flux))
     y = grid.y[1:][:, None, None]
@@ -129,13 +126,35 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     d_im = rate * re + y * flux[1 : side + 1] - damping * im
     local = jnp.concatenate([jnp.zeros_like(spectrum[:1]), d_re, d_im])
 
-    decay = jnp.asarray(indices, dtype=float) @ (terms.decay + terms.heating)
-    change = jnp.tensordot(grid.y_to_p(), local, axes=1)
-    change = change - decay[:, None] * V - jnp.matmul(velocity, _derivative(grid).T)
+    change = jnp.tensordot(grid.y_to_p(), local, axes=1) - jnp.matmul(velocity, _derivative(grid).T)
+    if bath.modes:
+        decay = jnp.asarray(members.indices, dtype=float) @ (terms.decay + terms.heating)
+        change = change - decay[:, None] * V
     if not isinstance(bath, DrudeBath):
         return change
-    fed = terms.drag * velocity - summed(terms.feed + terms.stretch, lowered) - summed(terms.stretch, raised)
-    return change + weighted(fed, members.below[0], np.sqrt(indices[:, 0]))
+    fed = terms.drag * velocity - among_members(weighed(terms.feed + terms.stretch, down), V)
+    fed = fed - among_members(weighed(terms.stretch, up), V)
+    return change + among_members(up[0], fed)
+
+
+def lowering(members: Members) -> np.ndarray:
+    """The operators a_k as matrices on the members that are kept, (modes, members, members)."""
+    modes, count = members.above.shape
+    lower = np.zeros((modes, count, count))
+    for k in range(modes):
+        inside = np.flatnonzero(members.above[k] < count)
+        lower[k, inside, members.above[k][inside]] = np.sqrt(members.indices[inside, k] + 1.0)
+    return lower
+
+
+def weighed(weights: Float[Array, " modes"], matrices: Float[Array, "modes n n"]) -> Float[Array, "n n"]:
+    """sum_k weight_k matrix_k."""
+    return jnp.tensordot(weights, matrices, axes=1)
+
+
+def among_members(matrix: Float[Array, "n n"], V: Field) -> Field:
+    """A matrix that mixes the members, at every momentum and position."""
+    return jnp.einsum("mn,pnq->pmq", matrix, V)
 
 
 def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:

@@ -3,14 +3,16 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from jaxthermo.brownian.automatic import with_depth
 from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import members_of, workspace
 from jaxthermo.brownian.observables import observe
-from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 
 if TYPE_CHECKING:
     import xarray
@@ -26,7 +28,7 @@ def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
     check_oscillator(oscillator)
     if "members" not in dataset:
         raise ValueError(NOT_KEPT)
-    grid = grid_of(dataset)
+    grid, oscillator = grid_of(dataset), with_depth_of(dataset, oscillator)
     if len(members_of(oscillator)) != dataset.sizes["member"]:
         raise ValueError(
             f"`oscillator` must have the {dataset.sizes['member']} members of the dataset's states, "
@@ -43,3 +45,11 @@ def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
 def grid_of(dataset: "xarray.Dataset") -> PhaseGrid:
     """The phase grid that a dataset was made on."""
     return PhaseGrid(**json.loads(dataset.attrs["parameters"])["grid"])
+
+
+def with_depth_of(dataset: "xarray.Dataset", oscillator: Oscillator) -> Oscillator:
+    """The oscillator with the dataset's depth of the hierarchy, where its own was left open."""
+    if oscillator.bath.depth is not None:
+        return oscillator
+    depth = json.loads(dataset.attrs["parameters"])["depth"]
+    return eqx.tree_at(lambda o: o.bath, oscillator, with_depth(oscillator.bath, depth))

@@ -4,6 +4,7 @@ The same steps as `SplitStep(extrapolate=False)` in diffrax, for calculations th
 period: the loop compiles in a fraction of the time, in both modes of differentiation.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -43,11 +44,13 @@ def march(
     term = DrivenTerm(work, protocol.beta, protocol.x)
     noise = noise_of(work)
 
-    @jax.checkpoint
+    # Inside a loop no other computation of the same values could be merged with the repeated one.
+    @functools.partial(jax.checkpoint, prevent_cse=False)
     def advance(y: Driven, piece: tuple[Array, Array, Array]) -> tuple[Driven, Any]:
         t0, t1, count = piece
         h = (t1 - t0) / jnp.asarray(steps, t0.dtype)
 
+        @functools.partial(jax.checkpoint, prevent_cse=False)
         def step(i: Array, y: Driven) -> Driven:
             begin = t0 + i.astype(h.dtype) * h
             return strang(term, noise, y, begin, begin + h)

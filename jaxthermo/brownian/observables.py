@@ -36,6 +36,7 @@ class Observables(eqx.Module):
     tail: Float[Array, ""]
 
 
+@eqx.filter_jit
 def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observables:
     """Measure one state, whose members are written for this temperature."""
     grid, oscillator = work.grid, work.oscillator

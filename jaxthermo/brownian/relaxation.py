@@ -6,15 +6,13 @@ int_0^t exp(L s) ds = L^-1 [exp(L t) - 1]; the longer t, the fewer modes are lef
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.drude_flows import mixing, noise_at
-from jaxthermo.brownian.grid import turn
+from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
@@ -27,16 +25,16 @@ EXPLICIT_STEPS = 512
 KEPT = 1e-10
 
 
-def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
+def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -> Callable[[Field], Field]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
     instant = noise_at(work, temperature) if noise is None else noise
-    h = STEP * _crossing_time(work, temperature, x)
-    local = local_map(work, 0.5 * h, temperature, x, 0.0)
+    h = STEP * crossing
+    local = local_map(work, h, temperature, x, 0.0)
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, spectrum = carry
-        spectrum = local(transport_flow(local(spectrum), work, noise, h, temperature))
+        spectrum = transport_flow(local(spectrum), work, noise, h, temperature)
         # Weights that fall to zero average out waves that friction does not.
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
@@ -49,7 +47,7 @@ def split_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Fie
     return relax
 
 
-def explicit_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[Field], Field]:
+def explicit_relaxation(work: Workspace, temperature: Any, x: Any, _: Any) -> Callable[[Field], Field]:
     """The integral for any bath, through classical Runge-Kutta steps at the limit of stability."""
     h = step_limit(work, temperature, x)
 
@@ -72,50 +70,47 @@ def explicit_relaxation(work: Workspace, temperature: Any, x: Any) -> Callable[[
     return relax
 
 
-def _crossing_time(work: Workspace, temperature: Any, x: Any) -> Float[Array, ""]:
-    """Width of the Boltzmann density over the thermal velocity."""
-    q = work.grid.q
-    oscillator = work.oscillator
-    levels = jax.vmap(lambda s: jnp.asarray(oscillator.potential(s)) - x * jnp.asarray(oscillator.coordinate(s)))(q)
-    weight = jax.nn.softmax(-levels / temperature)
+def crossing_time(work: Workspace, temperature: Any, W: Float[Array, "p q"]) -> Float[Array, ""]:
+    """Width of a state in position over the thermal velocity."""
+    q, density = work.grid.q, jnp.sum(W, axis=0)
+    weight = density / jnp.sum(density)
     mean = jnp.sum(weight * q)
-    return jnp.sqrt(jnp.sum(weight * (q - mean) ** 2) * oscillator.mass / temperature)
+    return jnp.sqrt(jnp.sum(weight * (q - mean) ** 2) * work.oscillator.mass / temperature)
 
 
-def energy_relaxation(
-    work: Workspace, temperature: Any, x: Any, family: Float[Array, "m p q"]
-) -> Callable[[Field], Field]:
+def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m p q"]) -> Callable[[Field], Field]:
     """An inverse on functions of the energy, which weak coupling leaves almost at rest and no short relaxation reaches.
 
-    Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures.
+    Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures. They rest under
+    H_A, so only friction and white noise are left of L; the other members follow W_0.
     """
-    grid = work.grid
-    cell = grid.cell
+    grid, oscillator = work.grid, work.oscillator
     flat = family.reshape(family.shape[0], -1)
     # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.
     left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
     kept = sizes > KEPT * sizes[0]
     basis = jnp.where(kept, left, 0.0)
-    if isinstance(work.oscillator.bath, DrudeBath):
-        # Its force acts through the other members only: on slow functions like that of the bath without a cutoff.
-        instant = OhmicBath(work.oscillator.bath.strength, poles=0, depth=0)
-        work = eqx.tree_at(lambda w: w.oscillator.bath, work, instant)
-    members = len(members_of(work.oscillator))
-
-    def generator(column: Array) -> Array:
-        W = column.reshape(family.shape[1:])
-        V = jnp.zeros((W.shape[0], members, W.shape[1])).at[:, 0].set(W)
-        return vector_field(V, work, 0.0, temperature, x)[:, 0].reshape(-1)
-
-    image = jax.lax.map(generator, basis.T).T
-    pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * cell)
-    matrix = pinned - basis.T @ image + jnp.diag(jnp.where(kept, 0.0, 1.0))
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    matrix = _damping(grid, terms.friction / oscillator.mass, terms.diffusion)
+    image = jnp.tensordot(matrix, basis.reshape(*family.shape[1:], -1), axes=1).reshape(basis.shape)
+    pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * grid.cell)
+    inverse = jnp.linalg.inv(pinned - basis.T @ image + jnp.diag(jnp.where(kept, 0.0, 1.0)))
 
     def relax(V: Field) -> Field:
-        slow = basis @ jnp.linalg.solve(matrix, basis.T @ V[:, 0].reshape(-1))
+        slow = basis @ (inverse @ (V[:, 0].reshape(-1) @ basis))
         return jnp.zeros_like(V).at[:, 0].set(slow.reshape(family.shape[1:]))
 
     return relax
+
+
+def _damping(grid: PhaseGrid, rate: Any, diffusion: Any) -> Float[Array, "p p"]:
+    """rate d_p p + diffusion d_p^2 as a matrix on the momenta."""
+    side, y, waves = grid.p_side, grid.y[1:, None], grid.p_to_y()
+    flux = rate * waves * grid.p
+    # d_p acts as i y.
+    re = -y * flux[side + 1 :] - diffusion * y**2 * waves[1 : side + 1]
+    im = y * flux[1 : side + 1] - diffusion * y**2 * waves[side + 1 :]
+    return grid.y_to_p() @ jnp.concatenate([jnp.zeros_like(waves[:1]), re, im])
 
 
 def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: Any, x: Any) -> Spectrum:

@@ -133,6 +133,8 @@ def _bare(terms: Any) -> DrivenTerm:
     return terms if isinstance(terms, DrivenTerm) else terms.term
 
 
+# Traced once, however often a program and its derivatives hold it.
+@eqx.filter_jit
 def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) -> Driven:
     """One symmetric step on Fourier coefficients in y.
 

@@ -4,6 +4,7 @@
 serves the search, the turn that is measured, and every number of steps.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ from jaxthermo.solve.periodic import History, improved, no_history
 
 # Calls of about this length leave a keyboard interrupt waiting for no longer, and cost nothing by their number.
 SECONDS = 0.7
+# A turn that changes this share of the tolerance needs no other to confirm it.
+SURE = 1e-3
 
 
 class Engine(eqx.Module):
@@ -62,6 +65,7 @@ class Found(eqx.Module):
     course: Course
     residual: float
     cycles: int
+    contraction: float  # by how much the last turn changed less than the one before
 
     @property
     def work(self) -> float:
@@ -218,17 +222,26 @@ def search(
     tolerance: float,
     limit: int,
     tell: Callable[[str], None],
+    contraction: float = float("inf"),
 ) -> Found:
     """The stationary cycle at one number of steps, by accelerated repetition from a guess.
 
-    `tell` is given a line of text after every turn. `residual` is the 2-norm over phase space of what the last turn of
-    the search changed.
+    `tell` is given a line of text after every turn. `residual` is the 2-norm over phase space of what the last turn
+    changed. The turn that is measured begins where one has changed less than the tolerance. A turn that may be expected
+    to change a thousandth of it, after `contraction` of an earlier search, is measured at once, and is the last if it
+    keeps to that.
     """
     V, history = guess, no_history(guess)
     residual, count = float("inf"), 0
     while residual > tolerance and count < limit:
-        history, V, change = _improved(history, V, turns.image(V, steps), turns.engine.grid)
-        residual, count = float(change), count + 1
+        sure = residual * contraction <= SURE * tolerance
+        course = turns.measured(V, steps) if sure else None
+        image = turns.image(V, steps) if course is None else course.V
+        history, V, change = _improved(history, V, image, turns.engine.grid)
+        before, residual, count = residual, float(change), count + 1
+        contraction = residual / before if math.isfinite(before) else contraction
         tell(f"{steps} steps a piece, cycle {count}: changes {residual:.1e}, wanted {tolerance:.1e}")
+        if course is not None and residual <= SURE * tolerance:
+            return Found(course, residual, count, contraction)
     tell(f"{steps} steps a piece, cycle {count + 1}: measured")
-    return Found(turns.measured(V, steps), residual, count)
+    return Found(turns.measured(V, steps), residual, count, contraction)

@@ -11,7 +11,7 @@ from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.cycle import run_cycle
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import entropy_production_rate
-from jaxthermo.brownian.kept import NOT_KEPT, grid_of
+from jaxthermo.brownian.kept import NOT_KEPT, grid_of, with_depth_of
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.flags import coded
 from jaxthermo.protocols.stirling import cycle_from_record
@@ -60,6 +60,7 @@ def potentials(
     if not isinstance(oscillator.bath, OhmicBath):
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
     chosen = _chosen(dataset, points)
+    oscillator = with_depth_of(dataset, oscillator)
     kept = dataset if "members" in dataset else _again(dataset, oscillator)
     grid = grid_of(dataset)
     oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)

@@ -1,0 +1,101 @@
+"""The null vector of the hierarchy's generator: one linear solve, its preconditioner, and its derivatives."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.bath import SwitchedBaths
+from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.one_by_one import one_by_one
+from jaxthermo.solve.residuals import least_residual
+
+# Of the linear solve, in the 2-norm of all members, relative to the first residual; directions kept, and steps.
+TOLERANCE = 1e-11
+KEPT, LIMIT = 40, 400
+# Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
+FAMILY = slice(STEPS // 2, None, 2)
+
+Place = tuple[Workspace, Float[Array, ""], Float[Array, ""]]
+Linear = Callable[[Field], Field]
+
+
+def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:
+    """All members of the stationary state: L V = 0, int W_0 dq dp = 1, as one regular linear equation A V = u.
+
+    Equation   A V = u int V_0 dq dp - L V, with any u of norm 1. L keeps the norm, so the norm of A V is that of V
+
+    Derivatives in both modes are those of the linear equation. Lanes of a vmap are solved one after another: they need
+    different numbers of iterations, and small matrices are slow in a batch.
+    """
+    place = (work, temperature, x)
+    V = jnp.zeros((work.grid.p_points, len(members_of(work.oscillator)), work.grid.q_points))
+    return jax.lax.custom_linear_solve(
+        _operator(place),
+        _source(V, work),
+        lambda _, b: one_by_one(_solved, frozen(place), b),
+        lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
+    )
+
+
+def _solved(place: Place, rhs: Field) -> Field:
+    """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
+    return _krylov(_operator(place), _preconditioner(place), rhs, left=True)
+
+
+def _solved_transposed(place: Place, rhs: Field) -> Field:
+    """A^-T."""
+    A, M = (_transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    return _krylov(A, M, rhs, left=False)
+
+
+def _transposed(linear: Linear, like: Field) -> Linear:
+    transpose = jax.linear_transpose(linear, like)
+    return lambda V: transpose(V)[0]
+
+
+def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> Field:
+    def flat(linear: Linear) -> Callable[[Array], Array]:
+        return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
+
+    return least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, KEPT, left).reshape(rhs.shape)
+
+
+def _norm(V: Field, work: Workspace) -> Float[Array, ""]:
+    return jnp.sum(V[:, 0]) * work.grid.cell
+
+
+def _source(V: Field, work: Workspace) -> Field:
+    """A field of norm 1: W_0 is flat."""
+    grid = frozen(work.grid)
+    return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
+
+
+def _operator(place: Place) -> Linear:
+    work, temperature, x = place
+
+    def A(V: Field) -> Field:
+        return _source(V, work) * _norm(V, work) - vector_field(V, work, 0.0, temperature, x)
+
+    return A
+
+
+def _preconditioner(place: Place) -> Linear:
+    """About A^-1: the canonical state for the norm, and two approximate inverses of -L for what has none."""
+    work, temperature, x = place
+    family = canonical_states(work, temperature, x)[FAMILY]
+    guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
+    relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
+    fast = relaxation(work, temperature, x, crossing_time(work, temperature, family[-1]))
+    slow = energy_relaxation(work, temperature, family)
+
+    def M(V: Field) -> Field:
+        norm = _norm(V, work)
+        rest = V - _source(V, work) * norm
+        return guess * norm + fast(rest) + slow(rest)
+
+    return M

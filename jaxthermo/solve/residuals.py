@@ -1,0 +1,86 @@
+"""Generalised conjugate residuals: least residuals over a Krylov space, with one copy of the operator in the program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+# A step that leaves more than this share of the residual takes its next direction from the last image instead.
+STALLED = 0.99
+
+Linear = Callable[[Array], Array]
+
+
+class Conjugate(eqx.Module):
+    """Where a solve is: x, its residual and the direction to try next, and the last directions with their images."""
+
+    x: Float[Array, " n"]
+    residual: Float[Array, " n"]
+    next: Float[Array, " n"]
+    directions: Float[Array, "kept n"]
+    images: Float[Array, "kept n"]
+    target: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+def least_residual(
+    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tolerance: float, limit: int, kept: int, left: bool
+) -> Float[Array, " n"]:
+    """A x = rhs from x = 0 by steps along preconditioned residuals, each made conjugate to the last `kept` ones.
+
+    Until more than `kept` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs -
+    A x) if `left`, else rhs - A x. Stops when its 2-norm is at most `tolerance` times that of the first, or after
+    `limit` steps.
+    Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
+               Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
+    """
+
+    def unfinished(state: Conjugate) -> Array:
+        return (state.steps == 0) | ((_size(state.residual) > state.target) & (state.steps < limit))
+
+    def step(state: Conjugate) -> Conjugate:
+        # The first turn only finds the first residual, so that the program holds one copy of each operator.
+        first = state.steps == 0
+        if left:
+            direction = state.next
+            image = precondition(jnp.where(first, rhs, apply(direction)))
+            residual = jnp.where(first, image, state.residual)
+        else:
+            direction = precondition(state.next)
+            image, residual = apply(direction), jnp.where(first, rhs, state.residual)
+        # Twice is enough: once leaves a loss of orthogonality that grows with the condition number.
+        for _ in range(2):
+            overlap = state.images @ image
+            image, direction = image - overlap @ state.images, direction - overlap @ state.directions
+        length = _size(image)
+        scale = jnp.where(first | (length == 0), 0.0, 1.0 / jnp.where(length == 0, 1.0, length))
+        image, direction = scale * image, scale * direction
+        gain = image @ residual
+        left_over = residual - gain * image
+        stalled = ~first & (_size(left_over) > STALLED * _size(residual))
+        slot = state.steps % kept
+        return Conjugate(
+            state.x + gain * direction,
+            left_over,
+            _unit(jnp.where(stalled, image, left_over)),
+            state.directions.at[slot].set(direction),
+            state.images.at[slot].set(image),
+            jnp.where(first, tolerance * _size(residual), state.target),
+            state.steps + 1,
+        )
+
+    none = jnp.zeros((kept, rhs.shape[0]), rhs.dtype)
+    start = Conjugate(jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32))
+    return jax.lax.while_loop(unfinished, step, start).x
+
+
+def _size(vector: Array) -> Array:
+    return jnp.sqrt(vector @ vector)
+
+
+def _unit(vector: Array) -> Any:
+    size = _size(vector)
+    return vector / jnp.where(size > 0, size, 1.0)
