@@ -13,6 +13,7 @@ from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.scans.status import Outcome, outcome_of
@@ -31,7 +32,7 @@ from jaxthermo.search.minimise import (
     minimise,
     unfinished,
 )
-from jaxthermo.search.rounds import Progress, in_rounds
+from jaxthermo.search.rounds import in_rounds
 from jaxthermo.solve.constant import frozen
 
 # Longest step that a search begins with, and the fewest steps it takes.
@@ -52,6 +53,10 @@ ROUNDING = 1e-9
 # How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
 SEARCH_STATUS = (*STATUS, "grid too small", "below the exact bound", "time step too long")
 GRID_TOO_SMALL, BELOW_BOUND, UNRESOLVED = range(len(STATUS), len(SEARCH_STATUS))
+
+
+# A state, the workspace it is in, and the beta and x it is looked at from.
+Seen = tuple[Field, Workspace, Any, Any]
 
 
 class Found(eqx.Module):
@@ -113,10 +118,10 @@ def search_one(search: Search, V: Field, work: Workspace, beta: Any, x: Any, sta
 
     The derivative of the value is that of the best protocol's cost at fixed protocol, since there it is stationary.
     """
-    still = frozen((search, V, work, beta, x))
+    fixed, state, space, b, f = frozen((search, V, work, beta, x))
 
     def once(z: Array) -> Minimum:
-        return minimise(lambda z: cost(*still, z), z, STOPPING)
+        return minimise(lambda z: cost(fixed, state, space, b, f, z), z, STOPPING)
 
     every = jax.lax.map(once, starts)
     best = jnp.argmin(jnp.where(jnp.isfinite(every.value), every.value, jnp.inf))
@@ -219,12 +224,12 @@ def minimum_work(
     work = workspace(oscillator, state.grid)
     search = search_for(oscillator, work, [beta], [x], order=order, horizon=horizon, jumps=jumps, dt=dt)
     starts = starting_points(search, require_integer("restarts", restarts, 0))
-    with Progress("minimum_work", progress) as line:
+    with Line("minimum_work", progress) as line:
         found = _refined(search, (V, work, beta, x), starts, line)
     return labelled(jax.tree.map(np.asarray, found), oscillator.quantum)
 
 
-def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z"], line: Progress) -> Found:
+def _refined(search: Search, at: Seen, starts: Float[Array, "starts z"], line: Line) -> Found:
     """Searches with ever shorter steps, from the best protocol so far, until the error of the time step is small."""
     solves = 0
     for left in reversed(range(REFINEMENTS + 1)):
@@ -246,7 +251,7 @@ def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z
     return found
 
 
-def _searched(search: Search, at: tuple[Any, ...], start: Float[Array, " z"], line: Progress) -> Turn:
+def _searched(search: Search, at: Seen, start: Float[Array, " z"], line: Line) -> Turn:
     def on(now: Turn, turns: int) -> Turn:
         now = _advance(search, *at, now, jnp.asarray(turns, jnp.int32))
         line.tell(f"{int(search.steps)} steps, {int(now.calls)} propagations, value {float(now.best[1]):.9g}")

@@ -73,7 +73,10 @@ class _Descent:
         size = len(self.point)
         steps = DIFFERENCE * (1.0 + np.abs(self.point))
         rows = [
-            (self._at(self.point + np.eye(size)[i] * steps[i])[1] - self._at(self.point - np.eye(size)[i] * steps[i])[1])
+            (
+                self._at(self.point + np.eye(size)[i] * steps[i])[1]
+                - self._at(self.point - np.eye(size)[i] * steps[i])[1]
+            )
             / (2.0 * steps[i])
             for i in range(size)
         ]

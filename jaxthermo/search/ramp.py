@@ -14,6 +14,7 @@ from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
@@ -22,7 +23,6 @@ from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.ensemble import EDGE, bound_of, extrapolated, gained, measure_of, passage
 from jaxthermo.search.minimise import STATUS
 from jaxthermo.search.newton import Descent, newton_descent
-from jaxthermo.search.rounds import Progress
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
@@ -173,10 +173,8 @@ def optimal_ramp(
     oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
-    problem = _Problem(
-        V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
-    )
-    with Progress("optimal_ramp", progress) as line:
+    problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
+    with Line("optimal_ramp", progress) as line:
         return _refined(problem, line)
 
 
@@ -189,7 +187,10 @@ def _start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Worksp
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
     )
-    places, momenta = jax.nn.softmax(-beta * (energy - x * coordinate)), jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass))
+    places, momenta = (
+        jax.nn.softmax(-beta * (energy - x * coordinate)),
+        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
+    )
     return momenta[:, None, None] * places / grid.cell, work
 
 
@@ -198,7 +199,7 @@ def _correlated(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, W
     return state.V, state.work
 
 
-def _refined(problem: _Problem, line: Progress) -> OptimalRamp:
+def _refined(problem: _Problem, line: Line) -> OptimalRamp:
     """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small."""
     z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
     for left in reversed(range(REFINEMENTS + 1)):
