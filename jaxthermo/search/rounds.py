@@ -10,13 +10,18 @@ import jax
 ROUND, FACTOR = 1.0, 4
 
 
-def in_rounds(advance: Callable[[Any, int], Any], now: Any, going: Callable[[Any], bool]) -> Any:
+def in_rounds(
+    advance: Callable[[Any, int], Any],
+    now: Any,
+    going: Callable[[Any], bool],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Any:
     """`advance(now, turns)` again and again while `going`, with as many turns as fit into a round."""
     turns = 1
     while going(now):
-        begin = time.perf_counter()
+        begin = clock()
         now = jax.block_until_ready(advance(now, turns))
-        spent = time.perf_counter() - begin
+        spent = clock() - begin
         if spent < ROUND / FACTOR:
             turns *= FACTOR
         elif spent > ROUND:
