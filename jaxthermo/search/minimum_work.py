@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.information import information_planck
+from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
@@ -153,17 +153,20 @@ def settled(
     missed = jnp.abs(again - minimum.value)
     value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, missed)
     scale = 1.0 + jnp.abs(value)
-    lower = jnp.asarray(jnp.nan) if work.oscillator.quantum else information_planck(V, work, beta, x)
-    below = lower - value > error + ROUNDING * scale
+    lower, blur = jnp.asarray(jnp.nan), jnp.zeros(())
+    if not work.oscillator.quantum:
+        lower, blur = information_planck(V, work, beta, x), entropy_error(V, work)
+    below = lower - value > error + blur + ROUNDING * scale
     step_error, edge = extra
     problems = ((edge >= EDGE, GRID_TOO_SMALL), (missed > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
     code = minimum.code
     for found, number in problems:
         code = jnp.where((code <= PLATEAU) & found, number, code)
+    # Within their errors no cost is below the bound.
+    raised = (value < lower) & jnp.logical_not(below)
     return Found(
-        # Within its error no cost is below the bound.
-        value=jnp.where((value < lower) & jnp.logical_not(below), lower, value),
-        error=error,
+        value=jnp.where(raised, lower, value),
+        error=jnp.where(raised, jnp.maximum(error, lower - value), error),
         upper=upper,
         lower=lower,
         protocol=protocols(search, beta, x, jnp.where(rests, 0.0, 1.0) * minimum.point),
