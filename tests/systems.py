@@ -34,3 +34,16 @@ RING_PREFACTOR = 0.1
 def ring(force=1.0, q=3, energies=None):
     """The ring of Herpich & Esposito's figures: u = -1, G = 0.1, three states unless said otherwise."""
     return jt.PottsRing(q, -1.0, force, RING_PREFACTOR, energies)
+
+
+# brownian
+
+QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
+# For equilibria of the quartic well at 0.5 < beta < 1.5, |x| < 1.5, to 1e-5 of the entropy.
+SEARCH_GRID = jt.PhaseGrid(5.6, 0.4, 8.4, 0.7)
+
+
+def quartic(strength=1.0, grid=SEARCH_GRID):
+    """The classical oscillator of Koyanagi & Tanimura's figures."""
+    return jt.classical_oscillator(QUARTIC, strength, grid)

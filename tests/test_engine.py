@@ -41,6 +41,27 @@ def test_default_bounds_hold_the_cycle():
         assert (low < value).all() and (value < high).all(), name
 
 
+def test_what_the_cycles_say_of_themselves_reaches_the_result(monkeypatch):
+    """A power measured on a grid too small is none, however well the search ended."""
+
+    def run(oscillator, cycle, **options):
+        words = "grid too small" if float(cycle.x_end) > 1.0 else "ok"
+        ones = ("time", np.linspace(0.0, 1.0, 5))
+        data = {"time": ones, "heat": ones, "work_int": ones}
+        return xarray.Dataset(data, attrs={"work": -1.0, "status": words})
+
+    monkeypatch.setattr(engine, "run_cycle", run)
+    better = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.2)
+    row = dict.fromkeys(("objective", "work", "power", "entropy_production"), 0.0)
+    for pair, word in (
+        ((CYCLE, CYCLE), "ok"),
+        ((CYCLE, better), "grid too small"),
+        ((better, CYCLE), "grid too small"),
+    ):
+        found = engine.Optimised(pair[1], engine._history(OSCILLATOR, *pair, [row], "ok"))
+        assert found.status == word and found.history.attrs["search_status"] == "ok"
+
+
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
 COARSE = jt.PhaseGrid(5.6, 0.4, 9.0, 0.75)
 
@@ -52,6 +73,7 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, COARSE)
     better, history = jt.optimise_cycle(oscillator, CYCLE, steps=2, bounds=BOUNDS)
     assert history.attrs["improvement"] > 3e-4
+    assert history.attrs["start_status"] == history.attrs["cycle_status"] == "ok"
     fine = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(6.0, 0.28, 10.5, 0.5))
     powers = [-jt.run_cycle(fine, c, 1e-5, points=5).attrs["work"] / float(c.period) for c in (CYCLE, better)]
     # The margin is that of the search's own mesh, which is coarse: 4 % off.

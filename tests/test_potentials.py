@@ -9,6 +9,7 @@ from scipy.integrate import quad
 import jaxthermo as jt
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
+from jaxthermo.thermo import along
 from jaxthermo.thermo.potentials import from_planck
 
 COEFFICIENTS = (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -110,6 +111,7 @@ def test_legendre_transforms_hold():
 def test_bounds_hold_along_the_cycle_and_it_closes(engine):
     _, _, p = engine
     found = p.planck.values[p.searched.values]
+    assert set(p.search_status.values) <= {0, 1} and float(p.search_error.max()) < 1e-5
     assert (found >= p.planck_lower.values - 1e-6).all()
     assert (found <= p.planck_upper.values + 1e-12).all()
     assert (p.planck_upper.values - p.planck_lower.values > 1e-3).any()
@@ -137,6 +139,16 @@ def test_minimum_work_principles(engine):
         assert (np.diff(at[work]) + np.diff(at[potential]) >= -1e-8).all(), work
     for heat, potential in (("heat_ext", "m_entropy"), ("heat_int", "p_entropy")):
         assert (np.diff(at[potential]) - np.diff(at[heat]) >= -1e-8).all(), heat
+
+
+def test_a_cycle_may_stand_for_its_run(engine, monkeypatch):
+    """README's `jt.potentials(cycle, engine)`, with a cycle and an oscillator."""
+    oscillator, run, searched = engine
+    monkeypatch.setattr(along, "run_cycle", lambda oscillator, cycle, **options: run)
+    monkeypatch.setattr(along, "_again", lambda dataset, oscillator: kept)
+    kept = jt.run_cycle(oscillator, CYCLE, points=2, steps=12, keep_states=True)
+    again = jt.potentials(CYCLE, oscillator, points=8, dt=0.2)
+    np.testing.assert_allclose(again.planck, searched.planck, atol=1e-9)
 
 
 def test_datasets_that_cannot_be_used_are_named(engine):

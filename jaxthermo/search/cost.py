@@ -13,7 +13,11 @@ from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.ensemble import extrapolated, measure_of, passage
+from jaxthermo.search.ensemble import EDGE, extrapolated, measure_of, passage, rim
+
+# Protocols are refused that bring more than so many times the trusted share of a state to the rim of the grid, or of
+# what was there from the start.
+ROOM = 3.0
 
 
 class Search(eqx.Module):
@@ -72,7 +76,8 @@ def cost(
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
     """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, for one state.
 
-    Beside it what halving the time step changed, before extrapolation, and how much of the state reached the rim.
+    Beside it what halving the time step changed, before extrapolation, and how much of the state reached the rim. A
+    protocol that drives it there costs infinitely much, for beyond the rim there would be no end of work to gain.
     """
     chosen = protocols(search, beta, x, z)
     term = DrivenTerm(work, chosen.beta, chosen.x)
@@ -89,7 +94,8 @@ def cost(
         ends = chosen.beta.end(), chosen.x.end()
         pair = pair + _jump(done.last, ends, (chosen.last_beta, chosen.last_x))
     step_error = jnp.abs(pair[1] - pair[0]) / 3.0
-    return extrapolated(pair), (jax.lax.stop_gradient(step_error), done.edge)
+    driven_out = done.edge >= ROOM * jnp.maximum(EDGE, rim(V))
+    return jnp.where(driven_out, jnp.inf, extrapolated(pair)), (jax.lax.stop_gradient(step_error), done.edge)
 
 
 def _jump(seen: Float[Array, "*passages observables"], old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.automatic import grid_for
+from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.cycle import Turn, run_cycle, stationary_turn
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.progress import Line
 from jaxthermo.checks import require_integer
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.bounded import descend
@@ -38,6 +39,11 @@ class Optimised(NamedTuple):
 
     cycle: StirlingCycle
     history: "xarray.Dataset"
+
+    @property
+    def status(self) -> str:
+        """The `status` of the history: "ok", or what is wrong with the search or with the cycles run afresh."""
+        return str(self.history.attrs["status"])
 
 
 class Front(NamedTuple):
@@ -69,6 +75,7 @@ def optimise_cycle(
     steps: int = 20,
     *,
     power: float | None = None,
+    progress: bool | None = None,
 ) -> Optimised:
     """A cycle of more power, or of less entropy production at a given power, near a given one.
 
@@ -82,9 +89,11 @@ def optimise_cycle(
     Source     gradients through the stationary state as in `jt.brownian.stationary_turn`; L-BFGS-B of SciPy
 
     `history` is a Dataset over `evaluation` with work, power and entropy_production of every cycle tried on the
-    search's steps; its attrs have `start_power` and `power` of both cycles run afresh by `run_cycle`, `improvement`,
-    `status` and `evaluations`. The best cycle tried is returned, and never one with less of the objective than the
-    start has.
+    search's steps; its attrs have `start_power` and `power` of both cycles run afresh by `run_cycle`, what those runs
+    say of themselves as `start_status` and `cycle_status`, `improvement`, `search_status`, `evaluations`, and as
+    `status` the first of these that is not "ok": a power on a grid too small is none. The best cycle tried is returned,
+    and never one with less of the objective than the start has. `progress`: whether to show it; by default on a
+    terminal.
     """
     check_oscillator(oscillator)
     require_fast_cutoff(oscillator)
@@ -105,15 +114,19 @@ def optimise_cycle(
     longest_period = max([float(cycle.period)] + [float(b.high) for b in free if b.name == "period"])
     count = max(1, math.ceil(longest * longest_period / POINTS / STEP))
 
+    line = Line("optimise_cycle", progress)
+
     def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
         (value, (work, produced, period)), slope = _objective(
             jnp.asarray(low + scaled * width), oscillator, cycle, jnp.asarray(wanted), objective, names, count
         )
         now = {"work": float(work), "power": -float(work / period), "entropy_production": float(produced / period)}
         record.append({"objective": float(value), "theta": low + scaled * width, **now})
+        line.tell(f"{len(record)} cycles tried, power {now['power']:.6g}")
         return float(value), np.asarray(slope) * width
 
-    status = descend(evaluate, (theta - low) / width, np.zeros_like(width), np.ones_like(width), limit)
+    with line:
+        status = descend(evaluate, (theta - low) / width, np.zeros_like(width), np.ones_like(width), limit)
     finite = [r for r in record if np.isfinite(r["objective"])]
     best = min(finite, key=lambda r: r["objective"]) if finite else record[0]
     improved = _unpacked(jnp.asarray(best["theta"]), cycle, names)
@@ -134,7 +147,7 @@ def pareto_front(
                (strokes 1 and 4, without a regenerator)
     Raises     as `optimise_cycle`, and ValueError if no cycle in the bounds delivers power
 
-    `data` has power, efficiency, entropy_production, work over `point`, of runs by `run_cycle`.
+    `data` has power, efficiency, entropy_production, work and status over `point`, of runs by `run_cycle`.
     """
     import xarray
 
@@ -154,7 +167,7 @@ def pareto_front(
     return Front(tuple(cycles), data)
 
 
-def _measured(oscillator: Oscillator, cycle: StirlingCycle) -> dict[str, float]:
+def _measured(oscillator: Oscillator, cycle: StirlingCycle) -> dict[str, Any]:
     run = run_cycle(oscillator, cycle, tol=1e-5, points=10)
     corners = np.asarray(cycle.corners())
     heat = np.interp(corners, np.asarray(run.time), np.asarray(run.heat))
@@ -165,6 +178,7 @@ def _measured(oscillator: Oscillator, cycle: StirlingCycle) -> dict[str, float]:
         "efficiency": -run.attrs["work"] / taken if taken > 0 else float("nan"),
         "entropy_production": float(run.work_int[-1]) / period,
         "work": run.attrs["work"],
+        "status": run.attrs["status"],
     }
 
 
@@ -254,15 +268,12 @@ def _unpacked(
 
 
 def _with_grid(oscillator: Oscillator, cycle: StirlingCycle, free: list[_Bound]) -> Oscillator:
-    """The oscillator with a grid for everything that the bounds allow."""
-    if oscillator.grid is not None:
-        return oscillator
+    """The oscillator with a grid and a depth for everything that the bounds allow."""
     reach = {name: [float(getattr(cycle, name))] for name in SCALARS}
     for bound in free:
         if bound.name in reach:
             reach[bound.name] += [float(bound.low), float(bound.high)]
-    grid = grid_for(oscillator, reach["beta_hot"] + reach["beta_cold"], reach["x_start"] + reach["x_end"])
-    return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+    return resolved(oscillator, reach["beta_hot"] + reach["beta_cold"], reach["x_start"] + reach["x_end"])
 
 
 def _history(
@@ -279,6 +290,7 @@ def _history(
     for name, unit in units.items():
         history[name].attrs["units"] = unit
     before, after = _measured(oscillator, cycle), _measured(oscillator, improved)
+    words = (after["status"], before["status"], status)
     return history.assign_attrs(
         start_power=before["power"],
         power=after["power"],
@@ -286,5 +298,8 @@ def _history(
         start_entropy_production=before["entropy_production"],
         entropy_production=after["entropy_production"],
         evaluations=len(record),
-        status=status,
+        start_status=before["status"],
+        cycle_status=after["status"],
+        search_status=status,
+        status=next((word for word in words if word != "ok"), "ok"),
     )

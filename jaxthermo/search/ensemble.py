@@ -33,6 +33,8 @@ from jaxthermo.protocols.schedule import value_at
 
 # Bounds of the number of steps are this times a power of 2; single searches begin with the other.
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
+# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
+EDGE = 1e-5
 
 
 # What is measured of a state at a given beta.
@@ -85,7 +87,7 @@ def passage(
     work = term.work
     plan = _plan(steps, most)
     betas, fields = _values(term.beta, plan.fractions), _values(term.x, plan.fractions)
-    lengths = jnp.stack([duration / steps, 0.5 * duration / steps])
+    lengths = duration / steps.astype(plan.fractions.dtype) * jnp.asarray([1.0, 0.5])
     tables = None if noise is None else jax.vmap(lambda h: momenta_tables(work, noise, h))(lengths)
 
     first = measure(begin, betas[0, 0])
@@ -161,7 +163,7 @@ def gained(seen: Float[Array, "*times observables"], kick: Any) -> Float[Array, 
 def _plan(steps: Int[Array, ""], most: int) -> _Plan:
     index = jnp.arange(3 * most, dtype=jnp.int32)
     fine = (index >= steps).astype(jnp.int32)
-    width = jnp.where(fine == 1, 0.5, 1.0) / steps
+    width = jnp.where(fine == 1, 0.5, 1.0) / steps.astype(float)
     begin = (index - fine * steps).astype(width.dtype) * width
     quarters = jnp.arange(5, dtype=width.dtype) / 4.0
     # Schedules need not make sense beyond their end, where steps are skipped.

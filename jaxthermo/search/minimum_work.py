@@ -11,13 +11,14 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.drive import starting_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.information import information_planck
+from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.search.cost import Protocols, Search, cost, protocols
-from jaxthermo.search.ensemble import LEAST_BOUND, bound_of
+from jaxthermo.search.ensemble import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.minimise import (
     PLATEAU,
     STATUS,
@@ -31,7 +32,7 @@ from jaxthermo.search.minimise import (
     minimise,
     unfinished,
 )
-from jaxthermo.search.rounds import Progress, in_rounds
+from jaxthermo.search.rounds import in_rounds
 from jaxthermo.solve.constant import frozen
 
 # Longest step that a search begins with, and the fewest steps it takes.
@@ -49,11 +50,13 @@ SPREAD = 0.5
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-6, 1e-5, 4
 # What the sums over the mesh miss, in the same units.
 ROUNDING = 1e-9
-# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
-EDGE = 1e-5
 # How a search ended: as `minimise` says, or with a value that grid or time step spoiled.
 SEARCH_STATUS = (*STATUS, "grid too small", "below the exact bound", "time step too long")
 GRID_TOO_SMALL, BELOW_BOUND, UNRESOLVED = range(len(STATUS), len(SEARCH_STATUS))
+
+
+# A state, the workspace it is in, and the beta and x it is looked at from.
+Seen = tuple[Field, Workspace, Any, Any]
 
 
 class Found(eqx.Module):
@@ -115,10 +118,10 @@ def search_one(search: Search, V: Field, work: Workspace, beta: Any, x: Any, sta
 
     The derivative of the value is that of the best protocol's cost at fixed protocol, since there it is stationary.
     """
-    still = frozen((search, V, work, beta, x))
+    fixed, state, space, b, f = frozen((search, V, work, beta, x))
 
     def once(z: Array) -> Minimum:
-        return minimise(lambda z: cost(*still, z), z, STOPPING)
+        return minimise(lambda z: cost(fixed, state, space, b, f, z), z, STOPPING)
 
     every = jax.lax.map(once, starts)
     best = jnp.argmin(jnp.where(jnp.isfinite(every.value), every.value, jnp.inf))
@@ -147,19 +150,23 @@ def settled(
     upper = search.potential(beta, x)
     # Resting costs `upper` exactly; a search that gained by errors of the time step only has found nothing better.
     rests = again > upper
-    value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, jnp.abs(again - minimum.value))
+    missed = jnp.abs(again - minimum.value)
+    value, error = jnp.where(rests, upper, again), jnp.where(rests, 0.0, missed)
     scale = 1.0 + jnp.abs(value)
-    lower = jnp.asarray(jnp.nan) if work.oscillator.quantum else information_planck(V, work, beta, x)
-    below = lower - value > error + ROUNDING * scale
+    lower, blur = jnp.asarray(jnp.nan), jnp.zeros(())
+    if not work.oscillator.quantum:
+        lower, blur = information_planck(V, work, beta, x), entropy_error(V, work)
+    below = lower - value > error + blur + ROUNDING * scale
     step_error, edge = extra
-    problems = ((edge >= EDGE, GRID_TOO_SMALL), (error > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
+    problems = ((edge >= EDGE, GRID_TOO_SMALL), (missed > RESOLVED * scale, UNRESOLVED), (below, BELOW_BOUND))
     code = minimum.code
     for found, number in problems:
         code = jnp.where((code <= PLATEAU) & found, number, code)
+    # Within their errors no cost is below the bound.
+    raised = (value < lower) & jnp.logical_not(below)
     return Found(
-        # Within its error no cost is below the bound.
-        value=jnp.where((value < lower) & jnp.logical_not(below), lower, value),
-        error=error,
+        value=jnp.where(raised, lower, value),
+        error=jnp.where(raised, jnp.maximum(error, lower - value), error),
         upper=upper,
         lower=lower,
         protocol=protocols(search, beta, x, jnp.where(rests, 0.0, 1.0) * minimum.point),
@@ -220,12 +227,12 @@ def minimum_work(
     work = workspace(oscillator, state.grid)
     search = search_for(oscillator, work, [beta], [x], order=order, horizon=horizon, jumps=jumps, dt=dt)
     starts = starting_points(search, require_integer("restarts", restarts, 0))
-    with Progress("minimum_work", progress) as line:
+    with Line("minimum_work", progress) as line:
         found = _refined(search, (V, work, beta, x), starts, line)
     return labelled(jax.tree.map(np.asarray, found), oscillator.quantum)
 
 
-def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z"], line: Progress) -> Found:
+def _refined(search: Search, at: Seen, starts: Float[Array, "starts z"], line: Line) -> Found:
     """Searches with ever shorter steps, from the best protocol so far, until the error of the time step is small."""
     solves = 0
     for left in reversed(range(REFINEMENTS + 1)):
@@ -238,7 +245,8 @@ def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z
         _, again, extra = checked.best
         solves += sum(int(end.calls) for end in ends) + 1
         found = _settled(search, *at, ended(best, STOPPING), again, extra, jnp.asarray(solves, jnp.int32))
-        if left == 0 or not float(found.error) > FINE_ENOUGH * (1.0 + abs(float(found.value))):
+        hopeless = left == 0 or SEARCH_STATUS[int(found.code)] == "grid too small"
+        if hopeless or not abs(float(again - best.best[1])) > FINE_ENOUGH * (1.0 + abs(float(found.value))):
             break
         search = twice
         # Where coarse steps were deceived, the search begins anew.
@@ -246,7 +254,7 @@ def _refined(search: Search, at: tuple[Any, ...], starts: Float[Array, "starts z
     return found
 
 
-def _searched(search: Search, at: tuple[Any, ...], start: Float[Array, " z"], line: Progress) -> Turn:
+def _searched(search: Search, at: Seen, start: Float[Array, " z"], line: Line) -> Turn:
     def on(now: Turn, turns: int) -> Turn:
         now = _advance(search, *at, now, jnp.asarray(turns, jnp.int32))
         line.tell(f"{int(search.steps)} steps, {int(now.calls)} propagations, value {float(now.best[1]):.9g}")

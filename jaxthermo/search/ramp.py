@@ -14,15 +14,15 @@ from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
-from jaxthermo.search.ensemble import bound_of, extrapolated, gained, measure_of, passage
+from jaxthermo.search.ensemble import EDGE, bound_of, extrapolated, gained, measure_of, passage
 from jaxthermo.search.minimise import STATUS
 from jaxthermo.search.newton import Descent, newton_descent
-from jaxthermo.search.rounds import Progress
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
@@ -32,7 +32,6 @@ GAIN = 1e-13
 # The error of the time step, in the same units: the search is repeated with half the step, so many times, until it is
 # below the first, and not called resolved above the second.
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-9, 1e-6, 4
-EDGE = 1e-5
 GRID_TOO_SMALL, UNRESOLVED = len(STATUS), len(STATUS) + 1
 RAMP_STATUS = (*STATUS, "grid too small", "time step too long")
 
@@ -175,7 +174,7 @@ def optimal_ramp(
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
     problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
-    with Progress("optimal_ramp", progress) as line:
+    with Line("optimal_ramp", progress) as line:
         return _refined(problem, line)
 
 
@@ -200,7 +199,7 @@ def _correlated(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, W
     return state.V, state.work
 
 
-def _refined(problem: _Problem, line: Progress) -> OptimalRamp:
+def _refined(problem: _Problem, line: Line) -> OptimalRamp:
     """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small."""
     z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
     for left in reversed(range(REFINEMENTS + 1)):

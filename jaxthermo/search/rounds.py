@@ -1,9 +1,7 @@
-"""Searches in rounds on the host: each is short, so that Ctrl-C stops a search, and tells how far it is."""
+"""Searches in rounds on the host: each is short, so that Ctrl-C stops a search, and progress can be shown."""
 
-import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -12,38 +10,18 @@ import jax
 ROUND, FACTOR = 1.0, 4
 
 
-class Progress:
-    """One line on standard error that is written over, where that is a terminal or `progress` is True."""
-
-    def __init__(self, name: str, progress: bool | None = None) -> None:
-        self._name = name
-        self._shown = sys.stderr.isatty() if progress is None else progress
-        self._width = 0
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._width:
-            print(file=sys.stderr, flush=True)
-
-    def tell(self, text: str) -> None:
-        """Write the line anew."""
-        if self._shown:
-            line = f"{self._name}: {text}"
-            print(f"\r{line.ljust(self._width)}", end="", file=sys.stderr, flush=True)
-            self._width = len(line)
-
-
-def in_rounds(advance: Callable[[Any, int], Any], now: Any, going: Callable[[Any], bool]) -> Any:
+def in_rounds(
+    advance: Callable[[Any, int], Any],
+    now: Any,
+    going: Callable[[Any], bool],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Any:
     """`advance(now, turns)` again and again while `going`, with as many turns as fit into a round."""
     turns = 1
     while going(now):
-        begin = time.perf_counter()
+        begin = clock()
         now = jax.block_until_ready(advance(now, turns))
-        spent = time.perf_counter() - begin
+        spent = clock() - begin
         if spent < ROUND / FACTOR:
             turns *= FACTOR
         elif spent > ROUND:
