@@ -37,3 +37,4 @@ def test_operations_are_counted_as_lines_that_make_a_value():
     text = jax.jit(lambda x: x * x + 1.0).trace(2.0).lower().as_text()
     # The product, the constant and the sum.
     assert cases.count(text) == 3
+    assert cases.count('#loc1 = loc("file.py":1:2)\n' + text) == 3
