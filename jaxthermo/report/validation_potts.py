@@ -164,7 +164,7 @@ def low_temperature() -> float:
         limit = jt.potts.low_temperature_work_current(ring, 30.0)
         return abs(float(limit / jt.potts.stationary(ring, 30.0).work_current) - 1.0)
 
-    return max(error(q) for q in (2, 3, 5))
+    return max(error(q) for q in (2, 3))
 
 
 def power_in_uniform_phase() -> float:
