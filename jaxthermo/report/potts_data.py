@@ -8,7 +8,7 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
-from jaxthermo.jumps.labels import labelled
+from jaxthermo.jumps import labels
 from jaxthermo.potts import (
     PHASES,
     PottsRing,
@@ -135,7 +135,7 @@ def optimum(q: int) -> xarray.Dataset:
 
 def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
     """A labelled dataset whose phase, if it has one, is spelt out."""
-    dataset = labelled(variables, coords)
+    dataset = labels.labelled(variables, coords)
     if "phase" in dataset:
         dataset["phase"].attrs |= coded(PHASES)
     return dataset
