@@ -14,6 +14,7 @@ from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationar
 from jaxthermo.jumps.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
 from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
 from jaxthermo.jumps.finite import simulate as simulate
+from jaxthermo.jumps.finite import tau_leap as tau_leap
 from jaxthermo.jumps.finite import work_theorem as work_theorem
 from jaxthermo.jumps.folds import Fold as Fold
 from jaxthermo.jumps.folds import fold as fold
