@@ -34,7 +34,7 @@ def test_three_states_have_one_attractor_in_each_phase(phases):
 def test_entries_are_those_of_stationary(phases):
     """Localised work as from P_1 = 1; entropy production is beta times the work current."""
     ring = jt.PottsRing(3, -1.0, 1.0, G)
-    reference = jt.potts.stationary_lanes(jax.tree.map(lambda leaf: leaf[None], ring), [8.0])
+    reference = jt.potts.stationary_lanes(ring, [8.0])
     np.testing.assert_allclose(phases[8.0][0].work_current, reference.work_current[0], rtol=1e-10)
     np.testing.assert_allclose(sorted(phases[8.0][0].occupation), sorted(reference.occupation[0]), atol=1e-10)
     for beta, census in phases.items():

@@ -4,18 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from systems import RING_PREFACTOR as G
+from systems import compilations, ring
 
 import jaxthermo as jt
-
-G = 0.1
 
 
 @pytest.fixture(scope="module")
 def scan():
-    """Three states: uniform, synchronised and localised phases in one vmapped call."""
+    """Three states: uniform, synchronised and localised phases of one ring, in vmapped chunks."""
     betas = jnp.array([0.0, 1.0, 2.99, 3.001, 3.3, 4.0, 6.0, 7.0, 10.0, 30.0])
-    rings = jax.vmap(lambda _: jt.PottsRing(3, -1.0, 1.0, G))(betas)
-    return betas, jt.potts.stationary_lanes(rings, betas)
+    return betas, jt.potts.stationary_lanes(ring(), betas)
 
 
 def test_the_three_phases_of_three_states(scan):
@@ -43,16 +42,15 @@ def test_averages_obey_both_laws(scan):
 def test_birth_period_is_that_of_the_unstable_mode(scan):
     """Just above beta_c1 the cycle turns with the imaginary part of the critical eigenvalue."""
     _, found = scan
-    frequency = abs(jt.potts.spectrum(jt.PottsRing(3, -1.0, 1.0, G), 3.0)[1].imag)
+    frequency = abs(jt.potts.spectrum(ring(), 3.0)[1].imag)
     np.testing.assert_allclose(found.period[3], 2 * np.pi / frequency, rtol=1e-3)
 
 
 def test_cycle_closes_under_an_independent_solve(scan):
     betas, found = scan
     lane = 4
-    ring = jt.PottsRing(3, -1.0, 1.0, G)
     run = jt.potts.evolve(
-        ring, float(betas[lane]), found.state[lane], [0.0, found.period[lane] / 2, found.period[lane]]
+        ring(), float(betas[lane]), found.state[lane], [0.0, found.period[lane] / 2, found.period[lane]]
     )
     np.testing.assert_allclose(run.occupation[-1], found.state[lane], atol=1e-9)
     np.testing.assert_allclose(run.work[-1] / found.period[lane], found.work_current[lane], rtol=1e-9)
@@ -61,26 +59,43 @@ def test_cycle_closes_under_an_independent_solve(scan):
 
 def test_scan_is_one_lane_at_a_time(scan):
     betas, found = scan
-    single = jax.jit(lambda beta: jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0, G), beta))
     for lane in (1, 4, 7):
-        alone = single(betas[lane])
+        alone = jt.potts.stationary(ring(), betas[lane])
         assert alone.kind == found.kind[lane]
         np.testing.assert_allclose(alone.work_current, found.work_current[lane], rtol=1e-10)
         np.testing.assert_allclose(alone.period, found.period[lane], rtol=1e-9)
 
 
+def test_one_ring_with_many_betas_is_as_many_rings(scan):
+    betas, found = scan
+    rings = jax.vmap(lambda _: ring())(betas)
+    again = jt.potts.stationary_lanes(rings, betas)
+    jax.tree.map(np.testing.assert_array_equal, again, found)
+
+
+def test_other_values_compile_nothing_anew(scan):
+    def all_of(force, beta, rounds):
+        one = ring(force)
+        jt.potts.stationary(one, beta, max_rounds=rounds)
+        jax.grad(lambda beta: jt.potts.stationary(one, beta, max_rounds=rounds).energy)(beta)
+        jt.potts.stationary_lanes(one, beta + np.linspace(0.0, 1.0, 10), max_rounds=rounds)
+
+    all_of(1.0, 3.5, 20)
+    with compilations() as compiled:
+        all_of(0.7, 2.5, 21)
+    assert compiled == []
+
+
 def test_at_the_transition_the_answer_is_undecided_and_has_no_derivative():
-    ring = jt.PottsRing(3, -1.0, 1.0, G)
-    found = jt.potts.stationary(ring, 3.0, max_rounds=3)
+    found = jt.potts.stationary(ring(), 3.0, max_rounds=3)
     assert found.kind == "undecided"
     assert found.residual > 0 and np.isfinite(found.work_current)
-    slope = jax.grad(lambda beta: jt.potts.stationary(ring, beta, max_rounds=3).work_current)(3.0)
+    slope = jax.grad(lambda beta: jt.potts.stationary(ring(), beta, max_rounds=3).work_current)(3.0)
     assert np.isnan(slope)
 
 
 @pytest.mark.parametrize("beta", [2.0, 3.5, 8.0], ids=["uniform", "cycle", "localised"])
 def test_gradient_is_central_difference_in_both_modes(beta):
-    @jax.jit
     def results(p):
         found = jt.potts.stationary(jt.PottsRing(3, p[1], p[2], p[3]), p[0])
         return jnp.stack([found.work_current, found.entropy, found.occupation[0]])
@@ -88,23 +103,22 @@ def test_gradient_is_central_difference_in_both_modes(beta):
     at = jnp.array([beta, -1.0, 1.0, G])
     shifts = 1e-5 * jnp.eye(4)
     central = jnp.stack([results(at + shift) - results(at - shift) for shift in shifts], axis=1) / 2e-5
-    np.testing.assert_allclose(jax.jit(jax.jacfwd(results))(at), central, rtol=2e-6, atol=1e-8)
-    np.testing.assert_allclose(jax.jit(jax.jacrev(results))(at), central, rtol=2e-6, atol=1e-8)
+    np.testing.assert_allclose(jax.jacfwd(results)(at), central, rtol=2e-6, atol=1e-8)
+    np.testing.assert_allclose(jax.jacrev(results)(at), central, rtol=2e-6, atol=1e-8)
 
 
-def test_period_gradient_and_vmapped_gradient():
-    @jax.jit
+def test_period_gradient_compiled_and_vmapped():
     def period(beta):
-        return jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0, G), beta).period
+        return jt.potts.stationary(ring(), beta).period
 
     betas = jnp.array([3.3, 5.0])
-    central = (jax.vmap(period)(betas + 1e-5) - jax.vmap(period)(betas - 1e-5)) / 2e-5
-    np.testing.assert_allclose(jax.vmap(jax.grad(period))(betas), central, rtol=1e-6)
+    central = [float(period(beta + 1e-5) - period(beta - 1e-5)) / 2e-5 for beta in betas]
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(period)))(betas), central, rtol=1e-6)
 
 
 def test_even_rings_alternate_above_the_critical_temperature():
     """Between beta_c1 and the fold of the localised states an even ring puts its units on every second state."""
-    found = jt.potts.stationary(jt.PottsRing(4, -1.0, 0.64, G), 4.5)
+    found = jt.potts.stationary(ring(0.64, 4), 4.5)
     assert found.kind == "fixed point"
     np.testing.assert_allclose(found.occupation[0::2], found.occupation[0], atol=1e-10)
     np.testing.assert_allclose(found.occupation[1::2], found.occupation[1], atol=1e-10)
@@ -124,9 +138,9 @@ def test_uneven_energies_and_other_rates_have_attractors():
 
 def test_the_attractor_depends_on_the_start():
     """Bistability at small force: the fold of the localised states lies below beta_c1 for q = 3, f < 0.21."""
-    ring = jt.PottsRing(3, -1.0, 0.05, G)
-    localised = jt.potts.stationary(ring, 2.95)
-    uniform = jt.potts.stationary(ring, 2.95, [0.34, 0.33, 0.33])
+    weak = ring(0.05)
+    localised = jt.potts.stationary(weak, 2.95)
+    uniform = jt.potts.stationary(weak, 2.95, [0.34, 0.33, 0.33])
     assert localised.kind == uniform.kind == "fixed point"
     np.testing.assert_allclose(uniform.occupation, 1 / 3, atol=1e-10)
     assert localised.occupation[0] > 0.5
