@@ -10,20 +10,20 @@ import jax.numpy as jnp
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.potts.branch import _follow
+from jaxthermo.jumps.branches import _follow
+from jaxthermo.jumps.finite import jumps
+from jaxthermo.jumps.finite.distribution import stationary_distribution
+from jaxthermo.jumps.finite.fluctuations import _taylor
+from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.leaps import leaps
+from jaxthermo.jumps.finite.master import Meso, evolution
+from jaxthermo.jumps.finite.perron import perron
+from jaxthermo.jumps.finite.random import streams
+from jaxthermo.jumps.finite.sectors import Sector, leading_mode
+from jaxthermo.jumps.finite.space import space
+from jaxthermo.jumps.finite.theorem import _averages
 from jaxthermo.potts.congruence import _sample
 from jaxthermo.potts.cycle_branch import _along, find_loop
-from jaxthermo.potts.finite import jumps
-from jaxthermo.potts.finite.cumulants import _taylor
-from jaxthermo.potts.finite.distribution import stationary_distribution
-from jaxthermo.potts.finite.evolve import Meso, evolution
-from jaxthermo.potts.finite.hops import moment
-from jaxthermo.potts.finite.perron import perron
-from jaxthermo.potts.finite.random import streams
-from jaxthermo.potts.finite.sectors import Sector, leading_mode
-from jaxthermo.potts.finite.space import space
-from jaxthermo.potts.finite.tau import leaps
-from jaxthermo.potts.finite.work_theorem import _averages
 from jaxthermo.potts.phases import _cold_is_stable
 
 BETA, END = jnp.asarray(4.0), jnp.asarray(1.0)
@@ -44,7 +44,7 @@ def period(beta):
 
 
 def follow_branch(beta):
-    return _follow(ring(), beta, jt.potts.localised(3), jnp.asarray(0.03), "beta", -1.0, 3)
+    return _follow(ring().network, beta, jt.potts.localised(3), jnp.asarray(0.03), "beta", -1.0, 3)
 
 
 def follow_cycle(beta):
@@ -59,11 +59,11 @@ def cold_is_stable(beta):
 
 def master_equation(beta):
     states = space(3, 4)
-    return evolution(ring(), beta, None, Meso(states), jnp.full(states.size, 1 / states.size), TIMES)
+    return evolution(ring().network, beta, None, Meso(states), jnp.full(states.size, 1 / states.size), TIMES)
 
 
 def averages(beta):
-    return _averages(ring(), lambda t: beta, None, space(3, 4), END, TIMES, backwards=False)
+    return _averages(ring().network, lambda t: beta, None, space(3, 4), END, TIMES, backwards=False)
 
 
 def mode(beta):
@@ -96,10 +96,21 @@ def driven(beta):
 
 
 def leaping(beta):
-    return leaps(ring(), beta, None, 4, END, CAP, walk().counts, jax.random.key(0))
+    return leaps(ring().network, beta, None, 4, END, CAP, walk().counts, jax.random.key(0))
+
+
+def between_temperatures():
+    edges = [(0, 1), (1, 2), (2, 0), (0, 1)]
+    return jt.JumpNetwork(edges, jnp.zeros(3), -1.0, [0.5, 0.5, 0.5, 0.0], [0, 0, 0, 1])
+
+
+def network_trajectory(beta):
+    return jt.jumps.evolve(between_temperatures(), jnp.stack([beta, 2.0 * beta]), None, TIMES).heats[-1, 0]
 
 
 PROGRAMS = {
+    "network, trajectory": network_trajectory,
+    "network, derivative of a trajectory": jax.grad(network_trajectory),
     "stationary": stationary,
     "stationary, derivative": jax.grad(stationary),
     "stationary, many lanes": lambda beta: jax.vmap(stationary)(beta[None]),

@@ -2,6 +2,9 @@
 
 from jaxthermo.jumps.attractor import Stationary as Stationary
 from jaxthermo.jumps.attractor import stationary as stationary
+from jaxthermo.jumps.branches import branch as branch
+from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
+from jaxthermo.jumps.cycles import limit_cycle as limit_cycle
 from jaxthermo.jumps.evolution import Evolution as Evolution
 from jaxthermo.jumps.evolution import evolve as evolve
 from jaxthermo.jumps.finite import coherence as coherence
@@ -11,7 +14,11 @@ from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationar
 from jaxthermo.jumps.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
 from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
 from jaxthermo.jumps.finite import simulate as simulate
+from jaxthermo.jumps.finite import tau_leap as tau_leap
 from jaxthermo.jumps.finite import work_theorem as work_theorem
+from jaxthermo.jumps.folds import Fold as Fold
+from jaxthermo.jumps.folds import fold as fold
+from jaxthermo.jumps.folds import fold_beta as fold_beta
 from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.jumps.mean_field import edge_currents as edge_currents
 from jaxthermo.jumps.mean_field import energy as energy

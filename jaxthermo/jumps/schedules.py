@@ -20,7 +20,7 @@ class Function(eqx.Module):
 
     function: Callable[[Any], Any] = eqx.field(static=True)
 
-    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def __call__(self, x: ArrayLike) -> Float[Array, "..."]:
         return as_float(self.function(x))
 
 

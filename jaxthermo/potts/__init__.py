@@ -1,5 +1,6 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion, finite numbers of units."""
 
+from jaxthermo.jumps.branches import branch as branch
 from jaxthermo.jumps.finite import coherence as coherence
 from jaxthermo.jumps.finite import cumulants as cumulants
 from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
@@ -23,7 +24,6 @@ from jaxthermo.jumps.rates import Arrhenius as Arrhenius
 from jaxthermo.jumps.rates import Glauber as Glauber
 from jaxthermo.jumps.rates import LoadSharing as LoadSharing
 from jaxthermo.jumps.rates import Metropolis as Metropolis
-from jaxthermo.potts.branch import branch as branch
 from jaxthermo.potts.census import Census as Census
 from jaxthermo.potts.census import RingAttractor as RingAttractor
 from jaxthermo.potts.census import attractors as attractors

@@ -9,25 +9,22 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.coordinates import complete, field, observe
+from jaxthermo.jumps.coordinates import complete, field
+from jaxthermo.jumps.cycles import departing_from, measured, search_from, settled
 from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.potts.fold import fold_beta
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.scans.status import Outcome, outcome_of
-from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
-from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
+from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import is_traced, lean_jit
-from jaxthermo.solve.loop_path import Traveller, departing, settle, travel
+from jaxthermo.solve.loop_path import Traveller, travel
 
 CYCLE_STATUS = ("ok", "no cycle found", "not converged")
 OK, NO_CYCLE, NOT_CONVERGED = range(3)
 
-# A symmetric cycle passes q like episodes.
-INTERVALS_PER_STATE = 32
-SEARCH_ROUNDS = 20
 # The third search runs this share of the way back from the fold to the critical point, where the period is short.
 WARMER = 0.15
 
@@ -102,13 +99,13 @@ def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Trav
         return _find_traced(ring, beta, start)
     # Most cycles are found by the first search at their own beta, so what the others need is not compiled before.
     for first in [localised(ring.q), near_uniform(ring.q)] if start is None else [start]:
-        found = _search(ring, beta, first)
+        found = search_from(ring, beta, first)
         if start is not None or found.code == LIMIT_CYCLE:
             return _settled(ring, beta, found)
     pole, warm = _fold_and_warm(ring)
     if not warm < beta < pole:
         return _settled(ring, beta, found)
-    return _carried(ring, _search(ring, warm, localised(ring.q)), warm, beta, pole)
+    return _carried(ring, search_from(ring, warm, localised(ring.q)), warm, beta, pole)
 
 
 # Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
@@ -133,25 +130,12 @@ def _find_traced(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[T
 
     def body(carry: tuple[Any, Array]) -> tuple[Any, Array]:
         _, tried = carry
-        return _search(ring, betas[tried], starts[tried]), tried + 1
+        return search_from(ring, betas[tried], starts[tried]), tried + 1
 
-    shapes = jax.eval_shape(_search, ring, beta, starts[0])
+    shapes = jax.eval_shape(search_from, ring, beta, starts[0])
     blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     found, tried = jax.lax.while_loop(cond, body, (blank, jnp.zeros((), jnp.int32)))
     return _carried(ring, found, betas[jnp.maximum(tried - 1, 0)], beta, pole)
-
-
-def _search(ring: PottsRing, beta: Float[Array, ""], start: Float[Array, " q"]) -> Attractor:
-    found, _ = search(field, observe, start[:-1], (ring, beta), jnp.asarray(SEARCH_ROUNDS, jnp.int32))
-    return found
-
-
-@lean_jit
-def _settled(ring: PottsRing, beta: Float[Array, ""], found: Attractor) -> tuple[Traveller, Array]:
-    """The cycle that was found at its own beta, on a mesh."""
-    departed = _departing(ring, beta, found)
-    arrived = settle(field, departed, (ring, beta))
-    return arrived, _code(found, arrived)
 
 
 @lean_jit
@@ -159,46 +143,39 @@ def _carried(
     ring: PottsRing, found: Attractor, found_beta: Float[Array, ""], beta: Float[Array, ""], pole: Float[Array, ""]
 ) -> tuple[Traveller, Array]:
     """The cycle that was found at another beta, on a mesh, continued to this one."""
-    arrived = travel(field, _departing(ring, found_beta, found), beta, pole, lambda b: (ring, b))
-    return arrived, _code(found, arrived)
+    arrived = travel(field, departing_from(ring, found_beta, found), beta, pole, lambda b: (ring, b))
+    return arrived, _code(found.code == LIMIT_CYCLE, arrived)
 
 
-def _departing(ring: PottsRing, beta: Float[Array, ""], found: Attractor) -> Traveller:
-    """The mesh of a cycle; of something short and harmless where none was found."""
-    is_cycle = found.code == LIMIT_CYCLE
-    base = jnp.where(is_cycle, found.point, localised(ring.q)[:-1])
-    period = jnp.where(is_cycle, found.period, 1e-6)
-    loop = sample_loop(field, base, period, (ring, beta), INTERVALS_PER_STATE * ring.q)
-    return departing(loop, beta, is_cycle)
+def _code(is_cycle: Bool[Array, ""], arrived: Traveller) -> Int[Array, ""]:
+    return jnp.where(is_cycle, jnp.where(arrived.alive, OK, NOT_CONVERGED), NO_CYCLE)
 
 
-def _code(found: Attractor, arrived: Traveller) -> Int[Array, ""]:
-    return jnp.where(found.code == LIMIT_CYCLE, jnp.where(arrived.alive, OK, NOT_CONVERGED), NO_CYCLE)
+def _settled(ring: PottsRing, beta: Float[Array, ""], found: Attractor) -> tuple[Traveller, Array]:
+    """The cycle that was found at its own beta, on a mesh."""
+    arrived, is_cycle = settled(ring, beta, found)
+    return arrived, _code(is_cycle, arrived)
 
 
 @lean_jit
 def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Array) -> LimitCycle:
     """Averages and multipliers of a closed loop, differentiable in the ring and beta."""
     good = code == OK
-    loop = frozen(found.loop)
-    followed, return_map = follow_loop(field, loop, (ring, beta))
-    mean = loop_average(observe, followed, (ring, beta))
-    return_map = frozen(return_map)
-    multipliers = _trivial_first(jnp.linalg.eigvals(jnp.where(jnp.isfinite(return_map), return_map, 0.0)))
-    missing = jnp.full((), jnp.nan, mean.dtype)
+    period, mean, occupation, multipliers = measured(ring, beta, found)
+    missing = jnp.full((), jnp.nan, period.dtype)
 
     def known(value: Array) -> Array:
         return jnp.where(good, value, missing.astype(value.dtype))
 
     return LimitCycle(
         code=code,
-        period=known(jnp.exp(followed.log_period)),
-        work_current=known(mean[1]),
-        heat_current=known(mean[2]),
-        entropy_production=known(mean[4]),
-        energy=known(mean[0]),
-        occupation=known(complete(mean[5:])),
-        point=known(complete(loop.base())),
+        period=known(period),
+        work_current=known(mean.work_current),
+        heat_current=known(mean.heat_current),
+        entropy_production=known(mean.entropy_production_rate),
+        energy=known(mean.energy),
+        occupation=known(occupation),
+        point=known(complete(frozen(found.loop).base())),
         multipliers=known(multipliers),
         stable=good & jnp.all(jnp.abs(multipliers[1:]) < 1.0),
         residual=known(frozen(found.residual)),
@@ -212,10 +189,3 @@ def _fold_and_warm(ring: PottsRing) -> tuple[Array, Array]:
     end, onset = fold_beta(ring), critical_beta(flat)
     exists = end > onset
     return jnp.where(exists, end, jnp.inf), jnp.where(exists, end - WARMER * (end - onset), jnp.inf)
-
-
-def _trivial_first(multipliers: Array) -> Array:
-    """The multiplier nearest 1 first, the others by falling modulus."""
-    trivial = jnp.argmin(jnp.abs(multipliers - 1.0))
-    rank = jnp.where(jnp.arange(multipliers.shape[0]) == trivial, -jnp.inf, -jnp.abs(multipliers))
-    return multipliers[jnp.argsort(rank)]

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.coordinates import complete, field
+from jaxthermo.jumps.coordinates import complete
+from jaxthermo.jumps.folds import FIRST_STEP, LONGEST_STEP, between, equations, extended, near, turn, unpack
 from jaxthermo.jumps.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.scans.status import Outcome, outcome_of
@@ -26,12 +27,9 @@ NONE, FOLD, PITCHFORK = range(3)
 # beta |u| where the branch starts: cold enough that P_1 is nearly 1, warm enough that exp(beta |u|) leaves digits.
 COLD = 12.0
 COLD_PER_STATE = 1.0
-FIRST_STEP, LONGEST_STEP = 0.05, 0.05
-MAX_STEPS, BRANCH_POINTS = 400, 80
+BRANCH_POINTS = 80
 # Half a turn of the ring changes a state by less than this where the branch ends in a pitchfork.
 SYMMETRIC = 1e-3
-# The extended system must converge to this neighbourhood of the turn that the branch made.
-NEARBY = 0.1
 
 
 class Fold(eqx.Module):
@@ -92,21 +90,22 @@ def fold(ring: PottsRing) -> Fold:
 def _fold(ring: PottsRing) -> Fold:
     n = ring.q - 1
     fixed = frozen(ring)
-    before, after = _turn(fixed)
-    guess, null = _between(before, after)
-    root, _, found = newton(_extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
-    found &= _near(root[:n], root[-1], guess) & after.alive
-    state, vector, log_beta = _unpack(follow(_extended, root, ring))
+    before, after = turn(*cold_state(fixed), (fixed, None), -1.0)
+    guess, null = between(before, after)
+    root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
+    found &= near(root[:n], root[-1], guess) & after.alive
+    state, vector, log_beta = unpack(follow(extended, root, (ring, None)))
     code = jnp.where(found, FOLD, NONE)
     if ring.q % 2 == 0:
         symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
         at, along, at_log_beta = _unpack_half(follow(_half_turn, symmetric_root, ring))
         asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
-        born &= _near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
+        born &= near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
         state, vector = jnp.where(born, at, state), jnp.where(born, along, vector)
         log_beta, code = jnp.where(born, at_log_beta, log_beta), jnp.where(born, PITCHFORK, code)
     known = code != NONE
-    residual = jnp.max(jnp.abs(_extended(jnp.concatenate([state[:-1], vector[:-1], log_beta[None]]), ring)[:-1]))
+    unknowns = jnp.concatenate([state[:-1], vector[:-1], log_beta[None]])
+    residual = jnp.max(jnp.abs(extended(unknowns, (ring, None))[:-1]))
     missing = jnp.full((), jnp.nan, state.dtype)
     return Fold(
         code=code,
@@ -117,20 +116,13 @@ def _fold(ring: PottsRing) -> Fold:
     )
 
 
-def equations(y: Float[Array, " q"], ring: PottsRing) -> Float[Array, " n"]:
-    """The mean field at y = (P_1 .. P_{q-1}, ln beta), in units of the rates of the uniform state."""
-    beta = jnp.exp(y[-1])
-    forward, backward = ring.rates(jnp.zeros_like(beta), ring.force, beta, ring.prefactor)
-    return field(y[:-1], (ring, beta)) / (forward + backward)
-
-
 def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Any]:
     """A point of the localised branch at low temperature, as (P_1 .. P_{q-1}, ln beta), and whether it was found."""
     cold = COLD + COLD_PER_STATE * ring.q
     log_beta = jnp.log(cold / jnp.abs(ring.coupling))
 
     def at_beta(x: Array, ring: PottsRing) -> Array:
-        return equations(jnp.append(x, log_beta), ring)
+        return equations(jnp.append(x, log_beta), (ring, None))
 
     x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring)
     found &= (x[0] > 0.5) & jnp.all(complete(x) > 0)
@@ -146,65 +138,21 @@ def is_cold_state_stable(
     of the branch's points, `LONGEST_STEP` in ln(beta).
     """
     point, found = cold_state(ring)
-    front = start_curve(equations, point, ring, -1.0, FIRST_STEP)
+    front = start_curve(equations, point, (ring, None), -1.0, FIRST_STEP)
 
     def advance(front: Front, _: Any) -> tuple[Front, Front]:
-        return advance_curve(equations, front, ring, LONGEST_STEP), front
+        return advance_curve(equations, front, (ring, None), LONGEST_STEP), front
 
     _, fronts = jax.lax.scan(advance, front, length=BRANCH_POINTS)
 
     def decays(y: Array) -> Array:
-        return is_stable(jax.jacfwd(equations)(y, ring)[:, :-1], MARGINAL)
+        return is_stable(jax.jacfwd(equations)(y, (ring, None))[:, :-1], MARGINAL)
 
     turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
     usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
     distance = jnp.abs(fronts.point[:, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
     nearest = jnp.argmin(jnp.where(usable, distance, jnp.inf), axis=1)
     return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
-
-
-def _turn(ring: PottsRing) -> tuple[Front, Front]:
-    """The last front of the cold branch before it turns back in beta, and the first one after."""
-    point, found = cold_state(ring)
-    front = start_curve(equations, point, ring, -1.0, FIRST_STEP)
-    front = eqx.tree_at(lambda f: f.alive, front, front.alive & found)
-
-    def cond(carry: tuple[Front, Front, Array]) -> Array:
-        _, front, count = carry
-        return front.alive & (front.tangent[-1] < 0) & (count < MAX_STEPS)
-
-    def body(carry: tuple[Front, Front, Array]) -> tuple[Front, Front, Array]:
-        _, front, count = carry
-        return front, advance_curve(equations, front, ring, LONGEST_STEP), count + 1
-
-    before, after, _ = jax.lax.while_loop(cond, body, (front, front, jnp.zeros((), jnp.int32)))
-    return before, eqx.tree_at(lambda f: f.alive, after, after.alive & (after.tangent[-1] >= 0))
-
-
-def _between(before: Front, after: Front) -> tuple[Array, Array]:
-    """Where the tangent's last component vanishes, by linear interpolation, and the unit direction of the branch."""
-    share = before.tangent[-1] / (before.tangent[-1] - after.tangent[-1])
-    point = before.point + share * (after.point - before.point)
-    direction = (before.tangent + share * (after.tangent - before.tangent))[:-1]
-    return point, direction / jnp.linalg.norm(direction)
-
-
-def _near(x: Array, log_beta: Array, guess: Array) -> Array:
-    return jnp.max(jnp.abs(jnp.append(x, log_beta) - guess)) < NEARBY
-
-
-def _extended(z: Float[Array, " m"], ring: PottsRing) -> Float[Array, " m"]:
-    """F = 0, J v = 0, |v| = 1 for z = (x, v, ln beta)."""
-    n = ring.q - 1
-    x, v, log_beta = z[:n], z[n : 2 * n], z[2 * n :]
-    value, slope = jax.jvp(lambda x: equations(jnp.concatenate([x, log_beta]), ring), (x,), (v,))
-    return jnp.concatenate([value, slope, (jnp.dot(v, v) - 1.0)[None]])
-
-
-def _unpack(z: Array) -> tuple[Array, Array, Array]:
-    n = z.shape[0] // 2
-    v = z[n : 2 * n]
-    return complete(z[:n]), jnp.append(v, -jnp.sum(v)), z[-1]
 
 
 def _half_turn(z: Float[Array, " q"], ring: PottsRing) -> Float[Array, " q"]:
@@ -216,7 +164,7 @@ def _half_turn(z: Float[Array, " q"], ring: PottsRing) -> Float[Array, " q"]:
     state, vector, log_beta = _unpack_half(z)
 
     def at(x: Array) -> Array:
-        return equations(jnp.append(x, log_beta), ring)
+        return equations(jnp.append(x, log_beta), (ring, None))
 
     value, slope = jax.jvp(at, (state[:-1],), (vector[:-1],))
     return jnp.concatenate([value[: half - 1], slope[:half], (jnp.dot(vector, vector) - 1.0)[None]])

@@ -10,13 +10,14 @@ from jaxtyping import Array, Bool, Float
 
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.flags import coded
-from jaxthermo.jumps.finite.hops import hop_rates, moment
+from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.hops import Moment, hop_rates, moment
 from jaxthermo.jumps.finite.labels import finite_dataset
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
-from jaxthermo.jumps.finite.space import require_ring_edges
 from jaxthermo.jumps.finite.trajectories import OK, ledger, require_trajectories, start_counts, trajectory_variables
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
+from jaxthermo.jumps.mean_field import levels
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, taken
 
 if TYPE_CHECKING:
     import xarray
@@ -27,13 +28,13 @@ STATUS = ("ok", "leaps too long")
 
 
 class Leaps(eqx.Module):
-    """Where leaping trajectories end, (q, lanes) and (lanes,); heat is that of all units.
+    """Where leaping trajectories end; heats are those of all units.
 
     `cut` says where more units would have left a state than were there.
     """
 
     counts: Float[Array, "q lanes"]
-    heat: Float[Array, " lanes"]
+    heats: Float[Array, "reservoirs lanes"]
     beta_heat: Float[Array, " lanes"]
     cut: Bool[Array, " lanes"]
 
@@ -50,11 +51,15 @@ def tau_leap(
     coupling: Any = None,
     steps: Any = STEPS,
 ) -> "xarray.Dataset":
-    """Trajectories of N units on a ring by leaps, with an estimate of their bias; see `simulate` for what is measured.
+    """Trajectories of N units by leaps, with an estimate of their bias; see `simulate` for what is measured.
 
-    Equation   in a leap of length h at rates V+-: Binomial(N_i, (V+_i + V-_{i-1}) h N*_i/N_i) units leave state i, and
-               Binomial of these go forward; rates and N* are those half a leap ahead on the mean-field path (midpoint)
-    Shapes     steps: leaps of the coarse run; the fine run makes twice as many, and is the one returned
+    Equation   in a leap of length h: Binomial(N_i, V h N*_i/N_i) units leave state i, where V sums the rates of all its
+               hops, and binomials share them among the hops; rates and N* are those half a leap ahead on the mean-field
+               path (midpoint)
+
+    network, beta, units, t_end, trajectories, key, n0, coupling
+               as `simulate`
+    steps      leaps of the coarse run; the fine run makes twice as many, and is the one returned
     Units      as `simulate`
     Raises     ValueError that names the argument; without double precision
     Source     Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem. Phys.
@@ -67,7 +72,6 @@ def tau_leap(
     """
     model = network
     network, _ = checked(model, beta)
-    require_ring_edges(network)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
     count = require_trajectories(network.q, trajectories)
@@ -83,7 +87,7 @@ def tau_leap(
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
         done = leaps(network, beta, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        runs.append((done, ledger(ends, first.T, done.counts, done.heat[:, None], done.beta_heat, status)))
+        runs.append((done, ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, status)))
     (_, coarse), (fine, totals) = runs
     variables = trajectory_variables(totals, units * float(t_end), first, fine.counts.T)
     for name in ("work", "heat", "entropy_production"):
@@ -114,32 +118,79 @@ def leaps(
 ) -> Leaps:
     """`steps` leaps of equal length from the counts, all trajectories abreast."""
     h = t_end / steps.astype(counts.dtype)
+    slots = _slots(network)
+    edges = len(network.edges)
 
-    def rates(t: Any, n: Array) -> tuple[Any, Array, Array]:
+    def rates(t: Any, n: Array) -> tuple[Moment, list[Array]]:
+        """Rates of one unit for the first hop out of every state, for the second, and so on."""
         now = moment(network, beta, t, coupling)
         forward, backward, _, _ = hop_rates(now, n, units)
-        # Of one unit that may leave: from state i forward on bond i, from state i+1 backward on it.
-        some = jnp.maximum(n, 1e-300)
-        return now, forward / some, jnp.roll(backward, 1, axis=0) / some
+        every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
+        return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
+
+    def along(flows: list[Array]) -> Array:
+        """Net flow along every edge, from the flows through the hops out of every state."""
+        flat = jnp.concatenate(flows)
+        forward, backward = (taken(flat, _places(slots, first, edges)) for first in (0, edges))
+        return forward - backward
 
     def leap(k: Any, state: Leaps) -> Leaps:
         t, n = k.astype(counts.dtype) * h, state.counts
-        _, up, down = rates(t, n)
-        half = 0.5 * h * (jnp.roll(up * n, 1, axis=0) + jnp.roll(down * n, -1, axis=0) - (up + down) * n)
-        ahead = jnp.maximum(n + half, 0.0)
-        now, up, down = rates(t + 0.5 * h, ahead)
-        first, second = jax.random.split(jax.random.fold_in(key, k))
-        share = (up + down) * ahead * h / jnp.maximum(n, 1.0)
-        leaving = jax.random.binomial(first, n, jnp.minimum(jnp.nan_to_num(share, nan=1.0), 1.0))
-        part = jnp.nan_to_num(up / jnp.maximum(up + down, 1e-300), nan=1.0)
-        forward = jax.random.binomial(second, leaving, part)
-        backward = leaving - forward
-        after = n - leaving + jnp.roll(forward, 1, axis=0) + jnp.roll(backward, -1, axis=0)
-        net = jnp.sum(forward - backward, axis=0)
-        heat = now.energy(after) - now.energy(n) - now.force * net
+        _, each = rates(t, n)
+        ahead = jnp.maximum(n + 0.5 * h * network.gains(along([one * n for one in each])), 0.0)
+        now, each = rates(t + 0.5 * h, ahead)
+        keys = jax.random.split(jax.random.fold_in(key, k), len(slots))
+        total = sum(each[1:], each[0])
+        share = total * ahead * h / jnp.maximum(n, 1.0)
+        left = jax.random.binomial(keys[0], n, jnp.minimum(jnp.nan_to_num(share, nan=1.0), 1.0))
+        flows: list[Array] = []
+        for number, one in enumerate(each[:-1]):
+            part = jnp.nan_to_num(one / jnp.maximum(total, 1e-300), nan=1.0)
+            # Of what is left, so that rounding errors of the sums ask for no more than all.
+            flows.append(jax.random.binomial(keys[number + 1], left, jnp.clip(part, 0.0, 1.0)))
+            left, total = left - flows[-1], total - one
+        flows.append(left)
+        net = along(flows)
+        after = n + network.gains(net)
+        heat = _heat(now, n, after, net)
+        betas = along_edges(now.beta, heat)
         # Not a number, from rates that are none, counts as too many.
         cut = state.cut | jnp.any((n > 0) & ~(share <= 1.0), axis=0)
-        return Leaps(after, state.heat + heat, state.beta_heat + now.beta * heat, cut)
+        return Leaps(after, state.heats + heat, state.beta_heat + jnp.sum(betas * heat, axis=0), cut)
 
     zero = jnp.zeros_like(counts[0])
-    return jax.lax.fori_loop(0, steps, leap, Leaps(counts, zero, zero, zero > 0))
+    heats = jnp.zeros((network.reservoir_count, *zero.shape))
+    return jax.lax.fori_loop(0, steps, leap, Leaps(counts, heats, zero, zero > 0))
+
+
+def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
+    """Heat of each reservoir in one leap.
+
+    With levels halfway between both counts, which add up to the change of the energy exactly where it is quadratic.
+    """
+    network = now.network
+    if network.reservoir_count == 1:
+        work = jnp.sum(along_edges(now.force, net) * net, axis=0)
+        return (now.energy(after) - now.energy(before) - work)[None]
+    halfway = 0.5 * (before + after)
+    level = jax.vmap(lambda n: levels(n / jnp.sum(n), network), in_axes=1, out_axes=1)(halfway)
+    change = network.at_targets(level) - network.at_sources(level)
+    return network.by_reservoir(net * (change - along_edges(now.force, net)))
+
+
+def _slots(network: JumpNetwork) -> list[tuple[int, ...]]:
+    """For every state its first hop, its second, and so on, as rows of (forward, backward, none)."""
+    edges = network.edges
+    hops: list[list[int]] = [[] for _ in range(network.q)]
+    for number, (first, second) in enumerate(edges):
+        hops[first].append(number)
+        hops[second].append(len(edges) + number)
+    most = max(len(one) for one in hops)
+    rows = [sorted(one) + [2 * len(edges)] * (most - len(one)) for one in hops]
+    return [tuple(row[k] for row in rows) for k in range(most)]
+
+
+def _places(slots: list[tuple[int, ...]], first: int, count: int) -> tuple[int, ...]:
+    """Where the hops first .. first + count - 1 stand in the slots, one after the other."""
+    flat = [hop for slot in slots for hop in slot]
+    return tuple(flat.index(hop) for hop in range(first, first + count))
