@@ -87,7 +87,7 @@ def reproduce(
 def infer_protocol(
     quick: Annotated[bool, typer.Option("--quick", help="Fit the three classical works only.")] = False,
     thermostat: Annotated[
-        str, typer.Option("--thermostat", help="Memory of the quantum noise: symmetric or published.")
+        str, typer.Option("--thermostat", help="Memory of the quantum noise: symmetric or earlier.")
     ] = "symmetric",
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
         "results"

@@ -86,6 +86,9 @@ class HarmonicMoments:
     The zeroth moment z_n of W_n obeys z_n' = -(sum_k n_k nu_k) z_n: for n != 0 it stays zero, so x z_{e_k} and the
     z_{e_k}, z_{e_k + e_j} that d_p W_{n + e_k} would bring into <p>' and P_k' are left out. A state is the vector
     (<q>, <p>, <q2>, <qp>, <p2>, Q_1..Q_K, P_1..P_K); second moments are raw ones.
+
+    So it is where the noise has the memory of the earlier temperature. With the symmetric one, C(t, t') ~ T(t) T(t'),
+    the sums over Q_k and P_k are multiplied by T, and c_k divided by it.
     """
 
     w0: float
@@ -94,6 +97,11 @@ class HarmonicMoments:
     eta: Array = field(default_factory=lambda: np.zeros(0))
     mass: float = 1.0
     hbar: float = 1.0
+    symmetric: bool = True
+
+    def weight(self, beta: float) -> float:
+        """Return what the auxiliary moments count in those of the oscillator."""
+        return 1.0 / beta if self.symmetric else 1.0
 
     @property
     def size(self) -> int:
@@ -106,18 +114,20 @@ class HarmonicMoments:
         aux_q, aux_p = np.split(state[5:], 2)
         m, spring, damping = self.mass, self.mass * self.w0**2, self.gamma / self.mass
         decay = self.xi / (beta * self.hbar)
-        down = -2 * self.gamma / beta * self.eta * decay
+        up = self.weight(beta)
+        down = -2 * self.gamma / beta * self.eta * decay / up
         first = (p / m, -spring * q + x - damping * p)
         dq2 = 2 * qp / m
-        dqp = p2 / m - spring * q2 + x * q - damping * qp + aux_q.sum()
+        dqp = p2 / m - spring * q2 + x * q - damping * qp + up * aux_q.sum()
         dp2 = -2 * spring * qp + 2 * x * p + 2 * m * self.heat_rate(state, beta)
         dauxiliary = (aux_p / m - decay * aux_q, -spring * aux_q - (damping + decay) * aux_p + down)
         return np.concatenate([(*first, dq2, dqp, dp2), *dauxiliary])
 
     def heat_rate(self, state: Array, beta: float) -> float:
-        """Return the part of d<H>/dt that the bath causes, [gamma T D - gamma <p2>/m + sum_k P_k]/m."""
+        """Return the part of d<H>/dt that the bath causes, [gamma T D - gamma <p2>/m + (T) sum_k P_k]/m."""
         spread = self.gamma / beta * (1 + 2 * np.sum(self.eta))
-        return float(spread - self.gamma * state[4] / self.mass + np.sum(state[5 + len(self.xi) :])) / self.mass
+        memory = self.weight(beta) * np.sum(state[5 + len(self.xi) :])
+        return float(spread - self.gamma * state[4] / self.mass + memory) / self.mass
 
     def stationary(self, beta: float, x: float) -> Array:
         """Return the state at which all rates vanish (gamma > 0); the rates are affine in the state."""
@@ -158,9 +168,10 @@ def harmonic_stationary(
     eta: Array,
     mass: float = 1.0,
     hbar: float = 1.0,
+    symmetric: bool = True,
 ) -> dict[str, Array | float]:
     """Return the stationary moments at constant beta, x: keys q, p, q2, qp, p2, U, H, aux_q, aux_p and state."""
-    moments = HarmonicMoments(w0, gamma, xi, eta, mass, hbar)
+    moments = HarmonicMoments(w0, gamma, xi, eta, mass, hbar, symmetric)
     named = _named(moments, moments.stationary(beta, x)[None], np.array([x]))
     # The state keeps its axis of moments; everything else loses the axis of times.
     return {key: value[0] if value.ndim > 1 else float(value[0]) for key, value in named.items()}
@@ -178,6 +189,7 @@ def harmonic_trajectory(
     eta: Array,
     mass: float = 1.0,
     hbar: float = 1.0,
+    symmetric: bool = True,
     start: Array | None = None,
     kinks: Sequence[float] = (),
 ) -> dict[str, Array]:
@@ -188,7 +200,7 @@ def harmonic_trajectory(
     Times where beta, x or dx are not smooth belong into kinks; at a jump of x end one call and start another.
     """
     times = np.asarray(ts, dtype=float)
-    moments = HarmonicMoments(w0, gamma, xi, eta, mass, hbar)
+    moments = HarmonicMoments(w0, gamma, xi, eta, mass, hbar, symmetric)
     if start is None:
         start = moments.stationary(beta(times[0]), x(times[0]))
     values = moments.trajectory(beta, x, dx, times, start, kinks)

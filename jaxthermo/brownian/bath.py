@@ -14,7 +14,7 @@ from jaxthermo.protocols.schedule import rate_at
 
 MAX_POLES = 6
 SCHEMES = ("pade", "matsubara")
-THERMOSTATS = ("published", "symmetric")
+THERMOSTATS = ("symmetric", "earlier")
 
 
 class BathTerms(eqx.Module):
@@ -53,11 +53,12 @@ class OhmicBath(eqx.Module):
                unknown
     Source     Koyanagi & Tanimura 2024, Eqs. (33)-(35); Pade [K-1/K]: Hu, Luo, Jiang, Xu & Yan 2011
 
-    `thermostat` says what a changing temperature does to the noise's memory. "published": T(t) enters nu_k, c_k and the
-    diffusion of the published hierarchy, so that C_k(t, t') is proportional to T(t')^2 of the earlier time.
-    "symmetric": it is proportional to T(t) T(t'), and zeta_k keeps its variance. They differ by an extra momentum
-    diffusion (d ln T/dt) sum_k 2 A^2 hbar eta_k / xi_k, which grows like log K; at constant temperature they are the
-    same.
+    `thermostat` says what a changing temperature does to the noise's memory. "symmetric": C_k(t, t') is proportional to
+    T(t) T(t'), and zeta_k keeps its variance. "earlier": T(t) enters nu_k, c_k and the diffusion of the hierarchy, so
+    that C_k(t, t') is proportional to T(t')^2 of the earlier time. At constant temperature they are the same. The
+    second one adds a momentum diffusion (d ln T/dt) sum_k 2 A^2 hbar eta_k / xi_k, which grows like log K: works do not
+    converge with K, the closed integral of U dbeta - X d(beta x) may be negative, and cooling faster than
+    `fastest_cooling` is refused, since the diffusion would be negative.
     """
 
     strength: Float[Array, ""]
@@ -67,7 +68,7 @@ class OhmicBath(eqx.Module):
     thermostat: str = eqx.field(static=True)
 
     def __init__(
-        self, strength: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade", thermostat: Any = "published"
+        self, strength: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade", thermostat: Any = "symmetric"
     ):
         self.strength = require_scalar("strength", strength)
         self.poles = order_of("poles", poles)
@@ -89,7 +90,13 @@ class OhmicBath(eqx.Module):
 
     def felt(self, heating: Any) -> Float[Array, ""]:
         """The rate of change of temperature that the memory of the noise feels."""
-        return as_float(heating) if self.thermostat == "published" else jnp.zeros(())
+        return as_float(heating) if self.thermostat == "earlier" else jnp.zeros(())
+
+    def fastest_cooling(self, hbar: Any) -> Float[Array, ""]:
+        """The largest d beta/dt at which the diffusion stays positive: 1/(hbar sum_k 2 eta_k/xi_k), or infinity."""
+        if self.thermostat == "symmetric" or self.poles == 0:
+            return jnp.asarray(jnp.inf)
+        return 1.0 / (as_float(hbar) * float(np.sum(self.jitter_shape() ** 2)))
 
     def jitter_scale(self, hbar: Any) -> Float[Array, ""]:
         """A sqrt(hbar), by which `jitter_shape` is multiplied."""

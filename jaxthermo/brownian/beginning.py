@@ -14,7 +14,7 @@ from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
-from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.oscillator import Oscillator, require_slow_cooling
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
@@ -40,24 +40,26 @@ def require_solver(solver: Any) -> None:
         )
 
 
-def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.ndarray, np.ndarray]:
+def check_protocol(
+    oscillator: Oscillator, protocol: Protocol, ts: Float[Array, " times"]
+) -> tuple[np.ndarray, np.ndarray]:
     """Values of beta and x at many times, the first of them ts[0], after refusing impossible ones.
 
     What a schedule does between these times is met by the solve, which ends with a status where beta is not > 0.
     """
-    betas, fields = _sampled(protocol, ts)
+    times, betas, fields = _sampled(protocol, ts)
     require_positive("beta", betas)
     require_finite("x", fields)
+    require_slow_cooling(oscillator, protocol.beta, times)
     return np.asarray(betas), np.asarray(fields)
 
 
 @eqx.filter_jit
-def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Both schedules at the times asked for, and at `SAMPLES` times from each to the next."""
+def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], ...]:
+    """The times asked for with `SAMPLES` times from each to the next, and both schedules at them."""
     parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
     moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts).ravel(), ts[-1])
-    values = (jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
-    return next(values), next(values)
+    return moments, *(jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
 
 
 def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:

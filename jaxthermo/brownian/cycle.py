@@ -20,7 +20,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.halving import engine_of, halved, times_of, work_of
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.march import extrapolated, march
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff, require_slow_cooling
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.turns import SolverTurns, SplitTurns
 from jaxthermo.checks import require_double_for, require_integer
@@ -181,6 +181,7 @@ def run_cycle(
     oscillator = resolved(oscillator, betas, fields)
     grid: Any = oscillator.grid
     engine = engine_of(oscillator, cycle, grid, points)
+    require_slow_cooling(oscillator, cycle.beta, engine.times)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
     turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)

@@ -171,7 +171,7 @@ def drive(
     require_solver(solver)
     ts = require_times("ts", ts)
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
-    betas, fields = check_protocol(protocol, ts)
+    betas, fields = check_protocol(oscillator, protocol, ts)
     require_fast_cutoff(oscillator)
     require_double_for(tolerance, tolerance)
     started_here = state is None

@@ -3,6 +3,9 @@
 from typing import Any
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import OhmicBath, SwitchedBaths
@@ -10,6 +13,7 @@ from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import Identity, Potential
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.protocols.schedule import value_at
 
 # Smallest cutoff, in units of A^2/m, at which an oscillator in a `DrudeBath` may be driven.
 SLOWEST = 4.0
@@ -122,6 +126,23 @@ def check_oscillator(oscillator: Any) -> None:
         require_finite("strength", bath.strength)
     if isinstance(oscillator.bath, DrudeBath):
         require_positive("cutoff", oscillator.bath.cutoff)
+
+
+def require_slow_cooling(oscillator: Oscillator, beta: Any, times: Any) -> None:
+    """ValueError where beta(t) rises so fast between known times that an "earlier" thermostat's diffusion is < 0."""
+    bath = oscillator.bath
+    if not isinstance(bath, OhmicBath) or not is_known(times, oscillator.hbar):
+        return
+    limit = float(bath.fastest_cooling(oscillator.hbar))
+    if not np.isfinite(limit):
+        return
+    betas = jax.vmap(lambda t: value_at(beta, t))(times)
+    fastest = float(jnp.max(jnp.diff(betas) / jnp.diff(times)))
+    if fastest > limit:
+        raise ValueError(
+            f"`thermostat` must be 'symmetric' where d beta/dt is > {limit:.3g}, but it is 'earlier' and d beta/dt "
+            f"reaches {fastest:.3g}: the diffusion would be negative"
+        )
 
 
 def require_fast_cutoff(oscillator: Oscillator) -> None:

@@ -116,7 +116,7 @@ def heating_flow(
 def heats(work: Workspace, noise: Noise | None) -> bool:
     """Whether a changing temperature does anything to the members but through `LocalTables`."""
     bath: Any = work.oscillator.bath
-    return noise is None or (bath.thermostat != "symmetric" and len(members_of(work.oscillator)) > 1)
+    return noise is None or (bath.thermostat == "earlier" and len(members_of(work.oscillator)) > 1)
 
 
 def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:

@@ -18,8 +18,6 @@ from jaxthermo.thermo.along import potentials
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
 STRENGTHS = (0.5, 1.0, 1.5)
 KINDS = ("classical", "quantum")
-# What the quantum works may assume of the noise while the temperature changes; see `OhmicBath`.
-THERMOSTATS = ("published", "symmetric")
 POLES = 2
 # Of the work per cycle, relative to the energy span of the cycle.
 TOLERANCE, QUICK_TOLERANCE = 1e-5, 2e-4
@@ -72,7 +70,7 @@ def inferred_cycle() -> StirlingCycle:
     return cycle_from(jnp.asarray(INFERRED))
 
 
-def oscillator(kind: str, strength: float, quick: bool = False, thermostat: str = "published") -> Oscillator:
+def oscillator(kind: str, strength: float, quick: bool = False, thermostat: str = "symmetric") -> Oscillator:
     """The paper's oscillator on the paper's mesh; `quick` takes one coarse mesh for all, and a depth of 2."""
     potential = Polynomial(POTENTIAL)
     if kind == "classical":
@@ -102,27 +100,18 @@ def cycle_settings(cycle: StirlingCycle) -> list[float]:
 
 
 def potentials_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool = False) -> xarray.Dataset:
-    """One stationary cycle with its potentials at SEARCHES points, on a mesh that the searches can afford.
-
-    The quantum noise has the symmetric memory: with the published one a changing temperature adds diffusion that grows
-    with the number of poles, and the entropy with it.
-    """
-    model = oscillator(kind, strength, thermostat="symmetric")
-    model = eqx.tree_at(lambda o: o.grid, model, SEARCH_GRID)
+    """One stationary cycle with its potentials at SEARCHES points, on a mesh that the searches can afford."""
+    model = eqx.tree_at(lambda o: o.grid, oscillator(kind, strength), SEARCH_GRID)
     if kind == "quantum":
-        bath = OhmicBath(strength, POLES, SEARCH_DEPTH, thermostat="symmetric")
+        bath = OhmicBath(strength, POLES, SEARCH_DEPTH)
         model = eqx.tree_at(lambda o: o.bath, model, bath)
     tolerance = QUICK_TOLERANCE if quick else TOLERANCE
     run = run_cycle(model, cycle, tol=tolerance, points=2 if quick else 5, keep_states=True)
     searched = potentials(run, model, QUICK_SEARCHES if quick else SEARCHES, order=2 if quick else 5, dt=SEARCH_STEP)
-    return searched.drop_vars("members").assign_attrs(kind=kind, strength=strength, thermostat="symmetric")
+    return searched.drop_vars("members").assign_attrs(kind=kind, strength=strength)
 
 
-def cycle_of(
-    kind: str, strength: float, cycle: StirlingCycle, quick: bool = False, thermostat: str = "published"
-) -> xarray.Dataset:
+def cycle_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool = False) -> xarray.Dataset:
     """One stationary cycle."""
-    dataset = run_cycle(
-        oscillator(kind, strength, quick, thermostat), cycle, tol=QUICK_TOLERANCE if quick else TOLERANCE
-    )
-    return dataset.assign_attrs(kind=kind, strength=strength, thermostat=thermostat)
+    dataset = run_cycle(oscillator(kind, strength, quick), cycle, tol=QUICK_TOLERANCE if quick else TOLERANCE)
+    return dataset.assign_attrs(kind=kind, strength=strength)

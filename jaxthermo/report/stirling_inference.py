@@ -8,11 +8,12 @@ import equinox as eqx
 from rich.console import Console
 
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
+from jaxthermo.brownian.bath import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
 from jaxthermo.report import stirling_figures
-from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, THERMOSTATS, oscillator
+from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown
 from jaxthermo.search.protocol import Fit, infer_cycle
