@@ -15,7 +15,7 @@ import numpy as np
 from jaxthermo.brownian import drude_flows
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.drude_flows import decayed, lowering
+from jaxthermo.brownian.drude_flows import decayed
 from jaxthermo.brownian.grid import forward, phase, table, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
