@@ -1,5 +1,7 @@
 """Equilibrium states beyond the harmonic oscillator: quadrature, canonical limits, another basis, derivatives."""
 
+import time
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -96,6 +98,28 @@ def test_states_are_batched_with_vmap(quantum):
         # Both solves go on to 1e-11 of the guess.
         np.testing.assert_allclose(X_lanes[lane], alone.X, rtol=1e-9)
         np.testing.assert_allclose(p2_lanes[lane], alone.p2, rtol=1e-9)
+
+
+def test_vmap_is_no_slower_than_a_loop(quantum):
+    """Lanes are solved one after another, each to its own end: the same digits in about the same time."""
+
+    def moments(beta):
+        state = jt.equilibrium(quantum, beta, 0.5)
+        return jnp.stack([state.X, state.p2])
+
+    one, all_of_them, betas = jax.jit(moments), jax.jit(jax.vmap(moments)), jnp.linspace(0.8, 1.1, 6)
+    lanes, alone = all_of_them(betas), jnp.stack([one(beta) for beta in betas])
+    np.testing.assert_allclose(lanes, alone, rtol=1e-12)
+
+    def cost(function):
+        start = time.process_time()
+        jax.block_until_ready(function())
+        return time.process_time() - start
+
+    # The best of several, since other processes share the machine; a lockstep takes three times as long as the loop.
+    batched = min(cost(lambda: all_of_them(betas)) for _ in range(5))
+    looped = min(cost(lambda: [one(beta) for beta in betas]) for _ in range(5))
+    assert batched < 1.3 * looped
 
 
 def test_derivatives_in_both_modes_are_central_differences(quantum):
