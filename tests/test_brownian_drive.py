@@ -235,7 +235,7 @@ def test_other_values_run_in_the_same_program(model, state):
     assert before > 0
     first = run(1.2, 1.1 * TIMES, tolerance=1e-6, max_steps=5000)
     run(0.8, 0.9 * TIMES, dt=0.2, max_steps=100)
-    other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9))
+    other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9, dtype=float))
     run(1.2, oscillator=other, start=jt.equilibrium(other, 0.9, 0.52))
     assert len(TRACES) == before
     assert first.status == "ok"
