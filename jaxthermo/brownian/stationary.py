@@ -12,13 +12,13 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_fi
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.one_by_one import one_by_one
-from jaxthermo.solve.residuals import least_residual
+from jaxthermo.solve.residuals import BLOCK, least_residual
 
 # Of the linear solve, in the 2-norm of all members, relative to the first residual, and its steps.
 TOLERANCE = 1e-11
 LIMIT = 480
-# Directions that are kept, as far as each of two tables has no more than so many numbers.
-KEPT, FEWEST, NUMBERS = 160, 40, 2**24
+# Blocks of directions that are kept, as far as each of two tables has no more than so many numbers.
+KEPT, NUMBERS = 10, 2**24
 # Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
 FAMILY = slice(STEPS // 2, None, 2)
 
@@ -65,7 +65,7 @@ def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> Field:
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
-    kept = min(KEPT, max(FEWEST, NUMBERS // rhs.size))
+    kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
     return least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left).reshape(rhs.shape)
 
 
