@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.checks import require_double_for, require_times
-from jaxthermo.jumps.mean_field import Thermodynamics, thermodynamics, vector_field
+from jaxthermo.jumps.evolution import rates_of_change
+from jaxthermo.jumps.mean_field import Thermodynamics, thermodynamics
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.protocols.schedule import as_schedule, value_at
@@ -72,15 +73,10 @@ def trajectory(
     a `max_steps` near the number of steps needed. For stiff, cold rings pass `solver=diffrax.Kvaerno5()`.
     """
 
-    def rate(t: Any, state: tuple[Array, Array], args: Any) -> tuple[Array, Array]:
-        P, _ = state
-        flow = thermodynamics(t, P, *args)
-        return vector_field(t, P, *args), jnp.stack([flow.work_current, flow.heat_current, flow.entropy_production])
-
     solution = integrate(
-        rate,
+        rates_of_change,
         (p0, jnp.zeros(3, p0.dtype)),
-        (ring, beta),
+        (ring.network, beta),
         t0=ts[0],
         t1=ts[-1],
         saveat=diffrax.SaveAt(ts=ts),
@@ -96,8 +92,8 @@ def trajectory(
         occupation=occupation,
         flow=jax.vmap(lambda t, P: thermodynamics(t, P, ring, beta))(ts, occupation),
         work=totals[:, 0],
-        heat=totals[:, 1],
-        entropy_produced=totals[:, 2],
+        heat=totals[:, 2],
+        entropy_produced=totals[:, 1],
         beta=jax.vmap(lambda t: value_at(beta, t))(ts),
         force=jax.vmap(lambda t: value_at(ring.force, t))(ts),
         status=status_of(solution),
