@@ -69,7 +69,7 @@ def grid_for(oscillator: Any, betas: Any, fields: Any) -> PhaseGrid:
                are compiled; what a rung has too many is shared between range and resolution
     Shapes     betas, fields: scalars or arrays
     Raises     ValueError that names the argument; if jax traces the values, or the potential does not confine
-    Accuracy   aimed at: X, <q^2>, <p^2> and U of an equilibrium to 1e-6 of their scale; the state's `edge` shows trouble
+    Accuracy   aimed at: X, <q^2>, <p^2>, U of an equilibrium to 1e-6 of their scale; the state's `edge` shows trouble
 
     The mesh is symmetric about q = 0: put the origin of q near the middle of the potential.
     """
