@@ -39,11 +39,19 @@ def ring(force=1.0, q=3, energies=None):
 # brownian
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
-HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
-# For equilibria of the quartic well at 0.5 < beta < 1.5, |x| < 1.5, to 1e-5 of the entropy.
-SEARCH_GRID = jt.PhaseGrid(5.6, 0.4, 8.4, 0.7)
+# As many coefficients as the quartic has, so that both run in the same programs.
+HARMONIC = jt.Polynomial([0.0, 0.0, 0.5, 0.0, 0.0])
+# For equilibria of the quartic well at 0.5 < beta < 1.5, |x| < 1.5, to 1e-5 of the entropy; and finer.
+SEARCH_GRID, FINER_GRID = jt.PhaseGrid(5.6, 0.4, 8.4, 0.7), jt.PhaseGrid(5.6, 0.35, 9.8, 0.7)
+# For ramps of the harmonic well at beta = 1 and -0.5 < x < 1.5, to 1e-10.
+RAMP_GRID = jt.PhaseGrid(8.0, 0.4, 8.0, 0.4)
 
 
 def quartic(strength=1.0, grid=SEARCH_GRID):
     """The classical oscillator of Koyanagi & Tanimura's figures."""
     return jt.classical_oscillator(QUARTIC, strength, grid)
+
+
+def harmonic(friction=1.0, grid=RAMP_GRID):
+    """The classical oscillator whose optimal ramps are known; friction = strength^2."""
+    return jt.classical_oscillator(HARMONIC, friction**0.5, grid)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from systems import HARMONIC, QUARTIC, SEARCH_GRID, compilations, quartic
+from systems import FINER_GRID, HARMONIC, QUARTIC, RAMP_GRID, SEARCH_GRID, compilations, harmonic, quartic
 
 import jaxthermo as jt
 from jaxthermo.brownian.drive import starting_members
@@ -57,7 +57,7 @@ def test_polynomials_agree_in_all_their_forms():
 
 @pytest.mark.parametrize(("order", "exact"), [(2, -0.326171), (4, -0.341378)])
 def test_harmonic_ramp_has_its_exact_minimum(order, exact):
-    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, 1.0), 1.0, 0.0, 1.0, 5.0, order)
+    found = jt.optimal_ramp(harmonic(), 1.0, 0.0, 1.0, 5.0, order)
     assert abs(found.work - exact) < 1e-6
     assert found.work > -5.0 / 14.0 and len(found.coefficients) == order
     assert found.status == "ok" and found.error < 1e-8
@@ -66,7 +66,7 @@ def test_harmonic_ramp_has_its_exact_minimum(order, exact):
 @pytest.mark.parametrize(("gamma", "duration"), [(1.0, 5.0), (0.3, 3.0)])
 def test_jumps_reach_the_analytic_bound(gamma, duration):
     bound = -0.5 * duration / (duration + 2.0 * gamma)
-    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, gamma**0.5), 1.0, 0.0, 1.0, duration, 1, jumps=True)
+    found = jt.optimal_ramp(harmonic(gamma), 1.0, 0.0, 1.0, duration, 1, jumps=True)
     assert abs(found.work - bound) < 1e-8 and found.work > bound - 1e-9
     velocity = 1.0 / (duration + 2.0 * gamma)
     assert np.allclose(found.kicks, (velocity, -velocity), atol=1e-4)
@@ -75,7 +75,7 @@ def test_jumps_reach_the_analytic_bound(gamma, duration):
 def test_a_fast_ramp_of_a_weakly_damped_particle_reaches_the_bound():
     """The particle is driven to four thermal velocities, for which the grid must have room."""
     duration, gamma = 0.942477796, 1.0 / 7.0
-    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, gamma**0.5), 1.0, 0.0, 5.0, duration, 1, jumps=True)
+    found = jt.optimal_ramp(harmonic(gamma, None), 1.0, 0.0, 5.0, duration, 1, jumps=True)
     velocity = 5.0 / (duration + 2.0 * gamma)
     assert found.status == "ok"
     assert abs(found.work + 2.5 * duration * velocity) < 1e-8
@@ -83,14 +83,13 @@ def test_a_fast_ramp_of_a_weakly_damped_particle_reaches_the_bound():
 
 
 def test_a_ramp_on_a_grid_too_small_for_it_says_so():
-    oscillator = jt.classical_oscillator(HARMONIC, 1.0, jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
+    oscillator = harmonic(grid=jt.PhaseGrid(5.0, 0.25, 5.0, 0.25))
     assert jt.optimal_ramp(oscillator, 1.0, 0.0, 3.0, 0.5, 1, jumps=True).status == "grid too small"
 
 
 def test_one_program_serves_all_ramps_of_one_order():
     def ramp(gamma, beta, x_end, duration, dt):
-        oscillator = jt.classical_oscillator(HARMONIC, gamma**0.5, jt.PhaseGrid(9.0, 0.5, 9.0, 0.5))
-        return jt.optimal_ramp(oscillator, beta, 0.1, x_end, duration, 1, jumps=True, dt=dt)
+        return jt.optimal_ramp(harmonic(gamma), beta, 0.1, x_end, duration, 1, jumps=True, dt=dt)
 
     ramp(1.0, 1.0, 1.0, 5.0, 0.05)
     with compilations() as made:
@@ -100,7 +99,7 @@ def test_one_program_serves_all_ramps_of_one_order():
 
 def test_ramp_coefficients_are_the_protocol_that_was_found():
     """Driven along the reported polynomial, the oscillator does the reported work."""
-    oscillator = jt.classical_oscillator(HARMONIC, 1.0)
+    oscillator = harmonic()
     found = jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 5.0, 2)
     c = jnp.asarray(found.coefficients)
 
@@ -112,27 +111,31 @@ def test_ramp_coefficients_are_the_protocol_that_was_found():
     assert abs(float(run.work[-1]) - found.work) < 1e-5
 
 
-def test_anharmonic_ramp_beats_the_line(oscillator):
+def test_anharmonic_ramp_beats_the_line():
+    oscillator = quartic(grid=RAMP_GRID)
     line = jt.drive(oscillator, 1.0, lambda t: 0.25 * jnp.asarray(t), np.linspace(0.0, 4.0, 5))
-    found = jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 4.0, 3)
+    found = jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 4.0, 2)
     free = jt.planck_potential(oscillator, 1.0, 0.0) - jt.planck_potential(oscillator, 1.0, 1.0)
     assert float(free) < found.work < float(line.work[-1]) - 1e-3
 
 
-def test_a_value_is_the_cost_of_its_protocol(oscillator, state):
+def test_a_value_is_the_cost_of_its_protocol():
     """Driven along the reported polynomials under step control, the state costs what is reported."""
-    found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=5)
+    oscillator = quartic(grid=FINER_GRID)
+    state = jt.equilibrium(oscillator, 0.7, 0.3)
+    found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=8, horizon=0.5)
     assert found.status in ("ok", "plateau") and found.error < 2e-6
-    beta, x = (PolynomialSchedule(jnp.asarray(c), jnp.asarray(1.0)) for c in (found.beta_chebyshev, found.x_chebyshev))
-    run = jt.drive(oscillator, beta, x, np.linspace(0.0, 1.0, 3), state=state, tolerance=1e-9)
+    beta, x = (PolynomialSchedule(jnp.asarray(c), jnp.asarray(0.5)) for c in (found.beta_chebyshev, found.x_chebyshev))
+    run = jt.drive(oscillator, beta, x, np.linspace(0.0, 0.5, 3), state=state, tolerance=1e-9)
     spent = float(jt.planck_potential(oscillator, *found.last)) + float(run.work_int[-1])
     # `error` is that of the time step; drives differ by their own error.
     assert abs(found.value - spent) < found.error + 1e-6
-    # With steps of 0.1 alone the search took this protocol to cost 8e-6 less.
-    assert found.lower < found.value
+    # With steps of 0.1 alone a search finds a protocol that seems to cost 1e-3 less than the best one does.
+    assert found.lower + 1e-3 < found.value
 
 
-def test_high_orders_do_not_undercut_the_exact_bound(oscillator):
+def test_high_orders_do_not_undercut_the_exact_bound():
+    oscillator = quartic(grid=FINER_GRID)
     start = jt.equilibrium(oscillator, 1.0, -0.5)
     found = jt.minimum_work(oscillator, start, 1.0, 0.5, order=8)
     assert found.status in ("ok", "plateau") and found.error < 2e-6
@@ -140,7 +143,7 @@ def test_high_orders_do_not_undercut_the_exact_bound(oscillator):
 
 
 def test_a_state_that_its_grid_cannot_hold_is_not_ok():
-    oscillator = quartic(grid=jt.PhaseGrid(3.0, 0.4, 8.4, 0.7))
+    oscillator = quartic(grid=jt.PhaseGrid(2.8, 0.2, 8.4, 0.7))
     found = jt.minimum_work(oscillator, jt.equilibrium(oscillator, 0.4, 1.0), 0.5, 0.8, order=2, dt=0.25)
     assert found.status == "grid too small"
 
@@ -229,7 +232,9 @@ def test_never_worse_than_nelder_mead(objective, oscillator, state):
         method="Nelder-Mead",
         options={"maxfev": 1500, "xatol": 1e-8, "fatol": 1e-12},
     )
-    assert float(ours.value) <= simplex.fun + 1e-8
+    # Both on the search's own steps; the value itself is that of finer ones.
+    assert float(ours.minimum.value) <= simplex.fun + 1e-8
+    assert abs(float(ours.value) - float(ours.minimum.value)) == pytest.approx(float(ours.error))
     assert int(ours.solves) * 25 < 1500 * 4
 
 
@@ -285,7 +290,7 @@ def test_bad_states_and_values_are_named(oscillator, state):
 
 
 def test_newton_ends_a_quadratic_search_in_one_step_and_others_soon():
-    matrix = np.array([[2.0, 0.3], [0.3, 1e-4]])
+    matrix = np.array([[2.0, 0.01], [0.01, 1e-3]])
 
     def quadratic(z):
         return 0.5 * float(z @ matrix @ z) - float(z[1]), matrix @ z - np.array([0.0, 1.0])
