@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxthermo.scans import map_lanes
-from jaxthermo.scans.lanes import CHUNK, CHUNK_ACCELERATOR, usual_chunk
 from jaxthermo.solve.attractor import FIXED_POINT, LIMIT_CYCLE, UNDECIDED, find_attractor
 from jaxthermo.solve.cycle import close_orbit, log_contraction
+from jaxthermo.solve.lanes import CHUNK, CHUNK_ACCELERATOR, usual_chunk
 from jaxthermo.solve.linear import is_stable, log_spectral_radius
 
 

@@ -12,11 +12,11 @@ from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.jumps.coordinates import complete, field, observe
 from jaxthermo.jumps.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
-from jaxthermo.scans.lanes import Progress, map_lanes
-from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lanes import Progress, map_lanes
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.outcome import Outcome, outcome_of
 
 MAX_ROUNDS = 60
 
