@@ -35,9 +35,7 @@ def radius_squared(x, args):
 
 def test_closed_orbit_of_the_hopf_normal_form():
     mu, omega = 0.09, 2.0
-    orbit = jax.jit(lambda g: close_orbit(hopf, radius_squared, g, jnp.asarray(3.0), (mu, omega)))(
-        jnp.array([0.36, 0.05])
-    )
+    orbit = jax.jit(lambda g: close_orbit(hopf, g, jnp.asarray(3.0), (mu, omega)))(jnp.array([0.36, 0.05]))
     assert bool(orbit.closed)
     np.testing.assert_allclose(orbit.period, np.pi, rtol=1e-10)
     np.testing.assert_allclose(jnp.linalg.norm(orbit.point), 0.3, rtol=1e-9)
