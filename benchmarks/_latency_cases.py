@@ -188,5 +188,5 @@ def operations(case: Case) -> int:
 
 def count(text: str) -> int:
     """Operations in the text of a StableHLO module."""
-    # Lines that begin with # name places in the source.
-    return sum(" = " in line and not line.startswith("#") for line in text.splitlines())
+    # A line that makes a value begins with its name; others open functions or name places in the source.
+    return sum(line.lstrip().startswith("%") and " = " in line for line in text.splitlines())

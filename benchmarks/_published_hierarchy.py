@@ -68,9 +68,10 @@ def published_members(V: Field, work: Workspace, temperature: Any, depth: int) -
     waves = coefficients[: side + 1].astype(complex)
     waves[1:] += 1j * coefficients[side + 1 :]
     waves = np.pad(waves, ((0, 0), (0, len(members) - given), (0, 0)))
-    angle = -1j * grid.y[:, None, None]
+    y = np.asarray(grid.y)
+    angle = -1j * y[:, None, None]
     waves = _exponential(lower.T, angle, _exponential(lower, angle, waves, members), members)
-    waves = waves * np.exp(-0.5 * np.sum(jitter**2) * grid.y**2)[:, None, None]
+    waves = waves * np.exp(-0.5 * np.sum(jitter**2) * y**2)[:, None, None]
     waves = waves * ((-float(temperature)) ** members.level)[:, None]
     kept = waves[:, members.level <= depth]
     return jnp.asarray(np.concatenate([kept.real, kept[1:].imag]))

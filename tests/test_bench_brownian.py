@@ -8,7 +8,6 @@ import pytest
 import jaxthermo as jt
 from benchmarks import _published_hierarchy as published
 from benchmarks import equilibrium_vs_qutip, stirling_cycle
-from jaxthermo.brownian.grid import backward
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.observables import observe, wigner
 
@@ -34,7 +33,7 @@ def work():
 def test_the_published_members_hold_the_same_state(start):
     """Both forms give W_0; only rounding separates them."""
     P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
-    W = backward(GRID.dp, GRID.p, GRID.y) @ P[:, 0]
+    W = GRID.y_to_p() @ P[:, 0]
     np.testing.assert_allclose(W, wigner(start.V, start.work, TEMPERATURE), rtol=0, atol=1e-14)
     np.testing.assert_allclose(jnp.sum(GRID.q * published.position_density(P)) * GRID.dq, start.X, atol=1e-13)
 

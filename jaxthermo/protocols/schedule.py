@@ -6,13 +6,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, require_scalar
+from jaxthermo.checks import as_float, require_finite, require_scalar
 from jaxthermo.protocols.schedules import Constant
 
 
 def as_schedule(name: str, schedule: Any) -> Any:
     """A number as a `Constant`, a callable as it is; ValueError that names the argument for anything else."""
-    return schedule if callable(schedule) else Constant(require_scalar(name, schedule))
+    if callable(schedule):
+        return schedule
+    number = require_scalar(name, schedule)
+    require_finite(name, number)
+    return Constant(number)
 
 
 def value_at(schedule: Any, t: Any) -> Float[Array, "..."]:
