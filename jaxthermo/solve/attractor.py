@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import (
     Observe,
@@ -226,7 +227,12 @@ def _differentiable(
     @averages.defjvp
     def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         dynamic, found, orbit = primals
-        d_period, d_mean = _sensitivity(field, observe, eqx.combine(dynamic, static), found, orbit)
+        vector, unravel = ravel_pytree(dynamic)
+
+        def slopes(vector: Array, known: tuple[Attractor, Orbit]) -> tuple[Array, Array]:
+            return _sensitivity(field, observe, eqx.combine(unravel(vector), static), *known)
+
+        d_period, d_mean = from_jacobians(slopes)(vector, (found, orbit))
         moved, _ = ravel_pytree(tangents[0])
         return averages(*primals), (d_period @ moved, d_mean @ moved)
 
@@ -239,7 +245,8 @@ def _sensitivity(
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of period and averages in all numbers of args, one after the other.
 
-    Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes.
+    Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes. Point
+    and orbit follow args in it, so that it may be differentiated again.
     """
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
     vector, unravel = ravel_pytree(dynamic)

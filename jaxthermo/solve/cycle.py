@@ -201,15 +201,44 @@ def orbit_sensitivity(
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of the period and of the averages over a closed orbit, by the implicit function theorem.
 
-    `rebuild(parameters)` are the field's args. One solve with tangents gives the derivatives of end point and averages
-    in start, ln(period) and parameters; closure and phase then fix how start and period follow the parameters.
+    `rebuild(parameters)` are the field's args. Start and period follow the parameters wherever these derivatives are
+    differentiated again.
     """
-    n, p = orbit.point.shape[0], parameters.shape[0]
-    frozen = jnp.concatenate([jnp.log(orbit.period)[None], parameters])
+
+    @jax.custom_jvp
+    def at(parameters: Array, place: Array) -> Array:
+        return place
+
+    @at.defjvp
+    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        here = at(*primals)
+        motion, _ = _motion(field, observe, rebuild, here, primals[0])
+        return here, motion @ tangents[0]
+
+    n = orbit.point.shape[0]
+    place = jnp.append(orbit.point, jnp.log(orbit.period))
+    here = at(parameters, jax.lax.stop_gradient(place))
+    motion, d_mean = _motion(field, observe, rebuild, here, parameters)
+    return jnp.exp(here[n]) * motion[n], d_mean[:, : n + 1] @ motion + d_mean[:, n + 1 :]
+
+
+def _motion(
+    field: Field,
+    observe: Observe,
+    rebuild: Callable[[Array], Any],
+    place: Float[Array, " n_plus_1"],
+    parameters: Float[Array, " p"],
+) -> tuple[Float[Array, "n_plus_1 p"], Float[Array, "m k"]]:
+    """How start and ln(period) of a closed orbit follow the parameters; derivatives of averages in all of these.
+
+    One solve with tangents gives the derivatives of end point and averages in start, ln(period) and parameters;
+    closure and phase then fix the motion.
+    """
+    n, p = place.shape[0] - 1, parameters.shape[0]
+    frozen = jnp.concatenate([place[n:], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
-    shot = shoot(field, observe, rebuild, orbit.point, frozen, seeds[:, :n], seeds[:, n:], with_means=True)
-    normal = field(orbit.point, rebuild(parameters))
+    shot = shoot(field, observe, rebuild, place[:n], frozen, seeds[:, :n], seeds[:, n:], with_means=True)
+    normal = field(place[:n], rebuild(parameters))
     system = _bordered(shot.d_end[:, :n], shot.d_end[:, n], normal / jnp.linalg.norm(normal))
     forcing = jnp.concatenate([-shot.d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
-    motion = jnp.linalg.solve(system, forcing)
-    return orbit.period * motion[n], shot.d_mean[:, : n + 1] @ motion + shot.d_mean[:, n + 1 :]
+    return jnp.linalg.solve(system, forcing), shot.d_mean
