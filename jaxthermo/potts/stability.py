@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
@@ -16,6 +16,8 @@ from jaxthermo.solve.fixed_point import implicit
 BRACKETS = 2000
 LOG_BETA_RANGE = (-7.0, 9.0)
 BISECTIONS = 60
+# The decay rate, as a share of the hop rates, is known to this.
+ROUNDING = 1e-13
 
 
 def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
@@ -105,6 +107,15 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
 
     root = implicit(equation, moved, jnp.where(found, 0.5 * (low + high), grid[0]), (ring, found))
     return jnp.where(found, root, jnp.inf)
+
+
+def is_uniform_stable(ring: PottsRing, beta: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether every eigenvalue of `spectrum` but that of k = 0 decays, decided by the decay rate that all share.
+
+    Bounded rates may make the uniform state stable again far below the temperature of beta_c1. Where rates are beyond
+    all numbers it counts as unstable.
+    """
+    return _excess(beta, ring) > ROUNDING
 
 
 def _excess(beta: Float[Array, ""], ring: PottsRing) -> Float[Array, ""]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.solve.fixed_point import Field
-from jaxthermo.solve.integrate import OK
+from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
@@ -89,7 +89,8 @@ def shoot(
     def both(x: Array, frozen: Array) -> Array:
         return jnp.concatenate([orbit(x, frozen), averaged(x, frozen)])
 
-    def rate(s: Any, state: tuple[Array, Array], frozen: Any) -> tuple[Array, Array]:
+    def rate(s: Any, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
+        frozen, d_frozen = constant
         x, dx = state[0][:n], state[1][:, :n]
         value, along = jax.linearize(both if with_means else orbit, x, frozen)
         tangents = jax.vmap(along)(dx, d_frozen)
@@ -98,18 +99,40 @@ def shoot(
     n = point.shape[0]
     means = jax.eval_shape(observe, point, rebuild(frozen[1:])).shape[0]
     state = jnp.pad(point, (0, means)), jnp.pad(d_point, ((0, 0), (0, means if with_means else 0)))
-    stepper = Stepper(rate, frozen, diffrax.Dopri8(), RTOL, ATOL)
-    shares = 1.0 / TURNS
-    (end, d_end), early, status = solve_to(
-        stepper,
-        state,
-        jnp.ones((), point.dtype),
-        MAX_STEPS,
-        jnp.zeros((shares.shape[0], n), point.dtype),
-        sampling(stepper, jnp.asarray(shares, point.dtype), lambda state: state[0][..., :n]),
-        FIRST_STEP,
-    )
+    (end, d_end), early, status = _arrive(rate, state, (frozen, d_frozen), n)
     return Shot(end[:n], end[n:], d_end[:, :n].T, d_end[:, n:].T, early, status == OK)
+
+
+def _arrive(rate: VectorField, state: Any, constant: Any, n: int) -> tuple[Any, Array, Array]:
+    """The state at s = 1, the first n coordinates at the early times, and the status, of d state/ds = rate.
+
+    Derivatives of every order in state and constant, in forward mode: those of the variational equations, solved
+    beside the state under the same error control. The early states have none.
+    """
+
+    @jax.custom_jvp
+    def arrive(state: Any, constant: Any) -> tuple[Any, Array, Array]:
+        stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
+        first: Any = jax.tree.leaves(state)[0]
+        shares = jnp.asarray(1.0 / TURNS, first.dtype)
+        blank = jnp.zeros((shares.shape[0], n), first.dtype)
+        note = sampling(stepper, shares, lambda state: jax.tree.leaves(state)[0][..., :n])
+        return solve_to(stepper, state, jnp.ones((), first.dtype), MAX_STEPS, blank, note, FIRST_STEP)
+
+    @arrive.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        def both(s: Any, pair: Any, constants: Any) -> Any:
+            constant, moved = constants
+            return jax.jvp(lambda y, c: rate(s, y, c), (pair[0], constant), (pair[1], moved))
+
+        (state, constant), (d_state, d_constant) = primals, tangents
+        # Steps beside a tangent depend on it, so the values come from steps of their own.
+        end, early, status = arrive(state, constant)
+        (_, d_end), _, _ = _arrive(both, (state, d_state), (constant, d_constant), n)
+        no_change = np.zeros(status.shape, jax.dtypes.float0)
+        return (end, early, status), (d_end, jnp.zeros_like(early), no_change)
+
+    return arrive(state, constant)
 
 
 def no_orbit(point: Float[Array, " n"], mean: Float[Array, " m"]) -> Orbit:
