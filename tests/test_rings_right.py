@@ -10,10 +10,8 @@ from tests.systems import ring
 
 
 def second(f, x):
-    """The second derivative by reverse over reverse, which must be that by forward over reverse."""
-    value = float(jax.grad(jax.grad(f))(x))
-    assert float(jax.jacfwd(jax.grad(f))(x)) == pytest.approx(value, rel=1e-9)
-    return value
+    """The second derivative by reverse over reverse, which needs all that the other modes need."""
+    return float(jax.grad(jax.grad(f))(x))
 
 
 def difference(f, x, h):
@@ -57,7 +55,9 @@ def test_second_derivative_of_finite_numbers():
 def test_hessian_of_a_fixed_point():
     # Reverse over reverse takes as many compilations again; all orders share one rule.
     slope = jax.grad(lambda beta: jt.potts.stationary(ring(), beta).work_current)
-    assert float(jax.jacfwd(slope)(7.0)) == pytest.approx(float((slope(7.0 + 1e-4) - slope(7.0 - 1e-4)) / 2e-4), rel=1e-7)
+    assert float(jax.jacfwd(slope)(7.0)) == pytest.approx(
+        float((slope(7.0 + 1e-4) - slope(7.0 - 1e-4)) / 2e-4), rel=1e-7
+    )
     assert float(jax.jacfwd(slope)(7.0)) == pytest.approx(0.0611, abs=1e-4)
 
 
@@ -80,6 +80,26 @@ def test_second_derivative_of_a_cycle_by_collocation():
     slope = jax.grad(lambda beta: jt.potts.limit_cycle(ring(), beta).period)
     expected = float((slope(4.0 + 1e-4) - slope(4.0 - 1e-4)) / 2e-4)
     assert float(jax.jacfwd(slope)(4.0)) == pytest.approx(expected, rel=1e-5)
+
+
+# attractors
+
+
+def test_a_trajectory_that_leaves_a_cycle_is_not_on_it():
+    # Near onset the cycles of k = 3 and k = 4 coexist. This one runs beside k = 3 for hundreds of turns, then goes to
+    # k = 4: period and work by DOP853 over a long time.
+    start = np.array([0.311, 0.053, 0.242, 0.159, 0.008, 0.031, 0.118, 0.018, 0.06])
+    found = jt.potts.stationary(ring(q=9), 9.01, start / start.sum())
+    assert found.kind == "limit cycle"
+    assert float(found.period) == pytest.approx(2.0324, abs=1e-4)
+    assert float(found.work_current) == pytest.approx(9.03274, abs=1e-5)
+
+
+def test_a_cycle_next_to_its_infinite_period_is_decided():
+    found = jt.potts.stationary(ring(), 6.10367)
+    assert found.kind == "limit cycle"
+    assert float(found.period) == pytest.approx(283.8, abs=0.1)
+    assert float(found.work_current) == pytest.approx(0.56033, abs=1e-5)
 
 
 # tau leaps

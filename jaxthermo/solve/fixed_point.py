@@ -50,9 +50,7 @@ def follow(field: Field, root: Float[Array, " n"], args: Any) -> Float[Array, " 
     return implicit(field, moved, root, args)
 
 
-def implicit(
-    equations: Callable[[Any, Any], Any], moved: Callable[[Any, Any, Any], Any], root: Any, args: Any
-) -> Any:
+def implicit(equations: Callable[[Any, Any], Any], moved: Callable[[Any, Any, Any], Any], root: Any, args: Any) -> Any:
     """The root of equations(root, args) = 0 as a function of `args`, with derivatives of every order in both modes.
 
     `moved(root, args, forcing)` is how the root moves where the equations at a root held fixed move by `forcing`; it is
