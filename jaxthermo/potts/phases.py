@@ -66,9 +66,10 @@ def phase_diagram(
     Raises     ValueError for impossible parameters, or axes that are not one-dimensional
     Source     Herpich & Esposito 2019, Secs. III and IV, Fig. 3
 
-    Flags say what is stable beside the attractor reached: `uniform_stable` (by its spectrum), `localised_stable` (beyond
-    the fold, and stable against all perturbations), `cycle_stable` (a stable cycle was reached from P_1 = 1 or, where
-    the uniform state is unstable, from near it). The first two are exact; a cycle that neither start reaches is missed.
+    Flags say what is stable beside the attractor reached: `uniform_stable` (by its spectrum), `localised_stable`
+    (beyond the fold, and stable against all perturbations), `cycle_stable` (a stable cycle was reached from P_1 = 1 or,
+    where the uniform state is unstable, from near it). The first two are exact; a cycle that neither start reaches is
+    missed.
     `undecided` in attrs counts lanes without a known attractor. `advance(count)` is told when lanes are done.
     """
     betas, forces = _axis("betas", betas), _axis("forces", forces)
