@@ -23,9 +23,10 @@ test: $(STAMP) ## Run the test suite on two processes
 test-all: $(STAMP) ## Run the slow tests as well
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
 
-lint: $(STAMP) ## Check style and formatting
+lint: $(STAMP) ## Check style, formatting, and that rooms import only rooms below them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy

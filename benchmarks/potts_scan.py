@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks._bench import on_accelerator, time_call
 from jaxthermo.potts import PottsRing, vector_field
-from jaxthermo.scans.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.integrate import integrate
+from jaxthermo.solve.lanes import map_lanes, usual_chunk
 
 COUPLING, FORCE, PREFACTOR = -1.0, 1.0, 0.1
 BETAS = (1.0, 5.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.jumps.coordinates import field, observe
+from jaxthermo.jumps.coordinates import field
 from jaxthermo.potts.congruence import cycle_curve
 from jaxthermo.solve.cycle import close_orbit
 from jaxthermo.solve.fixed_point import newton
@@ -129,7 +129,7 @@ def test_floquet_exponents_are_the_predicted_rates():
     form = jt.potts.normal_form(ring)
     distance = 0.01
     beta = form.beta + distance
-    close = jax.jit(lambda guess, period: close_orbit(field, observe, guess, period, (ring, beta)))
+    close = jax.jit(lambda guess, period: close_orbit(field, guess, period, (ring, beta)))
     for mode, stability in ((1, "unstable"), (2, "stable")):
         pattern = form.pattern(mode)
         assert (pattern.stability, pattern.attractor) == (stability, "limit cycle")
@@ -208,7 +208,7 @@ def test_glauber_rates_mix_two_modes_of_six_states():
     beta = form.beta + distance
     start = form.occupation(pattern, beta)
     turn = 2 * np.pi / abs(pattern.frequencies[0] + pattern.shifts[0] * distance)
-    orbit = close_orbit(field, observe, start[:-1], jnp.array(turn), (ring, beta))
+    orbit = close_orbit(field, start[:-1], jnp.array(turn), (ring, beta))
     assert orbit.closed
     np.testing.assert_allclose(orbit.period, turn, rtol=1e-3)
     cycle = cycle_curve(ring, beta, np.append(orbit.point, 1 - orbit.point.sum()), float(orbit.period), range(6))

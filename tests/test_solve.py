@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxthermo.scans import map_lanes
-from jaxthermo.scans.lanes import CHUNK, CHUNK_ACCELERATOR, usual_chunk
 from jaxthermo.solve.attractor import FIXED_POINT, LIMIT_CYCLE, UNDECIDED, find_attractor
-from jaxthermo.solve.cycle import close_orbit, log_contraction
+from jaxthermo.solve.cycle import close_orbit, go_round, log_contraction
+from jaxthermo.solve.lanes import CHUNK, CHUNK_ACCELERATOR, usual_chunk
 from jaxthermo.solve.linear import is_stable, log_spectral_radius
 
 
@@ -35,13 +35,13 @@ def radius_squared(x, args):
 
 def test_closed_orbit_of_the_hopf_normal_form():
     mu, omega = 0.09, 2.0
-    orbit = jax.jit(lambda g: close_orbit(hopf, radius_squared, g, jnp.asarray(3.0), (mu, omega)))(
-        jnp.array([0.36, 0.05])
-    )
+    orbit = jax.jit(lambda g: close_orbit(hopf, g, jnp.asarray(3.0), (mu, omega)))(jnp.array([0.36, 0.05]))
     assert bool(orbit.closed)
     np.testing.assert_allclose(orbit.period, np.pi, rtol=1e-10)
     np.testing.assert_allclose(jnp.linalg.norm(orbit.point), 0.3, rtol=1e-9)
-    np.testing.assert_allclose(orbit.mean, 0.09, rtol=1e-9)
+    mean, turns = jax.jit(lambda orbit: go_round(hopf, radius_squared, orbit, (mu, omega)))(orbit)
+    assert float(turns) == 1.0
+    np.testing.assert_allclose(mean, 0.09, rtol=1e-9)
     np.testing.assert_allclose(log_contraction(hopf, orbit, (mu, omega)), -2 * mu * np.pi, rtol=1e-7)
 
 

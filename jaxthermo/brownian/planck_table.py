@@ -24,7 +24,7 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.stationary import stationary_members
 from jaxthermo.cache import user_folder
 from jaxthermo.checks import is_known
-from jaxthermo.scans.lanes import map_lanes
+from jaxthermo.solve.lanes import map_lanes
 
 # Chebyshev nodes in sqrt(beta) and in x. At high temperature a quartic wall gives <q^2> ~ beta^(-1/2), so that the
 # integrand is smooth in sqrt(beta), not in beta.

@@ -15,12 +15,12 @@ from jaxthermo.jumps.occupation import initial_occupation, localised, near_unifo
 from jaxthermo.potts.fold import fold_beta
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
-from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.loop_path import Traveller, travel
+from jaxthermo.solve.outcome import Outcome, outcome_of
 
 CYCLE_STATUS = ("ok", "no cycle found", "not converged")
 OK, NO_CYCLE, NOT_CONVERGED = range(3)

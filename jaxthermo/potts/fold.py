@@ -13,13 +13,13 @@ from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.folds import FIRST_STEP, LONGEST_STEP, between, equations, extended, near, turn, unpack
 from jaxthermo.jumps.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
-from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import follow, newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
+from jaxthermo.solve.outcome import Outcome, outcome_of
 
 FOLD_KINDS = ("none", "fold", "pitchfork")
 NONE, FOLD, PITCHFORK = range(3)

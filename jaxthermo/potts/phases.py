@@ -16,7 +16,7 @@ from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta, is_uniform_stable
 from jaxthermo.potts.stationary import Stationary, stationary_lanes
 from jaxthermo.provenance import provenance
-from jaxthermo.scans.lanes import Progress
+from jaxthermo.solve.lanes import Progress
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:

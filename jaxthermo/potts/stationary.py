@@ -14,11 +14,11 @@ from jaxthermo.jumps.cycles import measured
 from jaxthermo.jumps.occupation import initial_occupation, initial_occupations
 from jaxthermo.potts.cycle import OK, find_loop, fold_and_warm
 from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
-from jaxthermo.scans.lanes import Progress, map_lanes
-from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.solve.attractor import KINDS, LIMIT_CYCLE, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lanes import Progress, map_lanes
 from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.outcome import Outcome, outcome_of
 
 MAX_ROUNDS = 256
 # An undecided trajectory that ends this near a cycle, relative to its size, is on it.

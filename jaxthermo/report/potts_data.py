@@ -28,7 +28,7 @@ from jaxthermo.potts import (
 # As many rounds as `maximum_power` spends, so that both decide alike.
 from jaxthermo.potts.conversion import SEARCH_ROUNDS
 from jaxthermo.potts.phases import CYCLE
-from jaxthermo.scans.lanes import Progress
+from jaxthermo.solve.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
 PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": SEARCH_ROUNDS, "start": "P_1 = 1 - 1e-9"}

@@ -18,9 +18,9 @@ from jaxthermo.scans.experiment import Experiment
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.memory import available
 from jaxthermo.scans.run import prepare, scan
-from jaxthermo.scans.status import OK, PENDING, STATUS
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.template import RECORD
+from jaxthermo.solve.outcome import OK, PENDING, STATUS
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 from jaxthermo.flags import coded
 from jaxthermo.provenance import provenance
 from jaxthermo.scans.axes import Axes
-from jaxthermo.scans.status import PENDING, STATUS
 from jaxthermo.scans.traced import VALUE, Variable
 from jaxthermo.scans.units import UNITS, UNKNOWN
+from jaxthermo.solve.outcome import PENDING, STATUS
 
 if TYPE_CHECKING:
     import xarray

@@ -2,7 +2,7 @@
 
 from types import TracebackType
 
-from jaxthermo.scans.status import OK, STATUS
+from jaxthermo.solve.outcome import OK, STATUS
 
 
 class ScanProgress:

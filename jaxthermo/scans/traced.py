@@ -9,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaxthermo.checks import as_float, postponed
 from jaxthermo.scans.axes import RESERVED
-from jaxthermo.scans.status import INVALID, Outcome, judged
+from jaxthermo.solve.outcome import INVALID, Outcome, judged
 
 # What a bare number is called.
 VALUE = "value"

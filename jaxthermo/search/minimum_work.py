@@ -16,7 +16,6 @@ from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import partition_of, quasi_static
 from jaxthermo.checks import require_finite, require_integer, require_positive, require_scalar
-from jaxthermo.scans.status import Outcome, outcome_of
 from jaxthermo.search.cost import Protocols, Search, cost, protocols
 from jaxthermo.search.ensemble import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.minimise import (
@@ -34,6 +33,7 @@ from jaxthermo.search.minimise import (
 )
 from jaxthermo.search.rounds import in_rounds
 from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.outcome import Outcome, outcome_of
 
 # Longest step that a search begins with, and the fewest steps it takes.
 STEP, FEWEST_STEPS = 0.1, 8

@@ -216,7 +216,8 @@ def _refined(problem: _Problem, line: Line) -> OptimalRamp:
         (again, (step_error, edge)), _ = _value_and_slope(problem, jnp.asarray(found.point))
         solves += found.evaluations + 1
         error = abs(float(again) - found.value)
-        if left == 0 or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
+        hopeless = left == 0 or float(edge) >= EDGE
+        if hopeless or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
             break
         z = found.point
     return _labelled(problem, found, float(again), error, float(step_error), float(edge), solves)

@@ -20,7 +20,7 @@ from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
     close_orbit,
-    count_turns,
+    go_round,
     log_contraction,
     no_orbit,
     orbit_sensitivity,
@@ -125,7 +125,7 @@ def search(
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
-        orbit = close_orbit(field, observe, guess, guess_period, args, wanted)
+        orbit = close_orbit(field, guess, guess_period, args, wanted)
         is_orbit = _is_own_orbit(field, orbit, guess, size, history, args)
 
         code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
@@ -136,14 +136,15 @@ def search(
         mean = jnp.where(is_root, observe(root, args), mean)
         return Attractor(code, point, period, mean, residual, found.rounds + 1), orbit, history
 
-    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start, blank_mean), history))
+    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
     is_cycle = found.code == LIMIT_CYCLE
-    # An idle lane's derivatives integrate over a blank orbit's short, harmless stretch.
+    # An idle lane goes round a blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
     orbit = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
     # Averages over several turns are those over one.
-    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / count_turns(orbit))
-    mean = jnp.where(is_cycle, orbit.mean, found.mean)
+    orbit_mean, turns = go_round(field, observe, orbit, args)
+    orbit = eqx.tree_at(lambda o: o.period, orbit, orbit.period / turns)
+    mean = jnp.where(is_cycle, orbit_mean, found.mean)
     period = jnp.where(is_cycle, orbit.period, found.period)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
@@ -213,13 +214,13 @@ def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, history
     """A stable closed orbit that moves, near the loop that led to it, which the trajectory is falling onto."""
     # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
     velocity = field(orbit.point, args)
-    radius = jnp.linalg.norm(velocity) * orbit.period / (2.0 * jnp.pi * count_turns(orbit))
+    radius = jnp.linalg.norm(velocity) * orbit.period / (2.0 * jnp.pi)
     near = jnp.linalg.norm(orbit.point - guess) <= NEARBY * jnp.minimum(radius, size)
     stable = log_contraction(field, orbit, args) < -MARGINAL
     good = orbit.closed & (radius > SMALLEST_ORBIT) & near & stable
     if orbit.point.shape[0] == 2:
         return good
-    # An orbit closed after more turns than are counted would have too large a radius.
+    # An orbit that was closed after several turns has too large a radius.
     scale = jnp.minimum(radius, 0.5 * size)
     now, before = _passages(history, orbit.point, velocity, scale)
     falling = (now < before) | (now < SETTLED * scale)

@@ -37,87 +37,61 @@ FIRST_STEP = 1e-3
 
 
 class Orbit(eqx.Module):
-    """A closed orbit: a point on it, its period, and what shooting learned about it.
-
-    `mean` are the time averages of the observables; `early` are the states after 1/2, 1/3 .. of the period.
-    """
+    """A closed orbit: a point on it, its period, and what shooting learned about it."""
 
     point: Float[Array, " n"]
     period: Float[Array, ""]
     residual: Float[Array, ""]  # max |flow(point, period) - point|
     monodromy: Float[Array, "n n"]
     closed: Bool[Array, ""]
-    mean: Float[Array, " m"]
-    early: Float[Array, "turns n"]
+
+
+Dynamics = Callable[[Float[Array, " n"], Float[Array, " w"]], Float[Array, " n"]]
 
 
 class Shot(eqx.Module):
-    """Where one solve over s = 0..1 ended, with averages over it, and how both move with each of k tangents."""
+    """Where one solve over s = 0..1 ended, and how that moves with each of k tangents."""
 
     end: Float[Array, " n"]
-    mean: Float[Array, " m"]
     d_end: Float[Array, "n k"]
-    d_mean: Float[Array, "_ k"]
-    early: Float[Array, "turns n"]
     ok: Bool[Array, ""]
 
 
 def shoot(
-    field: Field,
-    observe: Observe,
-    rebuild: Callable[[Array], Any],
+    dynamics: Dynamics,
     point: Float[Array, " n"],
     frozen: Float[Array, " w"],
     d_point: Float[Array, "k n"],
     d_frozen: Float[Array, "k w"],
-    *,
-    with_means: bool,
 ) -> Shot:
-    """Solve dx/ds = T field(x, args), d mean/ds = observe(x, args) over s = 0..1, with tangents.
+    """Solve dx/ds = dynamics(x, frozen) over s = 0..1, carrying tangents by the variational equations.
 
-    `frozen` are ln T and the numbers from which `rebuild` makes the field's args. The tangents obey the variational
-    equations, those of the averages only `with_means`. Writing these out keeps the tangents under the same error
-    control as the orbit, and traces in a fraction of the time of differentiating the solver.
+    Writing these out keeps the tangents under the same error control as the orbit, and traces in a fraction of the time
+    of differentiating the solver.
     """
 
-    def orbit(x: Array, frozen: Array) -> Array:
-        return jnp.exp(frozen[0]) * field(x, rebuild(frozen[1:]))
-
-    def averaged(x: Array, frozen: Array) -> Array:
-        return observe(x, rebuild(frozen[1:]))
-
-    def both(x: Array, frozen: Array) -> Array:
-        return jnp.concatenate([orbit(x, frozen), averaged(x, frozen)])
-
     def rate(s: Any, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
-        frozen, d_frozen = constant
-        x, dx = state[0][:n], state[1][:, :n]
-        value, along = jax.linearize(both if with_means else orbit, x, frozen)
-        tangents = jax.vmap(along)(dx, d_frozen)
-        return (value if with_means else jnp.concatenate([value, averaged(x, frozen)])), tangents
+        (x, dx), (frozen, d_frozen) = state, constant
+        value, along = jax.linearize(dynamics, x, frozen)
+        return value, jax.vmap(along)(dx, d_frozen)
 
-    n = point.shape[0]
-    means = jax.eval_shape(observe, point, rebuild(frozen[1:])).shape[0]
-    state = jnp.pad(point, (0, means)), jnp.pad(d_point, ((0, 0), (0, means if with_means else 0)))
-    (end, d_end), early, status = _arrive(rate, state, (frozen, d_frozen), n)
-    return Shot(end[:n], end[n:], d_end[:, :n].T, d_end[:, n:].T, early, status == OK)
+    (end, d_end), status = _arrive(rate, (point, d_point), (frozen, d_frozen))
+    return Shot(end, d_end.T, status == OK)
 
 
-def _arrive(rate: VectorField, state: Any, constant: Any, n: int) -> tuple[Any, Array, Array]:
-    """The state at s = 1, the first n coordinates at the early times, and the status, of d state/ds = rate.
+def _arrive(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
+    """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
 
-    Derivatives of every order in state and constant, in forward mode: those of the variational equations, solved
-    beside the state under the same error control. The early states have none.
+    It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
+    solved beside the state under the same error control.
     """
 
     @jax.custom_jvp
-    def arrive(state: Any, constant: Any) -> tuple[Any, Array, Array]:
+    def arrive(state: Any, constant: Any) -> tuple[Any, Array]:
         stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
-        first: Any = jax.tree.leaves(state)[0]
-        shares = jnp.asarray(1.0 / TURNS, first.dtype)
-        blank = jnp.zeros((shares.shape[0], n), first.dtype)
-        note = sampling(stepper, shares, lambda state: jax.tree.leaves(state)[0][..., :n])
-        return solve_to(stepper, state, jnp.ones((), first.dtype), MAX_STEPS, blank, note, FIRST_STEP)
+        one = jnp.ones((), jax.tree.leaves(state)[0].dtype)
+        end, _, status = solve_to(stepper, state, one, MAX_STEPS, dt0=FIRST_STEP)
+        return end, status
 
     @arrive.defjvp
     def _(primals: Any, tangents: Any) -> Any:
@@ -125,27 +99,22 @@ def _arrive(rate: VectorField, state: Any, constant: Any, n: int) -> tuple[Any, 
             constant, moved = constants
             return jax.jvp(lambda y, c: rate(s, y, c), (pair[0], constant), (pair[1], moved))
 
-        (state, constant), (d_state, d_constant) = primals, tangents
         # Steps beside a tangent depend on it, so the values come from steps of their own.
-        end, early, status = arrive(state, constant)
-        (_, d_end), _, _ = _arrive(both, (state, d_state), (constant, d_constant), n)
-        no_change = np.zeros(status.shape, jax.dtypes.float0)
-        return (end, early, status), (d_end, jnp.zeros_like(early), no_change)
+        end, status = arrive(*primals)
+        (_, d_end), _ = _arrive(both, (primals[0], tangents[0]), (primals[1], tangents[1]))
+        return (end, status), (d_end, np.zeros(status.shape, jax.dtypes.float0))
 
     return arrive(state, constant)
 
 
-def no_orbit(point: Float[Array, " n"], mean: Float[Array, " m"]) -> Orbit:
+def no_orbit(point: Float[Array, " n"]) -> Orbit:
     """The blank result, in the shapes of a found one."""
     one = jnp.ones((), point.dtype)
-    eye = jnp.eye(point.shape[0], dtype=point.dtype)
-    early = jnp.zeros((TURNS.shape[0], point.shape[0]), point.dtype)
-    return Orbit(point, one, jnp.inf * one, eye, jnp.array(False), jnp.full_like(mean, jnp.nan), early)
+    return Orbit(point, one, jnp.inf * one, jnp.eye(point.shape[0], dtype=point.dtype), jnp.array(False))
 
 
 def close_orbit(
     field: Field,
-    observe: Observe,
     guess: Float[Array, " n"],
     period: Float[Array, ""],
     args: Any,
@@ -167,8 +136,7 @@ def close_orbit(
     def body(carry: tuple[Orbit, Array, Array]) -> tuple[Orbit, Array, Array]:
         orbit, count, _ = carry
         x, period = orbit.point, orbit.period
-        log_period = jnp.log(period)[None]
-        shot = shoot(field, observe, lambda _: args, x, log_period, d_point, d_frozen, with_means=False)
+        shot = shoot(lambda y, period: period[0] * field(y, args), x, period[None], d_point, d_frozen)
         end, monodromy = shot.end, shot.d_end
         miss = jnp.max(jnp.abs(end - x))
         closed = shot.ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
@@ -180,9 +148,9 @@ def close_orbit(
         move = alive & jnp.logical_not(closed)
         x = jnp.where(move, x + shrink * step[:n], x)
         period = jnp.where(move, period * jnp.exp(shrink * step[n]), period)
-        return Orbit(x, period, miss, monodromy, closed, shot.mean, shot.early), count + 1, alive
+        return Orbit(x, period, miss, monodromy, closed), count + 1, alive
 
-    start = eqx.tree_at(lambda o: o.period, no_orbit(guess, observe(guess, args)), period)
+    start = eqx.tree_at(lambda o: o.period, no_orbit(guess), period)
     alive = jnp.all(jnp.isfinite(normal)) & wanted
     orbit, _, _ = jax.lax.while_loop(cond, body, (start, jnp.zeros((), jnp.int32), alive))
     # Rounding may keep the last miss just above the target; it is still a closed orbit.
@@ -197,15 +165,24 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     return jnp.concatenate([top, bottom[None]], axis=0)
 
 
-def count_turns(orbit: Orbit) -> Float[Array, ""]:
-    """How many turns of a shorter orbit a closed orbit makes in its period, up to MOST_TURNS; 1 if it is not closed.
+def go_round(field: Field, observe: Observe, orbit: Orbit, args: Any) -> tuple[Float[Array, " m"], Float[Array, ""]]:
+    """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
-    A second, slowly decaying oscillation lets a trajectory recur after several turns, and shooting then finds those.
+    The turns are 1 if the orbit is not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
+    trajectory recur after several turns, and shooting then finds those.
     """
-    gaps = jnp.linalg.norm(orbit.early - orbit.point, axis=1)
-    turns = jnp.asarray(TURNS, gaps.dtype)
+    n = orbit.point.shape[0]
+    dynamics = _observed(field, observe, lambda _: args, n)
+    frozen = jnp.log(orbit.period)[None]
+    stepper = Stepper(lambda s, state, frozen: dynamics(state, frozen), frozen, diffrax.Dopri8(), RTOL, ATOL)
+    start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, args))])
+    turns = jnp.asarray(TURNS, start.dtype)
+    note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
+    blank = jnp.tile(orbit.point, (turns.shape[0], 1))
+    end, early, _ = solve_to(stepper, start, jnp.ones_like(orbit.period), MAX_STEPS, blank, note, FIRST_STEP)
+    gaps = jnp.linalg.norm(early - orbit.point, axis=1)
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
-    return jnp.where(orbit.closed, most, 1.0)
+    return end[n:], jnp.where(orbit.closed, most, 1.0)
 
 
 def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
@@ -258,10 +235,24 @@ def _motion(
     closure and phase then fix the motion.
     """
     n, p = place.shape[0] - 1, parameters.shape[0]
+    start = jnp.concatenate([place[:n], jnp.zeros_like(observe(place[:n], rebuild(parameters)))])
     frozen = jnp.concatenate([place[n:], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
-    shot = shoot(field, observe, rebuild, place[:n], frozen, seeds[:, :n], seeds[:, n:], with_means=True)
+    d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
+    shot = shoot(_observed(field, observe, rebuild, n), start, frozen, d_start, seeds[:, n:])
+    d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
     normal = field(place[:n], rebuild(parameters))
-    system = _bordered(shot.d_end[:, :n], shot.d_end[:, n], normal / jnp.linalg.norm(normal))
-    forcing = jnp.concatenate([-shot.d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
-    return jnp.linalg.solve(system, forcing), shot.d_mean
+    system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
+    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
+    return jnp.linalg.solve(system, forcing), d_mean
+
+
+def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], Any], n: int) -> Dynamics:
+    """The field in scaled time s, with the running averages of the observables appended to the state."""
+
+    def dynamics(state: Array, frozen: Array) -> Array:
+        args = rebuild(frozen[1:])
+        x = state[:n]
+        return jnp.concatenate([jnp.exp(frozen[0]) * field(x, args), observe(x, args)])
+
+    return dynamics

@@ -21,8 +21,8 @@ def in_slices(
 ) -> Carry:
     """advance(carry, steps) over and over until nothing is unfinished, with as many steps as take about a second.
 
-    `advance` makes at most so many steps, of a compiled loop with this number as its bound. Nothing computes on after
-    an interrupt, because each slice is waited for.
+    `advance` makes at most so many steps, of a compiled loop bounded by this number. Each slice is waited for, so
+    that an interrupt of the thread which calls this leaves nothing to compute on; Python interrupts only its main one.
     """
     steps = FIRST
     while True:

@@ -86,9 +86,10 @@ def _stationary(states: Space, restore: Any, values: Array) -> Float[Array, " st
 
     @solved.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        p = solved(*primals)
-        rows = from_jacobians(lambda values, p: _responses(states, restore, values, p))(*primals, p)
-        return p, tangents[0] @ rows
+        (values,), (d_values,) = primals, tangents
+        p = solved(values)
+        rows = from_jacobians(lambda values, p: _responses(states, restore, values, p))(values, p)
+        return p, d_values @ rows
 
     return solved(values)
 

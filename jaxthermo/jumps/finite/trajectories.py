@@ -19,7 +19,7 @@ from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
-from jaxthermo.scans.lanes import map_lanes, usual_chunk
+from jaxthermo.solve.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.slices import in_slices
 
 if TYPE_CHECKING:

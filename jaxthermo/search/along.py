@@ -19,7 +19,6 @@ from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.flags import coded
 from jaxthermo.protocols.stirling import StirlingCycle, cycle_from_record
 from jaxthermo.provenance import recorded
-from jaxthermo.scans.lanes import map_lanes
 from jaxthermo.search.cost import Search
 from jaxthermo.search.minimum_work import (
     REFINEMENTS,
@@ -32,6 +31,7 @@ from jaxthermo.search.minimum_work import (
     search_one,
     starting_points,
 )
+from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
 if TYPE_CHECKING:
