@@ -18,7 +18,7 @@ from jaxthermo.solve.attractor import KINDS, UNDECIDED, Attractor, find_attracto
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import lean_jit
 
-MAX_ROUNDS = 60
+MAX_ROUNDS = 256
 
 
 class Stationary(AbstractResult):

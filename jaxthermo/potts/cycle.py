@@ -102,7 +102,7 @@ def find_loop(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[Trav
         found = search_from(ring, beta, first)
         if start is not None or found.code == LIMIT_CYCLE:
             return _settled(ring, beta, found)
-    pole, warm = _fold_and_warm(ring)
+    pole, warm = fold_and_warm(ring)
     if not warm < beta < pole:
         return _settled(ring, beta, found)
     return _carried(ring, search_from(ring, warm, localised(ring.q)), warm, beta, pole)
@@ -116,7 +116,7 @@ def _find_traced(ring: PottsRing, beta: Float[Array, ""], start: Any) -> tuple[T
         starts, betas = start[None], beta[None]
         pole = 2.0 * beta
     else:
-        pole, warm = _fold_and_warm(ring)
+        pole, warm = fold_and_warm(ring)
         starts = jnp.stack([localised(ring.q), near_uniform(ring.q), localised(ring.q)])
         between = (beta > warm) & (beta < pole)
         betas = jnp.stack([beta, beta, jnp.where(between, warm, beta)])
@@ -183,7 +183,7 @@ def describe(ring: PottsRing, beta: Float[Array, ""], found: Traveller, code: Ar
 
 
 @lean_jit
-def _fold_and_warm(ring: PottsRing) -> tuple[Array, Array]:
+def fold_and_warm(ring: PottsRing) -> tuple[Array, Array]:
     """beta of the fold, and a warmer beta on the way back to the critical point; inf where there is no such range."""
     flat = eqx.tree_at(lambda r: r.energies, ring, jnp.zeros_like(ring.energies))
     end, onset = fold_beta(ring), critical_beta(flat)

@@ -13,7 +13,7 @@ from jaxthermo.jumps.labels import labelled
 from jaxthermo.jumps.occupation import localised, near_uniform
 from jaxthermo.potts.fold import fold_beta, is_cold_state_stable
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.potts.stability import critical_beta
+from jaxthermo.potts.stability import critical_beta, is_uniform_stable
 from jaxthermo.potts.stationary import Stationary, stationary_lanes
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.lanes import Progress
@@ -66,9 +66,10 @@ def phase_diagram(
     Raises     ValueError for impossible parameters, or axes that are not one-dimensional
     Source     Herpich & Esposito 2019, Secs. III and IV, Fig. 3
 
-    Flags say what is stable beside the attractor reached: `uniform_stable` (beta < beta_c1), `localised_stable` (beyond
-    the fold, and stable against all perturbations), `cycle_stable` (a stable cycle was reached from P_1 = 1 or, where
-    the uniform state is unstable, from near it). The first two are exact; a cycle that neither start reaches is missed.
+    Flags say what is stable beside the attractor reached: `uniform_stable` (by its spectrum), `localised_stable`
+    (beyond the fold, and stable against all perturbations), `cycle_stable` (a stable cycle was reached from P_1 = 1 or,
+    where the uniform state is unstable, from near it). The first two are exact; a cycle that neither start reaches is
+    missed.
     `undecided` in attrs counts lanes without a known attractor. `advance(count)` is told when lanes are done.
     """
     betas, forces = _axis("betas", betas), _axis("forces", forces)
@@ -88,7 +89,7 @@ def phase_diagram(
     )
     beta, force = (grid.ravel() for grid in np.meshgrid(betas, drive, indexing="ij"))
     shape = len(betas), len(forces)
-    uniform_stable = betas[:, None] < onset
+    uniform_stable = np.asarray(_uniform_is_stable(rings, jnp.asarray(betas))).T
     cold = betas[:, None] > born
 
     marginal = (np.abs(betas[:, None] / onset - 1.0) < AT_TRANSITION).ravel()
@@ -142,6 +143,11 @@ def _axis(name: str, values: Any) -> np.ndarray:
 
 def _rings(q: Any, coupling: Any, forces: Any, prefactor: Any, rates: Any) -> PottsRing:
     return jax.vmap(lambda force: PottsRing(q, coupling, force, prefactor, rates=rates))(jnp.asarray(forces))
+
+
+@lean_jit
+def _uniform_is_stable(rings: PottsRing, betas: Array) -> Array:
+    return jax.vmap(lambda ring: jax.vmap(lambda beta: is_uniform_stable(ring, beta))(betas))(rings)
 
 
 _onsets, _births = lean_jit(jax.vmap(critical_beta)), lean_jit(jax.vmap(fold_beta))

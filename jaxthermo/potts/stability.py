@@ -5,15 +5,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.fixed_point import implicit
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
 BRACKETS = 2000
 LOG_BETA_RANGE = (-7.0, 9.0)
 BISECTIONS = 60
+# The decay rate, as a share of the hop rates, is known to this.
+ROUNDING = 1e-13
 
 
 def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
@@ -75,32 +79,49 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     require_autonomous(ring, 1.0)
     require_flat(ring)
 
-    def excess(beta: Float[Array, ""]) -> Float[Array, ""]:
-        # Normalised by V+ + V-, so that it cannot overflow at low temperature.
-        forward, backward, slope = _uniform_rates(ring, beta)
-        return 1.0 - 2.0 * slope / (forward + backward)
-
     # Energies of the model set where to look; a root far outside has no rates that a float can hold.
     scale = jnp.abs(ring.coupling) / ring.q
     safe_scale = jnp.where(scale > 0, scale, 1.0)
-    grid = jnp.exp(jnp.linspace(*LOG_BETA_RANGE, BRACKETS)) / safe_scale
+    grid = jax.lax.stop_gradient(jnp.exp(jnp.linspace(*LOG_BETA_RANGE, BRACKETS)) / safe_scale)
+    fixed = frozen(ring)
     # Rates that overflow far beyond any root give NaN, which is no evidence of instability.
-    stable = jnp.logical_not(jax.vmap(excess)(grid) <= 0)
+    stable = jnp.logical_not(jax.vmap(lambda beta: _excess(beta, fixed))(grid) <= 0)
     first = jnp.argmin(stable)
     found = jnp.logical_and(jnp.logical_not(stable[first]), first > 0)
 
     def bisect(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = 0.5 * (low + high)
-        is_stable = excess(middle) > 0
+        is_stable = _excess(middle, fixed) > 0
         return jnp.where(is_stable, middle, low), jnp.where(is_stable, high, middle)
 
     low, high = jax.lax.fori_loop(0, BISECTIONS, bisect, (grid[first - 1], grid[first]))
-    root = jax.lax.stop_gradient(0.5 * (low + high))
-    # One Newton step from the root gives its derivative by the implicit function theorem.
-    slope_at_root = jax.lax.stop_gradient(jax.grad(excess)(root))
-    polished = root - excess(root) / jnp.where(found, slope_at_root, 1.0)
-    return jnp.where(found, polished, jnp.inf)
+
+    def equation(beta: Array, args: tuple[PottsRing, Array]) -> Array:
+        return _excess(beta, args[0])
+
+    def moved(beta: Array, args: tuple[PottsRing, Array], forcing: Array) -> Array:
+        ring, found = args
+        # Without a root there is nothing to move, and nothing to divide by.
+        return -forcing / jnp.where(found, jax.grad(_excess)(beta, ring), 1.0)
+
+    root = implicit(equation, moved, jnp.where(found, 0.5 * (low + high), grid[0]), (ring, found))
+    return jnp.where(found, root, jnp.inf)
+
+
+def is_uniform_stable(ring: PottsRing, beta: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether every eigenvalue of `spectrum` but that of k = 0 decays, decided by the decay rate that all share.
+
+    Bounded rates may make the uniform state stable again far below the temperature of beta_c1. Where rates are beyond
+    all numbers it counts as unstable.
+    """
+    return _excess(beta, ring) > ROUNDING
+
+
+def _excess(beta: Float[Array, ""], ring: PottsRing) -> Float[Array, ""]:
+    """1 - 2 D/(V+ + V-), which vanishes at beta_c1; normalised, so that it cannot overflow at low temperature."""
+    forward, backward, slope = _uniform_rates(ring, beta)
+    return 1.0 - 2.0 * slope / (forward + backward)
 
 
 def _uniform_rates(ring: PottsRing, beta: Float[Array, ""]) -> tuple[Array, Array, Array]:

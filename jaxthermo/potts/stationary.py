@@ -10,15 +10,19 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo.checks import as_float, require_double_for
 from jaxthermo.jumps.coordinates import complete, field, observe
+from jaxthermo.jumps.cycles import measured
 from jaxthermo.jumps.occupation import initial_occupation, initial_occupations
+from jaxthermo.potts.cycle import OK, find_loop, fold_and_warm
 from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
-from jaxthermo.solve.attractor import KINDS, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
+from jaxthermo.solve.attractor import KINDS, LIMIT_CYCLE, ROUND_STEPS, UNDECIDED, Attractor, find_attractor
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lanes import Progress, map_lanes
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.outcome import Outcome, outcome_of
 
-MAX_ROUNDS = 60
+MAX_ROUNDS = 256
+# An undecided trajectory that ends this near a cycle, relative to its size, is on it.
+ON_THE_CYCLE = 1e-3
 
 
 class Stationary(eqx.Module):
@@ -68,12 +72,57 @@ def stationary(ring: PottsRing, beta: Any, p0: Any = None, *, max_rounds: Any = 
     respect to beta and all parameters of the ring are those of the attractor (both modes). "undecided" means that
     neither was found in `max_rounds` rounds of integration: exactly at a transition, or on a torus. Its averages are
     those of the last round, its residual their last change, and its derivatives are NaN.
+    A cycle too slow for the search, near the fold where its period diverges, is found by collocation where all numbers
+    are known; not under `jit`, `vmap` or `grad`.
     """
     beta = require_autonomous(ring, beta)
     require_double_for(RTOL, RTOL)
     p0 = initial_occupation(ring.q, p0)
     # As an array, so that another number of rounds is not compiled again.
-    return _described(find_attractor(field, observe, p0[:-1], (ring, beta), jnp.asarray(max_rounds, jnp.int32)))
+    found = _described(find_attractor(field, observe, p0[:-1], (ring, beta), jnp.asarray(max_rounds, jnp.int32)))
+    if is_traced((ring, beta, p0, found)) or int(found.code) != UNDECIDED:
+        return found
+    return _on_slow_cycle(ring, beta, found)
+
+
+def _on_slow_cycle(ring: PottsRing, beta: Array, found: Stationary) -> Stationary:
+    """The stable cycle next to its infinite period, if the undecided trajectory ends on it."""
+    if ring.q == 2 or float(ring.coupling) >= 0:
+        return found
+    pole, warm = fold_and_warm(ring)
+    if not warm < beta < pole:
+        return found
+    arrived, code = find_loop(ring, beta, None)
+    period, mean, occupation, multipliers = _measured(ring, beta, arrived)
+    points = np.asarray(arrived.loop.stages).reshape(-1, ring.q - 1)
+    gap = _distance(np.asarray(found.state)[:-1], points)
+    stable = int(code) == OK and bool(jnp.all(jnp.abs(multipliers[1:]) < 1.0))
+    if not (stable and gap < ON_THE_CYCLE * np.ptp(points, axis=0).max()):
+        return found
+    return Stationary(
+        code=jnp.asarray(LIMIT_CYCLE, found.code.dtype),
+        occupation=occupation,
+        period=period,
+        energy=mean.energy,
+        work_current=mean.work_current,
+        heat_current=mean.heat_current,
+        entropy=mean.entropy,
+        entropy_production=mean.entropy_production_rate,
+        residual=arrived.residual,
+        rounds=found.rounds,
+        state=complete(arrived.loop.base()),
+    )
+
+
+_measured = lean_jit(measured)
+
+
+def _distance(point: np.ndarray, corners: np.ndarray) -> float:
+    """From a point to a closed polygon."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    square = np.maximum(np.sum(sides**2, axis=1), 1e-300)
+    share = np.clip(np.sum((point - corners) * sides, axis=1) / square, 0.0, 1.0)
+    return float(np.min(np.linalg.norm(corners + share[:, None] * sides - point, axis=1)))
 
 
 @lean_jit

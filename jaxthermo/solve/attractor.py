@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import (
     Observe,
@@ -46,6 +47,10 @@ RECURRENCE = 0.2
 # A closed orbit must pass this close to the trajectory, relative to the orbit's size.
 NEARBY = 0.5
 SMALLEST_ORBIT = 1e-5
+# The last passages through the orbit's section must be this near its point, relative to the orbit's size, and nearer
+# than those before, unless rounding holds them there. In a plane a stable orbit that is NEARBY has no competitor.
+CONVERGING, SETTLED = 0.1, 1e-3
+LAST_PASSAGES, PASSAGES_BEFORE = 3, 12
 # This near a stable fixed point the linear dynamics decide, even where stiffness holds the trajectory still.
 ARRIVED = 1e-4
 MARGINAL = 1e-10
@@ -121,7 +126,7 @@ def search(
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
         orbit = close_orbit(field, guess, guess_period, args, wanted)
-        is_orbit = _is_own_orbit(field, orbit, guess, size, args)
+        is_orbit = _is_own_orbit(field, orbit, guess, size, history, args)
 
         code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
         drift = jnp.max(jnp.abs(mean - found.mean))
@@ -205,13 +210,40 @@ def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Arr
     return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
 
 
-def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, args: Any) -> Bool[Array, ""]:
-    """A stable closed orbit that moves, near the loop that led to it."""
+def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, history: _Path, args: Any) -> Bool[Array, ""]:
+    """A stable closed orbit that moves, near the loop that led to it, which the trajectory is falling onto."""
     # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
-    radius = jnp.linalg.norm(field(orbit.point, args)) * orbit.period / (2.0 * jnp.pi)
+    velocity = field(orbit.point, args)
+    radius = jnp.linalg.norm(velocity) * orbit.period / (2.0 * jnp.pi)
     near = jnp.linalg.norm(orbit.point - guess) <= NEARBY * jnp.minimum(radius, size)
     stable = log_contraction(field, orbit, args) < -MARGINAL
-    return orbit.closed & (radius > SMALLEST_ORBIT) & near & stable
+    good = orbit.closed & (radius > SMALLEST_ORBIT) & near & stable
+    if orbit.point.shape[0] == 2:
+        return good
+    # An orbit that was closed after several turns has too large a radius.
+    scale = jnp.minimum(radius, 0.5 * size)
+    now, before = _passages(history, orbit.point, velocity, scale)
+    falling = (now < before) | (now < SETTLED * scale)
+    return good & (now < CONVERGING * scale) & falling
+
+
+def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
+    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
+    which those before did; infinite where there were none."""
+    height = (path.states - point) @ velocity
+    upward = (height[:-1] < 0) & (height[1:] >= 0)
+    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
+    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
+    distance = jnp.linalg.norm(crossing - point, axis=1)
+    # The orbit itself may cross the plane elsewhere too.
+    valid = upward & (distance < radius)
+    rank = jnp.cumsum(valid[::-1])[::-1]
+
+    def largest(chosen: Array) -> Array:
+        return jnp.where(jnp.any(chosen), jnp.max(jnp.where(chosen, distance, -jnp.inf)), jnp.inf)
+
+    last = valid & (rank <= LAST_PASSAGES)
+    return largest(last), largest(valid & (rank > LAST_PASSAGES) & (rank <= PASSAGES_BEFORE))
 
 
 def _differentiable(
@@ -227,7 +259,12 @@ def _differentiable(
     @averages.defjvp
     def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         dynamic, found, orbit = primals
-        d_period, d_mean = _sensitivity(field, observe, eqx.combine(dynamic, static), found, orbit)
+        vector, unravel = ravel_pytree(dynamic)
+
+        def slopes(vector: Array, known: tuple[Attractor, Orbit]) -> tuple[Array, Array]:
+            return _sensitivity(field, observe, eqx.combine(unravel(vector), static), *known)
+
+        d_period, d_mean = from_jacobians(slopes)(vector, (found, orbit))
         moved, _ = ravel_pytree(tangents[0])
         return averages(*primals), (d_period @ moved, d_mean @ moved)
 
@@ -240,7 +277,8 @@ def _sensitivity(
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of period and averages in all numbers of args, one after the other.
 
-    Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes.
+    Few parameters, many steps: a full forward-mode Jacobian, which is linear in the tangent and so transposes. Point
+    and orbit follow args in it, so that it may be differentiated again.
     """
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
     vector, unravel = ravel_pytree(dynamic)

@@ -1,4 +1,4 @@
-"""Derivatives of a solve with few parameters, in both modes, from forward mode alone."""
+"""Derivatives of functions of few parameters, in both modes and of every order, from forward mode alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,3 +46,28 @@ def both_modes(function: Callable[[Any, Any], tuple[Any, Any]], args: Any, const
         return (values, counts), (jax.tree.map(lambda slope: slope @ tangents[0], slopes), no_change)
 
     return solved(vector, jax.lax.stop_gradient((integers, constants)))
+
+
+def from_jacobians(function: Callable[[Array, Any], Any]) -> Callable[[Array, Any], Any]:
+    """function(vector, constants), to be differentiated in the vector as often as one likes, in any mode.
+
+    function    (vector, tree of arrays) -> tree of float arrays; it needs forward mode only, and closes over no array
+                that JAX is tracing. No derivative is taken in the constants.
+
+    Every derivative is a full Jacobian by forward mode, and is itself such a function. Nothing is traced for orders
+    that are not asked for.
+    """
+
+    @jax.custom_jvp
+    def smooth(vector: Array, constants: Any) -> Any:
+        return function(vector, constants)
+
+    @smooth.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        slopes = from_jacobians(jax.jacfwd(function))(*primals)
+        return smooth(*primals), jax.tree.map(lambda slope: slope @ tangents[0], slopes)
+
+    def held(vector: Array, constants: Any) -> Any:
+        return smooth(vector, jax.lax.stop_gradient(constants))
+
+    return held

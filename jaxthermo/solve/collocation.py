@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.fixed_point import Field
+from jaxthermo.solve.fixed_point import Field, implicit
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
 STAGES = 5
@@ -98,17 +98,28 @@ def close_loop(field: Field, guess: Loop, args: Any) -> tuple[Loop, Float[Array,
 
 
 def follow_loop(field: Field, loop: Loop, args: Any) -> tuple[Loop, Float[Array, "n n"]]:
-    """The closed loop as a differentiable function of `args`, and the derivative of its base point after one turn.
+    """The closed loop as a function of `args`, with derivatives of every order, and the matrix of one turn.
 
-    One Newton step with everything but the residual held constant (implicit function theorem).
+    The second, the derivative of the base point after one turn, has no derivatives.
     """
-    loop, fixed = frozen(loop), frozen(args)
-    normal = field(loop.base(), fixed)
-    zero = jnp.zeros((), normal.dtype)
-    d_stages, d_log_period, monodromy = _solve(
-        field, loop, fixed, _residual(field, loop, args), zero, normal / jnp.linalg.norm(normal)
-    )
-    return Loop(loop.widths, loop.stages + d_stages, loop.log_period + d_log_period), monodromy
+
+    def equations(loop: Loop, args: Any) -> Array:
+        return _residual(field, loop, args)
+
+    def moved(loop: Loop, args: Any, forcing: Array) -> Loop:
+        d_stages, d_log_period, _ = _solve(field, loop, args, forcing, *_held_phase(field, loop, args))
+        return Loop(jnp.zeros_like(loop.widths), d_stages, d_log_period)
+
+    still, fixed = frozen(loop), frozen(args)
+    nothing = jnp.zeros_like(still.stages)
+    _, _, monodromy = _solve(field, still, fixed, nothing, *_held_phase(field, still, fixed))
+    return implicit(equations, moved, still, args), monodromy
+
+
+def _held_phase(field: Field, loop: Loop, args: Any) -> tuple[Array, Array]:
+    """The phase condition of a loop whose base point moves across the flow only: miss and normal."""
+    normal = field(loop.base(), args)
+    return jnp.zeros((), normal.dtype), normal / jnp.linalg.norm(normal)
 
 
 def loop_average(observe: Callable[[Array, Any], Array], loop: Loop, args: Any) -> Float[Array, " m"]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.solve.fixed_point import Field
-from jaxthermo.solve.integrate import OK
+from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
@@ -70,15 +70,41 @@ def shoot(
     of differentiating the solver.
     """
 
-    def rate(s: Any, state: tuple[Array, Array], frozen: Any) -> tuple[Array, Array]:
-        x, dx = state
+    def rate(s: Any, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
+        (x, dx), (frozen, d_frozen) = state, constant
         value, along = jax.linearize(dynamics, x, frozen)
         return value, jax.vmap(along)(dx, d_frozen)
 
-    stepper = Stepper(rate, frozen, diffrax.Dopri8(), RTOL, ATOL)
-    one = jnp.ones((), point.dtype)
-    (end, d_end), _, status = solve_to(stepper, (point, d_point), one, MAX_STEPS, dt0=FIRST_STEP)
+    (end, d_end), status = _arrive(rate, (point, d_point), (frozen, d_frozen))
     return Shot(end, d_end.T, status == OK)
+
+
+def _arrive(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
+    """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
+
+    It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
+    solved beside the state under the same error control.
+    """
+
+    @jax.custom_jvp
+    def arrive(state: Any, constant: Any) -> tuple[Any, Array]:
+        stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
+        one = jnp.ones((), jax.tree.leaves(state)[0].dtype)
+        end, _, status = solve_to(stepper, state, one, MAX_STEPS, dt0=FIRST_STEP)
+        return end, status
+
+    @arrive.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        def both(s: Any, pair: Any, constants: Any) -> Any:
+            constant, moved = constants
+            return jax.jvp(lambda y, c: rate(s, y, c), (pair[0], constant), (pair[1], moved))
+
+        # Steps beside a tangent depend on it, so the values come from steps of their own.
+        end, status = arrive(*primals)
+        (_, d_end), _ = _arrive(both, (primals[0], tangents[0]), (primals[1], tangents[1]))
+        return (end, status), (d_end, np.zeros(status.shape, jax.dtypes.float0))
+
+    return arrive(state, constant)
 
 
 def no_orbit(point: Float[Array, " n"]) -> Orbit:
@@ -175,21 +201,50 @@ def orbit_sensitivity(
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of the period and of the averages over a closed orbit, by the implicit function theorem.
 
-    `rebuild(parameters)` are the field's args. One solve with tangents gives the derivatives of end point and averages
-    in start, ln(period) and parameters; closure and phase then fix how start and period follow the parameters.
+    `rebuild(parameters)` are the field's args. Start and period follow the parameters wherever these derivatives are
+    differentiated again.
     """
-    n, p = orbit.point.shape[0], parameters.shape[0]
-    start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, rebuild(parameters)))])
-    frozen = jnp.concatenate([jnp.log(orbit.period)[None], parameters])
+
+    @jax.custom_jvp
+    def at(parameters: Array, place: Array) -> Array:
+        return place
+
+    @at.defjvp
+    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        here = at(*primals)
+        motion, _ = _motion(field, observe, rebuild, here, primals[0])
+        return here, motion @ tangents[0]
+
+    n = orbit.point.shape[0]
+    place = jnp.append(orbit.point, jnp.log(orbit.period))
+    here = at(parameters, jax.lax.stop_gradient(place))
+    motion, d_mean = _motion(field, observe, rebuild, here, parameters)
+    return jnp.exp(here[n]) * motion[n], d_mean[:, : n + 1] @ motion + d_mean[:, n + 1 :]
+
+
+def _motion(
+    field: Field,
+    observe: Observe,
+    rebuild: Callable[[Array], Any],
+    place: Float[Array, " n_plus_1"],
+    parameters: Float[Array, " p"],
+) -> tuple[Float[Array, "n_plus_1 p"], Float[Array, "m k"]]:
+    """How start and ln(period) of a closed orbit follow the parameters; derivatives of averages in all of these.
+
+    One solve with tangents gives the derivatives of end point and averages in start, ln(period) and parameters;
+    closure and phase then fix the motion.
+    """
+    n, p = place.shape[0] - 1, parameters.shape[0]
+    start = jnp.concatenate([place[:n], jnp.zeros_like(observe(place[:n], rebuild(parameters)))])
+    frozen = jnp.concatenate([place[n:], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
     shot = shoot(_observed(field, observe, rebuild, n), start, frozen, d_start, seeds[:, n:])
     d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
-    normal = field(orbit.point, rebuild(parameters))
+    normal = field(place[:n], rebuild(parameters))
     system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
     forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
-    motion = jnp.linalg.solve(system, forcing)
-    return orbit.period * motion[n], d_mean[:, : n + 1] @ motion + d_mean[:, n + 1 :]
+    return jnp.linalg.solve(system, forcing), d_mean
 
 
 def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], Any], n: int) -> Dynamics:

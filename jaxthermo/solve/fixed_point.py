@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -36,7 +37,42 @@ def newton(
 
 
 def follow(field: Field, root: Float[Array, " n"], args: Any) -> Float[Array, " n"]:
-    """The root as a differentiable function of `args` (implicit function theorem): one Newton step, Jacobian frozen."""
-    root = jax.lax.stop_gradient(root)
-    jacobian = jax.lax.stop_gradient(jax.jacfwd(field)(root, args))
-    return root - jnp.linalg.solve(jacobian, field(root, args))
+    """The root as a function of `args`, with derivatives of every order in both modes.
+
+    Equation   field(x, args) = 0, so J dx = -d field/d args, with J and the right-hand side at the root
+
+    The rule asks for the root again as a function of `args`, so that its own derivative knows how the root moves.
+    """
+
+    def moved(x: Array, args: Any, forcing: Array) -> Array:
+        return -jnp.linalg.solve(jax.jacfwd(field)(x, args), forcing)
+
+    return implicit(field, moved, root, args)
+
+
+def implicit(equations: Callable[[Any, Any], Any], moved: Callable[[Any, Any, Any], Any], root: Any, args: Any) -> Any:
+    """The root of equations(root, args) = 0 as a function of `args`, with derivatives of every order in both modes.
+
+    `moved(root, args, forcing)` is how the root moves where the equations at a root held fixed move by `forcing`; it is
+    linear in that. Both close over no array that JAX is tracing.
+    """
+    dynamic, rest = eqx.partition(args, eqx.is_inexact_array)
+    # A rule may be traced where this call's own tracers are gone, so all arrays are arguments.
+    integers, static = eqx.partition(rest, eqx.is_array)
+
+    @jax.custom_jvp
+    def at(dynamic: Any, known: tuple[Any, Any]) -> Any:
+        return known[0]
+
+    @at.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        dynamic, (_, integers) = primals
+        here = at(*primals)
+
+        def missed(dynamic: Any) -> Any:
+            return equations(here, eqx.combine(dynamic, integers, static))
+
+        _, forcing = jax.jvp(missed, (dynamic,), (tangents[0],))
+        return here, moved(here, eqx.combine(dynamic, integers, static), forcing)
+
+    return at(dynamic, jax.lax.stop_gradient((root, integers)))

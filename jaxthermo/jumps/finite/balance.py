@@ -18,7 +18,7 @@ from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
 from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 
@@ -73,8 +73,12 @@ def _prepared(model: AbstractJumpModel, beta: Any, units: Any) -> tuple[Space, A
 
 
 def _observed_parameters(states: Space, restore: Any, values: Array) -> FiniteThermodynamics:
-    def observed(values: Array, p: Array) -> FiniteThermodynamics:
-        return _observed(p, moment(*restore(values)), states)
+    p = _stationary(states, restore, values)
+    return _observed(p, moment(*restore(values)), states)
+
+
+def _stationary(states: Space, restore: Any, values: Array) -> Float[Array, " states"]:
+    """The stationary distribution as a function of the parameters, with derivatives of every order in both modes."""
 
     @jax.custom_jvp
     def solved(values: Array) -> Array:
@@ -84,27 +88,52 @@ def _observed_parameters(states: Space, restore: Any, values: Array) -> FiniteTh
     def _(primals: Any, tangents: Any) -> Any:
         (values,), (d_values,) = primals, tangents
         p = solved(values)
-        rows = _responses(states, restore, frozen(values), frozen(p))
+        rows = from_jacobians(lambda values, p: _responses(states, restore, values, p))(values, p)
         return p, d_values @ rows
 
-    return observed(values, solved(values))
+    return solved(values)
 
 
 def _responses(states: Space, restore: Any, values: Array, p: Array) -> Float[Array, "parameters states"]:
-    """dp/d(parameter) for every parameter."""
-    hops = mesoscopic_hops(moment(*restore(values)), states)
-    inverse = stencil(hops, states, p)
-    # A parameter that only scales all rates moves nothing, and then the drive is rounding error: not to be solved for.
-    least = 10.0 * jnp.finfo(p.dtype).eps * jnp.linalg.norm(hops.outflow() * p)
+    """dp/d(parameter) for every parameter; where that is differentiated again, p follows the parameters."""
+
+    @jax.custom_jvp
+    def at(values: Array, p: Array) -> Array:
+        return p
+
+    @at.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        here = at(*primals)
+        return here, tangents[0] @ _rows(states, restore, primals[0], here)
+
+    return _rows(states, restore, values, at(values, p))
+
+
+def _rows(states: Space, restore: Any, values: Array, p: Array) -> Float[Array, "parameters states"]:
+    """The linear solves of `mesoscopic_thermodynamics`, one for each parameter."""
+
+    def flow(values: Array, p: Array) -> Array:
+        return mesoscopic_hops(moment(*restore(values)), states).apply(p)
+
+    @jax.custom_jvp
+    def solution(values: Array, p: Array, drive: Array) -> Array:
+        hops = mesoscopic_hops(moment(*restore(values)), states)
+        inverse = stencil(hops, states, p)
+        # A parameter that only scales all rates moves nothing, and then the drive is rounding error: not to be solved.
+        least = 10.0 * jnp.finfo(p.dtype).eps * jnp.linalg.norm(hops.outflow() * p)
+        size = jnp.maximum(RTOL * jnp.linalg.norm(drive), least)
+        return gmres(hops.apply, lambda r: cycle(inverse, r), drive, size, LIMIT).x
+
+    @solution.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        values, p, _ = primals
+        x = solution(*primals)
+        _, turned = jax.jvp(lambda values: flow(values, x), (values,), (tangents[0],))
+        return x, solution(values, p, tangents[2] - turned)
 
     def one(direction: Array) -> Array:
-        def flow(values: Array) -> Array:
-            return mesoscopic_hops(moment(*restore(values)), states).apply(p)
-
-        drive = -jax.jvp(flow, (values,), (direction,))[1]
-        size = jnp.maximum(RTOL * jnp.linalg.norm(drive), least)
-        found = gmres(hops.apply, lambda r: cycle(inverse, r), drive, size, LIMIT)
-        return found.x - jnp.sum(found.x) * p
+        x = solution(values, p, -jax.jvp(lambda values: flow(values, p), (values,), (direction,))[1])
+        return x - jnp.sum(x) * p
 
     return jax.lax.map(one, jnp.eye(values.size, dtype=values.dtype))
 

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
-STATUS = ("ok", "leaps too long")
+STATUS = ("ok", "leaps too long", "counts not conserved")
+TOO_LONG, LOST = 1, 2
+# A float counts no further.
+MOST_UNITS = 2**53
+# From so many units on, binomials of a large variance are drawn as normal ones: their skewness is below 1e-5, while
+# the logarithms of exact ones lose their digits.
+MANY_UNITS, LARGE_VARIANCE = 2**40, 1e10
 
 
 class Leaps(eqx.Module):
@@ -66,14 +72,17 @@ def tau_leap(
                122, 024112 (2005) for binomial leaps, which never take more units than there are
 
     A unit hops at most once in a leap, so leaps must be short against 1/V; a share above 1 is taken as 1, and the
-    `status` is "leaps too long" where the fine run did so. `work_bias` and its kin are coarse mean less fine mean,
-    `*_bias_error` their standard error, from independent random numbers. For many units the bias falls like h^2, and
-    that of the fine run is a third of the difference; noise has an error of order h.
+    `status` is "leaps too long" where the fine run did so, and "counts not conserved", with NaN for the results, where
+    counts do not add up to N. `work_bias` and its kin are coarse mean less fine mean, `*_bias_error` their standard
+    error, from independent random numbers. That difference is the fine run's bias where noise makes it, with an error
+    of order h, and three times it where there are so many units that the error of order h^2 is left.
     """
     model = network
     network, _ = checked(model, beta)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
+    if units > MOST_UNITS:
+        raise ValueError(f"`units` must be at most 2**53, beyond which a float does not count, but is {units}")
     count = require_trajectories(network.q, trajectories)
     steps = require_integer("steps", steps, 1)
     t_end = require_scalar("t_end", t_end)
@@ -83,12 +92,14 @@ def tau_leap(
     draw, *seeds = jax.random.split(key, 3)
     first = start_counts(network, beta, coupling, units, count, draw, n0)
     ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
-    status = np.full(count, OK)
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
         done = leaps(network, beta, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        runs.append((done, ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, status)))
-    (_, coarse), (fine, totals) = runs
+        lost = _lost(np.asarray(done.counts), units)
+        # What is not conserved has no thermodynamics: the ledger makes it NaN.
+        totals = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, np.where(lost, LOST, OK))
+        runs.append((done, totals, np.where(lost, LOST, np.where(np.asarray(done.cut), TOO_LONG, OK))))
+    (_, coarse, _), (fine, totals, codes) = runs
     variables = trajectory_variables(totals, units * float(t_end), first, fine.counts.T)
     for name in ("work", "heat", "entropy_production"):
         pair = [one[name] / (units * float(t_end)) for one in (coarse, totals)]
@@ -96,9 +107,9 @@ def tau_leap(
         unit = variables[name][2]
         variables[f"{name}_bias"] = ((), pair[0].mean() - pair[1].mean(), unit, f"coarse less fine mean of {name}")
         variables[f"{name}_bias_error"] = ((), error, unit, "standard error of that difference")
-    variables["status"] = ("trajectory", np.asarray(fine.cut, np.int32), "1", "whether leaps were short enough")
+    variables["status"] = ("trajectory", codes.astype(np.int32), "1", "whether leaps were short enough")
     coords = {"state": ("state", np.arange(1, network.q + 1), "1", "state of a unit")}
-    words = STATUS[int(np.max(fine.cut))]
+    words = STATUS[int(np.max(codes))]
     attrs = {"t_end": float(t_end), "method": "binomial leaps", "step": float(t_end) / (2 * steps), "status": words}
     dataset = finite_dataset(variables, coords, model, beta, units, **attrs)
     dataset["status"].attrs |= coded(STATUS)
@@ -142,12 +153,12 @@ def leaps(
         keys = jax.random.split(jax.random.fold_in(key, k), len(slots))
         total = sum(each[1:], each[0])
         share = total * ahead * h / jnp.maximum(n, 1.0)
-        left = jax.random.binomial(keys[0], n, jnp.minimum(jnp.nan_to_num(share, nan=1.0), 1.0))
+        left = _drawn(keys[0], n, jnp.minimum(jnp.nan_to_num(share, nan=1.0), 1.0), units)
         flows: list[Array] = []
         for number, one in enumerate(each[:-1]):
             part = jnp.nan_to_num(one / jnp.maximum(total, 1e-300), nan=1.0)
             # Of what is left, so that rounding errors of the sums ask for no more than all.
-            flows.append(jax.random.binomial(keys[number + 1], left, jnp.clip(part, 0.0, 1.0)))
+            flows.append(_drawn(keys[number + 1], left, jnp.clip(part, 0.0, 1.0), units))
             left, total = left - flows[-1], total - one
         flows.append(left)
         net = along(flows)
@@ -161,6 +172,22 @@ def leaps(
     zero = jnp.zeros_like(counts[0])
     heats = jnp.zeros((network.reservoir_count, *zero.shape))
     return jax.lax.fori_loop(0, steps, leap, Leaps(counts, heats, zero, zero > 0))
+
+
+def _drawn(key: Any, n: Array, share: Array, units: int) -> Array:
+    """How many of n go: Binomial(n, share); of very many units a rounded normal number, from 0 to n."""
+    exact = jax.random.binomial(key, n, share)
+    if units < MANY_UNITS:
+        return exact
+    variance = n * share * (1.0 - share)
+    normal = n * share + jnp.sqrt(variance) * jax.random.normal(jax.random.fold_in(key, 1), n.shape, n.dtype)
+    return jnp.where(variance > LARGE_VARIANCE, jnp.clip(jnp.round(normal), 0.0, n), exact)
+
+
+def _lost(counts: np.ndarray, units: int) -> np.ndarray:
+    """Where counts (q, lanes) are no whole numbers >= 0 with the sum N."""
+    whole = np.all((counts >= 0) & (counts == np.rint(counts)), axis=0)
+    return ~(whole & (np.sum(counts, axis=0) == units))
 
 
 def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:

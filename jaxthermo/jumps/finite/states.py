@@ -90,7 +90,7 @@ def counts_of(q: int, units: np.ndarray) -> np.ndarray:
 def initial_counts(q: int, units: int, n0: Any) -> np.ndarray:
     """n0 checked, (q,) integers that sum to N; None for all units in the first state, as the paper starts."""
     if n0 is None:
-        return np.eye(q, dtype=np.int32)[0] * np.int32(units)
+        return np.eye(q, dtype=np.int64)[0] * units
     values = np.asarray(as_float(n0))
     if values.shape != (q,):
         raise ValueError(f"`n0` must have shape ({q},), but has shape {values.shape}")
@@ -98,7 +98,7 @@ def initial_counts(q: int, units: int, n0: Any) -> np.ndarray:
     counts = np.rint(values).astype(np.int64)
     if (counts != values).any() or counts.min() < 0 or counts.sum() != units:
         raise ValueError(f"`n0` must be {q} counts >= 0 that sum to {units} units, but is {values}")
-    return counts.astype(np.int32)
+    return counts
 
 
 def log_multiplicity(counts: np.ndarray | Array) -> Float[Array, "..."]:
