@@ -1,0 +1,50 @@
+"""Results of the oscillator are right, or their status says what they miss."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oscillator_exact as exact
+import pytest
+
+import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
+
+COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
+QUARTIC, HARMONIC = jt.Polynomial(COEFFICIENTS), jt.Polynomial([0.0, 0.0, 0.5])
+GRID = jt.PhaseGrid(5.6, 0.28, 10.5, 0.5)
+NARROW = jt.PhaseGrid(3.0, 0.28, 10.5, 0.5)
+
+
+def errors(state, expected):
+    """Of X, <q^2>, <p^2>, U, over their scale."""
+    q2, p2 = expected["q2"], expected["p2"]
+    scales = {"X": np.sqrt(q2), "q2": q2, "p2": p2, "U": p2}
+    return {name: abs(float(getattr(state, name)) - expected[name]) / scale for name, scale in scales.items()}
+
+
+@pytest.mark.parametrize(
+    ("grid", "beta", "x", "status", "error"),
+    [
+        (GRID, 1.0, 0.3, "ok", 1e-6),
+        (GRID, 4.0, 0.3, "grid too coarse", 8e-3),
+        (jt.PhaseGrid(5.6, 0.8, 9.8, 0.9), 2.0, 0.3, "grid too coarse", 0.2),
+        (NARROW, 0.5, 1.5, "grid too small", 0.1),
+    ],
+)
+def test_a_classical_equilibrium_is_right_or_says_what_its_grid_misses(grid, beta, x, status, error):
+    state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0, grid), beta, x)
+    expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), beta, x)
+    worst = max(errors(state, expected).values())
+    assert state.status == status
+    assert worst < 1e-6 if status == "ok" else 0.5 * error < worst < 2.0 * error
+
+
+def test_a_state_that_is_not_ok_warns():
+    with pytest.warns(JaxthermoWarning, match="grid too small"):
+        jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0, NARROW), 0.5, 1.5)
+
+
+def test_every_lane_of_a_batch_has_its_own_status():
+    oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
+    states = jax.jit(jax.vmap(lambda beta: jt.equilibrium(oscillator, beta, 0.3)))(jnp.asarray([1.0, 4.0]))
+    assert states.status.tolist() == ["ok", "grid too coarse"]
