@@ -48,3 +48,49 @@ def test_every_lane_of_a_batch_has_its_own_status():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     states = jax.jit(jax.vmap(lambda beta: jt.equilibrium(oscillator, beta, 0.3)))(jnp.asarray([1.0, 4.0]))
     assert states.status.tolist() == ["ok", "grid too coarse"]
+
+
+def test_a_grid_left_open_keeps_the_promise_where_a_small_one_does_not():
+    state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0), 4.0, 0.3)
+    expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), 4.0, 0.3)
+    assert state.status == "ok" and max(errors(state, expected).values()) < 1e-6
+
+
+def test_a_shallow_hierarchy_of_a_double_well_says_so():
+    """At depth 2 X is off by 1.1e-2; one depth more halves nothing that the status would not say."""
+    well = jt.Polynomial([0.0, 0.0, -0.5, 0.0, 0.125])
+    shallow, deep = (jt.equilibrium(jt.quantum_oscillator(well, 1.0, 1, depth, GRID), 4.0, 0.1) for depth in (2, 8))
+    assert abs(float(shallow.X - deep.X)) > 1e-3
+    assert shallow.status == "hierarchy too shallow"
+
+
+def test_a_slow_relaxation_that_was_not_resolved_is_no_equilibrium():
+    """Weak coupling at low temperature: |dW_0/dt| is small where the state is not."""
+    state = jt.equilibrium(jt.quantum_oscillator(QUARTIC, 0.1, 2, 4), 8.0, 0.3)
+    assert state.residual < 1e-6
+    assert state.error > 1e-6 and state.status == "not converged"
+
+
+CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+
+
+def test_a_lane_of_a_scan_has_the_status_of_its_cycle():
+    oscillator = jt.classical_oscillator(QUARTIC, 1.0, NARROW)
+    with pytest.warns(JaxthermoWarning, match="grid too small"):
+        run = jt.run_cycle(oscillator, CYCLE, points=5, steps=2)
+    scanned = jt.scan(quantities.cycle_work(oscillator, CYCLE, points=5, steps=2), {"period": [20.0]})
+    assert run.status == STATUS[int(scanned.status[0])] == "grid too small"
+
+
+def test_steps_too_long_for_the_heat_break_the_first_law():
+    oscillator = jt.quantum_oscillator(QUARTIC, 1.0, 2, 2, GRID)
+    cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=55.0)
+    run = jt.run_cycle(oscillator, cycle, points=10, steps=2)
+    assert run.first_law_residual > 0.1 and run.status == "first law violated"
+
+
+def test_a_drive_says_what_its_grid_misses():
+    oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
+    with pytest.warns(JaxthermoWarning, match="grid too coarse"):
+        run = jt.drive(oscillator, jt.Ramp(1.0, 4.0, 0.0, 5.0), 0.3, [0.0, 5.0, 10.0])
+    assert run.status == "grid too coarse" and run.coarse[-1] > 1e-4 > 1e-5 > run.coarse[0]

@@ -112,6 +112,7 @@ def test_the_second_law_holds_round_a_cycle_that_breaks_it_with_the_other_memory
     bath = jt.OhmicBath(1.5, 4, 1, thermostat=thermostat)
     run = jt.run_cycle(jt.quantum_oscillator(HARMONIC, bath, grid=WIDE), cycle, tol=1e-4, points=4)
     np.testing.assert_allclose(float(run.work_int[-1]), exactly, atol=5e-3)
+    assert (run.status == "second law violated") == (not positive)
 
 
 @pytest.mark.parametrize("value", ["published", 3, None])
