@@ -175,9 +175,10 @@ def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
 def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator | None:
     """One more rung, or one more level, where that was left open and is what a state is missing; None elsewhere."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
-        bath = with_depth(chosen.bath, chosen.bath.depth + 1)
-        affordable = math.comb(bath.modes + bath.depth, bath.depth) <= MOST_MEMBERS
-        return eqx.tree_at(lambda o: o.bath, chosen, bath) if affordable else None
+        depth: Any = chosen.bath.depth
+        if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
+            return None
+        return eqx.tree_at(lambda o: o.bath, chosen, with_depth(chosen.bath, depth + 1))
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     old: Any = chosen.grid

@@ -126,12 +126,14 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
-    state = _solve(chosen, beta, x, chosen.grid)
+    grid: Any = chosen.grid
+    state = _solve(chosen, beta, x, grid)
     if is_known(state.code) and int(state.code) != Status.ok:
         # What was left open is chosen once more, with room for what was found missing.
         again = larger(chosen, oscillator, Status(int(state.code)))
         if again is not None:
-            state = _solve(again, beta, x, again.grid)
+            grid = again.grid
+            state = _solve(again, beta, x, grid)
     return state
 
 

@@ -13,8 +13,8 @@ from jaxthermo.brownian.potential import Identity, Polynomial
 # Largest error of each kind, in X, <q^2>, <p^2>, U of an equilibrium over their scale.
 PROMISED = 1e-6
 # Largest share of the peak on the rim of the grid, and on the rim of the waves that it holds, for that error. Measured
-# on classical quartics: <p^2> is off by about as much as `coarse`, and moments by up to ten times `edge`.
-EDGE, COARSE = 1e-7, 1e-6
+# on classical quartics: <p^2> is off by about as much as `coarse`, and moments by less than `edge`.
+EDGE, COARSE = 5e-7, 1e-6
 # Error of the linear solve over the size of the state, in the 2-norm. Moments weigh the outside of a state, so they
 # may be off by some times more.
 SOLVED = 2e-7
