@@ -64,13 +64,6 @@ def test_a_shallow_hierarchy_of_a_double_well_says_so():
     assert shallow.status == "hierarchy too shallow"
 
 
-def test_a_slow_relaxation_that_was_not_resolved_is_no_equilibrium():
-    """Weak coupling at low temperature: |dW_0/dt| is small where the state is not."""
-    state = jt.equilibrium(jt.quantum_oscillator(QUARTIC, 0.1, 2, 4), 8.0, 0.3)
-    assert state.residual < 1e-6
-    assert state.error > 1e-6 and state.status == "not converged"
-
-
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 

@@ -15,6 +15,8 @@ PROMISED = 1e-6
 # Largest share of the peak on the rim of the grid, and on the rim of the waves that it holds, for that error. Measured
 # on classical quartics: <p^2> is off by about as much as `coarse`, and moments by less than `edge`.
 EDGE, COARSE = 5e-7, 1e-6
+# What a power of the tail is multiplied by, see `truncation`.
+SHARE = 0.7
 # Error of the linear solve over the size of the state, in the 2-norm. Moments weigh the outside of a state, so they
 # may be off by some times more.
 SOLVED = 2e-7
@@ -33,10 +35,10 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
     """About the error that the levels left out of the hierarchy cause, from the largest member of the last one.
 
     Equation   each level is smaller than the one before by about tail^(1/depth); the first one left out would have
-               changed W_0 after coming down through depth + 1 levels, so by tail^(2 (depth + 1)/depth). Errors measured
-               are 0.3 to 0.7 of it in a quartic well, depth 2 and 3
+               changed W_0 after coming down through depth + 1 levels, so by tail^(2 (depth + 1)/depth). The errors
+               measured are at most 0.66 of that (quartic well, 1 and 2 poles, depth 2 and 3)
     """
-    return tail ** (2.0 * (depth + 1.0) / depth)
+    return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
 
 
 def held(measured: Observables, error: Any, oscillator: Oscillator) -> Int[Array, "..."]:
