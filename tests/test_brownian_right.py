@@ -8,6 +8,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
+from jaxthermo.scans import STATUS, quantities
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 QUARTIC, HARMONIC = jt.Polynomial(COEFFICIENTS), jt.Polynomial([0.0, 0.0, 0.5])
@@ -62,6 +63,20 @@ def test_a_shallow_hierarchy_of_a_double_well_says_so():
     deep = jt.equilibrium(jt.quantum_oscillator(well, 1.0, 1, 4, shallow.grid), 4.0, 0.1)
     assert abs(float(shallow.X - deep.X)) > 1e-3
     assert shallow.status == "hierarchy too shallow"
+
+
+def test_weak_coupling_makes_the_rim_count_for_more():
+    """Harmonic, exact at any depth: on a rim of 1e-7 the bath of A = 0.1 lets <q^2> drift by more than promised."""
+    tight, wide = (
+        jt.equilibrium(jt.quantum_oscillator(HARMONIC, 0.1, 1, 1, jt.PhaseGrid(q, q / 18, q, q / 18)), 8.0, 0.0)
+        for q in (3.9, 5.2)
+    )
+    assert tight.edge < 2e-6 and tight.status == "grid too small"
+    assert wide.status == "ok"
+    rates, weights = exact.pade(1)
+    rates = rates / 8.0
+    expected = (1.0 + np.sum(2.0 * weights / (1.0 + 0.01 * rates + rates**2))) / 8.0
+    assert abs(float(wide.q2) / expected - 1.0) < 1e-6 < abs(float(tight.q2) / expected - 1.0)
 
 
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
