@@ -113,6 +113,7 @@ def test_the_second_law_holds_round_a_cycle_that_breaks_it_with_the_other_memory
     run = jt.run_cycle(jt.quantum_oscillator(HARMONIC, bath, grid=WIDE), cycle, tol=1e-5, points=4, steps=16)
     # Twice as many steps leave a quarter of this error or less.
     np.testing.assert_allclose(float(run.work_int[-1]), exactly, atol=2e-3)
+    assert (run.status == "ok") == positive
 
 
 @pytest.mark.parametrize("value", ["published", 3, None])

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxthermo._status import Status
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -169,6 +170,24 @@ def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
         return oscillator
     grid = grid_for(oscillator, betas, fields)
     return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+
+
+def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator | None:
+    """One more rung, or one more level, where that was left open and is what a state is missing; None elsewhere."""
+    if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
+        depth: Any = chosen.bath.depth
+        if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
+            return None
+        return eqx.tree_at(lambda o: o.bath, chosen, with_depth(chosen.bath, depth + 1))
+    if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
+        return None
+    old: Any = chosen.grid
+    q_side, p_side = (rung(side + 1.0, np.pi) for side in (old.q_side, old.p_side))
+    steps = (float(old.dq), float(old.dp))
+    if missing is Status.grid_too_coarse:
+        steps = (steps[0] * old.q_side / q_side, steps[1] * old.p_side / p_side)
+    grid = PhaseGrid(q_side * steps[0], steps[0], p_side * steps[1], steps[1])
+    return eqx.tree_at(lambda o: o.grid, chosen, grid)
 
 
 def with_depth(bath: Any, depth: int) -> Any:

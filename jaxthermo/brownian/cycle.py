@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo._status import Status
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.beginning import Protocol, require_solver
 from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.drive import Course, course
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.halving import engine_of, halved, times_of, work_of
+from jaxthermo.brownian.halving import allowed, engine_of, halved, times_of, work_of
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.march import extrapolated, march
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff, require_slow_cooling
@@ -156,13 +157,15 @@ def run_cycle(
 
     attrs: `work` (physical, per cycle), `heat`, `residual` (2-norm of what one more cycle changes; sought below `tol`),
     `cycles` run, `step_error` (estimated error of the work from the time step: the step is halved until what that
-    changes is below `tol` times the energy span of the cycle, unless `steps` fixes it), `status`. `keep_states` adds
-    the whole hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`. `progress`: whether
-    a line on standard error tells how far the search is; None: where that is a terminal. The search runs in calls of
-    about a second, after any of which a keyboard interrupt ends it.
+    changes is below `tol` times the energy span of the cycle, unless `steps` fixes it), `status`. It is "ok" where the
+    state comes back, the step is short enough, grid and hierarchy hold the state at all times (`edge`, `coarse`,
+    `tail`), both ways to count heat agree to a thousandth of the kinetic energy (`first_law_residual`), and the closed
+    integral of U d beta - X d(beta x) is not negative (second law); else a `JaxthermoWarning` is raised. `keep_states`
+    adds the whole hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`. `progress`:
+    whether a line on standard error tells how far the search is; None: where that is a terminal. The search runs in
+    calls of about a second, after any of which a keyboard interrupt ends it.
     """
-    from jaxthermo.brownian.labels import TOUCHED, labelled
-    from jaxthermo.solve.integrate import STATUS
+    from jaxthermo.brownian.labels import labelled, warn_unless_ok
 
     check_oscillator(oscillator)
     check_cycle(cycle)
@@ -188,11 +191,13 @@ def run_cycle(
     with Line("run_cycle", progress) as line:
         found = halved(turns, count, 0 if steps is not None else HALVINGS, tol, max_cycles, line.tell)
     done, residual, cycles, step_error, count = found
-    dataset = labelled(
-        oscillator, grid, engine.times, done, {"cycle": cycle, "tol": tol, "points": points, "steps": count}
-    )
-    if dataset.attrs["status"] in (STATUS[0], TOUCHED) and not residual <= tol:
-        dataset.attrs["status"] = "not periodic"
+    settings = {"cycle": cycle, "tol": tol, "points": points, "steps": count}
+    dataset = labelled(oscillator, grid, engine.times, done, settings, closed=True)
+    if int(done.status) == Status.ok:
+        if not residual <= tol:
+            dataset.attrs["status"] = Status.not_periodic.word
+        elif dataset.attrs["status"] == Status.ok.word and steps is None and not step_error <= allowed(done, tol):
+            dataset.attrs["status"] = Status.time_step_too_long.word
     dataset.attrs |= {
         "work": work_of(done),
         "heat": float(dataset.heat[-1]),
@@ -200,4 +205,5 @@ def run_cycle(
         "cycles": cycles,
         "step_error": step_error,
     }
+    warn_unless_ok("run_cycle", dataset.attrs["status"])
     return dataset

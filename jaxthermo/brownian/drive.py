@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxthermo._status import Status
 from jaxthermo.brownian.automatic import resolved, with_depth
 from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.beginning import Protocol as Protocol
 from jaxthermo.brownian.beginning import check_protocol, checked_step, require_solver
 from jaxthermo.brownian.beginning import starting_members as starting_members
-from jaxthermo.brownian.equilibrium import State, equilibrium
+from jaxthermo.brownian.equilibrium import State, state_at
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
@@ -30,7 +31,7 @@ from jaxthermo.checks import (
 from jaxthermo.protocols.schedule import as_schedule, value_at
 from jaxthermo.solve.checks_off import without_checks
 from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.integrate import STATUS, status_of, unreached_as_nan
+from jaxthermo.solve.integrate import status_of, unreached_as_nan
 
 if TYPE_CHECKING:
     import xarray
@@ -161,11 +162,13 @@ def drive(
     The solver is `SplitStep` with error control (`tolerance`, per step), diffrax.Tsit5 for `SwitchedBaths`; any
     explicit diffrax Runge-Kutta method may be passed, and `dt` for fixed steps, no longer. Steps end at every time in
     ts, so give the corners of a schedule as times. What a solve that stops early did not reach is NaN, and
-    `attrs["status"]` says why; it also says if the state touched the rim of the grid. `keep_states` adds the whole
+    `attrs["status"]` says why; it also says if at any of the times the grid or the hierarchy did not hold the state
+    (`edge`, `coarse`, `tail`), or heat counted in two ways differs, and what is not "ok" raises a `JaxthermoWarning`.
+    `keep_states` adds the whole
     hierarchy at every time as `members`, for `jt.brownian.state_of` and `jt.potentials`. One compiled program serves
     all schedules of the same kind, as many times, all tolerances, steps and limits; a callable has one of its own.
     """
-    from jaxthermo.brownian.labels import labelled
+    from jaxthermo.brownian.labels import labelled, warn_unless_ok
 
     check_oscillator(oscillator)
     require_solver(solver)
@@ -174,10 +177,9 @@ def drive(
     betas, fields = check_protocol(oscillator, protocol, ts)
     require_fast_cutoff(oscillator)
     require_double_for(tolerance, tolerance)
-    started_here = state is None
     if state is None:
         oscillator = resolved(oscillator, betas, fields)
-        state = equilibrium(oscillator, betas[0], fields[0])
+        state = state_at(oscillator, betas[0], fields[0])
     elif oscillator.bath.depth is None and isinstance(state, State):
         depth: Any = state.work.oscillator.bath.depth
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, with_depth(oscillator.bath, depth))
@@ -200,6 +202,8 @@ def drive(
         keep_states=keep_states,
     )
     dataset = labelled(oscillator, grid, ts, done, {"tolerance": tolerance, "dt": dt})
-    if started_here and dataset.attrs["status"] == STATUS[0] and state.status != STATUS[0]:
+    # Grid and hierarchy are judged along the course, its first time included.
+    if dataset.attrs["status"] == Status.ok.word and int(state.code) == Status.not_converged:
         dataset.attrs["status"] = f"start {state.status}"
+    warn_unless_ok("drive", dataset.attrs["status"])
     return dataset

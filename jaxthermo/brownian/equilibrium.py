@@ -1,28 +1,30 @@
 """The correlated stationary state of the oscillator and its bath at one temperature and field."""
 
+import warnings
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxthermo.brownian.automatic import resolved
+from jaxthermo._results import JaxthermoWarning
+from jaxthermo._status import Status, words
+from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
 from jaxthermo.brownian.observables import Observables, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import held
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
-from jaxthermo.checks import require_double_for, require_finite, require_positive, require_scalar
-
-# Largest |dW_0/dt| of a state that may be called stationary.
-CONVERGED = 1e-6
+from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
 
 
 class State(eqx.Module):
     """A state of the hierarchy on a grid, with what is measured on it; made by `equilibrium`, taken by `drive`.
 
-    `residual` is max |dW_0/dt| of an equilibrium state. The axes of `V` are momentum, member, position.
+    `residual` is max |dW_0/dt| of an equilibrium state, `error` bounds what its linear solve has left over the size of
+    the state, and `code` is the member of `jt.Status` whose words are `status`. The axes of `V` are momentum, member,
+    position.
     """
 
     V: Field
@@ -31,6 +33,8 @@ class State(eqx.Module):
     x: Float[Array, ""]
     measured: Observables
     residual: Float[Array, ""]
+    error: Float[Array, ""]
+    code: Int[Array, ""]
 
     @property
     def grid(self) -> Any:
@@ -44,9 +48,11 @@ class State(eqx.Module):
 
     @property
     def status(self) -> Any:
-        """ "ok", or "not converged" where the residual says that the search failed; for a batch an array of words."""
-        words = np.where(np.asarray(self.residual) < CONVERGED, "ok", "not converged")
-        return str(words) if words.ndim == 0 else words
+        """ "ok" where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for this number of poles, or why not.
+
+        "not converged", "grid too small", "grid too coarse" or "hierarchy too shallow"; for a batch an array of words.
+        """
+        return words(self.code)
 
     @property
     def norm(self) -> Float[Array, "*batch"]:
@@ -79,6 +85,11 @@ class State(eqx.Module):
         return self.measured.edge
 
     @property
+    def coarse(self) -> Float[Array, "*batch"]:
+        """Largest Fourier coefficient of the highest waves that the grid holds over the largest of all."""
+        return self.measured.coarse
+
+    @property
     def tail(self) -> Float[Array, "*batch"]:
         """Largest member of the last level of the hierarchy over the largest of the first."""
         return self.measured.tail
@@ -96,22 +107,48 @@ def equilibrium(oscillator: Any, beta: Any, x: Any) -> State:
     Source     Koyanagi & Tanimura 2024, Sec. III
 
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
-    not its iterations; baths other than `OhmicBath`: forward mode). `residual` is max |dW_0/dt|, and `status` says
-    whether it is small. Windows of
-    `SwitchedBaths` are taken at t = 0.
+    not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
+    Accuracy   `status` is "ok" where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for the given number of
+               poles. A grid or a depth that was left open, and was found too small, is chosen once more. A state that
+               is not ok raises a `JaxthermoWarning`, unless jax traces
     """
     check_oscillator(oscillator)
     require_double_for(TOLERANCE, TOLERANCE)
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     require_positive("beta", beta)
     require_finite("x", x)
-    oscillator = resolved(oscillator, beta, x)
-    return _solve(oscillator, beta, x, oscillator.grid)
+    state = state_at(oscillator, beta, x)
+    _warn(state)
+    return state
+
+
+def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
+    """`equilibrium` of checked arguments without a warning."""
+    beta, x = require_scalar("beta", beta), require_scalar("x", x)
+    chosen = resolved(oscillator, beta, x)
+    grid: Any = chosen.grid
+    state = _solve(chosen, beta, x, grid)
+    if is_known(state.code) and int(state.code) != Status.ok:
+        # What was left open is chosen once more, with room for what was found missing.
+        again = larger(chosen, oscillator, Status(int(state.code)))
+        if again is not None:
+            grid = again.grid
+            state = _solve(again, beta, x, grid)
+    return state
 
 
 @eqx.filter_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array, grid: PhaseGrid) -> State:
     work = workspace(oscillator, grid)
-    V = stationary_members(work, 1.0 / beta, x)
+    V, error = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return State(V, work, beta, x, observe(V, work, 1.0 / beta), residual)
+    measured = observe(V, work, 1.0 / beta)
+    code = held(measured, error, oscillator)
+    return State(V, work, beta, x, measured, residual, error, code)
+
+
+def _warn(state: State) -> None:
+    """One Python warning where a state is known to miss its promise."""
+    if is_known(state.code) and int(state.code) != Status.ok:
+        member = Status(int(state.code))
+        warnings.warn(f"State: {member.word}. {member.message}", JaxthermoWarning, stacklevel=3)

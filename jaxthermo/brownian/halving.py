@@ -42,6 +42,11 @@ def work_of(course: Course) -> float:
     return -float(np.asarray(course.totals)[-1, 0])
 
 
+def allowed(course: Course, tol: float) -> float:
+    """The error that the work may have from the time step: `tol` of the span of U in the cycle."""
+    return tol * float(np.ptp(np.asarray(course.measured.U)))
+
+
 def halved(
     turns: SplitTurns | SolverTurns, count: int, halvings: int, tol: float, limit: int, tell: Callable[[str], None]
 ) -> tuple[Course, float, int, float, int]:
@@ -73,6 +78,6 @@ def halved(
         better = _extrapolated(fine.course, finer.course) if split else finer.course
         step_error = abs(work_of(better) - work_of(done))
         count, fine, done = 2 * count, finer, better
-        if not step_error > tol * float(np.ptp(np.asarray(done.measured.U))):
+        if not step_error > allowed(done, tol):
             break
     return done, fine.residual, cycles, step_error, count

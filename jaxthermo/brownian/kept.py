@@ -13,6 +13,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import members_of, workspace
 from jaxthermo.brownian.observables import observe
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import held
 
 if TYPE_CHECKING:
     import xarray
@@ -39,7 +40,10 @@ def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
     V = jnp.asarray(here["members"].values)
     work = workspace(oscillator, grid)
     beta, x = (jnp.asarray(float(here[name])) for name in ("beta", "x"))
-    return State(V, work, beta, x, observe(V, work, 1.0 / beta, float(here.time)), jnp.asarray(jnp.nan))
+    measured, unknown = observe(V, work, 1.0 / beta, float(here.time)), jnp.asarray(jnp.nan)
+    # No linear solve made this state; whether grid and depth hold it can be said all the same.
+    code = held(measured, jnp.zeros(()), oscillator)
+    return State(V, work, beta, x, measured, unknown, unknown, code)
 
 
 def grid_of(dataset: "xarray.Dataset") -> PhaseGrid:

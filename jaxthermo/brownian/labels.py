@@ -1,19 +1,19 @@
 """Driven solves as labelled datasets."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import numpy as np
 
+from jaxthermo._results import JaxthermoWarning
+from jaxthermo._status import Status, words
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.promise import course_held
 from jaxthermo.provenance import provenance
-from jaxthermo.solve.integrate import STATUS
 
 if TYPE_CHECKING:
     import xarray
-
-TOUCHED = "grid too small"
-# A state that reaches the rim of the grid at this share of its peak is not to be trusted.
-EDGE = 1e-5
 
 VARIABLES = {
     "beta": ("1/energy", "inverse temperature of the bath"),
@@ -29,6 +29,7 @@ VARIABLES = {
     "purity": ("1", "2 pi hbar int W^2"),
     "min_wigner": ("1/action", "lowest value of W"),
     "edge": ("1", "largest value on the rim of the grid over the largest in it"),
+    "coarse": ("1", "largest Fourier coefficient of the highest waves of the grid over the largest of all"),
     "tail": ("1", "largest member of the last level over the largest of the first"),
     "work": ("energy", "work done on the oscillator, -int X dx"),
     "heat": ("energy", "heat into the oscillator, int (dU - x dX)"),
@@ -61,12 +62,17 @@ def work_and_heat(beta: Any, x: Any, X: Any, U: Any, totals: Any) -> dict[str, A
     }
 
 
-def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[str, Any]) -> "xarray.Dataset":
-    """A dataset over time from a finished `Course`."""
+_held = eqx.filter_jit(course_held)
+
+
+def labelled(
+    oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[str, Any], closed: bool = False
+) -> "xarray.Dataset":
+    """A dataset over time from a finished `Course`; `closed` for that of a stationary cycle."""
     import xarray
 
     m = done.measured
-    names = ("X", "U", "norm", "q", "q2", "p2", "qp", "purity", "min_wigner", "edge", "tail")
+    names = ("X", "U", "norm", "q", "q2", "p2", "qp", "purity", "min_wigner", "edge", "coarse", "tail")
     series = {"beta": done.beta, "x": done.x, **{name: getattr(m, name) for name in names}}
     series["H"] = m.U - done.x * m.X
     series |= work_and_heat(done.beta, done.x, m.X, m.U, done.totals)
@@ -84,20 +90,27 @@ def labelled(oscillator: Oscillator, grid: Any, ts: Any, done: Any, extra: dict[
             "long_name": "members of the hierarchy, in the library's frame",
         }
         dataset = dataset.assign_coords(momentum=np.asarray(grid.p), position=np.asarray(grid.q))
-    status = STATUS[int(done.status)]
     edge = float(np.nanmax(series["edge"]))
-    if status == STATUS[0] and not edge < EDGE:
-        status = TOUCHED
+    code = int(_held(done, oscillator, closed))
     residual = np.nanmax(np.abs(series["H"] - series["H"][0] - series["work"] - series["bath_heat"]))
     dataset.attrs = {
-        "status": status,
+        "status": words(code),
         "steps": int(done.steps),
         "first_law_residual": float(residual),
         "edge": edge,
+        "coarse": float(np.nanmax(series["coarse"])),
         "tail": float(np.nanmax(series["tail"])),
         **provenance({**parameters(oscillator, grid), **extra}),
     }
     return dataset
+
+
+def warn_unless_ok(verb: str, status: str) -> None:
+    """One Python warning where a dataset is not what its function promises."""
+    if status == Status.ok.word:
+        return
+    message = next((f"{member.word}. {member.message}" for member in Status if member.word == status), status)
+    warnings.warn(f"{verb}: {message}", JaxthermoWarning, stacklevel=3)
 
 
 def parameters(oscillator: Oscillator, grid: Any) -> dict[str, Any]:

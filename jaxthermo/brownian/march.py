@@ -97,7 +97,7 @@ def extrapolated(coarse: Course, fine: Course) -> Course:
     both = jax.tree.map(to_zero, _without_state(coarse), _without_state(fine))
     # The state stays one that a run has been in, and so does what watches over it.
     status = jnp.maximum(coarse.status, fine.status)
-    last = (fine.V, fine.measured.edge, fine.measured.tail, fine.measured.min_wigner, fine.history, status)
+    last = (*_from_one_run(fine)[:-1], status)
     return eqx.tree_at(_from_one_run, both, last, is_leaf=lambda leaf: leaf is None)
 
 
@@ -107,4 +107,5 @@ def _without_state(course: Course) -> Course:
 
 def _from_one_run(course: Course) -> Any:
     measured = course.measured
-    return course.V, measured.edge, measured.tail, measured.min_wigner, course.history, course.status
+    watched = (measured.edge, measured.coarse, measured.tail, measured.min_wigner)
+    return course.V, *watched, course.history, course.status

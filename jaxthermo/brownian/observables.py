@@ -18,9 +18,9 @@ class Observables(eqx.Module):
     """Expectation values of one state, and how well the grid and the hierarchy hold it.
 
     `norm` int W_0; `X`, `U`, `q`, `q2`, `p2`, `qp` expectation values, U = <p^2>/2m + <U(q)>; `min_wigner` the lowest
-    value of W_0; `purity` 2 pi hbar int W_0^2; `edge` the largest |W_0| on the rim of the grid over the largest in
-    it; `tail` the largest member of the last level, in the normalisation where all are of the order of W_0, over the
-    largest of W_0.
+    value of W_0; `purity` 2 pi hbar int W_0^2; `edge` the largest |W_0| on the rim of the grid over the largest in it;
+    `coarse` the same of its Fourier transforms in q and in p, whose rim are the highest waves; `tail` the largest
+    member of the last level, in the normalisation where all are of the order of W_0, over the largest of W_0.
     """
 
     norm: Float[Array, ""]
@@ -33,6 +33,7 @@ class Observables(eqx.Module):
     min_wigner: Float[Array, ""]
     purity: Float[Array, ""]
     edge: Float[Array, ""]
+    coarse: Float[Array, ""]
     tail: Float[Array, ""]
 
 
@@ -57,6 +58,7 @@ def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observ
         min_wigner=jnp.min(W),
         purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
         edge=rim / peak,
+        coarse=jnp.maximum(_highest(grid.p_to_y() @ V[:, 0]), _highest(grid.q_to_k() @ V[:, 0].T)),
         tail=_tail(V, work, peak),
     )
 
@@ -195,6 +197,12 @@ def local_heat(m: Moments, work: Workspace, duration: Any, temperature: Any) -> 
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     decayed = jnp.sum(jnp.expm1(-terms.decay * duration) * terms.jitter * m.with_noise)
     return (terms.diffusion * duration * m.norm + decayed) / oscillator.mass
+
+
+def _highest(waves: Float[Array, "waves points"]) -> Float[Array, ""]:
+    """Largest real Fourier coefficient of the highest wave over the largest of all."""
+    size = jnp.max(jnp.abs(waves), axis=1)
+    return jnp.maximum(size[size.shape[0] // 2], size[-1]) / jnp.max(size)
 
 
 def _tail(V: Field, work: Workspace, peak: Float[Array, ""]) -> Float[Array, ""]:

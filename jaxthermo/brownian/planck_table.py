@@ -132,7 +132,7 @@ def _means(
     def solve(point: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         beta, x, *steps = point
         work = workspace(oscillator, with_steps(grid, *steps))
-        V = stationary_members(work, 1.0 / beta, x)
+        V, _ = stationary_members(work, 1.0 / beta, x)
         low = moments(V[:, low_members(oscillator)], work, 1.0 / beta)
         return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
 

@@ -26,10 +26,13 @@ Place = tuple[Workspace, Float[Array, ""], Float[Array, ""]]
 Linear = Callable[[Field], Field]
 
 
-def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]) -> Field:
-    """All members of the stationary state: L V = 0, int W_0 dq dp = 1, as one regular linear equation A V = u.
+def stationary_members(
+    work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""]
+) -> tuple[Field, Float[Array, ""]]:
+    """All members of the stationary state, and the error of the solve over their size in the 2-norm.
 
-    Equation   A V = u int V_0 dq dp - L V, with any u of norm 1. L keeps the norm, so the norm of A V is that of V
+    Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = u int V_0 dq dp - L V = u, with any u of
+               norm 1. L keeps the norm, so the norm of A V is that of V
 
     Derivatives in both modes are those of the linear equation. Lanes of a vmap are solved one after another: they need
     different numbers of iterations, and small matrices are slow in a batch.
@@ -42,15 +45,16 @@ def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[
         _source(V, work) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, frozen(place), b),
         lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
+        has_aux=True,
     )
 
 
-def _solved(place: Place, rhs: Field) -> Field:
+def _solved(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
     return _krylov(_operator(place), _preconditioner(place), rhs, left=True)
 
 
-def _solved_transposed(place: Place, rhs: Field) -> Field:
+def _solved_transposed(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-T."""
     A, M = (_transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
     return _krylov(A, M, rhs, left=False)
@@ -61,12 +65,13 @@ def _transposed(linear: Linear, like: Field) -> Linear:
     return lambda V: transpose(V)[0]
 
 
-def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> Field:
+def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]:
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
     kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
-    return least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left).reshape(rhs.shape)
+    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left)
+    return found.reshape(rhs.shape), error
 
 
 def _norm(V: Field, work: Workspace) -> Float[Array, ""]:

@@ -9,12 +9,14 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.cycle import MAX_CYCLES, POINTS, stationary_turn
-from jaxthermo.brownian.equilibrium import CONVERGED, equilibrium
+from jaxthermo.brownian.equilibrium import equilibrium
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.promise import course_held
 from jaxthermo.checks import require_finite, require_positive, require_scalar
 from jaxthermo.potts.fold import Fold, fold
 from jaxthermo.potts.ring import PottsRing
@@ -23,7 +25,6 @@ from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.scans.units import with_units
 from jaxthermo.search.minimise import PLATEAU, STOPPED
 from jaxthermo.search.minimum_work import STEP, search_for, search_one, starting_points
-from jaxthermo.solve.integrate import MAX_STEPS, OK
 
 Function = Callable[..., Any]
 
@@ -99,13 +100,16 @@ def cycle_work(
         turn = stationary_turn(engine, lane, oscillator.grid, **settings)
         U, totals = turn.course.measured.U, turn.course.totals
         held = turn.course.x * turn.course.measured.X
+        converged = turn.residual <= tolerance
+        # As in `jt.run_cycle`, a state that does not come back is named before what else is wrong with it.
+        away = status_if(~converged, Status.not_periodic)
         return {
             "work": turn.work,
             "heat": U[-1] - U[0] - (held[-1] - held[0] - totals[-1, 0]),
             "correction": turn.correction,
             "residual": turn.residual,
-            "converged": turn.residual <= tolerance,
-            "status": turn.course.status,
+            "converged": converged,
+            "status": first_problem(turn.course.status, away, course_held(turn.course, engine, closed=True)),
             "steps": turn.cycles,
         }
 
@@ -147,11 +151,12 @@ def minimum_work(
         lower = {} if oscillator.quantum else {"lower": found.lower}
         values = {"value": found.value, "upper": found.upper, **lower, "step_error": found.step_error}
         # A search from a state that is no equilibrium is none from the one asked for.
-        there = state.residual < CONVERGED
+        there = state.code == int(Status.ok)
+        stopped = jnp.where(found.code == STOPPED, int(Status.max_steps_reached), int(Status.ok))
         return {
             **values,
             "converged": there & (found.code <= PLATEAU),
-            "status": jnp.where(found.code == STOPPED, MAX_STEPS, OK),
+            "status": first_problem(state.code, stopped),
             "steps": found.minimum.steps,
         }
 

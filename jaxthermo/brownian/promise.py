@@ -1,0 +1,109 @@
+"""When the numbers of a state or of a driven course may be relied on: what grid, hierarchy and solve must show."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo.brownian.observables import Observables
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.potential import Identity, Polynomial
+
+# Largest error of each kind, in X, <q^2>, <p^2>, U of an equilibrium over their scale.
+PROMISED = 1e-6
+# Largest share of the peak on the rim of the grid, and on the rim of the waves that it holds, for that error. Measured
+# on classical quartics: <p^2> is off by about as much as `coarse`, and moments by less than `edge`.
+EDGE, COARSE = 5e-7, 5e-7
+# What a power of the tail is multiplied by, see `truncation`.
+SHARE = 0.7
+# Error of the linear solve over the size of the state, in the 2-norm. Moments weigh the outside of a state, so they
+# may be off by some times more.
+SOLVED = 2e-7
+
+
+# The same along a course: grid and hierarchy hold the work to some 1e-5 of the energies that it changes.
+COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 1e-5
+# Largest difference between the two ways to count heat, over the kinetic energy: a course whose steps are so long that
+# it is larger cannot say what its bath exchanges.
+FIRST_LAW = 1e-3
+# Least closed integral of U d beta - X d(beta x), which should be >= 0, over beta times the kinetic energy.
+SECOND_LAW = -1e-5
+
+
+def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
+    """About the error that the levels left out of the hierarchy cause, from the largest member of the last one.
+
+    Equation   each level is smaller than the one before by about tail^(1/depth); the first one left out would have
+               changed W_0 after coming down through depth + 1 levels, so by tail^(2 (depth + 1)/depth). The errors
+               measured are at most 0.66 of that (quartic well, 1 and 2 poles, depth 2 and 3)
+    """
+    return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
+
+
+def held(measured: Observables, error: Any, oscillator: Oscillator) -> Int[Array, "..."]:
+    """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed."""
+    slow = slowness(measured, oscillator)
+    return first_problem(
+        status_if(~(error < SOLVED), Status.not_converged),
+        gridded(slow * measured.edge, slow * measured.coarse, EDGE, COARSE),
+        deep(slow, measured.tail, oscillator, PROMISED),
+    )
+
+
+def slowness(measured: Observables, oscillator: Oscillator) -> Float[Array, "..."]:
+    """By how much errors of the generator count for more because the bath is too weak to heal them.
+
+    Equation   crossings of the well in the time m/A^2 of friction, where these are many. At A = 0.1 and beta = 8 a
+               share of 1e-7 on the rim moved U by 7.5e-6
+    """
+    spread = measured.q2 - measured.q**2
+    crossings = jnp.sqrt(measured.p2 / spread) / oscillator.bath.friction()
+    return jnp.maximum(1.0, 0.5 * crossings)
+
+
+def course_held(course: Any, oscillator: Oscillator, closed: bool) -> Int[Array, ""]:
+    """What keeps a finished `Course` from its promise, after its own status; `closed` for a stationary cycle.
+
+    Grid and hierarchy are judged by the worst of the saved times, heat by the first law at all of them, and a cycle by
+    the second law.
+    """
+    seen, totals = course.measured, course.totals
+    kinetic = jnp.mean(seen.p2) / oscillator.mass
+    H = seen.U - course.x * seen.X
+    heats = jnp.max(jnp.abs(H - H[0] + totals[:, 0] - totals[:, 3]))
+    # A cycle has all the time that errors need to add up; a single drive is taken to be too short for that.
+    slow = jnp.max(slowness(seen, oscillator)) if closed else jnp.ones(())
+    problems = [
+        course.status,
+        gridded(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
+        deep(slow, jnp.max(seen.tail), oscillator, COURSE_PROMISED),
+        status_if(~(heats <= FIRST_LAW * kinetic), Status.first_law_violated),
+    ]
+    if closed:
+        entropy = totals[-1, 1] - totals[-1, 2]
+        least = SECOND_LAW * jnp.mean(course.beta) * kinetic
+        problems.append(status_if(~(entropy >= least), Status.second_law_violated))
+    return first_problem(*problems)
+
+
+def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
+    """Whether the levels left out of the hierarchy may be missed."""
+    depth: Any = oscillator.bath.depth
+    if not depth or _moments_close(oscillator):
+        return first_problem()
+    return status_if(~(slow * truncation(tail, depth) < limit), Status.hierarchy_too_shallow)
+
+
+def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
+    """What a grid is missing, if anything. Waves that it cannot hold also raise the rim, so the larger one is named."""
+    small = status_if(~(edge < edge_limit), Status.grid_too_small)
+    rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)
+    return jnp.where(edge > coarse, first_problem(small, rough), first_problem(rough, small))
+
+
+def _moments_close(oscillator: Oscillator) -> bool:
+    """Whether any depth is enough for first and second moments: linear forces, whatever their values are."""
+    potential = oscillator.potential
+    linear = isinstance(potential, Polynomial) and potential.coefficients.shape[0] <= 3
+    return linear and isinstance(oscillator.coordinate, Identity)
