@@ -113,9 +113,9 @@ def test_order_of_the_split_step(model, state, extrapolate, order):
 
 
 def test_fixed_steps_through_the_public_call(model, state, split):
-    run = jt.drive(model, BETA, X, TIMES, state, dt=0.05)
+    run = jt.drive(model, BETA, X, TIMES, state, dt=0.04)
     assert run.status == "ok"
-    # Fourth order in steps of 0.05.
+    # Fourth order in steps of 0.04. Steps of 0.05 already amplify fast waves here, see `SplitStep`.
     for key in ("X", "U", "work", "bath_heat"):
         np.testing.assert_allclose(run[key], split[key], atol=1e-5, err_msg=key)
 
@@ -204,8 +204,9 @@ def test_a_schedule_that_fails_between_the_times_asked_for_is_refused(model, sta
 def test_a_schedule_that_fails_where_nobody_looked_ends_the_solve(model, state, keywords):
     """beta < 0 for a tenth of the time between two of the times looked at: a status, and NaN for what comes after."""
     dip = jt.Table([0.0, 0.501, 0.502, 0.53, 0.531, 1.0], [0.9, 0.9, -0.9, -0.9, 0.9, 0.9])
-    run = jt.drive(model, dip, 0.4, np.array([0.0, 1.0]), state, **keywords)
-    assert run.status == "solver failed"
+    # Towards infinite temperature the error control takes ever shorter steps, so these are limited.
+    run = jt.drive(model, dip, 0.4, np.array([0.0, 1.0]), state, max_steps=300, **keywords)
+    assert run.status == ("solver failed" if keywords else "max steps reached")
     assert np.isnan(run.X[-1]) and np.isnan(run.work[-1])
 
 
@@ -234,7 +235,7 @@ def test_other_values_run_in_the_same_program(model, state):
     assert before > 0
     first = run(1.2, 1.1 * TIMES, tolerance=1e-6, max_steps=5000)
     run(0.8, 0.9 * TIMES, dt=0.2, max_steps=100)
-    other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9))
+    other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9, dtype=float))
     run(1.2, oscillator=other, start=jt.equilibrium(other, 0.9, 0.52))
     assert len(TRACES) == before
     assert first.status == "ok"

@@ -1,6 +1,6 @@
 """Equilibrium states beyond the harmonic oscillator: quadrature, canonical limits, another basis, derivatives."""
 
-import importlib
+import time
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import oscillator_exact as exact
 import pytest
 
 import jaxthermo as jt
+from jaxthermo.brownian import stationary
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 BETA, X = 1.0, 0.5
@@ -36,7 +37,8 @@ def test_classical_equilibrium_is_boltzmann(case):
     for name in ("X", "q2", "p2", "U"):
         np.testing.assert_allclose(getattr(state, name), expected[name], rtol=1e-8, err_msg=name)
     np.testing.assert_allclose(state.norm, 1.0, atol=1e-10)
-    assert state.residual < 1e-9 and state.edge < 1e-10 and state.tail == 0.0
+    # The automatic grid ends where the state has fallen to 1e-9.
+    assert state.residual < 1e-8 and state.edge < 1e-9 and state.tail == 0.0
     # The whole density, not only its moments.
     q, p = np.meshgrid(state.grid.q, state.grid.p, indexing="ij")
     weight = np.exp(-BETA * (p**2 / 2.8 + plain(q) - X * q))
@@ -54,7 +56,7 @@ def with_numbers(oscillator, strength=1.0, hbar=1.0):
 
 
 def test_weak_coupling_is_the_canonical_state():
-    """The first correction is of order A^2: halving A quarters the distance, to 8 %, where the next order shows.
+    """The first correction is of order A^2: halving A quarters the distance, to 1 %, where the next order shows.
 
     Three poles, because weak coupling keeps what a bath makes of the populations, and K = 1 is wrong there by 1e-5.
     """
@@ -68,7 +70,7 @@ def test_weak_coupling_is_the_canonical_state():
     for name, bound in (("X", 1e-3), ("q2", 1e-3), ("p2", 5e-3)):
         wide, near = (float(getattr(state, name)) - expected[name] for state in states)
         assert abs(near) < bound, name
-        np.testing.assert_allclose(wide / near, 4.0, rtol=0.08, err_msg=name)
+        np.testing.assert_allclose(wide / near, 4.0, rtol=0.01, err_msg=name)
 
 
 def test_small_hbar_is_classical(quantum):
@@ -96,6 +98,28 @@ def test_states_are_batched_with_vmap(quantum):
         # Both solves go on to 1e-11 of the guess.
         np.testing.assert_allclose(X_lanes[lane], alone.X, rtol=1e-9)
         np.testing.assert_allclose(p2_lanes[lane], alone.p2, rtol=1e-9)
+
+
+def test_vmap_is_no_slower_than_a_loop(quantum):
+    """Lanes are solved one after another, each to its own end: the same digits in about the same time."""
+
+    def moments(beta):
+        state = jt.equilibrium(quantum, beta, 0.5)
+        return jnp.stack([state.X, state.p2])
+
+    one, all_of_them, betas = jax.jit(moments), jax.jit(jax.vmap(moments)), jnp.linspace(0.8, 1.1, 6)
+    lanes, alone = all_of_them(betas), jnp.stack([one(beta) for beta in betas])
+    np.testing.assert_allclose(lanes, alone, rtol=1e-12)
+
+    def cost(function):
+        start = time.process_time()
+        jax.block_until_ready(function())
+        return time.process_time() - start
+
+    # The best of several, since other processes share the machine; a lockstep takes three times as long as the loop.
+    batched = min(cost(lambda: all_of_them(betas)) for _ in range(5))
+    looped = min(cost(lambda: [one(beta) for beta in betas]) for _ in range(5))
+    assert batched < 1.3 * looped
 
 
 def test_derivatives_in_both_modes_are_central_differences(quantum):
@@ -129,9 +153,7 @@ def test_the_frame_is_a_change_of_variables():
 
 def test_a_search_that_fails_says_so(monkeypatch):
     """Cut off after two iterations: no state, and no silence about it."""
-    module = importlib.import_module("jaxthermo.brownian.equilibrium")
-    monkeypatch.setattr(module, "RESTART", 2)
-    monkeypatch.setattr(module, "MAX_RESTARTS", 1)
+    monkeypatch.setattr(stationary, "LIMIT", 3)
     grid = jt.PhaseGrid(8.0, 0.6, 8.0, 0.7)
     state = jt.equilibrium(jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, 1, 1, grid), 1.0, 0.0)
     assert state.status == "not converged" and state.residual > 1e-6

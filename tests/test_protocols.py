@@ -153,6 +153,24 @@ def test_a_new_schedule_of_the_same_kind_is_the_same_program():
     assert len(traces) == 3
 
 
+def test_a_loop_over_ramps_of_a_ring_traces_once():
+    class Counted(jt.protocols.AbstractSchedule):
+        ramp: jt.Ramp
+
+        def __call__(self, t):
+            traces.append(1)
+            return self.ramp(t)
+
+    traces, ends = [], []
+    ring = jt.PottsRing(q=3, coupling=-1.0, force=1.0, prefactor=0.1)
+    for end in (1.5, 2.0, 2.5):
+        run = jt.potts.evolve(ring, Counted(jt.Ramp(1.0, end, 0.0, 2.0)), [0.8, 0.1, 0.1], [0.0, 1.0, 2.0])
+        ends.append(len(traces))
+        np.testing.assert_allclose(run.beta, [1.0, 0.5 * (1.0 + end), end], rtol=1e-14)
+    # What checks the schedule at the door calls it again, but the solve does not compile again.
+    assert ends[2] - ends[1] == ends[1] - ends[0] <= 1
+
+
 def test_a_number_is_a_constant_schedule():
     assert isinstance(as_schedule("x", 2), jt.Constant)
     assert value_at(as_schedule("x", 2), 5.0) == 2.0

@@ -71,7 +71,8 @@ class OhmicBath(eqx.Module):
     ):
         self.strength = require_scalar("strength", strength)
         self.poles = order_of("poles", poles)
-        self.depth = depth_of(depth) if self.poles else 0
+        depth = depth_of(depth)
+        self.depth = depth if self.poles else 0
         self.scheme = one_of("scheme", scheme, SCHEMES)
         self.thermostat = one_of("thermostat", thermostat, THERMOSTATS)
         if self.depth == 0 and self.poles > 0:

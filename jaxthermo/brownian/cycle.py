@@ -2,7 +2,6 @@
 
 import functools
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import diffrax
@@ -14,18 +13,19 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import SwitchedBaths
+from jaxthermo.brownian.beginning import Protocol, require_solver
 from jaxthermo.brownian.canonical import canonical_members
-from jaxthermo.brownian.drive import Course, Protocol, course, require_solver
+from jaxthermo.brownian.drive import Course, course
 from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.halving import engine_of, halved, times_of, work_of
 from jaxthermo.brownian.hierarchy import Field, workspace
-from jaxthermo.brownian.march import march
+from jaxthermo.brownian.march import extrapolated, march
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.progress import Line
-from jaxthermo.brownian.turns import Engine, Found, SolverTurns, SplitTurns, first_guess, search
+from jaxthermo.brownian.turns import SolverTurns, SplitTurns
 from jaxthermo.checks import require_double_for, require_integer
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.integrate import OK
 from jaxthermo.solve.periodic import found_backward, found_forward
 
 if TYPE_CHECKING:
@@ -51,13 +51,6 @@ class Turn(eqx.Module):
     def work(self) -> Float[Array, "*batch"]:
         """Work done on the oscillator in one cycle, -int X dx; negative for an engine."""
         return -self.course.totals[..., -1, 0]
-
-
-def times_of(cycle: StirlingCycle, points: int) -> Float[Array, " times"]:
-    """`points` equal intervals in each piece between two corners of the schedule."""
-    knots = cycle.knots()
-    inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points) / points)
-    return jnp.concatenate([inside.ravel(), knots[-1:]])
 
 
 def stationary_turn(
@@ -110,28 +103,6 @@ def stationary_turn(
     return Turn(both, fine.times, fine.residual, coarse.cycles + fine.cycles, correction)
 
 
-def extrapolated(coarse: Course, fine: Course) -> Course:
-    """Everything measured at step 0, from one number of second-order steps and from twice that number."""
-
-    def to_zero(a: Array, b: Array) -> Array:
-        return (4.0 * b - a) / 3.0 if eqx.is_inexact_array(b) else a + b
-
-    both = jax.tree.map(to_zero, _without_state(coarse), _without_state(fine))
-    # The state stays one that a run has been in, and so does what watches over it.
-    status = jnp.maximum(coarse.status, fine.status)
-    last = (fine.V, fine.measured.edge, fine.measured.tail, fine.measured.min_wigner, fine.history, status)
-    return eqx.tree_at(_from_one_run, both, last, is_leaf=lambda leaf: leaf is None)
-
-
-def _without_state(course: Course) -> Course:
-    return eqx.tree_at(lambda c: (c.V, c.history), course, (None, None), is_leaf=lambda leaf: leaf is None)
-
-
-def _from_one_run(course: Course) -> Any:
-    measured = course.measured
-    return course.V, measured.edge, measured.tail, measured.min_wigner, course.history, course.status
-
-
 def _turn(
     V: Field,
     args: tuple[Oscillator, StirlingCycle, PhaseGrid, Any],
@@ -169,9 +140,9 @@ def run_cycle(
     tol: float = 1e-6,
     *,
     solver: Any = None,
-    points: int = POINTS,
-    steps: int | None = None,
-    max_cycles: int = MAX_CYCLES,
+    points: Any = POINTS,
+    steps: Any = None,
+    max_cycles: Any = MAX_CYCLES,
     keep_states: bool = False,
     progress: bool | None = None,
 ) -> "xarray.Dataset":
@@ -209,77 +180,23 @@ def run_cycle(
     require_fast_cutoff(oscillator)
     oscillator = resolved(oscillator, betas, fields)
     grid: Any = oscillator.grid
-    engine = _engine(oscillator, cycle, grid, points)
+    engine = engine_of(oscillator, cycle, grid, points)
     longest = float(np.max(np.diff(np.asarray(cycle.knots()))))
     count = steps if steps is not None else max(1, math.ceil(longest / points / FIRST_STEP))
     turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
     with Line("run_cycle", progress) as line:
-        halved = _halved(turns, count, 0 if steps is not None else HALVINGS, tol, max_cycles, line.tell)
-    done, residual, cycles, step_error, count = halved
+        found = halved(turns, count, 0 if steps is not None else HALVINGS, tol, max_cycles, line.tell)
+    done, residual, cycles, step_error, count = found
     dataset = labelled(
         oscillator, grid, engine.times, done, {"cycle": cycle, "tol": tol, "points": points, "steps": count}
     )
     if dataset.attrs["status"] in (STATUS[0], TOUCHED) and not residual <= tol:
         dataset.attrs["status"] = "not periodic"
     dataset.attrs |= {
-        "work": _work(done),
+        "work": work_of(done),
         "heat": float(dataset.heat[-1]),
         "residual": residual,
         "cycles": cycles,
         "step_error": step_error,
     }
     return dataset
-
-
-@eqx.filter_jit
-def _engine(oscillator: Oscillator, cycle: StirlingCycle, grid: PhaseGrid, points: int) -> Engine:
-    return Engine(oscillator, cycle, times_of(cycle, points), grid)
-
-
-_extrapolated = eqx.filter_jit(extrapolated)
-
-
-@eqx.filter_jit
-def _ahead(coarse: Field, fine: Field) -> Field:
-    """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + 0.25 * (fine - coarse)
-
-
-def _work(course: Course) -> float:
-    return -float(np.asarray(course.totals)[-1, 0])
-
-
-def _halved(
-    turns: SplitTurns | SolverTurns, count: int, halvings: int, tol: float, limit: int, tell: Callable[[str], None]
-) -> tuple[Course, float, int, float, int]:
-    """The cycle with steps short enough: its course, residual, cycles run, estimated error of the work, and steps.
-
-    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
-    """
-    split = isinstance(turns, SplitTurns)
-    cycles, contraction, coarse = 0, float("inf"), None
-
-    def run(count: int, guess: Field) -> Found:
-        nonlocal cycles, contraction
-        found = search(turns, guess, count, tol, limit, tell, contraction)
-        cycles, contraction = cycles + found.cycles, found.contraction
-        return found
-
-    fine = run(count, first_guess(turns.engine))
-    guess = fine.course.V
-    if split:
-        coarse, fine = fine, run(2 * count, guess)
-        guess = _ahead(coarse.course.V, fine.course.V)
-    done = fine.course if coarse is None else _extrapolated(coarse.course, fine.course)
-    step_error = float("nan")
-    for _ in range(halvings):
-        if int(done.status) != OK:
-            break
-        finer = run(4 * count if split else 2 * count, guess)
-        guess = _ahead(fine.course.V, finer.course.V) if split else finer.course.V
-        better = _extrapolated(fine.course, finer.course) if split else finer.course
-        step_error = abs(_work(better) - _work(done))
-        count, fine, done = 2 * count, finer, better
-        if not step_error > tol * float(np.ptp(np.asarray(done.measured.U))):
-            break
-    return done, fine.residual, cycles, step_error, count

@@ -12,23 +12,19 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.automatic import resolved, with_depth
 from jaxthermo.brownian.bath import SwitchedBaths
+from jaxthermo.brownian.beginning import Protocol as Protocol
+from jaxthermo.brownian.beginning import check_protocol, checked_step, require_solver
+from jaxthermo.brownian.beginning import starting_members as starting_members
 from jaxthermo.brownian.equilibrium import State, equilibrium
-from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
-from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.pacing import Pace
-from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
     as_float,
-    is_known,
     require_double_for,
-    require_finite,
     require_integer,
-    require_positive,
-    require_scalar,
     require_times,
 )
 from jaxthermo.protocols.schedule import as_schedule, value_at
@@ -42,15 +38,6 @@ if TYPE_CHECKING:
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
 MAX_STEPS = 1_000_000
-# Times from each saved time to the next at which the schedules are looked at before a solve.
-SAMPLES = 32
-
-
-class Protocol(eqx.Module):
-    """Schedules of inverse temperature and field: numbers, schedules or callables of t."""
-
-    beta: Any
-    x: Any
 
 
 class Course(eqx.Module):
@@ -137,15 +124,6 @@ def _pace(ts: Any, steps: Any, tolerance: Any, max_steps: Any, grid: Any, solver
     return Pace(ts, limit, adaptive, None, jnp.asarray(True) if isinstance(solver, SplitStep) else None)
 
 
-def require_solver(solver: Any) -> None:
-    """Raise a ValueError unless the solver is None, `SplitStep`, or an explicit Runge-Kutta method of diffrax."""
-    if solver is not None and not isinstance(solver, SplitStep | diffrax.AbstractERK):
-        raise ValueError(
-            "`solver` must be an explicit Runge-Kutta method of diffrax, such as diffrax.Tsit5(), or SplitStep, "
-            f"but is {solver!r}"
-        )
-
-
 def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
     return diffrax.Tsit5() if isinstance(oscillator.bath, SwitchedBaths) else SplitStep()
 
@@ -163,7 +141,7 @@ def drive(
     *,
     dt: Any = None,
     tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
+    max_steps: Any = MAX_STEPS,
     keep_states: bool = False,
 ) -> "xarray.Dataset":
     """The oscillator under schedules beta(t) and x(t), as a labelled dataset over `time`.
@@ -206,7 +184,7 @@ def drive(
     V, grid = starting_members(oscillator, state, betas[0]), state.grid
     steps = None
     if dt is not None:
-        step = float(_checked_step(oscillator, grid, solver, dt, betas, fields))
+        step = float(checked_step(oscillator, grid, solver, dt, betas, fields))
         # A hair's breadth is not worth one more step.
         steps = jnp.asarray(max(1, math.ceil(float(np.max(np.diff(np.asarray(ts)))) / step - 1e-9)), jnp.int32)
     done = _compiled(
@@ -225,69 +203,3 @@ def drive(
     if started_here and dataset.attrs["status"] == STATUS[0] and state.status != STATUS[0]:
         dataset.attrs["status"] = f"start {state.status}"
     return dataset
-
-
-def check_protocol(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[np.ndarray, np.ndarray]:
-    """Values of beta and x at many times, the first of them ts[0], after refusing impossible ones.
-
-    What a schedule does between these times is met by the solve, which ends with a status where beta is not > 0.
-    """
-    betas, fields = _sampled(protocol, ts)
-    require_positive("beta", betas)
-    require_finite("x", fields)
-    return np.asarray(betas), np.asarray(fields)
-
-
-@eqx.filter_jit
-def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Both schedules at the times asked for, and at `SAMPLES` times from each to the next."""
-    parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
-    moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts).ravel(), ts[-1])
-    values = (jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
-    return next(values), next(values)
-
-
-def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
-    """The members of a state, written for the temperature it is to meet; ValueError if it is another oscillator's."""
-    if not isinstance(state, State):
-        raise ValueError(
-            f"`state` must come from jt.equilibrium or jt.brownian.state_of, but is {type(state).__name__}"
-        )
-    if oscillator.grid is not None and not same_grid(oscillator.grid, state.grid):
-        raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
-    own, given = oscillator.bath, state.work.oscillator.bath
-    # The members are measured in units of the bath's noise, so they mean something else in another bath.
-    if not (_shape(own) == _shape(given) and _same(own, given)):
-        raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
-    if not _same(oscillator.hbar, state.work.oscillator.hbar):
-        raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
-    if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
-        return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / jnp.asarray(beta))
-    return state.V
-
-
-def _shape(bath: Any) -> Any:
-    return jax.tree.structure(bath)
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether all arrays agree, as far as they are known."""
-    pairs = zip(jax.tree.leaves(eqx.filter(a, eqx.is_array)), jax.tree.leaves(eqx.filter(b, eqx.is_array)), strict=True)
-    return all(not is_known(x, y) or np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs)
-
-
-def _checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas: Any, fields: Any) -> Float[Array, ""]:
-    dt = require_scalar("dt", dt)
-    require_positive("dt", dt)
-    if solver is None or isinstance(solver, SplitStep):
-        return dt
-    extents = stability_extents(solver)
-    work = workspace(oscillator, grid)
-    corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
-    limit = min(float(step_limit(work, jnp.asarray(T), jnp.asarray(x), extents)) for T, x in corners)
-    if float(dt) > limit:
-        name = type(solver).__name__
-        raise ValueError(
-            f"`dt` must be <= {limit:.3g} for {name} to be stable on this grid, but is {float(dt):.3g}; use SplitStep"
-        )
-    return dt

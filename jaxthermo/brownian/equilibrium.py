@@ -87,9 +87,9 @@ class State(eqx.Module):
 def equilibrium(oscillator: Any, beta: Any, x: Any) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
 
-    Equation   L V = 0, int W_0 dq dp = 1, solved by GMRES on M L V with M a short relaxation, so that the answer is the
-               null vector of the spectral generator itself, without a time step's error
-    Shapes     beta, x: scalars (batch with jax.vmap and a given grid)
+    Equation   L V = 0, int W_0 dq dp = 1, solved by generalised conjugate residuals on M L V with M a short relaxation,
+               so that the answer is the null vector of the spectral generator itself, without a time step's error
+    Shapes     beta, x: scalars (batch with jax.vmap and a given grid; lanes are solved one after another)
     Units      beta: 1/energy, x: energy per unit of X
     Raises     ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
                double precision

@@ -17,11 +17,11 @@ from numpy.polynomial import chebyshev
 
 from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step, with_depth
 from jaxthermo.brownian.bath import OhmicBath
-from jaxthermo.brownian.equilibrium import stationary_members
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.stationary import stationary_members
 from jaxthermo.checks import is_known
 from jaxthermo.scans.lanes import map_lanes
 

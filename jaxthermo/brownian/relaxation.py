@@ -30,11 +30,11 @@ def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -
     noise = noise_of(work)
     instant = noise_at(work, temperature) if noise is None else noise
     h = STEP * crossing
-    local = local_map(work, h, temperature, x, 0.0)
+    local = local_map(work, 0.5 * h, temperature, x, 0.0)
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, spectrum = carry
-        spectrum = transport_flow(local(spectrum), work, noise, h, temperature)
+        spectrum = local(transport_flow(local(spectrum), work, noise, h, temperature))
         # Weights that fall to zero average out waves that friction does not.
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 

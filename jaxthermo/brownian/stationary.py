@@ -12,11 +12,13 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_fi
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.one_by_one import one_by_one
-from jaxthermo.solve.residuals import least_residual
+from jaxthermo.solve.residuals import BLOCK, least_residual
 
-# Of the linear solve, in the 2-norm of all members, relative to the first residual; directions kept, and steps.
+# Of the linear solve, in the 2-norm of all members, relative to the first residual, and its steps.
 TOLERANCE = 1e-11
-KEPT, LIMIT = 40, 400
+LIMIT = 480
+# Blocks of directions that are kept, as far as each of two tables has no more than so many numbers.
+KEPT, NUMBERS = 10, 2**24
 # Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
 FAMILY = slice(STEPS // 2, None, 2)
 
@@ -36,7 +38,8 @@ def stationary_members(work: Workspace, temperature: Float[Array, ""], x: Float[
     V = jnp.zeros((work.grid.p_points, len(members_of(work.oscillator)), work.grid.q_points))
     return jax.lax.custom_linear_solve(
         _operator(place),
-        _source(V, work),
+        # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
+        _source(V, work) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, frozen(place), b),
         lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
     )
@@ -62,7 +65,8 @@ def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> Field:
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
-    return least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, KEPT, left).reshape(rhs.shape)
+    kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
+    return least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left).reshape(rhs.shape)
 
 
 def _norm(V: Field, work: Workspace) -> Float[Array, ""]:

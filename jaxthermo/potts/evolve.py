@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.checks import require_double_for, require_scalar, require_times
+from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.potts.mean_field import Thermodynamics, thermodynamics, vector_field
 from jaxthermo.potts.occupation import initial_occupation
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedule import as_schedule, value_at
 from jaxthermo.solve.integrate import STATUS, integrate, status_of, unreached_as_nan
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def evolve(
 
     Equation   dP_i/dt = J_{i-1} - J_i with beta(t) and f(t); work = int f sum J dt, heat = int sum J (dE - f) dt,
                entropy_produced = int (entropy production) dt, all from ts[0]
-    Shapes     p0: (q,), None for P_1 = 1 - small; ts: (times,), increasing; beta: a number or a callable of t
+    Shapes     p0: (q,), None for P_1 = 1 - small; ts: (times,), increasing; beta: a number, a schedule
+               (`jt.Ramp` and others) or a callable of t
     Units      per unit of the ring; k_B = 1; each variable's attrs carry its unit. Heat is counted into the ring.
     Raises     ValueError that names the argument for bad shapes, occupations, times, beta, or tolerances
     Source     Herpich & Esposito 2019, Eqs. (1), (8), (9)
@@ -137,8 +138,7 @@ def evolve(
     require_double_for(rtol, atol)
     ts = require_times("ts", ts)
     p0 = initial_occupation(ring.q, p0)
-    if not callable(beta):
-        beta = require_scalar("beta", beta)
+    beta = as_schedule("beta", beta)
     # A callable is checked where the user will see it: at the times asked for.
     require_beta(jax.vmap(lambda t: value_at(beta, t))(ts))
     done = _compiled(ring, beta, p0, ts, rtol=rtol, atol=atol, max_steps=max_steps, solver=solver)

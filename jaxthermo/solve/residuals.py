@@ -1,4 +1,4 @@
-"""Generalised conjugate residuals: least residuals over a Krylov space, with one copy of the operator in the program."""
+"""Generalised conjugate residuals: least residuals over a Krylov space, one copy of the operator in the program."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,8 @@ from jaxtyping import Array, Float, Int
 
 # A step that leaves more than this share of the residual takes its next direction from the last image instead.
 STALLED = 0.99
+# Directions that are made orthogonal at a time.
+BLOCK = 40
 
 Linear = Callable[[Array], Array]
 
@@ -33,7 +35,7 @@ def least_residual(
 
     Until more than `kept` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs -
     A x) if `left`, else rhs - A x. Stops when its 2-norm is at most `tolerance` times that of the first, or after
-    `limit` steps.
+    `limit` steps. `kept` is a multiple of BLOCK.
     Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
                Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
     """
@@ -51,10 +53,7 @@ def least_residual(
         else:
             direction = precondition(state.next)
             image, residual = apply(direction), jnp.where(first, rhs, state.residual)
-        # Twice is enough: once leaves a loss of orthogonality that grows with the condition number.
-        for _ in range(2):
-            overlap = state.images @ image
-            image, direction = image - overlap @ state.images, direction - overlap @ state.directions
+        image, direction = _conjugated(image, direction, state)
         length = _size(image)
         scale = jnp.where(first | (length == 0), 0.0, 1.0 / jnp.where(length == 0, 1.0, length))
         image, direction = scale * image, scale * direction
@@ -75,6 +74,23 @@ def least_residual(
     none = jnp.zeros((kept, rhs.shape[0]), rhs.dtype)
     start = Conjugate(jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32))
     return jax.lax.while_loop(unfinished, step, start).x
+
+
+def _conjugated(image: Array, direction: Array, state: Conjugate) -> tuple[Array, Array]:
+    """The image made orthogonal to all before it, and the direction moved along; by blocks, to leave out empty ones."""
+    kept = state.images.shape[0]
+    used = jnp.minimum((state.steps + BLOCK - 1) // BLOCK, kept // BLOCK)
+
+    def block(i: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        image, direction = pair
+        images, directions = (
+            jax.lax.dynamic_slice_in_dim(table, (i % used) * BLOCK, BLOCK) for table in (state.images, state.directions)
+        )
+        overlap = images @ image
+        return image - overlap @ images, direction - overlap @ directions
+
+    # Twice is enough: once leaves a loss of orthogonality that grows with the condition number.
+    return jax.lax.fori_loop(0, 2 * used, block, (image, direction))
 
 
 def _size(vector: Array) -> Array:

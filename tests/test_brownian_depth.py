@@ -1,0 +1,80 @@
+"""The depth that is chosen: what truncation leaves, what it costs, and where it is left open."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxthermo as jt
+from jaxthermo.brownian.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH, with_depth
+from jaxthermo.brownian.hierarchy import members_of
+
+QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+# Truncation does not depend on the mesh to the digits looked at, so one small one serves all.
+GRID = jt.PhaseGrid(5.2, 0.3, 8.4, 0.5)
+
+
+@pytest.mark.parametrize(("strength", "poles", "beta"), [(0.1, 1, 1.0), (0.5, 1, 1.0), (1.0, 1, 1.0), (1.0, 2, 0.5)])
+def test_truncation_is_below_the_promise(strength, poles, beta):
+    """1e-6 of the scale of X, <q^2> and <p^2>, against a hierarchy two levels deeper."""
+    oscillator = jt.quantum_oscillator(QUARTIC, strength, poles, grid=GRID)
+    depth = jt.brownian.depth_for(oscillator, beta, 0.5)
+    found, deeper = (
+        jt.equilibrium(jt.quantum_oscillator(QUARTIC, strength, poles, d, GRID), beta, 0.5) for d in (depth, depth + 2)
+    )
+    scale = np.array([np.sqrt(deeper.q2), deeper.q2, deeper.p2])
+    errors = np.array([found.X - deeper.X, found.q2 - deeper.q2, found.p2 - deeper.p2]) / scale
+    assert np.all(np.abs(errors) < 1e-6)
+
+
+def test_depth_grows_with_coupling_and_cold_and_has_limits():
+    def depth(strength, beta, poles=1):
+        return jt.brownian.depth_for(jt.quantum_oscillator(QUARTIC, strength, poles), beta, 0.5)
+
+    by_beta = [depth(0.5, beta) for beta in (0.25, 1.0, 4.0, 10.0)]
+    by_strength = [depth(strength, 4.0) for strength in (0.05, 0.2, 0.5, 2.0)]
+    for depths in (by_beta, by_strength):
+        assert depths == sorted(depths) and depths[0] == LEAST_DEPTH < depths[-1] <= MOST_DEPTH
+    assert depth(0.5, [0.25, 4.0]) == depth(0.5, 4.0)
+    # No more members than memory bears, whatever the number of poles.
+    deepest = with_depth(jt.OhmicBath(2.0, 4), depth(2.0, 10.0, 4))
+    assert len(members_of(jt.quantum_oscillator(QUARTIC, deepest))) <= 60
+
+
+def test_an_open_depth_is_filled_in_with_the_grid():
+    open_one = jt.quantum_oscillator(QUARTIC, 1.0)
+    assert open_one.bath.depth is None and open_one.grid is None
+    filled = jt.brownian.resolved(open_one, [0.5, 1.0], [0.0, 1.0])
+    assert filled.bath.depth == jt.brownian.depth_for(open_one, [0.5, 1.0], [0.0, 1.0])
+    assert filled.grid.q_side == jt.grid_for(open_one, [0.5, 1.0], [0.0, 1.0]).q_side
+    # What was given stays.
+    given = jt.brownian.resolved(jt.quantum_oscillator(QUARTIC, 1.0, 1, 5, GRID), 1.0, 0.5)
+    assert given.bath.depth == 5 and given.grid is GRID
+    drude = jt.brownian.resolved(jt.quantum_oscillator(QUARTIC, jt.DrudeBath(1.0, 10.0)), 1.0, 0.5)
+    assert drude.bath.depth >= 2 and float(drude.bath.cutoff) == 10.0
+    assert jt.classical_oscillator(QUARTIC, 1.0).bath.depth == 0
+
+
+def test_baths_that_share_an_open_depth():
+    hot, cold = jt.OhmicBath(1.0, 1), jt.OhmicBath(0.5, 1)
+    windows = [lambda t: jnp.cos(t), lambda t: jnp.sin(t)]
+    pair = jt.quantum_oscillator(QUARTIC, jt.SwitchedBaths([hot, cold], [0.5, 2.0], windows), grid=GRID)
+    filled = jt.brownian.resolved(pair, 1.0, 0.5).bath
+    assert filled.depth is not None and {bath.depth for bath in filled.baths} == {filled.depth}
+
+
+def test_traced_parameters_get_the_safe_depth():
+    depths = []
+
+    def record(strength):
+        oscillator = jt.quantum_oscillator(QUARTIC, strength, 1, grid=GRID)
+        depths.append(jt.brownian.resolved(oscillator, 1.0, 0.5).bath.depth)
+        return strength
+
+    jax.jit(record)(1.0)
+    assert depths == [SAFE_DEPTH]
+
+
+def test_a_hierarchy_without_a_depth_says_what_to_write():
+    with pytest.raises(ValueError, match=r"`depth` must be given .* jt.brownian.resolved\(oscillator, betas, fields\)"):
+        members_of(jt.quantum_oscillator(QUARTIC, 1.0))
