@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 import jaxthermo as jt
 from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.quasistatic import partition_of, quasi_static
+from jaxthermo.brownian.quasistatic import partition_of
 from jaxthermo.thermo import along
 from jaxthermo.thermo.potentials import from_planck
 
@@ -80,16 +80,6 @@ def test_a_torn_cache_is_computed_again(monkeypatch, tmp_path):
     stored.write_bytes(stored.read_bytes()[:100])
     assert float(jt.planck_potential(oscillator, 1.0, 0.0)) == first
     assert len(list(tmp_path.glob("*"))) == 1
-
-
-def test_quantum_table_has_the_equilibrium_means_as_derivatives():
-    """dXi/dx = beta X is not put into the table: it holds as far as the Maxwell defect vanishes."""
-    oscillator = jt.quantum_oscillator(HARMONIC, 1.0, poles=1, depth=1)
-    potential = quasi_static(oscillator, [1.5], [-0.5, 1.0])
-    slope = jax.jit(jax.grad(potential, argnums=(0, 1)))(1.0, 0.4)
-    state = jt.equilibrium(oscillator, 1.0, 0.4)
-    assert np.allclose(slope, (-(state.U - 0.4 * state.X), state.X), atol=1e-6)
-    assert potential.table.maxwell_defect < 1e-6 and potential.table.residual < 1e-8
 
 
 def test_quantum_needs_known_values():
