@@ -66,12 +66,12 @@ def test_a_shallow_hierarchy_of_a_double_well_says_so():
 
 
 def test_weak_coupling_makes_the_rim_count_for_more():
-    """Harmonic, exact at any depth: on a rim of 1e-7 the bath of A = 0.1 lets <q^2> drift by more than promised."""
+    """Harmonic, exact at any depth: on a rim of 1e-5 the bath of A = 0.1 lets <q^2> drift by more than promised."""
     tight, wide = (
         jt.equilibrium(jt.quantum_oscillator(HARMONIC, 0.1, 1, 1, jt.PhaseGrid(q, q / 18, q, q / 18)), 8.0, 0.0)
-        for q in (3.9, 5.2)
+        for q in (3.3, 5.2)
     )
-    assert tight.edge < 2e-6 and tight.status == "grid too small"
+    assert tight.edge < 2e-5 and tight.status == "grid too small"
     assert wide.status == "ok"
     rates, weights = exact.pade(1)
     rates = rates / 8.0

@@ -90,9 +90,11 @@ def course_held(course: Any, oscillator: Oscillator, closed: bool) -> Int[Array,
 def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
     """Whether the levels left out of the hierarchy may be missed."""
     depth: Any = oscillator.bath.depth
-    if not depth or _moments_close(oscillator):
+    if not depth:
         return first_problem()
-    return status_if(~(slow * truncation(tail, depth) < limit), Status.hierarchy_too_shallow)
+    return status_if(
+        _couples_moments(oscillator) & ~(slow * truncation(tail, depth) < limit), Status.hierarchy_too_shallow
+    )
 
 
 def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
@@ -102,8 +104,9 @@ def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> I
     return jnp.where(edge > coarse, first_problem(small, rough), first_problem(rough, small))
 
 
-def _moments_close(oscillator: Oscillator) -> bool:
-    """Whether any depth is enough for first and second moments: linear forces, whatever their values are."""
+def _couples_moments(oscillator: Oscillator) -> Any:
+    """Whether forces are not linear: where they are, any depth is enough for first and second moments."""
     potential = oscillator.potential
-    linear = isinstance(potential, Polynomial) and potential.coefficients.shape[0] <= 3
-    return linear and isinstance(oscillator.coordinate, Identity)
+    if not (isinstance(potential, Polynomial) and isinstance(oscillator.coordinate, Identity)):
+        return jnp.asarray(True)
+    return jnp.any(potential.coefficients[3:] != 0.0)

@@ -107,7 +107,12 @@ def follow_loop(field: Field, loop: Loop, args: Any) -> tuple[Loop, Float[Array,
         return _residual(field, loop, args)
 
     def moved(loop: Loop, args: Any, forcing: Array) -> Loop:
-        d_stages, d_log_period, _ = _solve(field, loop, args, forcing, *_held_phase(field, loop, args))
+        def step(residual: Array) -> tuple[Array, Array]:
+            d_stages, d_log_period, _ = _solve(field, loop, args, residual, *_held_phase(field, loop, args))
+            return d_stages, d_log_period
+
+        # As a tangent, which keeps what is linear in the forcing apart from what is not: reverse mode transposes it.
+        _, (d_stages, d_log_period) = jax.jvp(step, (jnp.zeros_like(forcing),), (forcing,))
         return Loop(jnp.zeros_like(loop.widths), d_stages, d_log_period)
 
     still, fixed = frozen(loop), frozen(args)
