@@ -83,7 +83,7 @@ def _halves(space: Space) -> tuple[Array, Array]:
 def _ranked(counts: Array, coarse: Space) -> Array:
     table = jnp.asarray(rank_table(coarse.q, coarse.units), jnp.int32)
     sums = jnp.cumsum(counts[:-1], axis=0)
-    return sum(row[one] for row, one in zip(table, sums, strict=True))
+    return functools.reduce(jnp.add, [row[one] for row, one in zip(table, sums, strict=True)])
 
 
 @lean_jit

@@ -1,5 +1,7 @@
 """Master equations of N units on either level, without their matrix: a product is two gathers per edge."""
 
+import functools
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
@@ -40,7 +42,7 @@ class Hops(eqx.Module):
 
     def into_states(self, flows: Inexact[Array, "hops states"]) -> Inexact[Array, " states"]:
         """What the hops bring into each state, from flows that are filed under the states they leave."""
-        return sum(flow[origin] for flow, origin in zip(flows, self.links.source, strict=True))
+        return functools.reduce(jnp.add, [flow[at] for flow, at in zip(flows, self.links.source, strict=True)])
 
     def scaled(self, log_scale: Float[Array, " states"]) -> "Hops":
         """The hops as they act on p/exp(log_scale); what leaves a state is the same as before."""
