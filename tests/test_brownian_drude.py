@@ -186,10 +186,11 @@ def test_anharmonic_equilibrium_rests():
     """Driven at constant beta and x for a long time it stays where it is, and the norm does."""
     model = oscillator(1, potential=QUARTIC, grid=jt.PhaseGrid(5.6, 0.35, 9.0, 0.45))
     state = jt.equilibrium(model, 1.0, 0.5)
-    assert state.status == "ok"
+    # Two levels are too few for 1e-6, and it says so; it rests all the same.
+    assert state.status == "hierarchy too shallow" and state.error < 1e-7
     beta, field = (Wave(jnp.asarray(mean), jnp.zeros(()), jnp.ones(())) for mean in (1.0, 0.5))
     run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tolerance=1e-5)
-    assert run.status == "ok"
+    assert run.status == "hierarchy too shallow"
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     for key in ("X", "q2", "p2"):
         np.testing.assert_allclose(run[key], run[key][0], rtol=1e-5, err_msg=key)
