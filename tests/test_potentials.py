@@ -9,7 +9,7 @@ from scipy.integrate import quad
 import jaxthermo as jt
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.quasistatic import partition_of
-from jaxthermo.thermo import along
+from jaxthermo.search import along
 from jaxthermo.thermo.potentials import from_planck
 
 COEFFICIENTS = (0.0, 0.0, 0.1, 0.02, 0.05)

@@ -22,8 +22,9 @@ SHARE = 0.7
 SOLVED = 2e-7
 
 
-# The same along a course: grid and hierarchy hold the work to some 1e-5 of the energies that it changes.
-COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 1e-5
+# The same along a course: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
+# classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
+COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
 # Largest difference between the two ways to count heat, over the kinetic energy: a course whose steps are so long that
 # it is larger cannot say what its bath exchanges.
 FIRST_LAW = 1e-3
