@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 # States that are searched from at the same time, by one thread.
 CHUNK = 10
 
+# A process that came to its end, though its work may miss what is promised of it: its status stays in the dataset.
+USABLE = ("ok", "grid too coarse", "hierarchy too shallow")
+
 
 def potentials(
     dataset: "xarray.Dataset | StirlingCycle",
@@ -178,7 +181,7 @@ def _chosen(dataset: "xarray.Dataset", points: int) -> np.ndarray:
     """Indices of the times nearest to `points` equal parts of the process, both ends included."""
     if "time" not in getattr(dataset, "dims", ()) or "work_int" not in dataset:
         raise ValueError("`dataset` must come from jt.run_cycle or jt.drive")
-    if dataset.attrs.get("status") != "ok":
+    if dataset.attrs.get("status") not in USABLE:
         raise ValueError(f"`dataset` must have status ok, but has {dataset.attrs.get('status')!r}")
     t = np.asarray(dataset.time)
     if not isinstance(points, int) or points < 1:
