@@ -73,9 +73,10 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, COARSE)
     better, history = jt.optimise_cycle(oscillator, CYCLE, steps=2, bounds=BOUNDS)
     assert history.attrs["improvement"] > 3e-4
-    # This mesh touches the cycles, and the result does not hide it.
-    assert history.attrs["start_status"] == history.attrs["cycle_status"] == "grid too small"
-    assert history.attrs["status"] == "grid too small" and history.attrs["search_status"] == "max steps reached"
+    # This mesh is too coarse for both cycles, and too narrow for some; the result does not hide it.
+    told = {"grid too coarse", "grid too small"}
+    assert {history.attrs["start_status"], history.attrs["cycle_status"], history.attrs["status"]} <= told
+    assert history.attrs["search_status"] == "max steps reached"
     fine = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(6.0, 0.28, 10.5, 0.5))
     powers = [-jt.run_cycle(fine, c, 1e-5, points=5).attrs["work"] / float(c.period) for c in (CYCLE, better)]
     # The margin is that of the search's own mesh, which is coarse: 4 % off.
