@@ -1,0 +1,17 @@
+"""The types of public arguments: what a user may pass, before it is checked and made an array."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike
+
+# One number: a Python number, a NumPy scalar, or an array without axes, traced or not.
+ScalarLike: TypeAlias = bool | int | float | np.generic | np.ndarray | jax.Array
+# A whole number, such as a size or a count.
+IntLike: TypeAlias = int | np.integer | np.ndarray | jax.Array
+# A number, or a function of time: one of the library's schedules or any callable.
+ScheduleLike: TypeAlias = ScalarLike | Callable[[jax.Array], ScalarLike]
+
+__all__ = ["ArrayLike", "IntLike", "ScalarLike", "ScheduleLike"]
