@@ -21,7 +21,8 @@ from jaxthermo.checks import require_finite, require_positive, require_scalar
 from jaxthermo.potts.fold import Fold, fold
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.potts.stationary import MAX_ROUNDS, Stationary, stationary
-from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
+from jaxthermo.protocols.cycle import check_cycle
+from jaxthermo.protocols.stirling import StirlingCycle
 from jaxthermo.scans.units import with_units
 from jaxthermo.search.minimise import PLATEAU, STOPPED
 from jaxthermo.search.minimum_work import STEP, search_for, search_one, starting_points

@@ -15,7 +15,8 @@ from jaxthermo.brownian.cycle import Turn, run_cycle, stationary_turn
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.progress import Line
 from jaxthermo.checks import require_integer
-from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
+from jaxthermo.protocols.cycle import check_cycle
+from jaxthermo.protocols.stirling import StirlingCycle
 from jaxthermo.solve.bounded import descend
 
 if TYPE_CHECKING:
