@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
@@ -16,7 +17,6 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import Protocol
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.schedule import value_at
 

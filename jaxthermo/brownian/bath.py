@@ -75,9 +75,7 @@ class AbstractBath(eqx.Module):
         """Friction coefficient of slow motion, mass / time."""
 
     @abstractmethod
-    def terms(
-        self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0
-    ) -> BathTerms:
+    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
         """What the bath does to the members at one time, temperature and heating = d ln T/dt."""
 
     @abstractmethod

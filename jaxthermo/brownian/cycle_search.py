@@ -207,8 +207,6 @@ def _without_norm(covector: Field, root: Field) -> Field:
     return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 
 
-
-
 class Leg(eqx.Module):
     """A turn under way: the state as Fourier coefficients in y, the step to come, and what was measured so far."""
 

@@ -22,9 +22,7 @@ class AbstractPotential(eqx.Module):
         """The values at positions of any shape."""
 
     @abstractmethod
-    def moyal_phase(
-        self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]
-    ) -> Float[Array, "y q"]:
+    def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
         """Quantum phase rate [U(q + hbar y/2) - U(q - hbar y/2)] / hbar, all orders of the Moyal series at once."""
 
     @abstractmethod
@@ -62,9 +60,7 @@ class Polynomial(AbstractPotential):
             coefficients = (coefficients * powers[: coefficients.shape[0]])[1:]
         return Polynomial(coefficients if coefficients.shape[0] else jnp.zeros(1))
 
-    def moyal_phase(
-        self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]
-    ) -> Float[Array, "y q"]:
+    def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
         """The finite Moyal series, which does not cancel digits at small hbar.
 
         Equation   sum_r U^(2r+1)(q) (hbar/2)^(2r) y^(2r+1) / (2r+1)!
@@ -87,9 +83,7 @@ class Identity(AbstractPotential):
     def __call__(self, q: ArrayLike) -> Float[Array, "..."]:
         return as_float(q)
 
-    def moyal_phase(
-        self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]
-    ) -> Float[Array, "y q"]:
+    def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
         """y, at every q."""
         return y[:, None] * jnp.ones_like(q)
 
@@ -106,9 +100,7 @@ class FunctionPotential(AbstractPotential):
     def __call__(self, q: ArrayLike) -> Float[Array, "..."]:
         return jnp.vectorize(lambda one: as_float(self.function(one)))(as_float(q))
 
-    def moyal_phase(
-        self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]
-    ) -> Float[Array, "y q"]:
+    def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
         """The difference itself."""
         shift = 0.5 * hbar * y[:, None]
         return (self(q[None, :] + shift) - self(q[None, :] - shift)) / hbar
@@ -126,14 +118,10 @@ def as_potential(name: str, potential: Potential) -> AbstractPotential:
     if isinstance(potential, AbstractPotential):
         return potential
     if not callable(potential):
-        raise ValueError(
-            f"`{name}` must be a function of q such as jt.Polynomial([0, 0, 0.5]), but is {potential!r}"
-        )
+        raise ValueError(f"`{name}` must be a function of q such as jt.Polynomial([0, 0, 0.5]), but is {potential!r}")
     return FunctionPotential(formula(potential, jnp.zeros(())))
 
 
-def force_phase(
-    potential: AbstractPotential, q: Float[Array, " q"], y: Float[Array, " y"]
-) -> Float[Array, "y q"]:
+def force_phase(potential: AbstractPotential, q: Float[Array, " q"], y: Float[Array, " y"]) -> Float[Array, "y q"]:
     """Classical phase rate y U'(q), from +U'(q) d_p with d_p -> iy."""
     return y[:, None] * jax.vmap(jax.grad(potential))(q)[None, :]

@@ -269,7 +269,6 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     return made
 
 
-
 def _schedule(dataset: "xarray.Dataset", name: str) -> Schedule:
     """The schedule that a dataset records, or where that is a function, straight lines between its values."""
     record = recorded(dataset.attrs)["protocol"][name]

@@ -1,7 +1,5 @@
 """The stationary cycle of a periodically driven oscillator."""
 
-from typing import Any
-
 import diffrax
 import equinox as eqx
 import jax

@@ -1,7 +1,6 @@
 """Several Ohmic baths that are coupled in turn."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp

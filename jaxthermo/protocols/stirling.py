@@ -141,4 +141,3 @@ class StirlingCycle(AbstractCycle):
 
 def _ramp(t: Float[Array, ""], begin: Float[Array, ""], end: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.clip((t - begin) / (end - begin), 0.0, 1.0)
-
