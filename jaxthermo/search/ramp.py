@@ -20,7 +20,7 @@ from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
-from jaxthermo.search.ensemble import EDGE, bound_of, extrapolated, gained, measure_of, passage
+from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, gained, measure_of, propagate
 from jaxthermo.search.minimise import STATUS
 from jaxthermo.search.newton import Descent, newton_descent
 
@@ -92,7 +92,7 @@ class _Problem(eqx.Module):
             early = gained(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
             begin = _kicked(begin, work, kicks[0])
         term = DrivenTerm(work, self.beta, schedule)
-        done = passage(term, noise, begin, self.duration, self.steps, self.most, measure)
+        done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
         pair = early - done.totals[:, 0]
         if self.jumps:
             pair = pair + gained(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])

@@ -19,7 +19,7 @@ from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.flags import coded
 from jaxthermo.protocols.stirling import StirlingCycle, cycle_from_record
 from jaxthermo.provenance import recorded
-from jaxthermo.search.cost import Search
+from jaxthermo.search.protocol_cost import Search
 from jaxthermo.search.minimum_work import (
     REFINEMENTS,
     SEARCH_STATUS,
