@@ -1,8 +1,8 @@
 """Minimisation by gradients in JAX: optax's L-BFGS directions, and one evaluation in each pass of one flat loop.
 
-A line search nested in the steps would hold several copies of the objective, each of which is compiled for seconds. Here
-a pass evaluates once, and either ends a step or moves the bracket of its length. `initial_state`, `after_evaluation`,
-`unfinished` and `minimum_of` are the parts of a search, for loops that do other things between evaluations.
+A line search nested in the steps would hold several copies of the objective, each of which is compiled for seconds.
+Here a pass evaluates once, and either ends a step or moves the bracket of its length. `initial_state`,
+`after_evaluation`, `unfinished` and `minimum_of` are parts of a search, for loops that do other things in between.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,8 +31,8 @@ class Minimum(eqx.Module):
 
     `aux` is what the function gave beside its value there, `gradient` the norm of the gradient at the last point
     accepted (values below that may differ by rounding); `history` the best value at the start and after each step, NaN
-    for steps not taken. `status` is ok where the gradient vanished or steps no longer changed the value, `plateau` where
-    no step along the last direction gained anything, `max_steps_reached`, or `not_finite`.
+    for steps not taken. `status` is ok where the gradient vanished or steps no longer changed the value, `plateau`
+    where no step along the last direction gained anything, `max_steps_reached`, or `not_finite`.
     """
 
     point: Float[Array, " parameters"]

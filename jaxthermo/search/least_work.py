@@ -1,7 +1,5 @@
 """The non-equilibrium Planck potential: the least work that a protocol from a given state can cost."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,12 +10,12 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.drive import starting_members
-from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
+from jaxthermo.brownian.state import State
 from jaxthermo.checks import is_known, require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.search.potential_range import (
     beta_factor,
@@ -159,7 +157,7 @@ def minimum_work(
         jumps=bool(jumps),
     )
     require_covered(problem)
-    start_status = jnp.asarray(state.code)
+    start_status = state.status
     if is_traced((problem, start_status)):
         result = _in_one_program(problem, restarts, steps, start_status)
     else:

@@ -1,209 +1,242 @@
 """The eight potentials along a driven process, quasi-static and out of equilibrium, and its entropy production."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.bath import OhmicBath
-from jaxthermo.brownian.cycle import run_cycle
-from jaxthermo.brownian.hierarchy import Workspace, workspace
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, as_codes, first_problem
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.brownian import DrivenRun, OhmicBath, PeriodicRun, run_cycle
+from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.information import entropy_production_rate
-from jaxthermo.brownian.kept import NOT_KEPT, grid_of, with_depth_of
-from jaxthermo.brownian.oscillator import check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
-from jaxthermo.flags import coded
-from jaxthermo.protocols.stirling import StirlingCycle, cycle_from_record
-from jaxthermo.provenance import recorded
-from jaxthermo.search.protocol_cost import Search
-from jaxthermo.search.minimum_work import (
-    REFINEMENTS,
-    SEARCH_STATUS,
-    STEP,
-    UNRESOLVED,
-    Found,
-    finer,
-    search_for,
-    search_one,
-    starting_points,
-)
+from jaxthermo.checks import require_integer, require_scalar
+from jaxthermo.protocols import AbstractCycle
+from jaxthermo.search.least_work import STEP, MinimumWork, settled, steps_of
+from jaxthermo.search.potential_range import beta_factor, field_reach, potential_around
+from jaxthermo.search.protocol_cost import Problem
+from jaxthermo.search.refinement import refined
 from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
-if TYPE_CHECKING:
-    import xarray
+# A process that came to its end, though its work may miss what is promised of it: its status goes on into the result.
+USABLE = (Status.ok, Status.grid_too_coarse, Status.hierarchy_too_shallow)
+NOT_KEPT = "`run` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
 
-# States that are searched from at the same time, by one thread.
-CHUNK = 10
 
-# A process that came to its end, though its work may miss what is promised of it: its status stays in the dataset.
-USABLE = ("ok", "grid too coarse", "hierarchy too shallow")
+def _series(name: str, kind: str = "non-equilibrium") -> Any:
+    units, meaning = MEANING[name]
+    return quantity(units, f"{kind} {meaning}", ("time",))
+
+
+def _quasi_static(name: str) -> Any:
+    return _series(name, "quasi-static")
+
+
+class ProcessPotentials(AbstractResult):
+    """Potentials along a process, made by `potentials`; `stats` has `solves`, propagations with their gradient."""
+
+    status: Int[Array, ""]
+    stats: dict[str, Any]
+    oscillator: Oscillator
+    order: int
+    horizon: Float[Array, ""]
+    jumps: bool
+    time: Float[Array, " time"] = quantity("time", "time", ("time",), coordinate=True)
+    planck: Float[Array, " time"] = _series("planck")
+    massieu: Float[Array, " time"] = _series("massieu")
+    m_entropy: Float[Array, " time"] = _series("m_entropy")
+    p_entropy: Float[Array, " time"] = _series("p_entropy")
+    gibbs: Float[Array, " time"] = _series("gibbs")
+    helmholtz: Float[Array, " time"] = _series("helmholtz")
+    internal_energy: Float[Array, " time"] = _series("internal_energy")
+    enthalpy: Float[Array, " time"] = _series("enthalpy")
+    planck_qst: Float[Array, " time"] = _quasi_static("planck")
+    massieu_qst: Float[Array, " time"] = _quasi_static("massieu")
+    m_entropy_qst: Float[Array, " time"] = _quasi_static("m_entropy")
+    p_entropy_qst: Float[Array, " time"] = _quasi_static("p_entropy")
+    gibbs_qst: Float[Array, " time"] = _quasi_static("gibbs")
+    helmholtz_qst: Float[Array, " time"] = _quasi_static("helmholtz")
+    internal_energy_qst: Float[Array, " time"] = _quasi_static("internal_energy")
+    enthalpy_qst: Float[Array, " time"] = _quasi_static("enthalpy")
+    entropy_produced: Float[Array, " time"] = quantity("k_B", "entropy produced since the first time", ("time",))
+    entropy_production_rate: Float[Array, " time"] = quantity(
+        "k_B/time", "its average over each interval between searches", ("time",)
+    )
+    waste_heat: Float[Array, " time"] = quantity("energy", "waste heat, -int dSigma/beta", ("time",))
+    searched: Bool[Array, " time"] = quantity("1", "whether the potential was searched for", ("time",))
+    search: Float[Array, " search"] = quantity("time", "times of the searches", ("search",), coordinate=True)
+    planck_upper: Float[Array, " search"] = quantity("1", "quasi-static Planck potential", ("search",))
+    planck_lower: Float[Array, " search"] | None = quantity("1", "information bound of a classical state", ("search",))
+    search_status: Int[Array, " search"] = quantity("1", "how the search ended, as jt.Status", ("search",))
+    search_error: Float[Array, " search"] = quantity("1", "what the time step may have changed", ("search",))
+    entropy_production_rate_exact: Float[Array, " search"] | None = quantity(
+        "k_B/time", "rate of entropy production of a classical state, from the Kramers equation", ("search",)
+    )
+    maxwell_defect: Float[Array, ""] | None = quantity("1", "largest |dU/dx~ + dX/dbeta| of a quantum potential")
+
+    @property
+    def search_gap(self) -> Float[Array, ""] | None:
+        """The largest of what may be missing to the true minima; None for a quantum oscillator."""
+        if self.planck_lower is None:
+            return None
+        return jnp.max(self.planck[self.searched] - self.planck_lower)
 
 
 def potentials(
-    dataset: "xarray.Dataset | StirlingCycle",
-    oscillator: Any,
-    points: int = 20,
+    run: PeriodicRun | DrivenRun | AbstractCycle,
+    oscillator: Oscillator | None = None,
+    points: IntLike = 20,
     *,
-    order: int = 5,
-    horizon: Any = 1.0,
+    order: IntLike = 5,
+    horizon: ScalarLike = 1.0,
     jumps: bool = False,
-    dt: float = STEP,
+    dt: ScalarLike = STEP,
     progress: bool | None = None,
-) -> "xarray.Dataset":
-    """A driven process with its potentials, entropy production rate and waste heat added.
+) -> ProcessPotentials:
+    """The potentials, the entropy production rate and the waste heat of a driven process.
 
     Equation   at `points` equal parts of the process the non-equilibrium Planck potential Xi_neq is found by
                `minimum_work` from the state at that time and its own beta, x; between two times Sigma = Xi_neq(t) -
                Xi_neq(0) + int (U dbeta - X dx~) is taken as linear. All potentials follow by Legendre transforms
-    Shapes     dataset: from `jt.run_cycle`, or from `jt.drive(..., keep_states=True)`, or a cycle that is to be run;
-               oscillator: the one it is of
-    Raises     ValueError that names the argument; for a drive without its states
-    Source     Koyanagi & Tanimura 2024, Tables 1, 2 and Fig. 5a
 
-    Added over `time`: `planck`, `massieu`, `m_entropy`, `p_entropy`, `gibbs`, `helmholtz`, `internal_energy`,
-    `enthalpy`, each also with `_qst` for the quasi-static one; `entropy_production` Sigma, `entropy_production_rate`
-    its average over each interval, `waste_heat` int dSigma/beta dt, `searched` where a search was made. Over `search`:
-    `planck_upper` (Xi_qst), `planck_lower` (Xi_info, classical), `search_solves`, `search_status`, an index into the
-    words of its attribute `flag_meanings`, and `search_error`, what the time step may have changed. Classically also
-    `entropy_production_rate_exact` at those times, from the Kramers equation.
+    run          from `jt.run_cycle`, or from `jt.drive(..., keep_states=True)`, or a cycle that is to be run. A cycle
+                 that was run without keeping its states is run again
+    oscillator   the one that a cycle is to be run with; None: the run's own
+    points       equal parts of the process, at the ends of which is searched
+    order, horizon, jumps, dt
+                 of the searches, as in `jt.minimum_work`
+    progress     whether a line tells how far it is; None: on a terminal
+    Returns      series over the run's times, and the outcome of each search; see `ProcessPotentials`
+    Raises       ValueError that names the argument; for a drive without its states
+    Accuracy     `status` is ok where the run and all searches are
+    Source       Koyanagi & Tanimura 2024, Tables 1, 2 and Fig. 5a
 
-    A dataset of `run_cycle` without states is run again from the cycle in its attributes. Quantum values belong to the
-    dataset's number of poles. Steps of at most `dt` are halved where they are too long. `progress`: whether to show it;
-    by default on a terminal.
+    Quantum values belong to the run's number of poles.
     """
-    check_oscillator(oscillator)
+    run = _with_states(run, oscillator, progress)
+    oscillator = run.oscillator
     if not isinstance(oscillator.bath, OhmicBath):
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
-    if isinstance(dataset, StirlingCycle):
-        dataset = run_cycle(oscillator, dataset, keep_states=True, progress=progress)
-    chosen = _chosen(dataset, points)
-    oscillator = with_depth_of(dataset, oscillator)
-    kept = dataset if "members" in dataset else _again(dataset, oscillator)
-    grid = grid_of(dataset)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    work = workspace(oscillator, grid)
-    beta, x, U, X, t = (np.asarray(dataset[name]) for name in ("beta", "x", "U", "X", "time"))
-    search = search_for(oscillator, work, beta, x, order=order, horizon=horizon, jumps=jumps, dt=dt)
-    states = np.asarray(kept["members"])[chosen]
+    if int(run.status) not in USABLE:
+        raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
+    t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))
+    chosen = _nearest(t, require_integer("points", points, 1))
+    order, steps = require_integer("order", order, 1), steps_of(horizon, dt)
+    assert run.members is not None
+    potential = potential_around(oscillator, beta, x)
+    settings = potential, require_scalar("horizon", horizon), order, bool(jumps), steps
     with Line("potentials", progress) as line:
-        found, exact = _searched(search, work, states, beta[chosen], x[chosen], line)
-    work_int = np.asarray(dataset.work_int)
-    produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
-    sigma = np.interp(t, t[chosen], produced)
-    planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma
-    quasi_static = np.asarray(_quasi_static(search.potential, jnp.asarray(beta), jnp.asarray(x)))
-    rates = mean_rate(produced, t[chosen])
-    interval = np.clip(np.searchsorted(t[chosen], t, side="right") - 1, 0, len(rates) - 1)
-    added: dict[str, tuple[str, Any, str, str]] = {}
-    for suffix, values in (("", planck), ("_qst", quasi_static)):
-        label = "quasi-static " if suffix else "non-equilibrium "
-        for name, series in from_planck(values, beta, x, U, X)._asdict().items():
-            units, meaning = MEANING[name]
-            added[name + suffix] = ("time", np.asarray(series), units, label + meaning)
-    rate = rates[interval]
-    heat = np.concatenate(
-        [[0.0], np.cumsum(0.5 * (rate / beta)[1:] * np.diff(t) + 0.5 * (rate / beta)[:-1] * np.diff(t))]
-    )
-    added |= {
-        "entropy_production": ("time", sigma, "1", "entropy production since the first time"),
-        "entropy_production_rate": ("time", rate, "1/time", "its average over each interval between searches"),
-        "waste_heat": ("time", -heat, "energy", "waste heat, -int dSigma/beta"),
-        "searched": ("time", np.isin(np.arange(len(t)), chosen), "", "whether the potential was searched for"),
-        "planck_upper": ("search", found.upper, "1", "quasi-static Planck potential"),
-        "planck_lower": ("search", found.lower, "1", "information bound, NaN for a quantum oscillator"),
-        "search_status": ("search", found.code, "", "how the search ended, an index into flag_meanings"),
-        "search_error": ("search", found.error, "1", "what the time step may have changed in the potential"),
-        "search_solves": ("search", found.solves, "1", "propagations with their gradient"),
-        "entropy_production_rate_exact": ("search", exact, "1/time", "from the Kramers equation; NaN if quantum"),
-    }
-    result = dataset.assign({name: (dim, values) for name, (dim, values, _, _) in added.items()})
-    for name, (_, _, units, meaning) in added.items():
-        result[name].attrs = {"units": units, "long_name": meaning}
-    result.search_status.attrs |= coded(SEARCH_STATUS)
-    result = result.assign_coords(search=("search", t[chosen]))
-    gap = float("nan") if oscillator.quantum else float(np.max(found.value - found.lower))
-    table = search.potential.table
-    return result.assign_attrs(
-        search_order=order,
-        search_horizon=float(horizon),
-        search_gap=gap,
-        maxwell_defect=float("nan") if table is None else table.maxwell_defect,
-    )
+        found, exact = _searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], line)
+    return _result(run, found, exact, chosen, settings)
+
+
+def _with_states(
+    run: PeriodicRun | DrivenRun | AbstractCycle, oscillator: Oscillator | None, progress: bool | None
+) -> PeriodicRun | DrivenRun:
+    if isinstance(run, AbstractCycle):
+        check_oscillator(oscillator)
+        assert oscillator is not None
+        return run_cycle(oscillator, run, keep_states=True, progress=progress)
+    if not isinstance(run, PeriodicRun | DrivenRun):
+        raise ValueError(f"`run` must come from jt.run_cycle or jt.drive, but is {type(run).__name__}")
+    if run.members is not None:
+        return run
+    if isinstance(run, DrivenRun):
+        raise ValueError(NOT_KEPT)
+    return run_cycle(run.oscillator, run.cycle, float(run.tol), points=run.points, keep_states=True, progress=progress)
+
+
+def _searched(
+    oscillator: Oscillator, settings: tuple[Any, ...], states: Field, beta: np.ndarray, x: np.ndarray, line: Line
+) -> tuple[MinimumWork, np.ndarray]:
+    """All searches, one state after another on each core."""
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        line.tell(f"{done} of {len(beta)} states")
+
+    def lanes(*each: Array) -> tuple[MinimumWork, Array]:
+        return _lanes(oscillator, settings, *each)
+
+    return map_lanes(lanes, states, beta, x, chunk=1, advance=tell)
 
 
 @eqx.filter_jit
-def _quasi_static(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Array, " n"]) -> Float[Array, " n"]:
-    return jax.vmap(potential)(betas, fields)
+def _lanes(
+    oscillator: Oscillator, settings: tuple[Any, ...], states: Array, betas: Array, fields: Array
+) -> tuple[MinimumWork, Array]:
+    potential, horizon, order, jumps, steps = settings
+    discretisation = workspace(oscillator, oscillator.grid)
+
+    def one(V: Array, beta: Array, x: Array) -> tuple[MinimumWork, Array]:
+        factor, reach = jnp.asarray(beta_factor(oscillator)), field_reach(oscillator, beta, x)
+        problem = Problem(potential, V, discretisation, beta, x, factor, reach, horizon, order, jumps)
+        end = refined(problem, jnp.zeros(problem.parameters), steps)
+        rate = jnp.nan if oscillator.quantum else entropy_production_rate(V, discretisation, beta)
+        return settled(problem, end, end.evaluations, as_codes(Status.ok)), jnp.asarray(rate)
+
+    return jax.vmap(one)(states, betas, fields)
 
 
-def _searched(search: Search, work: Workspace, states: Any, beta: Any, x: Any, line: Line) -> tuple[Found, Any]:
-    """All searches, from the protocols that rest, and again with half the step where it was too long."""
-    starts = np.repeat(np.asarray(starting_points(search, 0))[None], len(beta), axis=0)
-    solves = np.zeros(len(beta), dtype=int)
-    for left in reversed(range(REFINEMENTS + 1)):
-        done = 0
-
-        def tell(count: int, steps: int = int(search.steps)) -> None:
-            nonlocal done
-            done += count
-            line.tell(f"{done} of {len(beta)} states, {steps} steps")
-
-        def lanes(*each: Any, search: Search = search) -> Any:
-            return _lanes(search, work, *each)
-
-        found, exact = map_lanes(lanes, states, beta, x, starts, chunk=min(CHUNK, len(beta)), advance=tell)
-        solves += found.solves
-        if left == 0 or not np.any(found.code == UNRESOLVED):
-            break
-        search = finer(search)
-        # Where coarse steps were deceived, a search begins anew.
-        deceived = (found.value >= found.upper)[:, None, None]
-        starts = np.where(deceived, 0.0, found.minimum.point[:, None])
-    return eqx.tree_at(lambda f: f.solves, found, solves), exact
-
-
-@eqx.filter_jit
-def _lanes(search: Search, work: Workspace, states: Any, betas: Any, fields: Any, starts: Any) -> tuple[Found, Any]:
-    def one(V: Any, beta: Any, x: Any, starts: Any) -> tuple[Found, Any]:
-        found = search_one(search, V, work, beta, x, starts)
-        rate = jnp.nan if work.oscillator.quantum else entropy_production_rate(V, work, beta)
-        return found, jnp.asarray(rate)
-
-    return jax.vmap(one)(states, betas, fields, starts)
-
-
-def _chosen(dataset: "xarray.Dataset", points: int) -> np.ndarray:
-    """Indices of the times nearest to `points` equal parts of the process, both ends included."""
-    if "time" not in getattr(dataset, "dims", ()) or "work_int" not in dataset:
-        raise ValueError("`dataset` must come from jt.run_cycle or jt.drive")
-    if dataset.attrs.get("status") not in USABLE:
-        raise ValueError(f"`dataset` must have status ok, but has {dataset.attrs.get('status')!r}")
-    t = np.asarray(dataset.time)
-    if not isinstance(points, int) or points < 1:
-        raise ValueError(f"`points` must be an integer >= 1, but is {points!r}")
+def _nearest(t: np.ndarray, points: int) -> np.ndarray:
+    """Indices of the times nearest to the ends of so many equal parts of the process."""
     wanted = np.linspace(t[0], t[-1], points + 1)
     return np.unique(np.abs(t[:, None] - wanted).argmin(axis=0))
 
 
-def _again(dataset: "xarray.Dataset", oscillator: Any) -> "xarray.Dataset":
-    """The same stationary cycle with its states."""
-    record = recorded(dataset.attrs)
-    if "cycle" not in record:
-        raise ValueError(NOT_KEPT)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid_of(dataset), is_leaf=lambda leaf: leaf is None)
-    again = run_cycle(
-        oscillator,
-        cycle_from_record(record["cycle"]),
-        float(record["tol"]),
-        points=int(record["points"]),
-        steps=int(record["steps"]),
-        keep_states=True,
+@eqx.filter_jit
+def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Array, " n"]) -> Float[Array, " n"]:
+    return jax.vmap(potential)(betas, fields)
+
+
+def _result(
+    run: PeriodicRun | DrivenRun, found: MinimumWork, exact: np.ndarray, chosen: np.ndarray, settings: tuple[Any, ...]
+) -> ProcessPotentials:
+    potential, horizon, order, jumps, _ = settings
+    t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
+    work_int = np.asarray(run.cumulative_work_int)
+    produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
+    sigma = np.interp(t, t[chosen], produced)
+    planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma
+    rates = mean_rate(produced, t[chosen])
+    interval = np.clip(np.searchsorted(t[chosen], t, side="right") - 1, 0, len(rates) - 1)
+    rate = rates[interval]
+    heat = 0.5 * (rate[1:] / beta[1:] + rate[:-1] / beta[:-1]) * np.diff(t)
+    neq, qst = (
+        from_planck(values, beta, x, U, X)._asdict()
+        for values in (planck, np.asarray(_along(potential, jnp.asarray(beta), jnp.asarray(x))))
     )
-    if abs(again.attrs["work"] - dataset.attrs["work"]) > 1e-6 * (1.0 + abs(dataset.attrs["work"])):
-        raise ValueError("`oscillator` must be the one that the dataset was made with, but its cycle has another work")
-    return again
+    series = neq | {f"{name}_qst": values for name, values in qst.items()}
+    result = ProcessPotentials(
+        status=first_problem(run.status, *(int(code) for code in found.status)),
+        stats={"solves": int(np.sum(found.solves))},
+        oscillator=run.oscillator,
+        order=order,
+        horizon=horizon,
+        jumps=jumps,
+        time=run.time,
+        **{name: jnp.asarray(values) for name, values in series.items()},
+        entropy_produced=jnp.asarray(sigma),
+        entropy_production_rate=jnp.asarray(rate),
+        waste_heat=-jnp.asarray(np.concatenate([[0.0], np.cumsum(heat)])),
+        searched=jnp.asarray(np.isin(np.arange(len(t)), chosen)),
+        search=jnp.asarray(t[chosen]),
+        planck_upper=jnp.asarray(found.upper),
+        planck_lower=None if found.lower is None else jnp.asarray(found.lower),
+        search_status=jnp.asarray(found.status),
+        search_error=jnp.asarray(found.error),
+        entropy_production_rate_exact=None if run.oscillator.quantum else jnp.asarray(exact),
+        maxwell_defect=None if potential.table is None else potential.table.maxwell_defect,
+    )
+    warn_unless_ok(result)
+    return result

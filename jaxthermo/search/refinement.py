@@ -9,7 +9,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo.search.interruptible import in_rounds
-from jaxthermo.search.lbfgs import Minimum, SearchState, Stopping, after_evaluation, initial_state, minimum_of, unfinished
+from jaxthermo.search.lbfgs import (
+    Minimum,
+    SearchState,
+    Stopping,
+    after_evaluation,
+    initial_state,
+    minimum_of,
+    unfinished,
+)
 from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
 from jaxthermo.solve.constant import frozen
@@ -157,7 +165,7 @@ def with_slope(
     inputs, others = eqx.partition(problem, eqx.is_inexact_array)
     integers, static = eqx.partition(others, eqx.is_array)
 
-    def at(inputs: Any, integers: Any, z: Array, steps: Array) -> Array:
+    def at(inputs: Any, integers: Any, z: Array, steps: Array) -> Any:
         return jax.grad(lambda inputs: cost(eqx.combine(inputs, integers, static), z, steps, most)[0])(inputs)
 
     @jax.custom_jvp
