@@ -15,6 +15,7 @@ from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import Protocol
+from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
@@ -77,10 +78,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
 @eqx.filter_jit
 def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> Field:
     """The members of a state, written for another temperature."""
-    flows = oscillator.bath.flows()
-    # Without flows the members do not depend on the temperature.
-    work = workspace(oscillator, state.grid)
-    return state.V if flows is None else flows.change_temperature(state.V, work, 1.0 / state.beta, 1.0 / beta)
+    return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
 
 
 def _shape(bath: Any) -> Any:

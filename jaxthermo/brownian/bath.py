@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class AbstractBath(eqx.Module):
         """Friction coefficient of slow motion, mass / time."""
 
     @abstractmethod
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """What the bath does to the members at one time, temperature and heating = d ln T/dt."""
 
     @abstractmethod
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Width in the momentum and rate of each noise at one temperature, from which the depth is chosen."""
 
     @abstractmethod

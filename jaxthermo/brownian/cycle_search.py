@@ -109,8 +109,8 @@ def error_of_step(change: Any, before: Any) -> Float[Array, ""]:
 class Found(eqx.Module):
     """A stationary cycle: its measured turn, and how the search ended.
 
-    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the steps
-    between two measured times in the coarser of two runs that are extrapolated.
+    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
+    steps between two measured times in the coarser of two runs that are extrapolated.
     """
 
     solution: DriveSolution
@@ -361,9 +361,9 @@ def closed(
 ) -> Closed:
     """The stationary cycle at one number of steps, by accelerated repetition from a guess.
 
-    `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than the
-    tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search, is
-    measured at once, and is the last if it keeps to that.
+    `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than
+    the tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search,
+    is measured at once, and is the last if it keeps to that.
     """
     V, history = guess, no_history(guess)
     residual, count = float("inf"), 0

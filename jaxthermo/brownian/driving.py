@@ -5,11 +5,11 @@ from typing import Any
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import IntLike, ScalarLike, ScheduleLike
+from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.equilibria import state_at
@@ -32,7 +32,7 @@ def drive(
     oscillator: Oscillator,
     beta: ScheduleLike,
     x: ScheduleLike,
-    ts: ArrayLike,
+    ts: VectorLike,
     state: State | None = None,
     solver: diffrax.AbstractSolver | None = None,
     *,

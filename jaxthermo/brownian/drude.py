@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.brownian.bath import (
     SCHEMES,
     AbstractBath,
@@ -89,16 +89,16 @@ class DrudeBath(AbstractBath):
         """Zero-frequency friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
 
-    def width(self, temperature: ScalarLike, hbar: ScalarLike) -> Float[Array, ""]:
+    def width(self, temperature: Real, hbar: Real) -> Float[Array, ""]:
         """sigma/A."""
         return self._noises(temperature, hbar)[2]
 
-    def shares(self, temperature: ScalarLike, hbar: ScalarLike) -> Float[Array, " poles"]:
+    def shares(self, temperature: Real, hbar: Real) -> Float[Array, " poles"]:
         """Coefficients of b_k in chi, over A."""
         nu, jitter, _ = self._noises(temperature, hbar)
         return self.cutoff / (self.cutoff + nu) * jitter
 
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 
         `stretch` keeps the state while the Hermite functions follow the temperature.
@@ -126,7 +126,7 @@ class DrudeBath(AbstractBath):
             ),
         )
 
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Widths and rates of the variables b_k in chi."""
         terms = self.terms(0.0, 1.0 / as_float(beta), hbar)
         return terms.jitter, terms.decay
@@ -181,7 +181,7 @@ class DrudeBath(AbstractBath):
                 f"but is {float(self.cutoff):.3g}; jt.equilibrium takes any"
             )
 
-    def _noises(self, temperature: ScalarLike, hbar: ScalarLike) -> tuple[Array, Array, Array]:
+    def _noises(self, temperature: Real, hbar: Real) -> tuple[Array, Array, Array]:
         """nu_k, j_k/A and sigma/A: one power of A is taken out of everything, so that A = 0 is no exception."""
         xi, eta = expansion(self.scheme, self.poles)
         nu = jnp.asarray(xi) * temperature / hbar
@@ -195,5 +195,5 @@ def _first_row(row: Array) -> Float[Array, "modes modes"]:
     return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
 
 
-def _joined(of_cutoff: Array, of_poles: Array) -> Float[Array, " modes"]:
+def _joined(of_cutoff: Array, of_poles: Array | np.ndarray) -> Float[Array, " modes"]:
     return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), of_poles])

@@ -1,6 +1,7 @@
 """The Brownian oscillator: parameters, and nothing of time stepping."""
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import AbstractBath
@@ -25,10 +26,16 @@ class Oscillator(eqx.Module):
     quantum: bool = eqx.field(static=True)
 
 
-def check_oscillator(oscillator: Oscillator) -> None:
+def check_oscillator(oscillator: Oscillator | None) -> None:
     """Raise a ValueError that names the first parameter with an impossible value."""
     if not isinstance(oscillator, Oscillator):
         raise ValueError(f"`oscillator` must be a jaxthermo oscillator, but is {type(oscillator).__name__}")
     require_positive("mass", oscillator.mass)
     require_positive("hbar", oscillator.hbar)
     oscillator.bath.check()
+
+
+def require_drivable(oscillator: Oscillator) -> None:
+    """ValueError where the bath cannot follow an oscillator that is driven, whatever the schedule."""
+    none = jnp.zeros(0)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, none, none)

@@ -39,8 +39,8 @@ class Protocol(eqx.Module):
 class DriveSolution(eqx.Module):
     """A driven solve at the times asked for.
 
-    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the members
-    at the last time, `members` those at every time where they are kept.
+    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the
+    members at the last time, `members` those at every time where they are kept.
     """
 
     measured: Observables
@@ -70,16 +70,19 @@ def propagate(
 ) -> DriveSolution:
     """The members V at ts[0] under a protocol, by diffrax, with derivatives in either mode; `ts` is held constant."""
 
+    def solved(args: Any, reverse: bool) -> DriveSolution:
+        oscillator, protocol, V, ts, pacing = args
+        return propagate_by(oscillator, protocol, V, ts, pacing, solver, keep_states, reverse)
+
     def value(args: Any) -> DriveSolution:
-        return propagate_by(*args, solver, keep_states, reverse=False)
+        return solved(args, reverse=False)
 
     def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
         return eqx.filter_jvp(value, (args,), (changes,))[1]
 
     def cotangent(moving: Any, fixed: Any, solution: DriveSolution, covectors: Any) -> Any:
         def outputs(moving: Any) -> Any:
-            solution = propagate_by(*eqx.combine(moving, fixed), solver, keep_states, reverse=True)
-            return eqx.filter(solution, eqx.is_inexact_array)
+            return eqx.filter(solved(eqx.combine(moving, fixed), reverse=True), eqx.is_inexact_array)
 
         return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
 

@@ -11,7 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian import DrivenRun, OhmicBath, PeriodicRun, run_cycle
+from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
+from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -123,8 +124,7 @@ def potentials(
     """
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator
-    if not isinstance(oscillator.bath, OhmicBath):
-        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
+    require_ohmic(oscillator)
     if int(run.status) not in USABLE:
         raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
     t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))
@@ -204,7 +204,7 @@ def _result(
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
-    work_int = np.asarray(run.cumulative_work_int)
+    work_int = np.asarray(run.cumulative_work_int if isinstance(run, PeriodicRun) else run.work_int)
     produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
     sigma = np.interp(t, t[chosen], produced)
     planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma

@@ -16,7 +16,7 @@ from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_drivable
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
@@ -180,7 +180,7 @@ def optimal_ramp(
     order 0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
-    require_fast_cutoff(oscillator)
+    require_drivable(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
