@@ -1,7 +1,6 @@
 """The stationary cycle of a periodically driven oscillator."""
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -25,6 +24,7 @@ from jaxthermo.brownian.promise import run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
+from jaxthermo.solve.lean import lean_jit
 
 MAX_CYCLES = 200
 # Saved times for each piece between two corners of the schedule.
@@ -105,10 +105,10 @@ def run_cycle(
     return run
 
 
-_engine_of = eqx.filter_jit(engine_of)
+_engine_of = lean_jit(engine_of)
 
 
-@eqx.filter_jit
+@lean_jit
 def _traced(
     engine: Engine,
     tol: Float[Array, ""],
@@ -124,7 +124,7 @@ def _traced(
     return _described(engine, found, tol, controlled, points)
 
 
-@eqx.filter_jit
+@lean_jit
 def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int) -> PeriodicRun:
     """A run with its status; `controlled`: the time step was to be halved until the work rests."""
     solution = found.solution
