@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step, with_depth
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step
+from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.observables import low_members, moments
@@ -82,8 +82,7 @@ def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any
             "`beta` and `x` must be known values for a quantum Planck potential; under jax.jit or jax.grad "
             "make potential = jt.brownian.quasi_static(oscillator, betas, fields) outside, and call potential(beta, x)"
         )
-    if not isinstance(oscillator.bath, OhmicBath):
-        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
+    require_ohmic(oscillator)
     beta_max = float(np.max(betas))
     span = (float(np.min(fields)), float(np.max(fields)))
     path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
@@ -102,7 +101,7 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
     if oscillator.bath.depth is None:
-        bath = with_depth(oscillator.bath, depth_for(oscillator, mesh_beta, mesh_field))
+        bath = oscillator.bath.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
@@ -206,13 +205,13 @@ def _folder() -> Path:
 
 def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:
     """A hash of the physics: potential and coordinate by their values on a mesh, not by their names."""
-    bath: Any = oscillator.bath
+    bath = oscillator.bath
     mesh = partition.scale * jnp.linspace(-5.0, 5.0, 41)
     values = [jax.vmap(f)(mesh) for f in (oscillator.potential, oscillator.coordinate)]
-    numbers = [oscillator.mass, oscillator.hbar, bath.strength, beta_max, span, *values]
+    numbers = [oscillator.mass, oscillator.hbar, *jax.tree.leaves(bath), beta_max, span, *values]
     text = json.dumps(
         [np.asarray(n).tolist() for n in numbers]
-        + [bath.poles, bath.depth, bath.scheme, BETA_NODES, RESOLVED, NEAREST, FALLEN, MARGIN, FORMAT]
+        + [str(jax.tree.structure(bath)), BETA_NODES, RESOLVED, NEAREST, FALLEN, MARGIN, FORMAT]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

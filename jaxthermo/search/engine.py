@@ -132,8 +132,10 @@ def optimise_cycle(
     Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
     """
     check_oscillator(oscillator)
-    oscillator.bath.require_drivable(oscillator.mass)
     check_cycle(cycle)
+    knots = np.asarray(cycle.knots())
+    betas = np.array([float(cycle.beta(t)) for t in knots])
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, betas)
     limit = require_integer("steps", steps, 1)
     free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
     oscillator = with_room(oscillator, cycle, free)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian.drive import starting_members
+from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
@@ -106,7 +106,7 @@ def minimum_work(
                which cost U dbeta - X dx~ at frozen state
 
     oscillator   the one that the state is of
-    state        from `jt.equilibrium` or `jt.brownian.state_of`
+    state        from `jt.equilibrium` or `state_at` of a run
     beta, x      where the protocols start, scalars; 1/energy, and energy per unit of X
     order        of the polynomials, >= 1
     horizon      how long protocols last; time

@@ -10,7 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian import DrivenRun, OhmicBath, PeriodicRun, run_cycle
+from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
+from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -122,8 +123,7 @@ def potentials(
     """
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator
-    if not isinstance(oscillator.bath, OhmicBath):
-        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
+    require_ohmic(oscillator)
     if int(run.status) not in USABLE:
         raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
     t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))

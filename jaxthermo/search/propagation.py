@@ -18,9 +18,9 @@ from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
 from jaxthermo.brownian.split import (
+    flows_of,
     heating_flow,
     heating_table,
-    heats,
     local_flow,
     local_tables,
     momenta_flow,
@@ -202,7 +202,7 @@ def rim(V: Field) -> Float[Array, ""]:
 
 
 def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
-    if not heats(work, noise):
+    if not flows_of(work).is_heated(work):
         return spectrum
     return heating_flow(spectrum, work, noise, heating_table(work, noise, old, new), old == new)
 

@@ -16,7 +16,7 @@ from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
@@ -181,12 +181,12 @@ def optimal_ramp(
     order 0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
-    require_fast_cutoff(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)
     order = require_integer("order", order, 0 if jumps else 1)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, np.array([0.0, duration]), np.array([beta, beta]))
     oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
