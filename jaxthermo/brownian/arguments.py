@@ -100,8 +100,7 @@ def checked_step(
     require_positive("dt", step)
     if solver is None or isinstance(solver, SplitStep):
         return step
-    grid: Any = oscillator.grid
-    work, extents = workspace(oscillator, grid), stability_extents(solver)
+    work, extents = workspace(oscillator), stability_extents(solver)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
     limit = jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
     if is_known(step, limit) and float(step) > float(limit):

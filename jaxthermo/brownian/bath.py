@@ -106,7 +106,7 @@ class AbstractBath(eqx.Module):
         """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
 
     @abstractmethod
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """Raise a ValueError where the bath cannot follow these inverse temperatures at these times, if known."""
 
 

@@ -64,8 +64,7 @@ class Engine(eqx.Module):
     @property
     def work(self) -> Workspace:
         """The discretised equation."""
-        grid: Any = self.oscillator.grid
-        return workspace(self.oscillator, grid)
+        return workspace(self.oscillator)
 
     @property
     def size(self) -> Float[Array, ""]:

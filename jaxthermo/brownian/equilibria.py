@@ -63,8 +63,7 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
 
 @lean_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator)
     V, error = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
     return measured_state(oscillator, V, beta, x, residual, error)

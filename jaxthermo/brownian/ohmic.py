@@ -151,12 +151,12 @@ class OhmicBath(AbstractBath):
         """Raise a ValueError unless A is finite."""
         require_finite("strength", self.strength)
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """ValueError where beta(t) rises so fast that the "earlier" thermostat's diffusion is negative."""
         limit = self.fastest_cooling(hbar)
-        if not is_known(times, betas, limit) or not np.isfinite(float(limit)) or times.size < 2:
+        if not is_known(times, betas, limit) or not np.isfinite(float(limit)) or np.size(times) < 2:
             return
-        fastest = float(jnp.max(jnp.diff(betas) / jnp.diff(times)))
+        fastest = float(np.max(np.diff(np.asarray(betas)) / np.diff(np.asarray(times))))
         if fastest > float(limit):
             raise ValueError(
                 f"`thermostat` must be 'symmetric' where d beta/dt is > {float(limit):.3g}, but it is 'earlier' and "

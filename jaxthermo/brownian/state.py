@@ -62,7 +62,7 @@ class State(AbstractResult):
     @property
     def work(self) -> Workspace:
         """The discretised equation that the state belongs to."""
-        return _prepared(self.oscillator, self.grid)
+        return _prepared(self.oscillator)
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "State":
@@ -101,7 +101,7 @@ def measured_state(
     An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same.
     """
     grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t)
     seen = observe(V, work, 1.0 / beta, t, W)
     return State(

@@ -141,7 +141,7 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
         status=first_problem(*problems),
         stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count},
         cycle=engine.cycle,
-        tol=tol,
+        tolerance=tol,
         points=points,
         work=series["cumulative_work"][-1],
         heat=series["cumulative_heat"][-1],
