@@ -8,20 +8,35 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.drude import DrudeBath
+from jaxthermo._results import quantity
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
+# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse and tail are small.
+LABELS = {
+    "norm": ("1", "int W dq dp"),
+    "X": ("X", "<X(q)>"),
+    "U": ("energy", "internal energy <p^2>/2m + <U(q)>"),
+    "q": ("length", "<q>"),
+    "q2": ("length^2", "<q^2>"),
+    "p2": ("momentum^2", "<p^2>"),
+    "qp": ("action", "<qp + pq>/2"),
+    "min_wigner": ("1/action", "lowest value of W"),
+    "purity": ("1", "2 pi hbar int W^2"),
+    "edge": ("1", "largest |W| on the rim of the grid over the largest in it"),
+    "coarse": ("1", "largest Fourier coefficient of the highest waves of the grid over the largest of all"),
+    "tail": ("1", "largest member of the last level of the hierarchy over the largest of the first"),
+}
+
+
+def measured(name: str, *dims: str, main: bool = False) -> Any:
+    """A field of a result that holds the measured quantity of this name, over these axes."""
+    return quantity(*LABELS[name], dims, main=main)
+
 
 class Observables(eqx.Module):
-    """Expectation values of one state, and how well the grid and the hierarchy hold it.
-
-    `norm` int W_0; `X`, `U`, `q`, `q2`, `p2`, `qp` expectation values, U = <p^2>/2m + <U(q)>; `min_wigner` the lowest
-    value of W_0; `purity` 2 pi hbar int W_0^2; `edge` the largest |W_0| on the rim of the grid over the largest in it;
-    `coarse` the same of its Fourier transforms in q and in p, whose rim are the highest waves; `tail` the largest
-    member of the last level, in the normalisation where all are of the order of W_0, over the largest of W_0.
-    """
+    """Expectation values of one state, and how well the grid and the hierarchy hold it; see `LABELS`."""
 
     norm: Float[Array, ""]
     X: Float[Array, ""]
@@ -36,13 +51,19 @@ class Observables(eqx.Module):
     coarse: Float[Array, ""]
     tail: Float[Array, ""]
 
+    def named(self) -> dict[str, Array]:
+        """All of them by name."""
+        return {name: getattr(self, name) for name in LABELS}
+
 
 @eqx.filter_jit
-def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observables:
-    """Measure one state, whose members are written for this temperature."""
+def observe(
+    V: Field, work: Workspace, temperature: Any, t: Any = 0.0, W: Float[Array, "p q"] | None = None
+) -> Observables:
+    """Measure one state, whose members are written for this temperature; W, if it is known, is its `wigner`."""
     grid, oscillator = work.grid, work.oscillator
     low = moments(V[:, low_members(oscillator)], work, temperature, t)
-    W = wigner(V, work, temperature, t)
+    W = wigner(V, work, temperature, t) if W is None else W
     size = jnp.abs(V[:, 0])
     along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
     peak = jnp.max(along_q)
@@ -108,7 +129,8 @@ def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: 
     """Moments of (q, p + zeta) from the `low_members`.
 
     <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
-    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm for a `DrudeBath` only.
+    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm only where friction has
+    memory.
     """
     return _combined(_projected(low, _momentum_weights(work), work), work, temperature, t)
 
@@ -162,10 +184,10 @@ def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, 
 
 
 def low_members(oscillator: Oscillator) -> np.ndarray:
-    """Positions of all members that work and heat depend on: W_0 and level 1, and level 2 for a `DrudeBath`."""
+    """Positions of all members that work and heat depend on: W_0, level 1, and level 2 where friction has memory."""
     above = members_of(oscillator).above
     low = [0, *above[:, 0]]
-    if isinstance(oscillator.bath, DrudeBath):
+    if oscillator.bath.friction_has_memory:
         low += [above[j, above[k, 0]] for k, j in zip(*np.triu_indices(len(above)), strict=True)]
     return np.array(low)
 
@@ -174,12 +196,12 @@ def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Ar
     """The part of dH_A/dt that the bath causes.
 
     Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p>] / m, with D the diffusion coefficient
-               and <p zeta_k>' less the variance of zeta_k; for a `DrudeBath` sum_k force_k <p b_k> / m
+               and <p zeta_k>' less the variance of zeta_k; where friction has memory sum_k force_k <p b_k> / m
     """
     oscillator = work.oscillator
     terms = oscillator.bath.terms(t, temperature, oscillator.hbar)
-    if isinstance(oscillator.bath, DrudeBath):
-        return jnp.sum(terms.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
+    if terms.memory is not None:
+        return jnp.sum(terms.memory.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
     flow = terms.diffusion * m.norm - terms.friction * m.p2 / oscillator.mass - terms.spring * m.qp
     flow = flow - jnp.sum(terms.decay * terms.jitter * m.with_noise)
     return flow / oscillator.mass

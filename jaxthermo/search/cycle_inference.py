@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.cycle import Turn, stationary_turn
+from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search.levenberg import Solution, least_squares
+from jaxthermo.solve.lean import lean_jit
 
 # Name, start, lower and upper bound of each parameter. The isothermal strokes are shares of the period, the cooling
 # stroke is a part of what they leave. Ramps begin and end at fractions of their stroke; those of x may end in the
@@ -159,13 +159,9 @@ def infer_cycle(
     )
 
 
-@eqx.filter_jit
+@lean_jit
 def _work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
     def work(theta: Array) -> Array:
-        grid: Any = oscillator.grid
-        turn: Turn = stationary_turn(
-            oscillator, cycle_from(theta), grid, points=POINTS, steps=steps, tolerance=TOLERANCE, reverse=True
-        )
-        return turn.work
+        return run_cycle(oscillator, cycle_from(theta), TOLERANCE, points=POINTS, steps=steps).work
 
     return jax.value_and_grad(work)(theta)
