@@ -1,5 +1,8 @@
 """jaxthermo: GPU-accelerated, differentiable thermodynamics far from equilibrium."""
 
+import importlib
+from typing import Any
+
 from jaxthermo import brownian as brownian
 from jaxthermo import jumps as jumps
 from jaxthermo import potts as potts
@@ -40,3 +43,10 @@ from jaxthermo.search import optimise_cycle as optimise_cycle
 from jaxthermo.search import potentials as potentials
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`jt.plot`, which loads Matplotlib, is imported when it is first asked for."""
+    if name == "plot":
+        return importlib.import_module("jaxthermo.plot")
+    raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")

@@ -14,7 +14,7 @@ import numpy as np
 import jaxthermo as jt
 from jaxthermo.jumps.labels import labelled
 from jaxthermo.provenance import provenance
-from jaxthermo.report.style import PALETTE, caption, figure, panel_title, save, style
+from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 
 if TYPE_CHECKING:
     import xarray

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jaxthermo.potts import PHASES, phase_diagram
-from jaxthermo.report.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
+from jaxthermo.plot.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
 
 # One colour for each of PHASES.
 COLOURS = (UNKNOWN, "#f7f4e9", "#56b4e9", "#009e73", "#e69f00")

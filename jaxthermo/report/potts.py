@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jaxthermo.provenance import provenance
 from jaxthermo.report import index, plan, potts_data, potts_figures, potts_table
-from jaxthermo.report.style import caption, save, style
+from jaxthermo.plot.style import caption, save, style
 from jaxthermo.report.tables import markdown, show
 
 ByQ = dict[int, xarray.Dataset]

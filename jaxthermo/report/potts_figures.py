@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from jaxthermo.potts import PHASES
 from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
-from jaxthermo.report.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
+from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
 
 ByQ = dict[int, xarray.Dataset]
 

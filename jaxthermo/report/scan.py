@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from jaxthermo._status import Status
 from jaxthermo.experiments import Experiment
-from jaxthermo.report.style import HEAT, caption, figure, save, style
+from jaxthermo.plot.style import HEAT, caption, figure, save, style
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import PENDING
 from jaxthermo.scans.memory import available

@@ -22,7 +22,7 @@ from jaxthermo.report.stirling_data import (
     settings_of,
 )
 from jaxthermo.report.stirling_figures import Cycles
-from jaxthermo.report.style import save, style
+from jaxthermo.plot.style import save, style
 from jaxthermo.report.tables import markdown, show
 
 TITLE = "Koyanagi & Tanimura 2024, thermostatic Stirling engine"

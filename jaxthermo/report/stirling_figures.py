@@ -7,7 +7,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from jaxthermo.protocols.stirling import STROKES, StirlingCycle
-from jaxthermo.report.style import PALETTE, caption, figure, panel_title
+from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
 
 Cycles = dict[tuple[str, float], xarray.Dataset]
 

@@ -1,0 +1,94 @@
+"""What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxthermo._results import AbstractResult
+from jaxthermo.plot.style import SETTINGS, style
+
+if TYPE_CHECKING:
+    import xarray
+
+# A result of the library, or the dataset that its `to_dataset` makes.
+Data: TypeAlias = "AbstractResult | xarray.Dataset"
+
+# How a quantity is written on an axis; others are written by their names.
+SYMBOLS = {
+    "beta": r"\beta",
+    "x": "x",
+    "X": "X",
+    "U": "U",
+    "H": "H",
+    "q2": r"\langle q^2\rangle",
+    "p2": r"\langle p^2\rangle",
+    "time": "t",
+    "position": "q",
+    "momentum": "p",
+    "wigner": "W",
+    "work": "W",
+    "heat": "Q",
+    "work_current": r"\dot W",
+    "heat_current": r"\dot Q",
+    "entropy": "S",
+    "entropy_production_rate": r"\dot\Sigma",
+    "entropy_produced": r"\Sigma",
+    "m_entropy": "S",
+    "planck": r"\Xi",
+    "force": "f",
+    "force2": "f_2",
+    "output_power": "|P|",
+    "power": "P",
+    "efficiency": r"\eta",
+    "period": r"\tau",
+    "rate_function": "I",
+    "scaled_cumulant": r"\lambda(s)",
+    "s": "s",
+}
+
+
+def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
+    """The labelled data of a result; a dataset as it is.
+
+    Raises     ValueError if one of the variables needed is missing
+    """
+    dataset = data.to_dataset() if isinstance(data, AbstractResult) else data
+    missing = [name for name in needed if name not in dataset.variables]
+    if missing:
+        raise ValueError(f"`data` must hold {', '.join(missing)}, but has {', '.join(map(str, dataset.variables))}")
+    return dataset
+
+
+def label(variable: "xarray.DataArray", name: str | None = None) -> str:
+    """Symbol, or long name, and unit of a variable, from its attributes."""
+    name = str(variable.name) if name is None else name
+    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else str(variable.attrs.get("long_name", name))
+    units = variable.attrs.get("units", "1")
+    return words if units == "1" else f"{words}  [{units}]"
+
+
+def panels(axes: Any, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
+    """The axes given, or new ones in a figure of the library's look that needs no display."""
+    if axes is not None:
+        given = list(np.ravel(np.asarray(axes, dtype=object)))
+        if len(given) != count:
+            raise ValueError(f"`axes` must be {count} Matplotlib axes, but are {len(given)}")
+        return given
+    columns = min(count, 3) if columns is None else columns
+    rows = -(-count // columns)
+    with style():
+        fig = Figure(figsize=(3.5 * columns if columns > 1 else 4.6, height * rows), layout="constrained")
+        drawn = list(fig.subplots(rows, columns, squeeze=False).ravel())
+    for unused in drawn[count:]:
+        unused.set_visible(False)
+    return drawn[:count]
+
+
+def single(axes: Axes | None) -> Axes:
+    """The axes given, or a new one."""
+    return panels(axes)[0]
+
+
+__all__ = ["SETTINGS", "Data", "dataset_of", "label", "panels", "single"]
