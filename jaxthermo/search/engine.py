@@ -133,9 +133,8 @@ def optimise_cycle(
     """
     check_oscillator(oscillator)
     check_cycle(cycle)
-    knots = np.asarray(cycle.knots())
-    betas = np.array([float(cycle.beta(t)) for t in knots])
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, betas)
+    knots = cycle.knots()
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, jax.vmap(cycle.beta)(knots))
     limit = require_integer("steps", steps, 1)
     free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
     oscillator = with_room(oscillator, cycle, free)
