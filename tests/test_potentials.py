@@ -32,7 +32,7 @@ def own_cache(tmp_path, monkeypatch):
 def engine():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     run = jt.run_cycle(oscillator, CYCLE, points=2, steps=12, keep_states=True)
-    return oscillator, run, jt.potentials(run, points=8, dt=0.2)
+    return oscillator, run, jt.potentials(run, points=8, order=3, dt=0.2)
 
 
 def _log_z(beta, x):
@@ -138,7 +138,7 @@ def test_a_cycle_may_stand_for_its_run_and_is_run_again_for_its_states(engine, m
     oscillator, run, searched = engine
     asked = []
     monkeypatch.setattr(process_potentials, "run_cycle", lambda *_, **how: (asked.append(how), run)[1])
-    again = jt.potentials(CYCLE, oscillator, points=1, dt=0.2)
+    again = jt.potentials(CYCLE, oscillator, points=1, order=3, dt=0.2)
     np.testing.assert_allclose(again.planck[0], searched.planck[0], atol=1e-9)
     process_potentials._with_states(dataclasses.replace(run, members=None), None, None)
     assert asked[1]["points"] == 2 and asked[1]["steps"] == 12
