@@ -18,7 +18,7 @@ from jaxthermo.thermo.potentials import from_planck
 COEFFICIENTS = (0.0, 0.0, 0.1, 0.02, 0.05)
 QUARTIC = jt.Polynomial(COEFFICIENTS)
 HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
-GRID = jt.PhaseGrid(5.6, 0.35, 10.5, 0.7)
+GRID = jt.PhaseGrid(6.3, 0.35, 10.5, 0.7)
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 
@@ -154,7 +154,7 @@ def test_potentials_are_a_dataset(engine):
 def test_runs_that_cannot_be_used_are_named(engine):
     oscillator, run, _ = engine
     with pytest.raises(ValueError, match="keep_states"):
-        jt.potentials(jt.drive(oscillator, 1.0, lambda t: 0.1 * t, [0.0, 1.0]))
+        jt.potentials(jt.drive(oscillator, 1.0, lambda t: 0.1 * t, np.array([0.0, 1.0])))
     with pytest.raises(ValueError, match="`points`"):
         jt.potentials(run, points=0)
     lost = dataclasses.replace(run, status=jnp.asarray(int(Status.not_finite), jnp.int32))

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class AbstractBath(eqx.Module):
         """Friction coefficient of slow motion, mass / time."""
 
     @abstractmethod
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """What the bath does to the members at one time, temperature and heating = d ln T/dt."""
 
     @abstractmethod
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Width in the momentum and rate of each noise at one temperature, from which the depth is chosen."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class AbstractBath(eqx.Module):
         """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
 
     @abstractmethod
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """Raise a ValueError where the bath cannot follow these inverse temperatures at these times, if known."""
 
 

@@ -35,6 +35,7 @@ from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import FixedPoint, History, derivable, improved, no_history, repeated
 
 # Calls of about this length leave a keyboard interrupt waiting for no longer, and cost nothing by their number.
@@ -63,8 +64,7 @@ class Engine(eqx.Module):
     @property
     def work(self) -> Workspace:
         """The discretised equation."""
-        grid: Any = self.oscillator.grid
-        return workspace(self.oscillator, grid)
+        return workspace(self.oscillator)
 
     @property
     def size(self) -> Float[Array, ""]:
@@ -109,8 +109,8 @@ def error_of_step(change: Any, before: Any) -> Float[Array, ""]:
 class Found(eqx.Module):
     """A stationary cycle: its measured turn, and how the search ended.
 
-    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the steps
-    between two measured times in the coarser of two runs that are extrapolated.
+    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
+    steps between two measured times in the coarser of two runs that are extrapolated.
     """
 
     solution: DriveSolution
@@ -216,13 +216,13 @@ class Leg(eqx.Module):
     totals: Float[Array, "times 4"]
 
 
-@eqx.filter_jit
+@lean_jit
 def first_guess(engine: Engine) -> Field:
     """The canonical state at t = 0."""
     return canonical_members(engine.work, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))
 
 
-@eqx.filter_jit
+@lean_jit
 def _begin(engine: Engine, V: Field) -> Leg:
     work, count = engine.work, engine.times.shape
     beta = value_at(engine.cycle.beta, engine.times[0])
@@ -231,7 +231,7 @@ def _begin(engine: Engine, V: Field) -> Leg:
     return Leg(start(to_spectrum(V, work)), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, 4)))
 
 
-@eqx.filter_jit
+@lean_jit
 def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""], measured: Bool[Array, ""]) -> Leg:
     """All steps from `leg.step` to before `end`; step 0 only measures, step n is the n-th of the turn."""
     work, times = engine.work, engine.times
@@ -258,7 +258,7 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
     return jax.lax.while_loop(lambda leg: leg.step < end, advance, leg)
 
 
-@eqx.filter_jit
+@lean_jit
 def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     """What a turn that has been measured to its end gives."""
     status = jnp.where(jnp.all(jnp.isfinite(leg.y.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
@@ -266,7 +266,7 @@ def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     return DriveSolution(leg.measured, leg.totals, V, None, status, count)
 
 
-@eqx.filter_jit
+@lean_jit
 def _values(engine: Engine, leg: Leg) -> Field:
     return from_spectrum(leg.y.V, engine.work)
 
@@ -326,16 +326,16 @@ class SolverTurns:
         return jax.block_until_ready(_turn(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_turn, _extrapolated = eqx.filter_jit(turn), eqx.filter_jit(extrapolated)
+_turn, _extrapolated = lean_jit(turn), lean_jit(extrapolated)
 
 
-@eqx.filter_jit
+@lean_jit
 def _improved(history: History, V: Field, image: Field, engine: Engine) -> tuple[History, Field, Float[Array, ""]]:
     history, V, change = improved(history, V, image)
     return history, V, change * engine.size
 
 
-@eqx.filter_jit
+@lean_jit
 def _ahead(coarse: Field, fine: Field) -> Field:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
     return fine + 0.25 * (fine - coarse)
@@ -361,9 +361,9 @@ def closed(
 ) -> Closed:
     """The stationary cycle at one number of steps, by accelerated repetition from a guess.
 
-    `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than the
-    tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search, is
-    measured at once, and is the last if it keeps to that.
+    `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than
+    the tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search,
+    is measured at once, and is the last if it keeps to that.
     """
     V, history = guess, no_history(guess)
     residual, count = float("inf"), 0

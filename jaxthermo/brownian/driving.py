@@ -5,11 +5,11 @@ from typing import Any
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import IntLike, ScalarLike, ScheduleLike
+from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.equilibria import state_at
@@ -22,6 +22,7 @@ from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
 from jaxthermo.protocols.schedule import as_schedule
+from jaxthermo.solve.lean import lean_jit
 
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
@@ -32,7 +33,7 @@ def drive(
     oscillator: Oscillator,
     beta: ScheduleLike,
     x: ScheduleLike,
-    ts: ArrayLike,
+    ts: VectorLike,
     state: State | None = None,
     solver: diffrax.AbstractSolver | None = None,
     *,
@@ -103,7 +104,7 @@ def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
     return diffrax.Tsit5() if oscillator.bath.flows() is None else SplitStep()
 
 
-@eqx.filter_jit
+@lean_jit
 def _driven(
     oscillator: Oscillator,
     protocol: Protocol,

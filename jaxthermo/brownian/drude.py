@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.brownian.bath import (
     SCHEMES,
     AbstractBath,
@@ -89,23 +89,23 @@ class DrudeBath(AbstractBath):
         """Zero-frequency friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
 
-    def width(self, temperature: ScalarLike, hbar: ScalarLike) -> Float[Array, ""]:
+    def width(self, temperature: Real, hbar: Real) -> Float[Array, ""]:
         """sigma/A."""
         return self._noises(temperature, hbar)[2]
 
-    def shares(self, temperature: ScalarLike, hbar: ScalarLike) -> Float[Array, " poles"]:
+    def shares(self, temperature: Real, hbar: Real) -> Float[Array, " poles"]:
         """Coefficients of b_k in chi, over A."""
         nu, jitter, _ = self._noises(temperature, hbar)
         return self.cutoff / (self.cutoff + nu) * jitter
 
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 
         `stretch` keeps the state while the Hermite functions follow the temperature.
         """
         nu, jitter, width = self._noises(temperature, hbar)
         cutoff, none, zero = self.cutoff, jnp.zeros(self.modes), jnp.zeros(())
-        rates = cutoff + nu
+        rates = jnp.asarray(cutoff + nu)
         # Of ln sigma and of the shares, with respect to ln T.
         swelling = temperature / cutoff + jnp.sum(jitter**2 * cutoff * nu * (cutoff - nu) / rates**3)
         shifting = -cutoff * nu / rates**2 * jitter
@@ -126,7 +126,7 @@ class DrudeBath(AbstractBath):
             ),
         )
 
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Widths and rates of the variables b_k in chi."""
         terms = self.terms(0.0, 1.0 / as_float(beta), hbar)
         return terms.jitter, terms.decay
@@ -166,7 +166,7 @@ class DrudeBath(AbstractBath):
         require_finite("strength", self.strength)
         require_positive("cutoff", self.cutoff)
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """ValueError where the truncated hierarchy may grow at large momenta as it is driven.
 
         The friction that moves chi by (A^2/m) p is unbounded in p, and only the cutoff's decay of chi holds it in a
@@ -181,7 +181,7 @@ class DrudeBath(AbstractBath):
                 f"but is {float(self.cutoff):.3g}; jt.equilibrium takes any"
             )
 
-    def _noises(self, temperature: ScalarLike, hbar: ScalarLike) -> tuple[Array, Array, Array]:
+    def _noises(self, temperature: Real, hbar: Real) -> tuple[Array, Array, Array]:
         """nu_k, j_k/A and sigma/A: one power of A is taken out of everything, so that A = 0 is no exception."""
         xi, eta = expansion(self.scheme, self.poles)
         nu = jnp.asarray(xi) * temperature / hbar
@@ -195,5 +195,5 @@ def _first_row(row: Array) -> Float[Array, "modes modes"]:
     return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
 
 
-def _joined(of_cutoff: Array, of_poles: Array) -> Float[Array, " modes"]:
-    return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), of_poles])
+def _joined(of_cutoff: Array | np.ndarray, of_poles: Array | np.ndarray) -> Float[Array, " modes"]:
+    return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), jnp.asarray(of_poles)])

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian.bath import BathTerms, MemoryTerms
 from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighted
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
@@ -97,13 +98,14 @@ def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
     oscillator = work.oscillator
     members = members_of(oscillator)
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    memory = _memory(terms)
     lower = lowering(members)
     up = jnp.asarray(lower[0].T)
     decay = jnp.diag(jnp.asarray(members.indices, dtype=float) @ terms.decay)
-    drag = terms.memory.drag[0] / oscillator.mass * terms.jitter
-    down = jnp.tensordot(drag - terms.memory.feed[0], jnp.asarray(lower), axes=1)
+    drag = memory.drag[0] / oscillator.mass * terms.jitter
+    down = jnp.tensordot(drag - memory.feed[0], jnp.asarray(lower), axes=1)
     both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
-    cross = terms.memory.cross[0] * work.grid.y[1:][:, None, None]
+    cross = memory.cross[0] * work.grid.y[1:][:, None, None]
     # Two levels up is a change of sign in the twisted members.
     return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
 
@@ -127,7 +129,7 @@ def kicked(V: Field, work: Workspace, duration: Any, temperature: Any) -> Field:
     """exp[t drag (p/m) a_0^+], a finite series."""
     oscillator = work.oscillator
     members = members_of(oscillator)
-    drag = oscillator.bath.terms(0.0, temperature, oscillator.hbar).memory.drag[0]
+    drag = _memory(oscillator.bath.terms(0.0, temperature, oscillator.hbar)).drag[0]
     kick = (duration * drag / oscillator.mass) * work.grid.p[:, None, None]
     term = V
     for power in range(1, int(members.level.max()) + 1):
@@ -150,3 +152,8 @@ def rewriting(work: Workspace, old: Any, new: Any) -> Matrices:
     kappas = jnp.concatenate([kappa[None], moved / decayed(kappa)])
     both = jnp.tensordot(kappas, jnp.asarray(lower + np.swapaxes(lower, 1, 2)), axes=1)
     return expm(-jnp.asarray(lower[0].T) @ both)
+
+
+def _memory(terms: BathTerms) -> MemoryTerms:
+    assert terms.memory is not None
+    return terms.memory

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -15,6 +14,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.solve.lean import lean_jit
 
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
@@ -61,10 +61,9 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     return state
 
 
-@eqx.filter_jit
+@lean_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator)
     V, error = stationary_members(work, 1.0 / beta, x)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
     return measured_state(oscillator, V, beta, x, residual, error)

@@ -129,7 +129,8 @@ def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: 
     """Moments of (q, p + zeta) from the `low_members`.
 
     <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
-    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm only where friction has memory.
+    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm only where friction has
+    memory.
     """
     return _combined(_projected(low, _momentum_weights(work), work), work, temperature, t)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.brownian.bath import (
     SCHEMES,
     AbstractBath,
@@ -82,17 +82,17 @@ class OhmicBath(AbstractBath):
         """Friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
 
-    def felt(self, heating: ScalarLike) -> Float[Array, ""]:
+    def felt(self, heating: Real) -> Float[Array, ""]:
         """The rate of change of temperature that the memory of the noise feels."""
         return as_float(heating) if self.thermostat == "earlier" else jnp.zeros(())
 
-    def fastest_cooling(self, hbar: ScalarLike) -> Float[Array, ""]:
+    def fastest_cooling(self, hbar: Real) -> Float[Array, ""]:
         """The largest d beta/dt at which the diffusion stays positive: 1/(hbar sum_k 2 eta_k/xi_k), or infinity."""
         if self.thermostat == "symmetric" or self.poles == 0:
             return jnp.asarray(jnp.inf)
         return 1.0 / (as_float(hbar) * float(np.sum(self.jitter_shape() ** 2)))
 
-    def jitter_scale(self, hbar: ScalarLike) -> Float[Array, ""]:
+    def jitter_scale(self, hbar: Real) -> Float[Array, ""]:
         """A sqrt(hbar), by which `jitter_shape` is multiplied."""
         return self.strength * jnp.sqrt(hbar)
 
@@ -101,7 +101,7 @@ class OhmicBath(AbstractBath):
         xi, eta = expansion(self.scheme, self.poles)
         return np.sqrt(2.0 * eta / xi)
 
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 
         Exponential noise with the delta function that belongs to it, 2 eta_k delta(t) - eta_k nu_k exp(-nu_k |t|), is
@@ -119,7 +119,7 @@ class OhmicBath(AbstractBath):
             heating=self.felt(heating),
         )
 
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Widths and rates of the zeta_k."""
         terms = self.terms(0.0, 1.0 / as_float(beta), hbar)
         return terms.jitter, terms.decay
@@ -151,12 +151,12 @@ class OhmicBath(AbstractBath):
         """Raise a ValueError unless A is finite."""
         require_finite("strength", self.strength)
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """ValueError where beta(t) rises so fast that the "earlier" thermostat's diffusion is negative."""
         limit = self.fastest_cooling(hbar)
-        if not is_known(times, betas, limit) or not np.isfinite(float(limit)):
+        if not is_known(times, betas, limit) or not np.isfinite(float(limit)) or np.size(times) < 2:
             return
-        fastest = float(jnp.max(jnp.diff(betas) / jnp.diff(times)))
+        fastest = float(np.max(np.diff(np.asarray(betas)) / np.diff(np.asarray(times))))
         if fastest > float(limit):
             raise ValueError(
                 f"`thermostat` must be 'symmetric' where d beta/dt is > {float(limit):.3g}, but it is 'earlier' and "

@@ -25,7 +25,7 @@ class Oscillator(eqx.Module):
     quantum: bool = eqx.field(static=True)
 
 
-def check_oscillator(oscillator: Oscillator) -> None:
+def check_oscillator(oscillator: Oscillator | None) -> None:
     """Raise a ValueError that names the first parameter with an impossible value."""
     if not isinstance(oscillator, Oscillator):
         raise ValueError(f"`oscillator` must be a jaxthermo oscillator, but is {type(oscillator).__name__}")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import formula
 
@@ -39,7 +40,7 @@ class Polynomial(AbstractPotential):
 
     coefficients: Float[Array, " powers"]
 
-    def __init__(self, coefficients: ArrayLike | list[Any] | tuple[Any, ...]):
+    def __init__(self, coefficients: VectorLike):
         self.coefficients = as_float(coefficients)
         if self.coefficients.ndim != 1 or self.coefficients.shape[0] == 0:
             raise ValueError(

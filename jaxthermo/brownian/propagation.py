@@ -39,8 +39,8 @@ class Protocol(eqx.Module):
 class DriveSolution(eqx.Module):
     """A driven solve at the times asked for.
 
-    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the members
-    at the last time, `members` those at every time where they are kept.
+    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the
+    members at the last time, `members` those at every time where they are kept.
     """
 
     measured: Observables
@@ -70,16 +70,19 @@ def propagate(
 ) -> DriveSolution:
     """The members V at ts[0] under a protocol, by diffrax, with derivatives in either mode; `ts` is held constant."""
 
+    def solved(args: Any, reverse: bool) -> DriveSolution:
+        oscillator, protocol, V, ts, pacing = args
+        return propagate_by(oscillator, protocol, V, ts, pacing, solver, keep_states, reverse)
+
     def value(args: Any) -> DriveSolution:
-        return propagate_by(*args, solver, keep_states, reverse=False)
+        return solved(args, reverse=False)
 
     def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
         return eqx.filter_jvp(value, (args,), (changes,))[1]
 
     def cotangent(moving: Any, fixed: Any, solution: DriveSolution, covectors: Any) -> Any:
         def outputs(moving: Any) -> Any:
-            solution = propagate_by(*eqx.combine(moving, fixed), solver, keep_states, reverse=True)
-            return eqx.filter(solution, eqx.is_inexact_array)
+            return eqx.filter(solved(eqx.combine(moving, fixed), reverse=True), eqx.is_inexact_array)
 
         return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
 
@@ -98,7 +101,7 @@ def propagate_by(
 ) -> DriveSolution:
     """`propagate` for one mode of differentiation: forward, or `reverse`."""
     adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
-    work = _prepared(oscillator)
+    work = workspace(oscillator)
     term = DrivenTerm(work, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
@@ -125,11 +128,6 @@ def propagate_by(
     return DriveSolution(
         measured, totals, saved[1].V[0], members, status_of(solution), solution.stats["num_steps"].astype(jnp.int32)
     )
-
-
-def _prepared(oscillator: Oscillator) -> Workspace:
-    grid: Any = oscillator.grid
-    return workspace(oscillator, grid)
 
 
 def _controller(ts: Array, pacing: Pacing, work: Workspace, solver: diffrax.AbstractSolver) -> Pace:
@@ -161,7 +159,7 @@ def propagate_fixed_steps(
     measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
     state at every time and repeats the steps between.
     """
-    work = _prepared(oscillator)
+    work = workspace(oscillator)
     term = DrivenTerm(work, protocol.beta, protocol.x)
     noise = noise_of(work)
     steps = jnp.asarray(steps, jnp.int32)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -134,6 +135,7 @@ class PeriodicRun(AbstractResult):
     oscillator: Oscillator
     cycle: AbstractCycle
     tolerance: Float[Array, "*batch"]
+    points: int = eqx.field(static=True)
     work: Float[Array, "*batch"] = quantity("energy", "work done on the oscillator in one cycle, -int X dx")
     heat: Float[Array, "*batch"] = quantity("energy", "heat into the oscillator in one cycle, int (dU - x dX)")
     residual: Float[Array, "*batch"] = quantity("1/sqrt(action)", "2-norm of what one more turn changes")
@@ -262,7 +264,10 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     values["status"] = jnp.asarray(next(int(member) for member in Status if member.word == words), jnp.int32)
     known = {"steps", "cycles", "steps_per_piece"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
-    values |= {"members": values.get("members"), "tolerance": remade(recorded(dataset.attrs)["tolerance"])}
+    record = recorded(dataset.attrs)
+    values |= {name: record[name] for name in ("points",) if name in record}
+    values |= {name: remade(record[name]) for name in ("tolerance",) if name in record}
+    values["members"] = values.get("members")
     values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
     for name, value in values.items():
         object.__setattr__(made, name, value)

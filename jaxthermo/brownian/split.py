@@ -30,6 +30,12 @@ def flows_of(work: Workspace) -> AbstractFlows:
     return flows
 
 
+def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
+    """The same state of the whole hierarchy, written for another temperature; members without flows know none."""
+    flows = work.oscillator.bath.flows()
+    return V if flows is None else flows.change_temperature(V, work, old, new)
+
+
 def noise_of(work: Workspace) -> Noise | None:
     """zeta = sum_k jitter_k (a_k + a_k^+) diagonalised, where its shape does not depend on the temperature."""
     return flows_of(work).noise(work)

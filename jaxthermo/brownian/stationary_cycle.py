@@ -1,7 +1,6 @@
 """The stationary cycle of a periodically driven oscillator."""
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -25,6 +24,7 @@ from jaxthermo.brownian.promise import run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
+from jaxthermo.solve.lean import lean_jit
 
 MAX_CYCLES = 200
 # Saved times for each piece between two corners of the schedule.
@@ -66,7 +66,7 @@ def run_cycle(
     Returns      a `PeriodicRun`: work and heat per cycle, and series over `time` by name
     Raises       ValueError that names the argument; if jax traces a parameter and the oscillator has no grid
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
-                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both ways to count heat agree to a
+                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
                  thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
                  x) is not negative (second law); else a `JaxthermoWarning` is raised, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III.4
@@ -96,19 +96,19 @@ def run_cycle(
     # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
     if not is_known(jax.tree.leaves((oscillator, cycle)), betas):
         limit = jnp.asarray(max_cycles, jnp.int32)
-        return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None)
+        return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
     halvings = HALVINGS if steps is None else 0
     with Line("run_cycle", progress) as line:
         found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
-    run = _described(engine, found, as_float(tol), steps is None)
+    run = _described(engine, found, as_float(tol), steps is None, points)
     warn_unless_ok(run)
     return run
 
 
-_engine_of = eqx.filter_jit(engine_of)
+_engine_of = lean_jit(engine_of)
 
 
-@eqx.filter_jit
+@lean_jit
 def _traced(
     engine: Engine,
     tol: Float[Array, ""],
@@ -117,14 +117,15 @@ def _traced(
     solver: diffrax.AbstractSolver | None,
     keep_states: bool,
     controlled: bool,
+    points: int,
 ) -> PeriodicRun:
     halvings = HALVINGS if controlled else 0
     found = search_traced(engine, solver, keep_states, tol, count, halvings, max_cycles)
-    return _described(engine, found, tol, controlled)
+    return _described(engine, found, tol, controlled, points)
 
 
-@eqx.filter_jit
-def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool) -> PeriodicRun:
+@lean_jit
+def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int) -> PeriodicRun:
     """A run with its status; `controlled`: the time step was to be halved until the work rests."""
     solution = found.solution
     series = series_of(engine.oscillator, engine.protocol, engine.times, solution, "cumulative_")
@@ -141,6 +142,7 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
         stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count},
         cycle=engine.cycle,
         tolerance=tol,
+        points=points,
         work=series["cumulative_work"][-1],
         heat=series["cumulative_heat"][-1],
         residual=found.residual,

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real, VectorLike
 from jaxthermo.brownian.bath import AbstractBath, BathTerms
 from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.checks import as_float, require_positive
-from jaxthermo.protocols.schedule import Schedule, rate_at
+from jaxthermo.protocols.schedule import Schedule, as_schedule, rate_at
 
 
 class SwitchedBaths(AbstractBath):
@@ -32,9 +33,10 @@ class SwitchedBaths(AbstractBath):
     baths: tuple[OhmicBath, ...]
     betas: Float[Array, " baths"]
     windows: tuple[Schedule, ...]
+    depth: int | None = eqx.field(static=True)
 
-    def __init__(self, baths: Sequence[OhmicBath], betas: ArrayLike | Sequence[float], windows: Sequence[Schedule]):
-        self.baths, self.windows = tuple(baths), tuple(windows)
+    def __init__(self, baths: Sequence[OhmicBath], betas: VectorLike, windows: Sequence[Schedule]):
+        self.baths, self.windows = tuple(baths), tuple(as_schedule("windows", one) for one in windows)
         self.betas = as_float(betas)
         require_positive("betas", self.betas)
         count = len(self.baths)
@@ -46,16 +48,12 @@ class SwitchedBaths(AbstractBath):
         depths = sorted({bath.depth for bath in self.baths if bath.poles}, key=str)
         if len(depths) > 1:
             raise ValueError(f"`baths` must share one depth, but have depths {depths}")
+        self.depth = depths[0] if depths else 0
 
     @property
     def modes(self) -> int:
         """Number of exponentials that the hierarchy carries."""
         return sum(bath.poles for bath in self.baths)
-
-    @property
-    def depth(self) -> int | None:
-        """The common depth of the baths with poles, None where it is left open."""
-        return next((bath.depth for bath in self.baths if bath.poles), 0)
 
     @property
     def friction_has_memory(self) -> bool:
@@ -66,7 +64,7 @@ class SwitchedBaths(AbstractBath):
         """Sum of the friction coefficients with every window open, mass / time."""
         return sum((bath.friction() for bath in self.baths), start=jnp.zeros(()))
 
-    def terms(self, t: ScalarLike, temperature: ScalarLike, hbar: ScalarLike, heating: ScalarLike = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """Coefficients at time t; the temperature given is ignored."""
         parts = []
         for bath, beta, window in zip(self.baths, self.betas, self.windows, strict=True):
@@ -90,7 +88,7 @@ class SwitchedBaths(AbstractBath):
 
         return jax.tree.map(together, *parts)
 
-    def noises(self, beta: ScalarLike, hbar: ScalarLike) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
         """Those of all baths at their own temperatures, with every window open."""
         each = [bath.noises(own, hbar) for bath, own in zip(self.baths, self.betas, strict=True)]
         widths, rates = zip(*each, strict=True)
@@ -119,5 +117,5 @@ class SwitchedBaths(AbstractBath):
         for bath in self.baths:
             bath.check()
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """Nothing: their temperatures rest."""

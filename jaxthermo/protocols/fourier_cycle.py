@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import Fourier
@@ -33,11 +33,11 @@ class FourierCycle(AbstractCycle):
     def __init__(
         self,
         beta_mean: ScalarLike,
-        beta_cosines: ArrayLike,
-        beta_sines: ArrayLike,
+        beta_cosines: VectorLike,
+        beta_sines: VectorLike,
         x_mean: ScalarLike,
-        x_cosines: ArrayLike,
-        x_sines: ArrayLike,
+        x_cosines: VectorLike,
+        x_sines: VectorLike,
         period: ScalarLike = 20.0,
     ):
         self.period = require_scalar("period", period)

@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
-from jaxthermo._types import ScalarLike, ScheduleLike
+from jaxthermo._types import ScheduleLike
 from jaxthermo.checks import as_float, require_finite, require_scalar
 from jaxthermo.protocols.formula import formula
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant
@@ -24,12 +24,12 @@ def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
     return Constant(number)
 
 
-def value_at(schedule: Any, t: ScalarLike) -> Float[Array, "..."]:
+def value_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> Float[Array, "..."]:
     """The schedule at time t."""
     return as_float(schedule(t) if callable(schedule) else schedule)
 
 
-def rate_at(schedule: Any, t: ScalarLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def rate_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The schedule and its time derivative at time t."""
     if not callable(schedule) or isinstance(schedule, Constant):
         value = value_at(schedule, t)

@@ -1,13 +1,11 @@
 """The thermostatic Stirling cycle: two strokes that move the field, two that move the temperature."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 
@@ -30,7 +28,7 @@ class StirlingCycle(AbstractCycle):
     ramps                 where the change of each stroke begins and ends, as fractions of that stroke, (4, 2); it may
                           reach into the neighbouring strokes (below 0, above 1). None: from begin to end of each stroke
     Raises                ValueError for wrong shapes and, at the solve's door, for impossible values
-    Source                Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are not known to us as numbers
+    Source                Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are unknown as numbers
     """
 
     beta_hot: Float[Array, ""]
@@ -48,8 +46,8 @@ class StirlingCycle(AbstractCycle):
         x_start: ScalarLike,
         x_end: ScalarLike,
         period: ScalarLike = 20.0,
-        strokes: ArrayLike | Sequence[ScalarLike] = (0.25, 0.25, 0.25, 0.25),
-        ramps: ArrayLike | Sequence[Sequence[ScalarLike]] | None = None,
+        strokes: VectorLike = (0.25, 0.25, 0.25, 0.25),
+        ramps: VectorLike | None = None,
     ):
         self.beta_hot = require_scalar("beta_hot", beta_hot)
         self.beta_cold = require_scalar("beta_cold", beta_cold)

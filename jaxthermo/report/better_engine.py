@@ -13,7 +13,7 @@ from jaxthermo.protocols import StirlingCycle
 from jaxthermo.report.stirling_data import POTENTIAL, our_cycle
 from jaxthermo.report.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.report.tables import markdown, show
-from jaxthermo.search import optimise_cycle
+from jaxthermo.search.engine import optimise_cycle
 
 TITLE = "Classical Stirling engines of more power"
 HEADER = ["A", "cycle", "x_start", "x_end", "period", "strokes", "power", "power, finer mesh"]
@@ -63,8 +63,7 @@ def _improved(strength: float, steps: int) -> tuple[Engine, Engine]:
     potential = Polynomial(POTENTIAL)
     found = optimise_cycle(classical_oscillator(potential, strength, SEARCH_GRID), our_cycle(), steps=steps)
     fine = classical_oscillator(potential, strength, FINE_GRID)
-    powers = float(found.start_power), float(found.power)
-    cycles = our_cycle(), found.cycle
+    powers, cycles = (float(found.start_power), float(found.power)), (our_cycle(), found.cycle)
     first, second = (
         Engine(cycle, power, run_cycle(fine, cycle, tol=FINE_TOLERANCE))
         for cycle, power in zip(cycles, powers, strict=True)

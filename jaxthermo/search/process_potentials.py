@@ -149,8 +149,8 @@ def _with_states(
         return run
     if isinstance(run, DrivenRun):
         raise ValueError(NOT_KEPT)
-    pieces, steps = len(np.asarray(run.cycle.knots())) - 1, int(run.stats["steps_per_piece"])
-    how = {"points": (len(run.time) - 1) // pieces, "steps": steps, "keep_states": True, "progress": progress}
+    steps = int(run.stats["steps_per_piece"])
+    how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
     return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
 
 
