@@ -25,8 +25,8 @@ from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
-# A process that came to its end, though its work may miss what is promised of it: its status goes on into the result.
-USABLE = (Status.ok, Status.grid_too_coarse, Status.hierarchy_too_shallow)
+# A process that did not come to its end. The status of any other goes on into the result.
+UNFINISHED = (Status.max_steps_reached, Status.solver_failed, Status.not_finite)
 NOT_KEPT = "`run` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
 
 
@@ -123,8 +123,8 @@ def potentials(
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator
     require_ohmic(oscillator)
-    if int(run.status) not in USABLE:
-        raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
+    if int(run.status) in UNFINISHED:
+        raise ValueError(f"`run` must have come to its end, but its status is {run.outcome!r}")
     t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))
     chosen = _nearest(t, require_integer("points", points, 1))
     order, steps = require_integer("order", order, 1), steps_of(horizon, dt)
