@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import ScheduleLike
 from jaxthermo.checks import as_float, is_known
 from jaxthermo.protocols.schedule import value_at
 
 # A number, an array, or a callable of time.
-Schedule = ArrayLike | Callable[[Any], Any]
+Schedule = ArrayLike | ScheduleLike
 
 
 class Function(eqx.Module):

@@ -8,12 +8,12 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
-from jaxthermo.jumps import labels
 from jaxthermo.potts import (
-    PHASES,
+    Phase,
     PottsRing,
     Stationary,
     critical_beta,
+    evolve,
     fold_beta,
     localised,
     low_temperature_work_current,
@@ -21,13 +21,12 @@ from jaxthermo.potts import (
     output_power,
     phases,
     stationary_lanes,
-    trajectory,
     uniform_work_current,
 )
 
 # As many rounds as `maximum_power` spends, so that both decide alike.
 from jaxthermo.potts.conversion import SEARCH_ROUNDS
-from jaxthermo.potts.phases import CYCLE
+from jaxthermo.report import labels
 from jaxthermo.solve.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
@@ -56,12 +55,12 @@ def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
     betas = np.array(PORTRAIT_BETAS[q])
     found = attractors(q, betas, np.full(len(betas), FORCE), advance)
     phase = phases(found)
-    spans = np.where(phase == CYCLE, found.period, 1.0)
+    spans = np.where(phase == Phase.limit_cycle, found.period, 1.0)
     unit = np.linspace(0.0, 1.0, PORTRAIT_POINTS)
     starts = np.tile(localised(q), (len(betas), 1))
     path = _occupations(q, betas, starts, np.tile(PORTRAIT_TIME * unit, (len(betas), 1)))
     turn = _occupations(q, betas, np.asarray(found.state), spans[:, None] * unit)
-    turn = np.where((phase == CYCLE)[:, None, None], turn, np.nan)
+    turn = np.where((phase == Phase.limit_cycle)[:, None, None], turn, np.nan)
     variables = {
         "occupation": (("beta", "time", "state"), path, "1", "occupation P_i from P_1 = 1"),
         "cycle": (("beta", "turn", "state"), turn, "1", "occupation P_i round the limit cycle"),
@@ -137,7 +136,7 @@ def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Datase
     """A labelled dataset whose phase, if it has one, is spelt out."""
     dataset = labels.labelled(variables, coords)
     if "phase" in dataset:
-        dataset["phase"].attrs |= coded(PHASES)
+        dataset["phase"].attrs |= coded(Phase.words())
     return dataset
 
 
@@ -162,6 +161,6 @@ def _occupations(q: int, betas: np.ndarray, starts: np.ndarray, times: np.ndarra
 @jax.jit
 def _paths(ring: PottsRing, betas: Any, starts: Any, times: Any) -> Any:
     def path(beta: Any, start: Any, ts: Any) -> Any:
-        return trajectory(ring, beta, start, ts, rtol=PORTRAIT_RTOL, atol=PORTRAIT_ATOL).occupation
+        return evolve(ring, beta, start, ts, rtol=PORTRAIT_RTOL, atol=PORTRAIT_ATOL).occupation
 
     return jax.vmap(path)(betas, starts, times)

@@ -18,9 +18,11 @@ from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.promise import course_held
 from jaxthermo.checks import require_finite, require_positive, require_scalar
-from jaxthermo.potts.fold import Fold, fold
+from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary
+from jaxthermo.jumps.folds import Fold
+from jaxthermo.potts.attractor import stationary
+from jaxthermo.potts.folds import fold
 from jaxthermo.potts.ring import PottsRing
-from jaxthermo.potts.stationary import MAX_ROUNDS, Stationary, stationary
 from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
 from jaxthermo.scans.units import with_units
 from jaxthermo.search.minimise import PLATEAU, STOPPED

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo.checks import require_finite, require_positive, require_scalar
+from jaxthermo.jumps.attractor import Stationary
+from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
-from jaxthermo.potts.stationary import Stationary, stationary_lanes
 
 # The landscape has edges (first-order drops at beta_c1, square-root ridges at beta_c2), so it is searched by ever finer
 # grids, which need no derivative; each refinement keeps this many cells of the last grid on either side of the best.
@@ -66,7 +67,7 @@ def maximum_power(
 
     def powers(betas: Any, loads: Any) -> tuple[Any, Stationary]:
         rings = jax.vmap(lambda f2: PottsRing(q, ring.coupling, f1 + f2, ring.prefactor, rates=ring.rates))(loads)
-        state = stationary_lanes(rings, betas, max_rounds=SEARCH_ROUNDS)
+        state = long_time_lanes(rings, betas, None, SEARCH_ROUNDS)
         return np.asarray(output_power(state, f1 + loads, loads)), state
 
     if beta is not None:
@@ -106,7 +107,7 @@ def _zoom(
         ]
         betas, loads = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
         power, state = powers(betas, loads)
-        known = np.isfinite(power) & (np.asarray(state.code) != 0)
+        known = np.isfinite(power) & (np.asarray(state.attractor) != 0)
         undecided += int(np.sum(~known))
         if not known.any():
             break
