@@ -1,4 +1,4 @@
-"""A schedule is a number, an array or a callable of time; those of `jaxthermo.protocols.schedules` compile once."""
+"""A schedule is a number, an array or a callable of time; another one of the same form is not compiled again."""
 
 from typing import Any
 
@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.checks import as_float, require_finite, require_scalar
+from jaxthermo.protocols.formula import formula
 from jaxthermo.protocols.schedules import Constant
 
 
 def as_schedule(name: str, schedule: Any) -> Any:
-    """A number as a `Constant`, a callable as it is; ValueError that names the argument for anything else."""
+    """A number as a `Constant`, a callable as a `formula`; ValueError that names the argument for anything else."""
     if callable(schedule):
-        return schedule
+        return formula(schedule, jnp.zeros(()))
     number = require_scalar(name, schedule)
     require_finite(name, number)
     return Constant(number)
