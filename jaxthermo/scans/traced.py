@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from jaxthermo._results import AbstractResult, quantities
 from jaxthermo.checks import as_float, postponed
 from jaxthermo.scans.axes import RESERVED
-from jaxthermo.solve.outcome import INVALID, Outcome, judged
+from jaxthermo.solve.outcome import INVALID, Outcome, code_of, judged
 
 # What a bare number is called.
 VALUE = "value"
@@ -67,9 +68,11 @@ def trace(function: Any, names: tuple[str, ...]) -> Traced:
     def lane(*scalars: Any) -> tuple[Any, ...]:
         with postponed(scalars[0]) as conditions:
             result = _called(function, dict(zip(names, scalars, strict=True)))
-        found = _named(result)
-        own = getattr(result, "outcome", None)
-        if not isinstance(own, Outcome):
+        if isinstance(result, AbstractResult):
+            found = {name: jnp.asarray(getattr(result, name)) for name in quantities(result) if name != "status"}
+            own = Outcome(code_of(result.status), result.stats.get("steps", result.stats.get("rounds")))
+        else:
+            found = _named(result)
             own = Outcome(_judge(found), found.get("steps"))
         status, steps = own.status, own.steps
         for condition in conditions:
