@@ -23,14 +23,13 @@ from jaxthermo.potts import (
     stationary_lanes,
     uniform_work_current,
 )
-
-# As many rounds as `maximum_power` spends, so that both decide alike.
-from jaxthermo.potts.conversion import SEARCH_ROUNDS
+from jaxthermo.potts.converter import FEW_ROUNDS
+from jaxthermo.potts.edges import Place, Side
 from jaxthermo.report import labels
 from jaxthermo.solve.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
-PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": SEARCH_ROUNDS, "start": "P_1 = 1 - 1e-9"}
+PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": FEW_ROUNDS, "start": "P_1 = 1 - 1e-9"}
 
 FOLD_NAME = "beta_c2, the fold of the localised states"
 
@@ -47,7 +46,7 @@ PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8
 def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
     """Attractors from P_1 = 1 for lanes of (beta, force)."""
     rings = jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))
-    return stationary_lanes(rings, betas, max_rounds=SEARCH_ROUNDS, advance=advance)
+    return stationary_lanes(rings, betas, max_rounds=FEW_ROUNDS, advance=advance)
 
 
 def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
@@ -119,17 +118,23 @@ def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | 
 def optimum(q: int) -> xarray.Dataset:
     """Fig. 4: the global maximum of the output power over (f2, beta) with f1 = 1, and its efficiency."""
     best = maximum_power(q, COUPLING, PREFACTOR, FORCE)
-    phase = phases(attractors(q, np.array([best.beta]), np.array([FORCE + best.force2])))
     variables = {
         "power": ((), best.power, "energy/time", "largest time-averaged output power |P| per unit"),
         "efficiency": ((), best.efficiency, "1", "efficiency at maximum power"),
         "force2": ((), best.force2, "energy", "load f2 at the maximum"),
         "beta": ((), best.beta, "1/energy", "inverse temperature at the maximum"),
-        "phase": ((), phase[0], "1", "phase at the maximum"),
-        "undecided": ((), best.undecided, "1", "lanes of the search without a known attractor, left out of it"),
+        "phase": ((), best.phases[0], "1", "phase at the maximum"),
+        "place": ((), best.places[0], "1", "where the maximum lies"),
+        "side": ((), best.sides[0], "1", "from which side of an edge it is approached"),
+        "gaps": ("candidate", best.gaps, "energy/time", "how far the maxima found are below the global one"),
+        "betas": ("candidate", best.betas, "1/energy", "inverse temperatures of the maxima found"),
+        "loads": ("candidate", best.loads, "energy", "loads of the maxima found"),
         "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
     }
-    return labelled(variables, {})
+    dataset = labelled(variables, {})
+    dataset["place"].attrs |= coded(Place.words())
+    dataset["side"].attrs |= coded(Side.words())
+    return dataset
 
 
 def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:

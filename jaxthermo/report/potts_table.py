@@ -7,6 +7,7 @@ import numpy as np
 import xarray
 
 from jaxthermo.potts import Phase
+from jaxthermo.potts.edges import Place
 from jaxthermo.report.potts_data import COUPLING, FORCE
 
 ByQ = dict[int, xarray.Dataset]
@@ -15,8 +16,6 @@ ByQ = dict[int, xarray.Dataset]
 PLATEAU = 0.1
 # "close to 1/2", as a difference.
 NEAR_HALF = 0.1
-# The maximum often lies on a border that runs askew to the grid.
-SEARCHED = "none; grid search, so the last digits depend on the grid"
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,16 @@ def _work_rows(q: int, d: xarray.Dataset) -> list[Row]:
 
 
 def _optimum_rows(q: int, d: xarray.Dataset) -> list[Row]:
-    phase = Phase(int(d.phase)).word
-    return [
-        Row(f"largest |P| ({phase})", q, float(d.power), source=SEARCHED),
-        Row("efficiency at maximum power", q, float(d.efficiency), source=SEARCHED),
-        Row("beta at the maximum", q, float(d.beta), source=SEARCHED),
-        Row("f2 at the maximum", q, float(d.force2), source=SEARCHED),
-        Row("undecided lanes of the search", q, float(d.undecided)),
+    phase, place = Phase(int(d.phase)).word, Place(int(d.place)).word
+    rows = [
+        Row(f"largest |P| ({phase}, {place})", q, float(d.power)),
+        Row("efficiency at maximum power", q, float(d.efficiency)),
+        Row("beta at the maximum", q, float(d.beta)),
+        Row("f2 at the maximum", q, float(d.force2)),
     ]
+    if d.gaps.size > 1:
+        rows.append(Row("how far the next maximum is below it", q, float(d.gaps[1])))
+    return rows
 
 
 def findings(work: ByQ, best: ByQ) -> list[Finding]:
