@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jaxthermo.search.minimum_work import _advance, _begin, _settled, search_for, search_one, starting_points
 from systems import QUARTIC
 
 import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.search.engine import _objective
-from jaxthermo.search.minimum_work import _advance, _begin, _settled, search_for, search_one, starting_points
 from jaxthermo.search.ramp import _Problem, _value_and_slope
 
 GRID = jt.PhaseGrid(5.0, 1.0, 7.0, 1.0)

@@ -74,7 +74,7 @@ class ProcessPotentials(AbstractResult):
     search: Float[Array, " search"] = quantity("time", "times of the searches", ("search",), coordinate=True)
     planck_upper: Float[Array, " search"] = quantity("1", "quasi-static Planck potential", ("search",))
     planck_lower: Float[Array, " search"] | None = quantity("1", "information bound of a classical state", ("search",))
-    search_status: Int[Array, " search"] = quantity("1", "how the search ended, as jt.Status", ("search",))
+    search_status: Int[Array, " search"] = quantity("1", "how the search ended", ("search",), codes=Status)
     search_error: Float[Array, " search"] = quantity("1", "what the time step may have changed", ("search",))
     entropy_production_rate_exact: Float[Array, " search"] | None = quantity(
         "k_B/time", "rate of entropy production of a classical state, from the Kramers equation", ("search",)
