@@ -72,9 +72,9 @@ class OptimisedCycle(AbstractResult):
     start_efficiency: Float[Array, ""] = quantity(EFFICIENCY[0], f"{EFFICIENCY[1]}, of the first cycle")
     entropy_production_rate: Float[Array, ""] = quantity(*RATE)
     start_entropy_production_rate: Float[Array, ""] = quantity(RATE[0], f"{RATE[1]}, by the first cycle")
-    cycle_status: Int[Array, ""] = quantity("1", "how the run of the improved cycle ended, as jt.Status")
-    start_status: Int[Array, ""] = quantity("1", "how the run of the first cycle ended, as jt.Status")
-    search_status: Int[Array, ""] = quantity("1", "how the search ended, as jt.Status")
+    cycle_status: Int[Array, ""] = quantity("1", "how the run of the improved cycle ended", codes=Status)
+    start_status: Int[Array, ""] = quantity("1", "how the run of the first cycle ended", codes=Status)
+    search_status: Int[Array, ""] = quantity("1", "how the search ended", codes=Status)
     history: Float[Array, " evaluations"] = quantity("unit of the objective", "objective of each try", ("evaluation",))
     history_power: Float[Array, " evaluations"] = quantity(POWER[0], f"{POWER[1]}, by each try", ("evaluation",))
     history_entropy_production_rate: Float[Array, " evaluations"] = quantity(
@@ -98,7 +98,7 @@ class ParetoFront(AbstractResult):
     efficiency: Float[Array, " point"] = quantity(*EFFICIENCY, ("point",), main=True)
     entropy_production_rate: Float[Array, " point"] = quantity(*RATE, ("point",), main=True)
     work: Float[Array, " point"] = quantity("energy", "work done on the oscillator in one cycle", ("point",))
-    cycle_status: Int[Array, " point"] = quantity("1", "how the run of each cycle ended, as jt.Status", ("point",))
+    cycle_status: Int[Array, " point"] = quantity("1", "how the run of each cycle ended", ("point",), codes=Status)
 
 
 def optimise_cycle(
@@ -133,9 +133,8 @@ def optimise_cycle(
     """
     check_oscillator(oscillator)
     check_cycle(cycle)
-    knots = np.asarray(cycle.knots())
-    betas = np.array([float(cycle.beta(t)) for t in knots])
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, betas)
+    knots = cycle.knots()
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, jax.vmap(cycle.beta)(knots))
     limit = require_integer("steps", steps, 1)
     free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
     oscillator = with_room(oscillator, cycle, free)

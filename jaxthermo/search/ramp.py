@@ -186,7 +186,8 @@ def optimal_ramp(
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)
     order = require_integer("order", order, 0 if jumps else 1)
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, np.array([0.0, duration]), np.array([beta, beta]))
+    times, betas = jnp.asarray([0.0, float(duration)]), jnp.asarray([float(beta)] * 2)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
     oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
