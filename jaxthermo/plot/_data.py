@@ -1,13 +1,16 @@
 """What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 from jaxthermo._results import AbstractResult
-from jaxthermo.plot.style import SETTINGS, style
+from jaxthermo.plot.style import style
 
 if TYPE_CHECKING:
     import xarray
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 # A result of the library, or the dataset that its `to_dataset` makes.
 Data: TypeAlias = "AbstractResult | xarray.Dataset"
 
+# Characters of a line of a label.
+LINE = 36
 # How a quantity is written on an axis; others are written by their names.
 SYMBOLS = {
     "beta": r"\beta",
@@ -46,6 +51,7 @@ SYMBOLS = {
     "rate_function": "I",
     "scaled_cumulant": r"\lambda(s)",
     "s": "s",
+    "purity": r"2\pi\hbar\int W^2\,dq\,dp",
 }
 
 
@@ -64,9 +70,17 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
 def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     """Symbol, or long name, and unit of a variable, from its attributes."""
     name = str(variable.name) if name is None else name
-    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else str(variable.attrs.get("long_name", name))
+    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else fill(str(variable.attrs.get("long_name", name)), LINE)
     units = variable.attrs.get("units", "1")
-    return words if units == "1" else f"{words}  [{units}]"
+    # The unit of X is X itself, whatever the potential couples to.
+    return words if units in ("1", name) else f"{words}  [{units}]"
+
+
+def colour_bar(panel: Axes, image: ScalarMappable, axes: Any = None, **how: Any) -> Colorbar:
+    """A colour bar beside the panel, or beside all axes given."""
+    fig = panel.get_figure()
+    assert fig is not None
+    return fig.colorbar(image, ax=panel if axes is None else axes, **how)
 
 
 def panels(axes: Any, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
@@ -89,6 +103,3 @@ def panels(axes: Any, count: int = 1, columns: int | None = None, height: float 
 def single(axes: Axes | None) -> Axes:
     """The axes given, or a new one."""
     return panels(axes)[0]
-
-
-__all__ = ["SETTINGS", "Data", "dataset_of", "label", "panels", "single"]

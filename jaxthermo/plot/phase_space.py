@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 
-from jaxthermo.plot._data import Data, dataset_of, label, single
+from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, single
 from jaxthermo.plot.style import PALETTE, style
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def wigner(data: Data, axes: Axes | None = None, *, marginals: bool = True) -> A
     if marginals:
         _marginals(panel, values, q, p)
     panel.set(xlabel=label(dataset.position), ylabel=label(dataset.momentum))
-    panel.get_figure().colorbar(image, ax=panel, label=label(dataset.wigner))
+    colour_bar(panel, image, label=label(dataset.wigner))
     return panel
 
 

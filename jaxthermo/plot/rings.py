@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
-from jaxthermo.plot._data import Data, dataset_of, label, panels, single
+from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE, UNKNOWN
 
 
@@ -72,16 +72,14 @@ def branch(data: Data, axes: Axes | None = None, *, of: str = "occupation", **li
     """
     dataset = dataset_of(data, of, "beta", "stable", "fold")
     beta, stable, fold = (np.asarray(dataset[name]) for name in ("beta", "stable", "fold"))
-    forces = np.asarray(dataset.forces)[:, 0] if "forces" in dataset else None
-    along_force = forces is not None and np.ptp(beta) == 0.0
-    across = forces if along_force else beta
+    along_force = np.ptp(beta) == 0.0
+    across = np.asarray(dataset.forces)[:, 0] if along_force else beta
     values = np.asarray(dataset[of])
     values = values[:, 0] if values.ndim > 1 else values
     panel = single(axes)
     style: dict[str, Any] = {"color": PALETTE[1]} | line
     panel.plot(across, np.where(stable, values, np.nan), **style)
     panel.plot(across, np.where(stable, np.nan, values), **(style | {"ls": ":", "label": None}))
-    assert across is not None
     panel.plot(across[fold], values[fold], "o", ms=5, mfc="white", mec=style["color"])
     panel.set(xlabel="force $f$  [energy]" if along_force else label(dataset.beta), ylabel=label(dataset[of]))
     return panel
@@ -120,18 +118,17 @@ def phase_diagram(data: Data, axes: Axes | None = None, *, of: str = "phase") ->
     panel = single(axes)
     shape: dict[str, Any] = {"shading": "nearest", "rasterized": True}
     beta, values = np.asarray(dataset.beta), np.asarray(dataset[of])
-    figure = panel.get_figure()
     if of == "phase":
         words = str(dataset.phase.attrs.get("flag_meanings", "")).split()
         count = max(len(words), int(values.max()) + 1)
         colours = ListedColormap([UNKNOWN, *("#f2f2f2", "#9ecae1", "#fdae6b", "#a1d99b", "#bcbddc")][:count])
         bounds = BoundaryNorm(np.arange(count + 1) - 0.5, count)
         image = panel.pcolormesh(across, beta, values, cmap=colours, norm=bounds, **shape)
-        bar = figure.colorbar(image, ax=panel, ticks=np.arange(count))
+        bar = colour_bar(panel, image, ticks=np.arange(count))
         bar.set_ticklabels([word.replace("_", " ") for word in words] or [str(k) for k in range(count)])
     else:
         image = panel.pcolormesh(across, beta, np.ma.masked_invalid(values), cmap="cividis", **shape)
-        figure.colorbar(image, ax=panel, label=label(dataset[of]))
+        colour_bar(panel, image, label=label(dataset[of]))
     panel.plot(across, dataset.beta_c1, color="black", ls="--", lw=1.2, label=r"$\beta_{c1}$")
     panel.plot(across, dataset.beta_fold, color="black", ls=":", lw=1.4, label="fold")
     panel.set(xlabel=label(across), ylabel=label(dataset.beta), ylim=(beta.min(), beta.max()))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, dataset_of, label, panels, single
+from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -38,20 +38,22 @@ def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
         return [panel]
     if values.ndim not in (2, 3):
         raise ValueError(f"`of` must have one to three axes, but {of} has {values.ndim}: {values.dims}")
-    facets = [{}] if values.ndim == 2 else [{values.dims[0]: index} for index in range(values.shape[0])]
+    facets: list[dict[Any, int]] = (
+        [{}] if values.ndim == 2 else [{values.dims[0]: index} for index in range(values.shape[0])]
+    )
     drawn = panels(axes, len(facets))
     low, high = float(values.where(~failed).min()), float(values.where(~failed).max())
     for panel, facet in zip(drawn, facets, strict=True):
         part = values.where(~failed).isel(facet)
         up, across = part.dims
         panel.set_facecolor(UNKNOWN)
-        shown = {"cmap": HEAT, "vmin": low, "vmax": high, "shading": "nearest", "rasterized": True}
+        shown: dict[str, Any] = {"cmap": HEAT, "vmin": low, "vmax": high, "shading": "nearest", "rasterized": True}
         image = panel.pcolormesh(dataset[across], dataset[up], np.ma.masked_invalid(part), **shown)
         panel.set(xlabel=label(dataset[across], str(across)), ylabel=label(dataset[up], str(up)))
         if facet:
             name = str(values.dims[0])
             panel.set_title(f"{name} = {float(dataset[name][facet[name]]):.4g}", loc="left")
-    drawn[-1].get_figure().colorbar(image, ax=drawn, label=label(values))
+    colour_bar(drawn[-1], image, drawn, label=label(values))
     return drawn
 
 
