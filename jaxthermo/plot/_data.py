@@ -73,7 +73,7 @@ def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     words = f"${SYMBOLS[name]}$" if name in SYMBOLS else fill(str(variable.attrs.get("long_name", name)), LINE)
     units = variable.attrs.get("units", "1")
     # The unit of X is X itself, whatever the potential couples to.
-    return words if units in ("1", name) else f"{words}  [{units}]"
+    return words if units in ("1", "X") else f"{words}  [{units}]"
 
 
 def colour_bar(panel: Axes, image: ScalarMappable, axes: Any = None, **how: Any) -> Colorbar:

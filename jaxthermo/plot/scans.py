@@ -51,8 +51,7 @@ def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
         image = panel.pcolormesh(dataset[across], dataset[up], np.ma.masked_invalid(part), **shown)
         panel.set(xlabel=label(dataset[across], str(across)), ylabel=label(dataset[up], str(up)))
         if facet:
-            name = str(values.dims[0])
-            panel.set_title(f"{name} = {float(dataset[name][facet[name]]):.4g}", loc="left")
+            panel.set_title(f"{first} = {float(dataset[first][facet[first]]):.4g}", loc="left")
     colour_bar(drawn[-1], image, drawn, label=label(values))
     return drawn
 
