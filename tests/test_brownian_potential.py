@@ -22,6 +22,10 @@ def morse(q):
     return 2.0 * (1.0 - jnp.exp(-0.5 * q)) ** 2
 
 
+def phase(function):
+    return as_potential("potential", function).moyal_phase(Q, Y, HBAR)
+
+
 def finite_difference(potential, hbar):
     """The phase from its definition, by numpy."""
     q, shift = np.asarray(Q)[None, :], 0.5 * hbar * np.asarray(Y)[:, None]
@@ -40,7 +44,7 @@ def test_moyal_series_of_a_polynomial_is_its_finite_difference(coefficients):
 def test_a_quartic_given_as_a_function_has_the_phase_of_the_polynomial():
     coefficients = [0.0, 0.0, 0.1, 0.02, 0.05]
     polynomial = jt.Polynomial(coefficients)
-    by_function = as_potential("potential", lambda q: polynomial(q)).moyal_phase(Q, Y, HBAR)
+    by_function = phase(lambda q: polynomial(q))
     np.testing.assert_allclose(by_function, polynomial.moyal_phase(Q, Y, HBAR), rtol=1e-12, atol=1e-12)
 
 
@@ -49,8 +53,8 @@ def test_quartic_phase_is_the_third_derivative_term():
     slope = 0.2 * Q + 0.06 * Q**2 + 0.2 * Q**3
     third = 0.12 + 1.2 * Q
     expected = slope * Y[:, None] + HBAR**2 / 24.0 * third * Y[:, None] ** 3
-    phase = jt.Polynomial([0, 0, 0.1, 0.02, 0.05]).moyal_phase(Q, Y, HBAR)
-    np.testing.assert_allclose(phase, expected, rtol=1e-12, atol=1e-12)
+    series = jt.Polynomial([0, 0, 0.1, 0.02, 0.05]).moyal_phase(Q, Y, HBAR)
+    np.testing.assert_allclose(series, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_closed_forms_of_two_functions_that_are_no_polynomials():
@@ -63,9 +67,7 @@ def test_closed_forms_of_two_functions_that_are_no_polynomials():
         atol=1e-12,
     )
     expected = 4.0 * (2.0 * jnp.exp(-0.5 * Q) * jnp.sinh(0.5 * s) - jnp.exp(-Q) * jnp.sinh(s)) / HBAR
-    np.testing.assert_allclose(
-        as_potential("potential", morse).moyal_phase(Q, Y, HBAR), expected, rtol=1e-12, atol=1e-11
-    )
+    np.testing.assert_allclose(phase(morse), expected, rtol=1e-12, atol=1e-11)
 
 
 @pytest.mark.parametrize("potential", [jt.Polynomial([0, 0, 0.1, 0.02, 0.05]), cosh, morse])

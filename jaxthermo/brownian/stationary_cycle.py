@@ -15,9 +15,9 @@ from jaxthermo.brownian.cycle_search import (
     allowed_error,
     engine_of,
     first_count,
-    search_from_host,
     search_traced,
 )
+from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.promise import run_held
