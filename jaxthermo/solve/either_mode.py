@@ -47,16 +47,16 @@ def either_mode(
         arrays, static = eqx.partition((args, result), eqx.is_array)
         known, known_tree = jax.tree.flatten(arrays)
         linear, linear_tree = jax.tree.flatten(changes)
-        floats, result_tree = jax.tree.flatten(eqx.filter(result, eqx.is_inexact_array))
+        result_tree = jax.tree.structure(eqx.filter(result, eqx.is_inexact_array))
         moves = jax.tree.map(lambda leaf: leaf is not None, changes, is_leaf=lambda leaf: leaf is None)
 
         def forward(known: list[Any], linear: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
             moved = tangent(args, result, jax.tree.unflatten(linear_tree, linear))
-            # What the map leaves alone has no change of its own.
-            leaves = jax.tree.leaves(eqx.filter(moved, eqx.is_inexact_array))
-            assert len(leaves) == len(floats)
-            return leaves
+            values, moved = (_with_none(eqx.filter(tree, eqx.is_inexact_array)) for tree in (result, moved))
+            # What does not depend on the arguments at all has no change of its own.
+            pairs = [(value, move) for value, move in zip(values, moved, strict=True) if value is not None]
+            return [jnp.zeros_like(value) if move is None else move for value, move in pairs]
 
         def backward(known: list[Any], covectors: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
@@ -66,6 +66,11 @@ def either_mode(
         return result, jax.tree.unflatten(result_tree, _call(forward, backward, known, linear))
 
     return solved(args)
+
+
+def _with_none(tree: Any) -> list[Any]:
+    """The leaves of a tree, of which None is one."""
+    return jax.tree.leaves(tree, is_leaf=lambda leaf: leaf is None)
 
 
 _linear_p = Primitive("linear_in_either_mode")
