@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import jaxthermo as jt
 from jaxthermo.cli import app
-from jaxthermo.experiments import load as experiment
+from jaxthermo.experiments import experiment
 from jaxthermo.experiments.schema import ConfigError
 from jaxthermo.scans import with_units
 
