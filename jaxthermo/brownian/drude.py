@@ -157,9 +157,9 @@ class DrudeBath(AbstractBath):
         """Shifts along characteristics where chi is diagonal, and small matrices."""
         return DrudeFlows()
 
-    def own_betas(self) -> Float[Array, " betas"]:
+    def own_betas(self) -> np.ndarray:
         """None: the bath follows the schedule."""
-        return jnp.zeros(0)
+        return np.zeros(0)
 
     def check(self) -> None:
         """Raise a ValueError that names the first impossible parameter."""

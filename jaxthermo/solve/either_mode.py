@@ -52,25 +52,22 @@ def either_mode(
 
         def forward(known: list[Any], linear: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
-            moved = tangent(args, result, jax.tree.unflatten(linear_tree, linear))
-            values, moved = (_with_none(eqx.filter(tree, eqx.is_inexact_array)) for tree in (result, moved))
-            # What does not depend on the arguments at all has no change of its own.
-            pairs = [(value, move) for value, move in zip(values, moved, strict=True) if value is not None]
-            return [jnp.zeros_like(value) if move is None else move for value, move in pairs]
+            return _filled(tangent(args, result, jax.tree.unflatten(linear_tree, linear)), result)
 
         def backward(known: list[Any], covectors: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
             moving, fixed = eqx.partition(args, moves)
-            return jax.tree.leaves(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)))
+            return _filled(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)), moving)
 
         return result, jax.tree.unflatten(result_tree, _call(forward, backward, known, linear))
 
     return solved(args)
 
 
-def _with_none(tree: Any) -> list[Any]:
-    """The leaves of a tree, of which None is one."""
-    return jax.tree.leaves(tree, is_leaf=lambda leaf: leaf is None)
+def _filled(values: Any, like: Any) -> list[Any]:
+    """Changes or covectors of the floating arrays of a tree, zero where a constant has none."""
+    zeros = jax.tree.map(jnp.zeros_like, eqx.filter(like, eqx.is_inexact_array))
+    return jax.tree.leaves(eqx.combine(eqx.filter(values, eqx.is_inexact_array), zeros))
 
 
 _linear_p = Primitive("linear_in_either_mode")
