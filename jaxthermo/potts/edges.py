@@ -13,10 +13,12 @@ from jaxthermo.potts.diagram import Phase
 NEAR, DISTANCES = 4e-3, np.arange(1.0, 6.0)
 # A power this near to the limit, relative to it, tends to it: next to a fold like the square root of the distance.
 CONTINUOUS = 0.2
-# Points that are looked at along an edge, how much shorter the next stretch is, and how often.
-ALONG, SHORTER, STRETCHES = 5, 0.25, 3
-# Shares of a reach at which an edge is looked for, and how well it is then known, relative to the scale of its axis.
-REACHES, RESOLUTION = (0.0625, 0.25, 0.5, 1.0), 1e-7
+# Points that are looked at along an edge; how much shorter a stretch is than the one before, whose best point is inside
+# it; how many there are at most; and the length of the last, as a share of the first.
+ALONG, SHORTER, STRETCHES, LAST = 5, 0.25, 12, 0.05
+# Shares of a reach at which an edge is looked for, and how well it is then known on the last and shortest stretch,
+# relative to the scale of its axis.
+REACHES, RESOLUTION = (0.0625, 0.25, 0.5, 1.0), 3e-7
 
 
 class Place(Code):
@@ -77,21 +79,32 @@ def edge_maximum(converter: Converter, here: Lanes, spacing: np.ndarray) -> Maxi
 
 def _best_along(converter: Converter, here: Lanes, axis: int, sign: float, spacing: np.ndarray) -> Edge | None:
     """The best of the edge, over the coordinate that is not across it."""
-    other, centre, state, best = 1 - axis, here.points, here.state, None
-    for share in SHORTER ** np.arange(STRETCHES):
-        points = np.tile(centre, (ALONG, 1))
+    other, share, places = 1 - axis, 1.0, np.linspace(-1.0, 1.0, ALONG)
+    centre, state, best = here.points, here.state, None
+    for _ in range(STRETCHES):
+        points = np.tile(centre, (len(places), 1))
         # Back from the edge, which may run askew.
         points[:, axis] -= sign * 0.5 * spacing[axis] * share
-        points[:, other] += spacing[other] * share * np.linspace(-1.0, 1.0, ALONG)
-        inside, branch = converter.own_and_branch(points, np.tile(state, (ALONG, 1)), int(here.phase))
+        points[:, other] += spacing[other] * share * places
+        inside, branch = converter.own_and_branch(points, np.tile(state, (len(places), 1)), int(here.phase))
         if not inside.any():
             return best
         seeds, reach = branch.at(np.flatnonzero(inside)), sign * 2.0 * spacing[axis] * share
         found = _between(converter, seeds, *_bracket(converter, seeds, axis, reach)[:3], axis, reach)
-        if best is None or np.nanmax(found.power, initial=-np.inf) > best.power[0]:
-            top = int(np.nanargmax(found.power))
+        top = int(np.nanargmax(np.append(found.power, -np.inf)))
+        if top == len(found.power) or (best is not None and found.power[top] <= best.power[0]):
+            share = SHORTER * share
+        else:
             best = Edge(*(values[top : top + 1] for values in found))
-        centre, state = best.points[0], best.state[0]
+            centre, state = best.points[0], best.state[0]
+            if 0 < top < len(found.power) - 1:
+                share = SHORTER * share
+                # The next stretch is about the top of a parabola through the best point and its neighbours.
+                fit = np.polyfit(found.points[top - 1 : top + 2, other], found.power[top - 1 : top + 2], 2)
+                step = -0.5 * fit[1] / fit[0] - centre[other] if fit[0] < 0 else 0.0
+                centre = centre + step * np.eye(2)[other]
+        if share < LAST:
+            break
     return best
 
 
@@ -126,9 +139,10 @@ def _between(
     edge = _known_edge(converter, seeds, inner, outer, states, reach) if axis == 0 else None
     if edge is not None:
         return edge
-    phase, scale = int(seeds.phase[0]), max(float(np.abs(inner[:, axis]).max()), converter.f1)
-    met = np.any(inner != outer, axis=1)
-    while np.max(np.abs(outer - inner)) > RESOLUTION * scale:
+    phase, met = int(seeds.phase[0]), np.any(inner != outer, axis=1)
+    # The shorter the reach, the less the power changes within it.
+    wanted = max(1e-4 * abs(reach) ** 2, RESOLUTION * converter.f1)
+    while np.max(np.abs(outer - inner)) > wanted:
         middle = 0.5 * (inner + outer)
         inside, branch = converter.own_and_branch(middle, states, phase)
         inner = np.where(inside[:, None], middle, inner)
