@@ -25,8 +25,11 @@ GRID_OF_LOADS = 64
 # The localised phase, whose power only falls with beta, has taken over well below this multiple of beta_c1.
 BETA_RANGE = 3.0
 # Maxima of the first look that are followed: those above this share of the largest, and at most so many.
-PROMISING, FOLLOWED = 0.85, 6
-# A climb ends where a step is below this share of the first look's spacing. Its models reach no less far than FINEST
+PROMISING, FOLLOWED = 0.92, 5
+# Of those that meet an edge, the ones above this share of the best are followed along it.
+CLOSE = 0.97
+# A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
+# possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
 LAST_STEP, SHORTEST, FINEST = 1e-3, 2.0**-7, 2.0**-5
 CLIMB_STEPS = 60
 # Maxima with powers and loads this near, relative to the largest, are the same; powers this near are ties.
@@ -139,26 +142,33 @@ def _inner(count: int) -> np.ndarray:
 
 def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[list[Maximum], float]:
     """Every maximum that was found, by falling power, and the largest power of the first look."""
-    spacing = np.array([axis[1] - axis[0] if len(axis) > 1 else 0.0 for axis in axes])
+    spacing = np.array([abs(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     lanes = converter.run(grid.reshape(-1, 2))
     power = np.where(lanes.known, lanes.power, -np.inf)
     if not np.any(lanes.known):
         return [], -np.inf
-    found = []
-    for index in _peaks(power.reshape(grid.shape[:2])):
-        here, blocked = _climb(converter, lanes.at(index), np.abs(spacing))
-        edge = edge_maximum(converter, here, np.abs(spacing)) if blocked else None
-        found.append(
-            edge
-            or Maximum(here.points, float(here.power), int(here.attractor), int(here.phase), Place.interior, Side.at_it)
-        )
+    found: list[Maximum] = []
+    climbs = [_climb(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
+    climbs.sort(key=lambda climb: -float(climb[0].power))
+    for here, blocked in climbs:
+        if not blocked:
+            found.append(_interior(here))
+        elif float(here.power) > CLOSE * float(climbs[0][0].power) and not _is_known(here, found, spacing):
+            edge = edge_maximum(converter, here, spacing)
+            found.append(_interior(here) if edge is None else edge)
     distinct: list[Maximum] = []
     for one in sorted(found, key=lambda one: -one.power):
         scale = np.array([max(abs(one.point[0]), 1e-300), converter.f1])
         if all(np.max(np.abs(one.point - other.point) / scale) > SAME_MAXIMUM for other in distinct):
             distinct.append(one)
     return distinct, float(power.max())
+
+
+def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
+    """Whether a climb has met an edge that was followed already."""
+    edges = [one for one in found if one.place is not Place.interior and one.phase == int(here.phase)]
+    return any(np.all(np.abs(one.point - here.points) <= 3.0 * spacing) for one in edges)
 
 
 def _interior(here: Lanes) -> Maximum:
