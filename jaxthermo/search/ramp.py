@@ -188,11 +188,8 @@ def optimal_ramp(
     times, betas = jnp.asarray([0.0, float(duration)]), jnp.asarray([float(beta)] * 2)
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
     oscillator = with_room_for(oscillator, beta, x_start, x_end, duration)
-    V, work = (
-        classical_start(oscillator, beta, x_start)
-        if not oscillator.quantum
-        else correlated_start(oscillator, beta, x_start)
-    )
+    start = correlated_start if oscillator.quantum else classical_start
+    V, work, unsolved = start(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
     problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
     with Line("optimal_ramp", progress) as line:
@@ -222,19 +219,13 @@ def _refined(problem: _Problem, line: Line, unsolved: bool) -> OptimalRamp:
         if hopeless or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
             break
         z = found.point
-    return _labelled(problem, found, again, error, step_error, edge, solves, unsolved)
+    return _labelled(problem, found, (again, error, step_error, edge), solves, unsolved)
 
 
 def _labelled(
-    problem: _Problem,
-    found: Descent,
-    work: Array,
-    error: float,
-    step_error: Array,
-    edge: Array,
-    solves: int,
-    unsolved: bool,
+    problem: _Problem, found: Descent, seen: tuple[Array, float, Array, Array], solves: int, unsolved: bool
 ) -> OptimalRamp:
+    work, error, step_error, edge = seen
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # A search that stands still for rounding errors is named last, a search that broke off first.
