@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 
 from jaxthermo.brownian.bath import AbstractBath
+from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import as_float
+from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.schedules import AbstractSchedule
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def remade(record: Any) -> Any:
         raise ValueError(f"`oscillator` must be given, since the dataset records the function {record} by name only")
     if not isinstance(record, dict):
         return None if record is None else as_float(record)
-    kind = next((kind for kind in _subclasses(eqx.Module) if kind.__qualname__ == record["class"]), None)
+    kind = next((kind for kind in _known() if kind.__qualname__ == record["class"]), None)
     if kind is None:
         raise ValueError(f"`oscillator` must be given, since the dataset records a {record['class']}, not known here")
     # Not by its constructor: the record holds fields, not arguments.
@@ -51,6 +55,12 @@ def remade(record: Any) -> Any:
         value = record[field.name]
         object.__setattr__(made, field.name, value if field.metadata.get("static") else remade(value))
     return made
+
+
+def _known() -> list[Any]:
+    """The classes of parameters, and those that anyone has added to them."""
+    open_types = (AbstractBath, AbstractPotential, AbstractCycle, AbstractSchedule)
+    return [Oscillator, PhaseGrid, *(kind for base in open_types for kind in _subclasses(base))]
 
 
 def _subclasses(kind: Any) -> list[Any]:
