@@ -88,7 +88,10 @@ def _best_along(converter: Converter, here: Lanes, axis: int, sign: float, spaci
         points[:, other] += spacing[other] * share * places
         inside, branch = converter.own_and_branch(points, np.tile(state, (len(places), 1)), int(here.phase))
         if not inside.any():
-            return best
+            share = SHORTER * share
+            if share < LAST:
+                break
+            continue
         seeds, reach = branch.at(np.flatnonzero(inside)), sign * 2.0 * spacing[axis] * share
         found = _between(converter, seeds, *_bracket(converter, seeds, axis, reach)[:3], axis, reach)
         top = int(np.nanargmax(np.append(found.power, -np.inf)))

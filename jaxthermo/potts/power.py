@@ -19,9 +19,8 @@ from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import AttractorKind
 
-# The first look: so many inverse temperatures and loads.
-GRID = 32
-GRID_OF_LOADS = 64
+# The first look: so many inverse temperatures and loads; so many loads where beta is given.
+GRID, GRID_OF_LOADS = (64, 24), 64
 # The localised phase, whose power only falls with beta, has taken over well below this multiple of beta_c1.
 BETA_RANGE = 3.0
 # Maxima of the first look that are followed: those above this share of the largest, and at most so many.
@@ -128,7 +127,7 @@ def maximum_power(
                 f"bound as beta -> infinity, but coupling is {float(ring.coupling)} and forward_force {converter.f1}"
             )
         require_finite("critical beta", critical_beta(ring))
-        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID), -converter.f1 * _inner(GRID)
+        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID[0]), -converter.f1 * _inner(GRID[1])
     found, largest = _maxima(converter, axes)
     result = _result(converter, found, largest)
     warn_unless_ok(result)
