@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
@@ -81,8 +80,8 @@ def cycle_from(theta: Float[Array, " parameters"], period: float = 20.0) -> Stir
 
 def infer_cycle(
     oscillators: Sequence[Oscillator],
-    targets: Any,
-    scales: Any,
+    targets: ArrayLike | Sequence[float],
+    scales: ArrayLike | Sequence[float],
     fine: Callable[[Oscillator, StirlingCycle], tuple[float, str]],
     *,
     starts: int = STARTS,

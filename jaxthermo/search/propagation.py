@@ -74,7 +74,7 @@ def propagate(
     term: DrivenTerm,
     noise: Noise | None,
     begin: Spectrum,
-    duration: Any,
+    duration: Float[Array, ""],
     steps: Int[Array, ""],
     most: int,
     measure: Measure,
@@ -155,7 +155,7 @@ def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tu
     return scale * jnp.sum(slope * along), scale * jnp.sum(slope**2 * density)
 
 
-def gained(seen: Float[Array, "*times observables"], kick: Any) -> Float[Array, "*times"]:
+def gained(seen: Float[Array, "*times observables"], kick: Float[Array, ""]) -> Float[Array, "*times"]:
     """Kinetic energy that an impulse of the field brings, which takes p to p + kick X'(q)."""
     return kick * seen[..., 2] + 0.5 * kick**2 * seen[..., 3]
 

@@ -43,7 +43,7 @@ def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Wo
     return momenta[:, None, None] * places / grid.cell, work
 
 
-def with_room_for(oscillator: Oscillator, beta: Any, x_start: Any, x_end: Any, duration: Any) -> Oscillator:
+def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
     """The oscillator on a grid with room for a particle that is moved from the one field to the other."""
     fields = _room(x_start, x_end)
     if oscillator.grid is not None:
