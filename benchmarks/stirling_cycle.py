@@ -28,11 +28,11 @@ import jaxthermo as jt
 from benchmarks import _published_hierarchy as published
 from benchmarks._bench import Timing, time_call
 from jaxthermo.brownian.drive import Protocol, course
-from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
+from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, strang
 from jaxthermo.protocols.stirling import StirlingCycle
 

@@ -12,6 +12,7 @@ from jaxthermo.brownian import OhmicBath as OhmicBath
 from jaxthermo.brownian import PhaseGrid as PhaseGrid
 from jaxthermo.brownian import Polynomial as Polynomial
 from jaxthermo.brownian import SplitStep as SplitStep
+from jaxthermo.brownian import State as State
 from jaxthermo.brownian import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian import classical_oscillator as classical_oscillator
 from jaxthermo.brownian import drive as drive

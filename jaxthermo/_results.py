@@ -82,6 +82,10 @@ class AbstractResult(eqx.Module):
             raise ValueError("`to_dataset` needs known values: call it outside jit, vmap and grad")
         return _dataset(self)
 
+    def save(self, path: Any) -> None:
+        """`to_dataset` as a netCDF file, which xarray and every other reader of netCDF 3 opens."""
+        self.to_dataset().to_netcdf(path, engine="scipy")
+
     def __repr__(self) -> str:
         return "\n".join([type(self).__name__, *(f"  {name:<{WIDTH}} {value}" for name, value in _lines(self))])
 

@@ -86,7 +86,7 @@ def test_stationary_moments(poles):
     """Depth 2 closes second moments, so they are exact to what the grid leaves out."""
     state = jt.equilibrium(oscillator(poles), 1.0, 0.0)
     np.testing.assert_allclose([state.norm, state.q2, state.p2], [1.0, *moments(poles)], rtol=1e-7)
-    assert state.status == "ok"
+    assert state.outcome == "ok"
     # The Langevin equations of the bath are those of its spectrum.
     _, spread = Gaussian(poles).stationary(1.0, 0.0)
     np.testing.assert_allclose([spread[0, 0], spread[1, 1]], moments(poles), rtol=1e-11)
@@ -150,7 +150,7 @@ def test_state_is_the_same_at_another_temperature(model, state):
     assert float(jnp.max(jnp.abs(V - state.V))) > 1e-3
     written = observe(V, state.work, 1.0 / 1.2)
     for key in ("norm", "q2", "p2", "qp"):
-        np.testing.assert_allclose(getattr(written, key), getattr(state.measured, key), atol=1e-12, err_msg=key)
+        np.testing.assert_allclose(getattr(written, key), getattr(state, key), atol=1e-12, err_msg=key)
 
 
 def test_a_pole_at_the_cutoff_is_like_any_other():
@@ -187,7 +187,7 @@ def test_anharmonic_equilibrium_rests():
     model = oscillator(1, potential=QUARTIC, grid=jt.PhaseGrid(5.6, 0.35, 9.0, 0.45))
     state = jt.equilibrium(model, 1.0, 0.5)
     # Two levels are too few for 1e-6, and it says so; it rests all the same.
-    assert state.status == "hierarchy too shallow" and state.error < 1e-7
+    assert state.outcome == "hierarchy too shallow" and state.error < 1e-7
     beta, field = (Wave(jnp.asarray(mean), jnp.zeros(()), jnp.ones(())) for mean in (1.0, 0.5))
     run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tolerance=1e-5)
     assert run.status == "hierarchy too shallow"

@@ -156,4 +156,4 @@ def test_a_search_that_fails_says_so(monkeypatch):
     monkeypatch.setattr(stationary, "LIMIT", 3)
     grid = jt.PhaseGrid(8.0, 0.6, 8.0, 0.7)
     state = jt.equilibrium(jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, 1, 1, grid), 1.0, 0.0)
-    assert state.status == "not converged" and state.residual > 1e-6
+    assert state.outcome == "not converged" and state.residual > 1e-6

@@ -66,7 +66,7 @@ def test_a_range_of_temperatures_and_fields_is_held_at_its_corners():
 
 
 def test_a_loop_over_temperatures_and_fields_compiles_once_for_each_rung():
-    module = importlib.import_module("jaxthermo.brownian.equilibrium")
+    module = importlib.import_module("jaxthermo.brownian.equilibria")
     oscillator = jt.classical_oscillator(jt.Polynomial(QUARTIC), 1.0)
     points = [(beta, x) for beta in (0.8, 0.9, 1.0, 1.1) for x in (0.2, 0.5, 0.9)]
     grids = [jt.grid_for(oscillator, beta, x) for beta, x in points]

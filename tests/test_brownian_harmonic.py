@@ -68,7 +68,7 @@ def check_stationary(state, expected, rtol=1e-8):
     """1e-8: what the grid holds; the linear solve goes to 1e-11."""
     found = [state.norm, state.X, state.q2, state.p2, state.U]
     np.testing.assert_allclose(found, [1.0, *(expected[key] for key in ("q", "q2", "p2", "U"))], rtol=rtol)
-    np.testing.assert_allclose(state.measured.qp, 0.0, atol=1e-8)
+    np.testing.assert_allclose(state.qp, 0.0, atol=1e-8)
     assert state.residual < 1e-9
 
 

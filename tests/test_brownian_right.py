@@ -36,7 +36,7 @@ def test_a_classical_equilibrium_is_right_or_says_what_its_grid_misses(grid, bet
     state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0, grid), beta, x)
     expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), beta, x)
     worst = max(errors(state, expected).values())
-    assert state.status == status
+    assert state.outcome == status
     assert worst < 1e-6 if status == "ok" else 0.5 * error < worst < 2.0 * error
 
 
@@ -48,13 +48,13 @@ def test_a_state_that_is_not_ok_warns():
 def test_every_lane_of_a_batch_has_its_own_status():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     states = jax.jit(jax.vmap(lambda beta: jt.equilibrium(oscillator, beta, 0.3)))(jnp.asarray([1.0, 4.0]))
-    assert states.status.tolist() == ["ok", "grid too coarse"]
+    assert states.outcome.tolist() == ["ok", "grid too coarse"]
 
 
 def test_a_grid_left_open_keeps_the_promise_where_a_small_one_does_not():
     state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0), 4.0, 0.3)
     expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), 4.0, 0.3)
-    assert state.status == "ok" and max(errors(state, expected).values()) < 1e-6
+    assert state.outcome == "ok" and max(errors(state, expected).values()) < 1e-6
 
 
 def test_a_shallow_hierarchy_of_a_double_well_says_so():
@@ -62,7 +62,7 @@ def test_a_shallow_hierarchy_of_a_double_well_says_so():
     shallow = jt.equilibrium(jt.quantum_oscillator(well, 1.0, 1, 2), 4.0, 0.1)
     deep = jt.equilibrium(jt.quantum_oscillator(well, 1.0, 1, 4, shallow.grid), 4.0, 0.1)
     assert abs(float(shallow.X - deep.X)) > 1e-3
-    assert shallow.status == "hierarchy too shallow"
+    assert shallow.outcome == "hierarchy too shallow"
 
 
 def test_weak_coupling_makes_the_rim_count_for_more():
@@ -71,8 +71,8 @@ def test_weak_coupling_makes_the_rim_count_for_more():
         jt.equilibrium(jt.quantum_oscillator(HARMONIC, 0.1, 1, 1, jt.PhaseGrid(q, q / 18, q, q / 18)), 8.0, 0.0)
         for q in (3.3, 5.2)
     )
-    assert tight.edge < 2e-5 and tight.status == "grid too small"
-    assert wide.status == "ok"
+    assert tight.edge < 2e-5 and tight.outcome == "grid too small"
+    assert wide.outcome == "ok"
     rates, weights = exact.pade(1)
     rates = rates / 8.0
     expected = (1.0 + np.sum(2.0 * weights / (1.0 + 0.01 * rates + rates**2))) / 8.0

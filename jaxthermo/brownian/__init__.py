@@ -9,8 +9,7 @@ from jaxthermo.brownian.cycle import run_cycle as run_cycle
 from jaxthermo.brownian.cycle import stationary_turn as stationary_turn
 from jaxthermo.brownian.drive import drive as drive
 from jaxthermo.brownian.drude import DrudeBath as DrudeBath
-from jaxthermo.brownian.equilibrium import State as State
-from jaxthermo.brownian.equilibrium import equilibrium as equilibrium
+from jaxthermo.brownian.equilibria import equilibrium as equilibrium
 from jaxthermo.brownian.grid import PhaseGrid as PhaseGrid
 from jaxthermo.brownian.kept import state_of as state_of
 from jaxthermo.brownian.oscillator import Oscillator as Oscillator
@@ -19,4 +18,5 @@ from jaxthermo.brownian.oscillator import quantum_oscillator as quantum_oscillat
 from jaxthermo.brownian.potential import Polynomial as Polynomial
 from jaxthermo.brownian.quasistatic import planck_potential as planck_potential
 from jaxthermo.brownian.quasistatic import quasi_static as quasi_static
+from jaxthermo.brownian.state import State as State
 from jaxthermo.brownian.stepper import SplitStep as SplitStep

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import SwitchedBaths
-from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.oscillator import Oscillator, require_slow_cooling
 from jaxthermo.brownian.split import change_temperature
+from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.schedule import value_at
@@ -70,11 +70,11 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
         )
     if oscillator.grid is not None and not same_grid(oscillator.grid, state.grid):
         raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
-    own, given = oscillator.bath, state.work.oscillator.bath
+    own, given = oscillator.bath, state.oscillator.bath
     # The members are measured in units of the bath's noise, so they mean something else in another bath.
     if not (_shape(own) == _shape(given) and _same(own, given)):
         raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
-    if not _same(oscillator.hbar, state.work.oscillator.hbar):
+    if not _same(oscillator.hbar, state.oscillator.hbar):
         raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
     if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
         return _rewritten(oscillator, state, jnp.asarray(beta))

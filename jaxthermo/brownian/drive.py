@@ -16,11 +16,12 @@ from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.beginning import Protocol as Protocol
 from jaxthermo.brownian.beginning import check_protocol, checked_step, require_solver
 from jaxthermo.brownian.beginning import starting_members as starting_members
-from jaxthermo.brownian.equilibrium import State, state_at
+from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
 from jaxthermo.brownian.pacing import Pace
+from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start
 from jaxthermo.checks import (
     as_float,
@@ -181,7 +182,7 @@ def drive(
         oscillator = resolved(oscillator, betas, fields)
         state = state_at(oscillator, betas[0], fields[0])
     elif oscillator.bath.depth is None and isinstance(state, State):
-        depth: Any = state.work.oscillator.bath.depth
+        depth: Any = state.oscillator.bath.depth
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, with_depth(oscillator.bath, depth))
     V, grid = starting_members(oscillator, state, betas[0]), state.grid
     steps = None
@@ -203,7 +204,7 @@ def drive(
     )
     dataset = labelled(oscillator, grid, ts, done, {"tolerance": tolerance, "dt": dt})
     # Grid and hierarchy are judged along the course, its first time included.
-    if dataset.attrs["status"] == Status.ok.word and int(state.code) == Status.not_converged:
-        dataset.attrs["status"] = f"start {state.status}"
+    if dataset.attrs["status"] == Status.ok.word and int(state.status) == Status.not_converged:
+        dataset.attrs["status"] = f"start {state.outcome}"
     warn_unless_ok("drive", dataset.attrs["status"])
     return dataset

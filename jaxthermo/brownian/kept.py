@@ -8,12 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo.brownian.automatic import with_depth
-from jaxthermo.brownian.equilibrium import State
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import members_of, workspace
-from jaxthermo.brownian.observables import observe
+from jaxthermo.brownian.hierarchy import members_of
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import held
+from jaxthermo.brownian.state import State, measured_state
 
 if TYPE_CHECKING:
     import xarray
@@ -37,13 +35,10 @@ def state_of(dataset: "xarray.Dataset", oscillator: Any, time: Any) -> State:
         )
     index = int(np.abs(np.asarray(dataset.time) - float(time)).argmin())
     here = dataset.isel(time=index)
-    V = jnp.asarray(here["members"].values)
-    work = workspace(oscillator, grid)
-    beta, x = (jnp.asarray(float(here[name])) for name in ("beta", "x"))
-    measured, unknown = observe(V, work, 1.0 / beta, float(here.time)), jnp.asarray(jnp.nan)
-    # No linear solve made this state; whether grid and depth hold it can be said all the same.
-    code = held(measured, jnp.zeros(()), oscillator)
-    return State(V, work, beta, x, measured, unknown, unknown, code)
+    V, beta, x, now = (jnp.asarray(here[name].values) for name in ("members", "beta", "x", "time"))
+    unknown = jnp.asarray(jnp.nan)
+    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+    return measured_state(oscillator, V, beta, x, unknown, unknown, now)
 
 
 def grid_of(dataset: "xarray.Dataset") -> PhaseGrid:

@@ -8,20 +8,36 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._results import quantity
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
+# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse and tail are small.
+LABELS = {
+    "norm": ("1", "int W dq dp"),
+    "X": ("X", "<X(q)>"),
+    "U": ("energy", "internal energy <p^2>/2m + <U(q)>"),
+    "q": ("length", "<q>"),
+    "q2": ("length^2", "<q^2>"),
+    "p2": ("momentum^2", "<p^2>"),
+    "qp": ("action", "<qp + pq>/2"),
+    "min_wigner": ("1/action", "lowest value of W"),
+    "purity": ("1", "2 pi hbar int W^2"),
+    "edge": ("1", "largest |W| on the rim of the grid over the largest in it"),
+    "coarse": ("1", "largest Fourier coefficient of the highest waves of the grid over the largest of all"),
+    "tail": ("1", "largest member of the last level of the hierarchy over the largest of the first"),
+}
+
+
+def measured(name: str, *dims: str, main: bool = False) -> Any:
+    """A field of a result that holds the measured quantity of this name, over these axes."""
+    return quantity(*LABELS[name], dims, main=main)
+
 
 class Observables(eqx.Module):
-    """Expectation values of one state, and how well the grid and the hierarchy hold it.
-
-    `norm` int W_0; `X`, `U`, `q`, `q2`, `p2`, `qp` expectation values, U = <p^2>/2m + <U(q)>; `min_wigner` the lowest
-    value of W_0; `purity` 2 pi hbar int W_0^2; `edge` the largest |W_0| on the rim of the grid over the largest in it;
-    `coarse` the same of its Fourier transforms in q and in p, whose rim are the highest waves; `tail` the largest
-    member of the last level, in the normalisation where all are of the order of W_0, over the largest of W_0.
-    """
+    """Expectation values of one state, and how well the grid and the hierarchy hold it; see `LABELS`."""
 
     norm: Float[Array, ""]
     X: Float[Array, ""]
@@ -36,13 +52,19 @@ class Observables(eqx.Module):
     coarse: Float[Array, ""]
     tail: Float[Array, ""]
 
+    def named(self) -> dict[str, Array]:
+        """All of them by name."""
+        return {name: getattr(self, name) for name in LABELS}
+
 
 @eqx.filter_jit
-def observe(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Observables:
-    """Measure one state, whose members are written for this temperature."""
+def observe(
+    V: Field, work: Workspace, temperature: Any, t: Any = 0.0, W: Float[Array, "p q"] | None = None
+) -> Observables:
+    """Measure one state, whose members are written for this temperature; W, if it is known, is its `wigner`."""
     grid, oscillator = work.grid, work.oscillator
     low = moments(V[:, low_members(oscillator)], work, temperature, t)
-    W = wigner(V, work, temperature, t)
+    W = wigner(V, work, temperature, t) if W is None else W
     size = jnp.abs(V[:, 0])
     along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
     peak = jnp.max(along_q)

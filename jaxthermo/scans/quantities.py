@@ -13,7 +13,7 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.automatic import resolved
 from jaxthermo.brownian.bath import OhmicBath
 from jaxthermo.brownian.cycle import MAX_CYCLES, POINTS, stationary_turn
-from jaxthermo.brownian.equilibrium import equilibrium
+from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.oscillator import check_oscillator
 from jaxthermo.brownian.promise import course_held
@@ -151,12 +151,12 @@ def minimum_work(
         lower = {} if oscillator.quantum else {"lower": found.lower}
         values = {"value": found.value, "upper": found.upper, **lower, "step_error": found.step_error}
         # A search from a state that is no equilibrium is none from the one asked for.
-        there = state.code == int(Status.ok)
+        there = state.status == int(Status.ok)
         stopped = jnp.where(found.code == STOPPED, int(Status.max_steps_reached), int(Status.ok))
         return {
             **values,
             "converged": there & (found.code <= PLATEAU),
-            "status": first_problem(state.code, stopped),
+            "status": first_problem(state.status, stopped),
             "steps": found.minimum.steps,
         }
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
-from jaxthermo.brownian.equilibrium import equilibrium
+from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff

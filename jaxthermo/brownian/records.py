@@ -1,0 +1,53 @@
+"""The parameters that a dataset records, as objects again."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+
+from jaxthermo.brownian.automatic import with_depth
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.checks import as_float
+from jaxthermo.provenance import recorded
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def oscillator_of(dataset: "xarray.Dataset", oscillator: Oscillator | None) -> Oscillator:
+    """The oscillator that a dataset records, or the one given, with the grid and the depth that the dataset records.
+
+    Raises     ValueError if the record holds a function, or a class that is not imported, and none is given
+    """
+    record = recorded(dataset.attrs).get("oscillator")
+    if not isinstance(record, dict):
+        raise ValueError("`dataset` must record its oscillator, as `to_dataset` does")
+    if oscillator is None:
+        return remade(record)
+    check_oscillator(oscillator)
+    chosen = (remade(record["grid"]), with_depth(oscillator.bath, record["bath"]["depth"]))
+    return eqx.tree_at(lambda o: (o.grid, o.bath), oscillator, chosen, is_leaf=lambda leaf: leaf is None)
+
+
+def remade(record: Any) -> Any:
+    """What a record of the provenance stands for: modules by the name of their class, numbers as arrays."""
+    if isinstance(record, list) and any(isinstance(entry, dict) for entry in record):
+        return tuple(remade(entry) for entry in record)
+    if isinstance(record, str):
+        raise ValueError(f"`oscillator` must be given, since the dataset records the function {record} by name only")
+    if not isinstance(record, dict):
+        return None if record is None else as_float(record)
+    kind = next((kind for kind in _subclasses(eqx.Module) if kind.__qualname__ == record["class"]), None)
+    if kind is None:
+        raise ValueError(f"`oscillator` must be given, since the dataset records a {record['class']}, not known here")
+    # Not by its constructor: the record holds fields, not arguments.
+    made = object.__new__(kind)
+    for field in dataclasses.fields(kind):
+        value = record[field.name]
+        object.__setattr__(made, field.name, value if field.metadata.get("static") else remade(value))
+    return made
+
+
+def _subclasses(kind: Any) -> list[Any]:
+    own = kind.__subclasses__()
+    return own + [further for one in own for further in _subclasses(one)]

@@ -1,0 +1,123 @@
+"""A state of the oscillator and its bath, with what is measured on it."""
+
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
+from jaxthermo.brownian.observables import measured, observe, wigner
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.promise import held
+from jaxthermo.brownian.records import oscillator_of
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class State(AbstractResult):
+    """A state of the hierarchy on a grid; made by `jt.equilibrium`, taken by `jt.drive` and the searches.
+
+    `status` is `Status.ok` where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for this number of poles.
+    `oscillator` has the grid and the depth that were chosen; `V` are all members of the hierarchy, written for `beta`.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    oscillator: Oscillator
+    beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the bath")
+    x: Float[Array, "*batch"] = quantity("energy/X", "field x")
+    position: Float[Array, "*batch q"] = quantity("length", "position q", ("position",), coordinate=True)
+    momentum: Float[Array, "*batch p"] = quantity("momentum", "momentum p", ("momentum",), coordinate=True)
+    V: Field = quantity("1/action", "members of the hierarchy", ("momentum", "member", "position"))
+    wigner: Float[Array, "*batch q p"] = quantity(
+        "1/action", "Wigner function, classically the phase-space density", ("position", "momentum")
+    )
+    X: Float[Array, "*batch"] = measured("X")
+    U: Float[Array, "*batch"] = measured("U")
+    norm: Float[Array, "*batch"] = measured("norm")
+    q: Float[Array, "*batch"] = measured("q")
+    q2: Float[Array, "*batch"] = measured("q2")
+    p2: Float[Array, "*batch"] = measured("p2")
+    qp: Float[Array, "*batch"] = measured("qp")
+    purity: Float[Array, "*batch"] = measured("purity")
+    min_wigner: Float[Array, "*batch"] = measured("min_wigner")
+    edge: Float[Array, "*batch"] = measured("edge")
+    coarse: Float[Array, "*batch"] = measured("coarse")
+    tail: Float[Array, "*batch"] = measured("tail")
+    residual: Float[Array, "*batch"] = quantity("1/(action time)", "max |dW_0/dt| of an equilibrium, else NaN")
+    error: Float[Array, "*batch"] = quantity("1", "bound on what the linear solve has left, over the state's size")
+
+    @property
+    def grid(self) -> PhaseGrid:
+        """The phase grid of the state."""
+        grid = self.oscillator.grid
+        assert grid is not None
+        return grid
+
+    @property
+    def work(self) -> Workspace:
+        """The discretised equation that the state belongs to."""
+        return _prepared(self.oscillator, self.grid)
+
+    @classmethod
+    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "State":
+        """The state that `to_dataset` wrote.
+
+        dataset      as made by `to_dataset`
+        oscillator   None: as recorded in the dataset, which takes a potential and a bath that are classes
+        Raises       ValueError if the dataset holds no state, or records an oscillator that cannot be made again
+        """
+        if "V" not in dataset:
+            raise ValueError("`dataset` must come from `to_dataset` of a jt.State")
+        oscillator = oscillator_of(dataset, oscillator)
+        numbers = (jnp.asarray(np.asarray(dataset[name])) for name in ("V", "beta", "x", "residual", "error"))
+        return measured_state(oscillator, *numbers)
+
+    @classmethod
+    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "State":
+        """The state that `save` wrote; arguments as `from_dataset`."""
+        import xarray
+
+        return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
+
+
+@eqx.filter_jit
+def measured_state(
+    oscillator: Oscillator,
+    V: Field,
+    beta: Float[Array, ""],
+    x: Float[Array, ""],
+    residual: Float[Array, ""],
+    error: Float[Array, ""],
+    t: Float[Array, ""] | float = 0.0,
+) -> State:
+    """A state from its members: everything else is measured on them.
+
+    An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same.
+    """
+    grid: Any = oscillator.grid
+    work = workspace(oscillator, grid)
+    W = wigner(V, work, 1.0 / beta, t)
+    seen = observe(V, work, 1.0 / beta, t, W)
+    return State(
+        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator),
+        stats={"members": len(members_of(oscillator))},
+        oscillator=oscillator,
+        beta=beta,
+        x=x,
+        position=grid.q,
+        momentum=grid.p,
+        V=V,
+        wigner=W.T,
+        residual=residual,
+        error=error,
+        **seen.named(),
+    )
+
+
+_prepared = eqx.filter_jit(workspace)
