@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -11,6 +12,8 @@ from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.level_solve import members_by_levels
+from jaxthermo.brownian.levels import Levels, levels_of
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
@@ -52,19 +55,30 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
-    state = _solve(chosen, beta, x)
+    state = _solve(chosen, beta, x, _levels(chosen, beta, x))
     if is_known(state.status) and int(state.status) != Status.ok:
         # What was left open is chosen once more, with room for what was found missing.
         again = larger(chosen, oscillator, Status(int(state.status)))
         if again is not None:
-            state = _solve(again, beta, x)
+            state = _solve(again, beta, x, _levels(again, beta, x))
     return state
 
 
+def _levels(oscillator: Oscillator, beta: Array, x: Array) -> Levels | None:
+    """The levels among which to solve, where all numbers are known and the levels are few."""
+    grid: Any = oscillator.grid
+    if not is_known(jax.tree.leaves((oscillator, beta, x))):
+        return None
+    return levels_of(oscillator, float(beta), float(x), grid)
+
+
 @eqx.filter_jit
-def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
+def _solve(oscillator: Oscillator, beta: Array, x: Array, levels: Levels | None) -> State:
     grid: Any = oscillator.grid
     work = workspace(oscillator, grid)
-    V, error = stationary_members(work, 1.0 / beta, x)
+    if levels is None:
+        V, error = stationary_members(work, 1.0 / beta, x)
+    else:
+        V, error = members_by_levels(work, 1.0 / beta, levels)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
     return measured_state(oscillator, V, beta, x, residual, error)

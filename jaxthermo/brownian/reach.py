@@ -42,7 +42,7 @@ def reach_of(oscillator: Oscillator, beta: float, x: float, fallen: float) -> Re
     narrowing, widening = 1.0, 1.0
     if oscillator.quantum:
         stiffness = mean_curvature(density, energy, q, beta)
-        narrowing, widening = _bath_effect(oscillator, stiffness / mass, beta)
+        narrowing, widening = bath_effect(oscillator, stiffness / mass, beta)
     spectrum = np.abs(np.fft.rfft(density))
     waves = 2.0 * np.pi * np.fft.rfftfreq(len(q), q[1] - q[0])
     return Reach(
@@ -65,12 +65,12 @@ def _density(
         # Where no mesh holds the thermal momenta, the wavelength is far below the width and the state is classical.
         if highest <= widths * np.sqrt(mass / beta):
             continue
-        energy = _energy(oscillator, q, x)
+        energy = energy_at(oscillator, q, x)
         density, p2 = _canonical(energy, q, beta, mass, hbar)
         if highest > widths * np.sqrt(p2) or points == MESHES[-1]:
             return q, energy, density, p2
     q = np.linspace(-end, end, CLASSICAL_MESH)
-    energy = _energy(oscillator, q, x)
+    energy = energy_at(oscillator, q, x)
     return q, energy, np.exp(-beta * (energy - energy.min())), mass / beta
 
 
@@ -90,7 +90,7 @@ def mean_curvature(density: np.ndarray, energy: np.ndarray, q: np.ndarray, beta:
     return curvature if curvature > 0 else 1.0 / (beta * spread)
 
 
-def _energy(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
+def energy_at(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
     return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
 
 
@@ -103,7 +103,7 @@ def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> fl
     """The |q| at which the canonical density has fallen to this share of its largest value on both sides."""
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     ends = NEAREST * GROWTH ** np.arange(int(np.log(FURTHEST / NEAREST) / np.log(GROWTH)) + 1)
-    height = _energy(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
+    height = energy_at(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
     right, left, middle = height[: len(ends)], height[len(ends) : -1], height[-1]
     # Above the lowest point so far; a potential that overflows far out is NaN there, which no comparison holds for.
     wall = np.minimum(right, left) - np.fmin(np.fmin.accumulate(np.fmin(right, left)), middle)
@@ -131,7 +131,7 @@ def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar
     return np.maximum(np.diag(matrix), 0.0), float(np.sum(matrix * squared_momentum))
 
 
-def _bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
+def bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
     """<q^2> and <(p - zeta)^2> of the damped harmonic oscillator over <q^2> and <p^2> of the free one.
 
     Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2

@@ -1,0 +1,111 @@
+"""The hierarchy among the lowest levels of a quantum oscillator: small matrices, and a nearly direct solve.
+
+At low temperature few levels matter, and what is slow on a phase grid (weak coupling, tunnelling, many noises) is a
+matter of small dense blocks here. A Hermitian operator S + iA, S symmetric and A antisymmetric, is held as the real
+matrix S + A. For real q and H and p = iP, with ' the transpose,
+    d_p M = [q, A - S]/hbar = -[q, M']/hbar,   d_q M = -[P, M]/hbar,   {p, .}/2 M = (P M' + M' P)/2.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.automatic import FALLEN
+from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.reach import bath_effect, confined, energy_at, mean_curvature
+from jaxthermo.brownian.spectrum import from_spectrum
+
+# Numbers of levels, so that few programs are compiled, and of mesh points for their wave functions.
+RUNGS, MESH = (12, 16, 20, 24, 30, 36), 241
+# Numbers in the inverses of all members, 8 bytes each.
+NUMBERS = 2**27
+# The range of the mesh over that at which the canonical density has fallen.
+ROOM = 1.35
+
+Matrices = Float[Array, "members n n"]
+
+
+class Levels(eqx.Module):
+    """Operators among the levels of one H_A, and the levels' wave functions where a phase grid needs them.
+
+    `below` and `above` are psi_i(q - hbar y/2) and psi_i(q + hbar y/2) at all waves y >= 0 and positions q of the grid.
+    """
+
+    H: Float[Array, "n n"]
+    q: Float[Array, "n n"]
+    P: Float[Array, "n n"]
+    below: Float[Array, "n y q"]
+    above: Float[Array, "n y q"]
+
+
+def levels_of(oscillator: Oscillator, beta: float, x: float, grid: PhaseGrid) -> Levels | None:
+    """As many levels as the equilibrium state needs, or None where these are too many.
+
+    Method     eigenstates of p^2/2m' + U - xX on a mesh of sinc functions, with the mass m' that makes them as wide as
+               the bath does; a number that a thermal state of that width populates above 1e-9
+    """
+    if not (oscillator.quantum and isinstance(oscillator.bath, OhmicBath)):
+        return None
+    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
+    end = ROOM * confined(oscillator, beta, x, FALLEN)
+    q, step = np.linspace(-end, end, MESH, retstep=True)
+    energy = energy_at(oscillator, q, x)
+    slope, kinetic = _derivatives(MESH, step)
+    kinetic *= 0.5 * hbar**2
+    values, states = np.linalg.eigh(kinetic / mass + np.diag(energy))
+    weights = np.exp(-beta * (values - values[0]))
+    density = states**2 @ weights / weights.sum()
+    narrowing, widening = bath_effect(oscillator, mean_curvature(density, energy, q, beta) / mass, beta)
+    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening))
+    n = next((n for n in RUNGS if n >= count), None)
+    if n is None or len(members_of(oscillator)) * n**4 > NUMBERS:
+        return None
+    _, states = np.linalg.eigh(kinetic * (narrowing / widening) / mass + np.diag(energy))
+    psi = states[:, :n]
+    H = psi.T @ (kinetic / mass + np.diag(energy)) @ psi
+    shift = 0.5 * hbar * np.asarray(grid.y)[:, None]
+    sides = (_values_at(psi, q, step, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
+    arrays = (H, (psi.T * q) @ psi, -hbar * psi.T @ slope @ psi, *sides)
+    return Levels(*(jnp.asarray(a) for a in arrays))
+
+
+def _count(thermal: int, area: float) -> float:
+    """Levels populated above FALLEN, when the bath multiplies the area of the state by `area`.
+
+    A thermal state of a harmonic oscillator with <n> quanta has the area <n> + 1/2 and populations that fall by
+    <n>/(<n> + 1)
+    """
+    fall = FALLEN ** (1.0 / max(thermal, 1))
+    quanta = max(area, 1.0) * (fall / (1.0 - fall) + 0.5) - 0.5
+    return float(np.log(FALLEN) / np.log(quanta / (quanta + 1.0)))
+
+
+def _derivatives(points: int, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """d/dq and -d^2/dq^2 among sinc functions."""
+    distance = np.subtract.outer(np.arange(points), np.arange(points)).astype(float)
+    sign = (-1.0) ** distance
+    away = np.where(distance == 0.0, np.inf, distance)
+    squared = 2.0 * sign / away**2
+    np.fill_diagonal(squared, np.pi**2 / 3.0)
+    return sign / away / step, squared / step**2
+
+
+def _values_at(psi: np.ndarray, q: np.ndarray, step: float, points: np.ndarray) -> np.ndarray:
+    """Wave functions on a mesh at other points, by their sinc series: (levels, *points)."""
+    inside = np.abs(points) <= q[-1]
+    basis = np.sinc((np.where(inside, points, 0.0)[..., None] - q) / step)
+    return np.moveaxis((basis @ psi) / np.sqrt(step) * inside[..., None], -1, 0)
+
+
+def to_grid(M: Matrices, levels: Levels, work: Workspace) -> Field:
+    """Members among the levels as functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>."""
+    turned = jnp.swapaxes(M, 1, 2)
+
+    def values(matrices: Array) -> Array:
+        return jnp.einsum("iyq,miyq->ymq", levels.below, jnp.einsum("mij,jyq->miyq", matrices, levels.above))
+
+    return from_spectrum(jnp.concatenate([values(0.5 * (M + turned)), values(0.5 * (M - turned))[1:]]), work)
