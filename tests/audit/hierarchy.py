@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
-from scipy.linalg import eigh, lu_factor, lu_solve
+from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, gmres
 
 Array = NDArray[np.float64]
+Protocol = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,16 @@ class Basis:
     q: Array
     P: Array
     p2: Array
-    kinetic: Array
     potential: Array
     q2: Array
-    energies: Array
+    H: Array
 
 
-def basis(well: Well, x: float, levels: int, points: int = 400) -> Basis:
-    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points."""
+def basis(well: Well, x: float, levels: int, squeeze: float = 1.0, points: int = 300) -> Basis:
+    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points.
+
+    `squeeze` multiplies the mass in the Hamiltonian whose eigenstates are taken, H_A is then not diagonal.
+    """
     top = _energy_of(well, x, levels)
     low, high = _turning(well, x, top)
     room = 6.0 * (well.hbar**2 / (well.mass * max(top, 1e-3))) ** 0.5 + 0.25 * (high - low)
@@ -66,22 +69,19 @@ def basis(well: Well, x: float, levels: int, points: int = 400) -> Basis:
         slope = np.where(distance == 0, 0.0, sign / distance) / step
     squared *= (well.hbar / step) ** 2
     height = well.height(q)
-    energies, states = eigh(
-        squared / (2.0 * well.mass) + np.diag(height - x * q), subset_by_index=[0, levels - 1], driver="evr"
-    )
+    kinetic, height_x = squared / (2.0 * well.mass), np.diag(height - x * q)
+    _, states = eigh(kinetic / squeeze + height_x, subset_by_index=[0, levels - 1], driver="evr")
 
     def among(operator: Array) -> Array:
         return states.T @ operator @ states
 
-    p2 = among(squared)
     return Basis(
         q=(states.T * q) @ states,
         P=-well.hbar * among(slope),
-        p2=p2,
-        kinetic=p2 / (2.0 * well.mass),
+        p2=among(squared),
         potential=(states.T * height) @ states,
         q2=(states.T * q**2) @ states,
-        energies=energies,
+        H=among(kinetic + height_x),
     )
 
 
@@ -134,7 +134,7 @@ class Hierarchy:
 
     @property
     def levels(self) -> int:
-        return len(self.at.energies)
+        return len(self.at.H)
 
     @property
     def jitter(self) -> Array:
@@ -159,7 +159,7 @@ class Hierarchy:
     def own(self, M: Array, temperature: float, dx: float) -> Array:
         """What each member does alone, but for its decay; `dx` is the field above that of the basis."""
         well, turned = self.well, -np.swapaxes(M, -1, -2) / self.well.hbar
-        H = np.diag(self.at.energies) - dx * self.at.q
+        H = self.at.H - dx * self.at.q
         spread = 1.0 if self.noise else 1.0 + 2.0 * float(np.sum(well.poles[1]))
         flux = self.times_p(M) / well.mass + temperature * spread * self.by_q(M)
         return H @ turned - turned @ H + well.friction * self.by_q(flux)
@@ -172,32 +172,44 @@ class Hierarchy:
         out = self.own(M, T, x_above) - decay[:, None, None] * M
         if not len(xi):
             return out
-        slope = self.by_q(M)
-        if self.noise:
-            moved = (-self.by_p(M) + well.friction * slope) / well.mass
+        moved = self.moved(M)
         for upper, lower, k, number in self.links:
-            if self.noise:
-                weight = self.jitter[k] * math.sqrt(number)
-                out[lower] += weight * moved[upper]
-                out[upper] += weight * moved[lower]
-            else:
-                out[lower] -= T * slope[upper]
-                out[upper] += number * 2.0 * well.friction * eta[k] * xi[k] * T / well.hbar * slope[lower]
+            down, up = self.weights(k, number, T)
+            out[lower] += down * moved[upper]
+            out[upper] += up * moved[lower]
         return out
 
+    def moved(self, M: Array) -> Array:
+        """What a member does to its neighbours."""
+        if not self.noise:
+            return self.by_q(M)
+        return (-self.by_p(M) + self.well.friction * self.by_q(M)) / self.well.mass
+
+    def weights(self, k: int, number: int, temperature: float) -> tuple[float, float]:
+        """Of `moved` from the member with n_k = number to the one below, and back."""
+        if self.noise:
+            return (self.jitter[k] * math.sqrt(number),) * 2
+        xi, eta = (a[k] for a in self.well.poles)
+        return -temperature, number * 2.0 * self.well.friction * eta * xi * temperature / self.well.hbar
+
     def stationary(self, beta: float) -> tuple[Array, float]:
-        """The members at constant temperature and the basis's field, and the residual of the solve."""
-        n, count = self.levels, len(self.indices)
-        xi = np.array(self.well.poles[0])
+        """The members at constant temperature and the basis's field, and the residual of the solve.
+
+        GMRES; members are eliminated from the deepest one up as if each stood alone, which is exact for one pole.
+        """
+        n, count, xi = self.levels, len(self.indices), np.array(self.well.poles[0])
         decay = self.indices @ (xi / (beta * self.well.hbar)) if len(xi) else np.zeros(1)
-        alone = self.own(np.eye(n * n).reshape(n * n, n, n), 1.0 / beta, 0.0).reshape(n * n, n * n).T
-        trace = np.eye(n).ravel()
-        factors: dict[float, tuple[Array, Array]] = {}
-        for rate in decay:
-            key = round(float(rate), 9)
-            if key not in factors:
-                block = alone - rate * np.eye(n * n)
-                factors[key] = lu_factor(block - np.outer(trace, trace) / n if rate == 0 else block)
+        units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
+        alone = self.own(units, 1.0 / beta, 0.0).reshape(n * n, n * n).T
+        step = self.moved(units).reshape(n * n, n * n).T
+        links = [(u, low, *self.weights(k, number, 1.0 / beta)) for u, low, k, number in self.links]
+        inverses: list[Array] = [np.zeros(0)] * count
+        for i in reversed(range(count)):
+            block = alone - decay[i] * np.eye(n * n) - (np.outer(trace, trace) / n if i == 0 else 0.0)
+            for upper, lower, down, up in links:
+                if lower == i:
+                    block -= down * up * (step @ inverses[upper] @ step)
+            inverses[i] = np.linalg.inv(block)
 
         def apply(v: Array) -> Array:
             M = v.reshape(count, n, n)
@@ -206,17 +218,23 @@ class Hierarchy:
             return out.ravel()
 
         def precondition(v: Array) -> Array:
-            parts = v.reshape(count, n * n)
-            solved = [lu_solve(factors[round(float(r), 9)], part) for r, part in zip(decay, parts, strict=True)]
-            return np.array(solved).ravel()
+            rest = np.array(v, dtype=float).reshape(count, n * n)
+            found = np.zeros_like(rest)
+            for i in reversed(range(count)):
+                found[i] = inverses[i] @ rest[i]
+                for upper, lower, down, _ in links:
+                    if upper == i:
+                        rest[lower] -= down * (step @ found[i])
+            for i in range(1, count):
+                fed = sum(up * found[lower] for upper, lower, _, up in links if upper == i)
+                found[i] -= inverses[i] @ (step @ fed)
+            return found.ravel()
 
         shape = (count * n * n,) * 2
         rhs = np.zeros((count, n, n))
         rhs[0] = -np.eye(n) / n
-        found, _ = gmres(
-            LinearOperator(shape, apply), rhs.ravel(), M=LinearOperator(shape, precondition), rtol=1e-12, atol=0.0,
-            restart=150, maxiter=4,
-        )
+        operators = (LinearOperator(shape, f, dtype=float) for f in (apply, precondition))
+        found, _ = gmres(next(operators), rhs.ravel(), M=next(operators), rtol=1e-12, atol=0.0, restart=100, maxiter=2)
         return found.reshape(count, n, n), float(np.abs(apply(found) - rhs.ravel()).max())
 
     def measure(self, M: Array, x: float) -> dict[str, float]:
@@ -240,28 +258,71 @@ class Hierarchy:
         }
 
     def drive(
-        self, M: Array, beta: Callable[[float], float], x: Callable[[float], float], x_basis: float, ts: Array,
-        kinks: Array,
-    ) -> list[Array]:
-        """The members at ts under beta(t) and x(t), whose corners are `kinks`."""
-        nodes = np.unique(np.concatenate([ts, [t for t in kinks if ts[0] < t < ts[-1]]]))
-        states = [M]
-        for left, right in itertools.pairwise(nodes):
+        self, M: Array, beta: Protocol, x: Protocol, dx: Protocol, x_basis: float, ts: Array
+    ) -> tuple[list[Array], Array]:
+        """The members at ts and the work -int X dx up to there; beta(t) and x(t) have corners at ts only."""
+        states, works = [M], [0.0]
+        for left, right in itertools.pairwise(ts):
             inside = (np.nextafter(left, right), np.nextafter(right, left))
 
             def slope(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
                 s = float(np.clip(t, *inside))
-                return self.rates(y.reshape(M.shape), beta(s), x(s) - x_basis).ravel()
+                now = y[:-1].reshape(M.shape)
+                return np.append(self.rates(now, beta(s), x(s) - x_basis).ravel(), -dx(s) * np.sum(now[0] * self.at.q))
 
-            done = solve_ivp(slope, (left, right), states[-1].ravel(), method="DOP853", rtol=1e-8, atol=1e-10)
-            states.append(done.y[:, -1].reshape(M.shape))
-        return [state for t, state in zip(nodes, states, strict=True) if np.any(t == ts)]
+            begin = np.append(states[-1].ravel(), works[-1])
+            done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-8, atol=1e-10)
+            states.append(done.y[:-1, -1].reshape(M.shape))
+            works.append(float(done.y[-1, -1]))
+        return states, np.array(works)
 
 
 def equilibrium(
-    well: Well, beta: float, x: float, levels: int, depth: int, noise: bool = True
+    well: Well, beta: float, x: float, levels: int, depth: int, noise: bool = True, squeeze: float = 1.0
 ) -> tuple[dict[str, float], float]:
     """X, q2, p2, U of the stationary state with these levels and depth, and the residual of the solve."""
-    hierarchy = Hierarchy(well, basis(well, x, levels), depth, noise)
+    hierarchy = Hierarchy(well, basis(well, x, levels, squeeze), depth, noise)
     members, residual = hierarchy.stationary(beta)
     return hierarchy.measure(members, x), residual
+
+
+def scales(expected: dict[str, float]) -> dict[str, float]:
+    """What errors of X, q2, p2 and U are measured by."""
+    return {"X": math.sqrt(expected["q2"]), "q2": expected["q2"], "p2": expected["p2"], "U": expected["p2"]}
+
+
+def furthest(one: dict[str, float], other: dict[str, float]) -> float:
+    """The largest difference of two results over its scale."""
+    return max(abs(one[name] - other[name]) / scale for name, scale in scales(other).items())
+
+
+# Levels and depths that are tried in turn, as far as members times levels^4 stays below a number.
+LADDER = ((12, 2), (16, 3), (20, 4), (24, 5), (28, 6), (32, 8))
+AFFORDED = 1.2e7
+
+
+def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[str, float] | None, float]:
+    """The stationary state with so many levels and members that one rung more changes less than `wanted`, or None.
+
+    The basis is squeezed to the widths of V_0 that the rung before has found. Also the last change.
+    """
+    modes, squeeze, last, change = len(well.poles[0]), 1.0, None, math.inf
+    for levels, depth in LADDER:
+        if math.comb(modes + depth, depth) * levels**4 > AFFORDED:
+            break
+        at = basis(well, x, levels, squeeze)
+        hierarchy = Hierarchy(well, at, depth)
+        members, residual = hierarchy.stationary(beta)
+        now = hierarchy.measure(members, x)
+        change = math.inf if last is None else furthest(now, last)
+        if change < wanted and residual < 1e-9:
+            return now, change
+        last, squeeze = now, squeeze * _width_ratio(members[0], at) ** 2
+    return None, change
+
+
+def _width_ratio(W: Array, at: Basis) -> float:
+    """sigma_p/sigma_q of W over that of the lowest state of the basis."""
+    spread = np.sum(W * at.q2) - np.sum(W * at.q) ** 2
+    lowest = at.q2[0, 0] - at.q[0, 0] ** 2
+    return float(np.sqrt(np.sum(W * at.p2) / spread * lowest / at.p2[0, 0]))
