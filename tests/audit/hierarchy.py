@@ -1,8 +1,8 @@
 """The hierarchy of quantum Brownian motion in the energy eigenbasis of H_A, by numpy and scipy alone.
 
-A Hermitian operator S + iA, S symmetric and A antisymmetric, is held as the real matrix M = S + A. With q and H real and
-p = iP, everything acts on M by real matrices:
-    d_p -> -(i/hbar)[q, .]:  [q, A] - [q, S],    d_q -> (i/hbar)[p, .]:  -[P, M],    p -> {p, .}/2:  {P, S}/2 - {P, A}/2.
+A Hermitian operator S + iA, S symmetric and A antisymmetric, is held as the real matrix M = S + A. With q and H real
+and p = iP, everything acts on M by real matrices:
+    d_p: -(i/hbar)[q, .] = ([q, A] - [q, S])/hbar,  d_q: (i/hbar)[p, .] = -[P, M]/hbar,  p: {p, .}/2 = {P, S - A}/2.
 There are two forms of the hierarchy, which agree as their depth grows: members W_n as published, with the symmetric
 memory C(t, t') ~ T(t) T(t'), and members V_n in the frame of the noises, whose depth converges faster.
 """
@@ -167,7 +167,7 @@ class Hierarchy:
     def rates(self, M: Array, beta: float, x_above: float) -> Array:
         """d/dt of all members, (members, levels, levels)."""
         well, T = self.well, 1.0 / beta
-        xi, eta = (np.array(a) for a in well.poles)
+        xi = np.array(well.poles[0])
         decay = self.indices @ (xi * T / well.hbar) if len(xi) else np.zeros(1)
         out = self.own(M, T, x_above) - decay[:, None, None] * M
         if not len(xi):

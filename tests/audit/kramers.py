@@ -1,7 +1,7 @@
 """The Kramers equation by Hermite functions of the momentum and sinc functions of the position; numpy and scipy alone.
 
 W(q, p) = sum_n c_n(q) phi_n(p), phi_n = He_n(p/w) exp(-p^2/2w^2)/sqrt(n!), w^2 = m Theta with the highest temperature
-Theta of the process:
+Theta = 1/least_beta of the process:
     c_n' = -(w/m)[sqrt(n) d_q c_{n-1} + sqrt(n+1) d_q c_{n+1}] - sqrt(n) (V'/w) c_{n-1} - (gamma/m) n c_n
            + (gamma/m)(T/Theta - 1) sqrt(n (n-1)) c_{n-2},     V = U - xq.
 """
@@ -60,12 +60,9 @@ def drive(
         density = np.exp(-beta(ts[0]) * (energy - energy.min()))
         narrow = least_beta / beta(ts[0]) - 1.0
         for k in range(0, momenta, 2):
-            c[k] = (
-                density
-                * narrow ** (k // 2)
-                * math.exp(0.5 * math.lgamma(k + 1) - math.lgamma(k // 2 + 1))
-                / 2.0 ** (k // 2)
-            )
+            half = k // 2
+            factor = math.exp(0.5 * math.lgamma(k + 1) - math.lgamma(half + 1))
+            c[k] = density * factor * (0.5 * narrow) ** half
         return np.append((c / density.sum()).ravel(), 0.0)
 
     nodes = np.unique(np.concatenate([ts, [t for t in kinks if ts[0] < t < ts[-1]]]))

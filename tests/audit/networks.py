@@ -75,9 +75,8 @@ def nearest(ring: Ring, beta: float, P: Array, duration: float, to: Array) -> fl
 def stable(ring: Ring, beta: float, P: Array) -> bool:
     """Whether all small changes that keep the sum decay."""
     h = 1e-6
-    J = np.column_stack(
-        [(ring.slope(P + h * e, beta) - ring.slope(P - h * e, beta)) / (2.0 * h) for e in np.eye(ring.q)]
-    )
+    rows = [ring.slope(P + h * e, beta) - ring.slope(P - h * e, beta) for e in np.eye(ring.q)]
+    J = np.array(rows).T / (2.0 * h)
     projected = J[:-1, :-1] - J[:-1, -1:]
     return bool(np.linalg.eigvals(projected).real.max() < 0.0)
 

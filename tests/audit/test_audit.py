@@ -1,4 +1,4 @@
-"""A short audit: every draw is right, or its status says that it may not be; and the references agree with one another."""
+"""A short audit: every draw is right, or its status says that it may not be; and the references agree."""
 
 import numpy as np
 import oscillator_exact as exact
