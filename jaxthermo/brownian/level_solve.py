@@ -48,6 +48,12 @@ class Generator(eqx.Module):
         by_q = -(self.levels.P @ M - M @ self.levels.P) / self.hbar
         return -by_q / self.mass + self.friction * self.by_p(M)
 
+    def pulled(self, M: Matrices) -> Matrices:
+        """The transpose of `pushed`."""
+        turned = jnp.swapaxes(M, -1, -2)
+        by_p = -(turned @ self.levels.q - self.levels.q @ turned) / self.hbar
+        return (M @ self.levels.P - self.levels.P @ M) / (self.hbar * self.mass) + self.friction * by_p
+
 
 class Problem(eqx.Module):
     """The generator, the decay of every member, and the couplings to those above and below it."""
@@ -89,16 +95,19 @@ def pivots(problem: Problem, neighbours: np.ndarray) -> Float[Array, "members nn
     n = problem.generator.levels.H.shape[0]
     units = jnp.eye(n * n).reshape(n * n, n, n)
     alone = problem.generator.alone(units).reshape(n * n, n * n).T
-    pushed = problem.generator.pushed(units).reshape(n * n, n * n).T
     trace = jnp.eye(n).reshape(-1)
     count = neighbours.shape[1]
 
     def eliminated(step: Array, inverses: Array) -> Array:
         i = count - 1 - step
         back = jnp.tensordot(problem.above[:, i], inverses[jnp.asarray(neighbours)[:, i]], axes=1)
-        block = problem.decay[i] * jnp.eye(n * n) - alone - pushed @ back @ pushed
+        back = by_columns(problem.generator.pushed, by_columns(problem.generator.pulled, back.T).T)
+        block = problem.decay[i] * jnp.eye(n * n) - alone - back
         block = block + jnp.where(i == 0, 1.0 / n, 0.0) * jnp.outer(trace, trace)
         return inverses.at[i].set(jnp.linalg.inv(block))
+
+    def by_columns(linear: Callable[[Array], Array], X: Array) -> Array:
+        return linear(X.T.reshape(n * n, n, n)).reshape(n * n, n * n).T
 
     none = jnp.zeros((count + 1, n * n, n * n))
     return jax.lax.fori_loop(0, count, eliminated, none)[:count]
