@@ -7,6 +7,8 @@ from jaxthermo import protocols as protocols
 from jaxthermo import scans as scans
 from jaxthermo import search as search
 from jaxthermo._status import Status as Status
+from jaxthermo.brownian import AbstractBath as AbstractBath
+from jaxthermo.brownian import AbstractPotential as AbstractPotential
 from jaxthermo.brownian import DrudeBath as DrudeBath
 from jaxthermo.brownian import OhmicBath as OhmicBath
 from jaxthermo.brownian import PhaseGrid as PhaseGrid
@@ -24,8 +26,10 @@ from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.cache import enable_cache as enable_cache
 from jaxthermo.jumps import JumpNetwork as JumpNetwork
 from jaxthermo.potts import PottsRing as PottsRing
+from jaxthermo.protocols import AbstractCycle as AbstractCycle
 from jaxthermo.protocols import Constant as Constant
 from jaxthermo.protocols import Fourier as Fourier
+from jaxthermo.protocols import FourierCycle as FourierCycle
 from jaxthermo.protocols import Ramp as Ramp
 from jaxthermo.protocols import StirlingCycle as StirlingCycle
 from jaxthermo.protocols import Table as Table
@@ -33,6 +37,5 @@ from jaxthermo.scans import scan as scan
 from jaxthermo.search import minimum_work as minimum_work
 from jaxthermo.search import optimal_ramp as optimal_ramp
 from jaxthermo.search import optimise_cycle as optimise_cycle
-from jaxthermo.search.along import potentials as potentials
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """The types of public arguments: what a user may pass, before it is checked and made an array."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import jax
@@ -14,4 +14,9 @@ IntLike: TypeAlias = int | np.integer | np.ndarray | jax.Array
 # A number, or a function of time: one of the library's schedules or any callable.
 ScheduleLike: TypeAlias = ScalarLike | Callable[[jax.Array], ScalarLike]
 
-__all__ = ["ArrayLike", "IntLike", "ScalarLike", "ScheduleLike"]
+# Numbers in a row, before they are made an array.
+VectorLike: TypeAlias = ArrayLike | Sequence[ScalarLike] | Sequence[Sequence[ScalarLike]]
+# One real number inside the library, after the checks at the door.
+Real: TypeAlias = int | float | np.ndarray | jax.Array
+
+__all__ = ["ArrayLike", "IntLike", "Real", "ScalarLike", "ScheduleLike", "VectorLike"]

@@ -153,8 +153,8 @@ def scan(
     ] = False,
 ) -> None:
     """Compute a quantity over axes, on every device, into a store that survives being killed."""
+    from jaxthermo.experiments import load
     from jaxthermo.report import scan as report
-    from jaxthermo.scans.experiment import load
 
     with _one_message():
         described = load(experiment)

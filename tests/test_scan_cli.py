@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 import jaxthermo as jt
 from jaxthermo.cli import app
-from jaxthermo.scans import experiment, with_units
-from jaxthermo.scans.schema import ConfigError
+from jaxthermo.experiments import load as experiment
+from jaxthermo.experiments.schema import ConfigError
+from jaxthermo.scans import with_units
 
 RING = """[model]
 kind = "potts"

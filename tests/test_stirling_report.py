@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import jaxthermo as jt
 from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
-from jaxthermo.protocols.stirling import check_cycle
+from jaxthermo.protocols.cycle import check_cycle
 from jaxthermo.report import stirling, stirling_data, stirling_inference
 from jaxthermo.search import protocol
 from jaxthermo.solve.integrate import STATUS

@@ -1,16 +1,13 @@
 """A phase grid and a depth of the hierarchy that are accurate for given temperatures and fields."""
 
-import dataclasses
 import math
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo._status import Status
-from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.reach import Reach, reach_of, roughness
@@ -93,8 +90,7 @@ def extremes(oscillator: Oscillator, betas: Any, fields: Any) -> Reach:
 def corners(oscillator: Oscillator, betas: Any, fields: Any) -> set[tuple[float, float]]:
     """All pairs of an extreme temperature, the baths' own among them, and an extreme field."""
     betas, fields = np.ravel(np.asarray(betas, dtype=float)), np.ravel(np.asarray(fields, dtype=float))
-    if isinstance(oscillator.bath, SwitchedBaths):
-        betas = np.concatenate([betas, np.asarray(oscillator.bath.betas)])
+    betas = np.concatenate([betas, np.asarray(oscillator.bath.own_betas())])
     return {(float(b), float(x)) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())}
 
 
@@ -148,11 +144,9 @@ def depth_for(oscillator: Any, betas: Any, fields: Any) -> int:
 
 def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
     """By how much each level of the hierarchy lessens the error, at one temperature and field."""
-    bath: Any = oscillator.bath
+    bath = oscillator.bath
     kappa = roughness(oscillator, beta, x, FALLEN)
-    parts = bath.baths if isinstance(bath, SwitchedBaths) else (bath,)
-    terms = [part.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar) for part in parts]
-    jitter, decay = (np.concatenate([np.asarray(getattr(t, name)) for t in terms]) for name in ("jitter", "decay"))
+    jitter, decay = (np.asarray(values) for values in bath.noises(beta, oscillator.hbar))
     rate = float(oscillator.mass) * decay + 0.25 * float(bath.friction())
     return float(np.sum((jitter * kappa / rate) ** 2))
 
@@ -164,7 +158,7 @@ def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
     """
     check_oscillator(oscillator)
     if oscillator.bath.depth is None:
-        bath = with_depth(oscillator.bath, depth_for(oscillator, betas, fields))
+        bath = oscillator.bath.with_depth(depth_for(oscillator, betas, fields))
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     if oscillator.grid is not None:
         return oscillator
@@ -178,7 +172,7 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator
         depth: Any = chosen.bath.depth
         if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
             return None
-        return eqx.tree_at(lambda o: o.bath, chosen, with_depth(chosen.bath, depth + 1))
+        return eqx.tree_at(lambda o: o.bath, chosen, chosen.bath.with_depth(depth + 1))
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     old: Any = chosen.grid
@@ -188,10 +182,3 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator
         steps = (steps[0] * old.q_side / q_side, steps[1] * old.p_side / p_side)
     grid = PhaseGrid(q_side * steps[0], steps[0], p_side * steps[1], steps[1])
     return eqx.tree_at(lambda o: o.grid, chosen, grid)
-
-
-def with_depth(bath: Any, depth: int) -> Any:
-    """The same bath with another depth of the hierarchy."""
-    if isinstance(bath, SwitchedBaths):
-        return SwitchedBaths([with_depth(one, depth) for one in bath.baths], bath.betas, bath.windows)
-    return dataclasses.replace(bath, depth=depth)

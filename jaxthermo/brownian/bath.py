@@ -1,223 +1,120 @@
-"""Heat baths as sums of decaying exponentials: white noise, friction, and the modes of the hierarchy."""
+"""Heat baths as the hierarchy sees them: white noise, friction, and modes that are linear in the noise."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.checks import as_float, require_integer, require_positive, require_scalar
-from jaxthermo.protocols.schedule import rate_at
+from jaxthermo._types import Real
+from jaxthermo.checks import require_integer
+
+if TYPE_CHECKING:
+    from jaxthermo.brownian.flows import AbstractFlows
 
 MAX_POLES = 6
 SCHEMES = ("pade", "matsubara")
-THERMOSTATS = ("symmetric", "earlier")
 
 
 class BathTerms(eqx.Module):
     """What a bath does to the members V_n of the hierarchy at one time; see `hierarchy`.
 
     Equation   zeta = sum_k jitter_k (a_k + a_k^+), with (a_k V)_n = sqrt(n_k + 1) V_{n+e_k}, (a_k^+ V)_n = sqrt(n_k)
-               V_{n-e_k} dV/dt = ... - sum_k decay_k n_k V + d_p [friction (p + zeta)/m + push] V + diffusion d_p^2 V
-               + spring q d_p V
-                       - heating sum_k (a_k^+ + jitter_k d_p) (a_k - jitter_k d_p) V
-                       + a_0^+ [drag (p + zeta)/m + cross d_p - sum_k feed_k a_k - sum_k stretch_k (a_k + a_k^+)] V
+               V_{n-e_k}
+
+               dV/dt = ... - sum_k decay_k n_k V + d_p [friction (p + zeta)/m + push] V + diffusion d_p^2 V + spring q
+               d_p V - heating sum_k (a_k^+ + jitter_k d_p) (a_k - jitter_k d_p) V
+
+               + sum_k a_k^+ [drag_k (p + zeta)/m + cross_k d_p - sum_l feed_kl a_l - sum_l stretch_kl (a_l + a_l^+)] V
+
                with push = sum_k push_k (a_k + a_k^+); sum_k force_k (a_k + a_k^+) is the force of a bath with memory
     """
 
     decay: Float[Array, " modes"]
     jitter: Float[Array, " modes"]
     push: Float[Array, " modes"]
-    force: Float[Array, " modes"]
-    feed: Float[Array, " modes"]
-    stretch: Float[Array, " modes"]
-    drag: Float[Array, ""]
-    cross: Float[Array, ""]
     friction: Float[Array, ""]
     diffusion: Float[Array, ""]
     spring: Float[Array, ""]
     heating: Float[Array, ""]
+    memory: "MemoryTerms | None" = None
 
 
-class OhmicBath(eqx.Module):
-    """Ohmic bath with counter-term, J(w) = hbar A^2 w / pi.
+class MemoryTerms(eqx.Module):
+    """The terms of `BathTerms` that only a bath has whose friction has memory."""
 
-    Equation   C(t) = 2 A^2 T {(1 + sum 2 eta_k) delta(t) - sum eta_k nu_k exp(-nu_k |t|)},  nu_k = xi_k T / hbar
-    Shapes     strength A: scalar; poles K = 0..6, depth N, scheme and thermostat are fixed at construction; depth None:
-               chosen for the temperatures and fields of each calculation, see `depth_for`; 0 without poles
-    Units      A: sqrt(mass / time)
-    Raises     ValueError if poles or depth are out of range, or depth = 0 with poles > 0, or scheme or thermostat is
-               unknown
-    Source     Koyanagi & Tanimura 2024, Eqs. (33)-(35); Pade [K-1/K]: Hu, Luo, Jiang, Xu & Yan 2011
+    force: Float[Array, " modes"]
+    drag: Float[Array, " modes"]
+    cross: Float[Array, " modes"]
+    feed: Float[Array, "modes modes"]
+    stretch: Float[Array, "modes modes"]
 
-    `thermostat` says what a changing temperature does to the noise's memory. "symmetric": C_k(t, t') is proportional to
-    T(t) T(t'), and zeta_k keeps its variance. "earlier": T(t) enters nu_k, c_k and the diffusion of the hierarchy, so
-    that C_k(t, t') is proportional to T(t')^2 of the earlier time. At constant temperature they are the same. The
-    second one adds a momentum diffusion (d ln T/dt) sum_k 2 A^2 hbar eta_k / xi_k, which grows like log K: works do not
-    converge with K, the closed integral of U dbeta - X d(beta x) may be negative, and cooling faster than
-    `fastest_cooling` is refused, since the diffusion would be negative.
+
+class AbstractBath(eqx.Module):
+    """A bath of the oscillator. Another bath is another subclass: parameters as arrays, and these methods.
+
+    `depth` is the largest level of the hierarchy that is kept, None where it is left open.
     """
 
-    strength: Float[Array, ""]
-    poles: int = eqx.field(static=True)
-    depth: int | None = eqx.field(static=True)
-    scheme: str = eqx.field(static=True)
-    thermostat: str = eqx.field(static=True)
-
-    def __init__(
-        self, strength: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade", thermostat: Any = "symmetric"
-    ):
-        self.strength = require_scalar("strength", strength)
-        self.poles = order_of("poles", poles)
-        depth = depth_of(depth)
-        self.depth = depth if self.poles else 0
-        self.scheme = one_of("scheme", scheme, SCHEMES)
-        self.thermostat = one_of("thermostat", thermostat, THERMOSTATS)
-        if self.depth == 0 and self.poles > 0:
-            raise ValueError(f"`depth` must be >= 1 for a bath with {self.poles} exponentials, but is 0")
+    depth: eqx.AbstractVar[int | None]
 
     @property
+    @abstractmethod
     def modes(self) -> int:
-        """Number of exponentials that the hierarchy carries."""
-        return self.poles
+        """How many variables of the bath the hierarchy carries."""
 
+    @property
+    @abstractmethod
+    def friction_has_memory(self) -> bool:
+        """Whether the force of the bath is a finite sum over its modes, as `MemoryTerms` has it; else it is white."""
+
+    @abstractmethod
     def friction(self) -> Float[Array, ""]:
-        """Friction coefficient gamma = A^2, mass / time."""
-        return self.strength**2
+        """Friction coefficient of slow motion, mass / time."""
 
-    def felt(self, heating: Any) -> Float[Array, ""]:
-        """The rate of change of temperature that the memory of the noise feels."""
-        return as_float(heating) if self.thermostat == "earlier" else jnp.zeros(())
+    @abstractmethod
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
+        """What the bath does to the members at one time, temperature and heating = d ln T/dt."""
 
-    def fastest_cooling(self, hbar: Any) -> Float[Array, ""]:
-        """The largest d beta/dt at which the diffusion stays positive: 1/(hbar sum_k 2 eta_k/xi_k), or infinity."""
-        if self.thermostat == "symmetric" or self.poles == 0:
-            return jnp.asarray(jnp.inf)
-        return 1.0 / (as_float(hbar) * float(np.sum(self.jitter_shape() ** 2)))
+    @abstractmethod
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+        """Width in the momentum and rate of each noise at one temperature, from which the depth is chosen."""
 
-    def jitter_scale(self, hbar: Any) -> Float[Array, ""]:
-        """A sqrt(hbar), by which `jitter_shape` is multiplied."""
-        return self.strength * jnp.sqrt(hbar)
+    @abstractmethod
+    def variances(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> tuple[float, float]:
+        """<q^2> m w^2/T and <(p - zeta)^2>/(m T) of a harmonic oscillator in the bath, over those of no coupling.
 
-    def jitter_shape(self) -> np.ndarray:
-        """sqrt(2 eta_k / xi_k): the width of zeta_k for A = hbar = 1. It does not depend on the temperature."""
-        xi, eta = expansion(self.scheme, self.poles)
-        return np.sqrt(2.0 * eta / xi)
-
-    def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
-        """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
-
-        Exponential noise with the delta function that belongs to it, 2 eta_k delta(t) - eta_k nu_k exp(-nu_k |t|), is
-        the derivative of an Ornstein-Uhlenbeck process zeta_k of variance 2 A^2 hbar eta_k / xi_k. It is carried as a
-        part of the momentum, so that only the classical white noise is left: no stiff diffusion to be cancelled.
+        From these the phase grid is chosen: by how much the bath narrows q and widens the momentum that is carried.
         """
-        xi, _ = expansion(self.scheme, self.poles)
-        none = jnp.zeros(self.poles)
-        return BathTerms(
-            decay=jnp.asarray(xi) * temperature / hbar,
-            jitter=self.jitter_scale(hbar) * jnp.asarray(self.jitter_shape()),
-            push=none,
-            force=none,
-            feed=none,
-            stretch=none,
-            drag=jnp.zeros(()),
-            cross=jnp.zeros(()),
-            friction=self.friction(),
-            diffusion=self.friction() * temperature,
-            spring=jnp.zeros(()),
-            heating=self.felt(heating),
-        )
+
+    @abstractmethod
+    def with_depth(self, depth: int) -> "AbstractBath":
+        """The same bath with another depth of the hierarchy."""
+
+    @abstractmethod
+    def flows(self) -> "AbstractFlows | None":
+        """Exact flows for `SplitStep`; None: explicit solvers only."""
+
+    @abstractmethod
+    def own_betas(self) -> Float[Array, " betas"]:
+        """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
+
+    @abstractmethod
+    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+        """Raise a ValueError where the bath cannot follow these inverse temperatures at these times, if known."""
 
 
-class SwitchedBaths(eqx.Module):
-    """Several Ohmic baths at fixed temperatures, coupled to A_b xi_b(t) q by window functions xi_b(t).
-
-    Equation   sum over baths of the terms of `OhmicBath` at beta_b, each with indices of its own; the bath's jitter
-               carries xi_b(t) and changes with it, its friction and diffusion xi_b^2; its counter-term moves with the
-               window and leaves the force -A_b^2 xi_b xi_b' q
-    Shapes     baths: a tuple of `OhmicBath` with one common depth; betas: (baths,); windows: a tuple of callables of t
-    Units      betas: 1 / energy
-    Raises     ValueError if the numbers of baths, betas and windows differ, or the depths do
-    Source     Koyanagi & Tanimura 2024, Eqs. (31)-(34)
-
-    The bath temperatures are its own: beta(t) of a drive then only enters the dimensionless work and heat.
-    """
-
-    baths: tuple[OhmicBath, ...]
-    betas: Float[Array, " baths"]
-    windows: tuple[Callable[[Any], Any], ...]
-
-    def __init__(self, baths: Any, betas: Any, windows: Any):
-        self.baths, self.windows = tuple(baths), tuple(windows)
-        self.betas = as_float(betas)
-        require_positive("betas", self.betas)
-        count = len(self.baths)
-        if count == 0 or self.betas.shape != (count,) or len(self.windows) != count:
-            raise ValueError(
-                f"`baths`, `betas` and `windows` must have one common length > 0, but have {count}, "
-                f"{self.betas.shape} and {len(self.windows)}"
-            )
-        depths = sorted({bath.depth for bath in self.baths if bath.poles}, key=str)
-        if len(depths) > 1:
-            raise ValueError(f"`baths` must share one depth, but have depths {depths}")
-
-    @property
-    def modes(self) -> int:
-        """Number of exponentials that the hierarchy carries."""
-        return sum(bath.poles for bath in self.baths)
-
-    @property
-    def depth(self) -> int | None:
-        """The common depth of the baths with poles, None where it is left open."""
-        return next((bath.depth for bath in self.baths if bath.poles), 0)
-
-    @property
-    def poles(self) -> int:
-        """The largest number of poles of a bath."""
-        return max(bath.poles for bath in self.baths)
-
-    @property
-    def scheme(self) -> str:
-        """The expansion of the first bath."""
-        return self.baths[0].scheme
-
-    def friction(self) -> Float[Array, ""]:
-        """Sum of the friction coefficients with every window open, mass / time."""
-        return sum((bath.friction() for bath in self.baths), start=jnp.zeros(()))
-
-    def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
-        """Coefficients at time t; the temperature given is ignored."""
-        parts = []
-        for bath, beta, window in zip(self.baths, self.betas, self.windows, strict=True):
-            opening, rate = rate_at(window, t)
-            own = bath.terms(t, 1.0 / beta, hbar)
-            parts.append(
-                BathTerms(
-                    decay=own.decay,
-                    jitter=own.jitter * opening,
-                    # p - xi zeta changes by -xi' zeta.
-                    push=own.jitter * rate,
-                    force=own.force,
-                    feed=own.feed,
-                    stretch=own.stretch,
-                    drag=own.drag,
-                    cross=own.cross,
-                    friction=own.friction * opening**2,
-                    diffusion=own.diffusion * opening**2,
-                    spring=own.friction * opening * rate,
-                    heating=own.heating,
-                )
-            )
-        joined = {name: jnp.concatenate([getattr(p, name) for p in parts]) for name in _PER_MODE}
-        summed = {name: jnp.sum(jnp.stack([getattr(p, name) for p in parts])) for name in _IN_TOTAL}
-        return BathTerms(**joined, **summed)
-
-
-_PER_MODE = ("decay", "jitter", "push", "force", "feed", "stretch")
-_IN_TOTAL = ("drag", "cross", "friction", "diffusion", "spring", "heating")
+def require_ohmic(oscillator: Any) -> None:
+    """ValueError unless the bath of an oscillator follows the temperature and its friction has no memory."""
+    bath = oscillator.bath
+    if bath.friction_has_memory or len(bath.own_betas()):
+        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(bath).__name__}")
 
 
 def expansion(scheme: str, poles: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,24 +1,43 @@
 """The Ohmic bath behind a Drude cutoff: its force as one relaxing variable, driven by the Ohmic bath's noises."""
 
-from typing import Any
+import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import SCHEMES, BathTerms, depth_of, expansion, one_of, order_of
-from jaxthermo.checks import require_scalar
+from jaxthermo._types import IntLike, Real, ScalarLike
+from jaxthermo.brownian.bath import (
+    SCHEMES,
+    AbstractBath,
+    BathTerms,
+    MemoryTerms,
+    depth_of,
+    expansion,
+    one_of,
+    order_of,
+)
+from jaxthermo.brownian.drude_flows import DrudeFlows
+from jaxthermo.brownian.ohmic import ohmic_variances
+from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+
+# Smallest cutoff, in units of A^2/m, at which an oscillator may be driven.
+SLOWEST = 4.0
 
 
-class DrudeBath(eqx.Module):
+class DrudeBath(AbstractBath):
     """Ohmic bath with a Drude cutoff, J(w) = (hbar A^2 w / pi) w_D^2 / (w_D^2 + w^2), and counter-term.
 
     Equation   the force F of the bath obeys F' = -w_D (F - F_Ohm), F_Ohm = -A^2 p/m + sqrt(2 A^2 T) xi + sum_k zeta_k',
                with xi white, zeta_k Ornstein-Uhlenbeck of rate nu_k = xi_k T/hbar and variance j_k^2 = 2 A^2 hbar
                eta_k/xi_k. So its friction has the memory A^2 w_D exp(-w_D t), and its correlation the spectrum
                A^2 hbar w coth(hbar w/2T) w_D^2/(w_D^2 + w^2), with coth in K poles
-    Shapes     as `OhmicBath`; the hierarchy has 1 + K modes, the first is the cutoff's
-    Units      cutoff w_D: 1 / time
+
+    strength   A, sqrt(mass / time); a scalar
+    cutoff     w_D, 1/time; a scalar
+    poles, depth, scheme
+               as `OhmicBath`; the hierarchy has 1 + K modes, the first is the cutoff's
     Raises     as `OhmicBath`, and if depth < 2, at which second moments do not close
     Source     the spectrum: Tanimura 2015, J. Chem. Phys. 142, 144110; the members are our own choice, see below
 
@@ -41,7 +60,14 @@ class DrudeBath(eqx.Module):
     depth: int | None = eqx.field(static=True)
     scheme: str = eqx.field(static=True)
 
-    def __init__(self, strength: Any, cutoff: Any, poles: Any = 2, depth: Any = None, scheme: Any = "pade"):
+    def __init__(
+        self,
+        strength: ScalarLike,
+        cutoff: ScalarLike,
+        poles: IntLike = 2,
+        depth: IntLike | None = None,
+        scheme: str = "pade",
+    ):
         self.strength = require_scalar("strength", strength)
         self.cutoff = require_scalar("cutoff", cutoff)
         self.poles, self.depth = order_of("poles", poles), depth_of(depth)
@@ -54,20 +80,25 @@ class DrudeBath(eqx.Module):
         """Number of variables of the bath that the hierarchy carries."""
         return 1 + self.poles
 
+    @property
+    def friction_has_memory(self) -> bool:
+        """Yes: the force is -w_D (chi - zeta)."""
+        return True
+
     def friction(self) -> Float[Array, ""]:
         """Zero-frequency friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
 
-    def width(self, temperature: Any, hbar: Any) -> Float[Array, ""]:
+    def width(self, temperature: Real, hbar: Real) -> Float[Array, ""]:
         """sigma/A."""
         return self._noises(temperature, hbar)[2]
 
-    def shares(self, temperature: Any, hbar: Any) -> Float[Array, " poles"]:
+    def shares(self, temperature: Real, hbar: Real) -> Float[Array, " poles"]:
         """Coefficients of b_k in chi, over A."""
         nu, jitter, _ = self._noises(temperature, hbar)
         return self.cutoff / (self.cutoff + nu) * jitter
 
-    def terms(self, t: Any, temperature: Any, hbar: Any, heating: Any = 0.0) -> BathTerms:
+    def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
         """Coefficients at one temperature and its logarithmic rate of change, heating = d ln T/dt.
 
         `stretch` keeps the state while the Hermite functions follow the temperature.
@@ -82,18 +113,75 @@ class DrudeBath(eqx.Module):
             decay=_joined(cutoff, nu),
             jitter=self.strength * _joined(width, cutoff / rates * jitter),
             push=none,
-            force=self.strength * cutoff * _joined(-width, nu / rates * jitter),
-            feed=_joined(zero, -2.0 * cutoff * nu / rates * jitter / width),
-            stretch=heating * _joined(0.5 * swelling / width**2, shifting / width),
-            drag=self.strength / width,
-            cross=2.0 * self.strength * temperature / width,
             friction=self.friction(),
             diffusion=self.friction() * temperature,
             spring=zero,
             heating=zero,
+            memory=MemoryTerms(
+                force=self.strength * cutoff * _joined(-width, nu / rates * jitter),
+                drag=none.at[0].set(self.strength / width),
+                cross=none.at[0].set(2.0 * self.strength * temperature / width),
+                feed=_first_row(_joined(zero, -2.0 * cutoff * nu / rates * jitter / width)),
+                stretch=_first_row(heating * _joined(0.5 * swelling / width**2, shifting / width)),
+            ),
         )
 
-    def _noises(self, temperature: Any, hbar: Any) -> tuple[Array, Array, Array]:
+    def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
+        """Widths and rates of the variables b_k in chi."""
+        terms = self.terms(0.0, 1.0 / as_float(beta), hbar)
+        return terms.jitter, terms.decay
+
+    def variances(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> tuple[float, float]:
+        """From the stationary covariance of q, p - chi, chi and the zeta_k."""
+        from scipy.linalg import solve_continuous_lyapunov
+
+        friction, cutoff = float(self.friction()), float(self.cutoff)
+        xi, eta = expansion(self.scheme, self.poles)
+        nu, zetas = xi / (beta * hbar), 3 + np.arange(self.poles)
+        drift = np.diag([0.0, -friction / mass, friction / mass - cutoff, *-nu])
+        drift[0, 1] = drift[0, 2] = 1.0 / mass
+        drift[1, 0], drift[1, 2] = -mass * squared_frequency, -friction / mass
+        drift[2, 1], drift[2, zetas] = friction / mass, cutoff
+        noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
+        noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
+        spread = solve_continuous_lyapunov(drift, -noise)
+        uncoupled = ohmic_variances(self.scheme, self.poles, 0.0, hbar, squared_frequency, beta)
+        coupled = float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass
+        return coupled[0] / uncoupled[0], coupled[1] / uncoupled[1]
+
+    def with_depth(self, depth: int) -> "DrudeBath":
+        """The same bath with another depth of the hierarchy."""
+        return dataclasses.replace(self, depth=depth)
+
+    def flows(self) -> DrudeFlows:
+        """Shifts along characteristics where chi is diagonal, and small matrices."""
+        return DrudeFlows()
+
+    def own_betas(self) -> Float[Array, " betas"]:
+        """None: the bath follows the schedule."""
+        return jnp.zeros(0)
+
+    def check(self) -> None:
+        """Raise a ValueError that names the first impossible parameter."""
+        require_finite("strength", self.strength)
+        require_positive("cutoff", self.cutoff)
+
+    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+        """ValueError where the truncated hierarchy may grow at large momenta as it is driven.
+
+        The friction that moves chi by (A^2/m) p is unbounded in p, and only the cutoff's decay of chi holds it in a
+        hierarchy of finite depth. Found by propagating noise with m = hbar = 1, in a parabola and in a quartic: from
+        w_D = 4 A^2/m on it did not grow, on grids of 8.5 and of 11 widths; at 2 A^2/m it did in the quartic and on the
+        wide grid.
+        """
+        limit = SLOWEST * self.friction() / mass
+        if is_known(limit, self.cutoff) and float(self.cutoff) < float(limit):
+            raise ValueError(
+                f"`cutoff` must be >= {SLOWEST:g} A^2/m = {float(limit):.3g} for the oscillator to be driven, "
+                f"but is {float(self.cutoff):.3g}; jt.equilibrium takes any"
+            )
+
+    def _noises(self, temperature: Real, hbar: Real) -> tuple[Array, Array, Array]:
         """nu_k, j_k/A and sigma/A: one power of A is taken out of everything, so that A = 0 is no exception."""
         xi, eta = expansion(self.scheme, self.poles)
         nu = jnp.asarray(xi) * temperature / hbar
@@ -103,5 +191,9 @@ class DrudeBath(eqx.Module):
         return nu, jitter, jnp.sqrt(variance)
 
 
-def _joined(of_cutoff: Array, of_poles: Array) -> Float[Array, " modes"]:
+def _first_row(row: Array) -> Float[Array, "modes modes"]:
+    return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
+
+
+def _joined(of_cutoff: Array, of_poles: Array | np.ndarray) -> Float[Array, " modes"]:
     return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), of_poles])

@@ -12,11 +12,65 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian.bath import BathTerms, MemoryTerms
+from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighted
-from jaxthermo.brownian.spectrum import Noise, Spectrum, twisted
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.split import decayed, from_momenta
 from jaxthermo.solve.exponential import expm
 
 Matrices = Float[Array, "... n n"]
+
+
+class DrudeFlows(AbstractFlows):
+    """The flows of a `DrudeBath`; its noises have a shape that follows the temperature."""
+
+    def noise(self, work: Workspace) -> None:
+        """None: see `noise_at`."""
+        return None
+
+    def noise_at(self, work: Workspace, temperature: Any) -> Noise:
+        """chi diagonalised."""
+        return noise_at(work, temperature)
+
+    def member_tables(self, work: Workspace, duration: Any, temperature: Any, heating: Any) -> tuple[Array, Array]:
+        """Matrices at y = 0, and at each y > 0."""
+        return local_tables(work, duration, temperature)
+
+    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+        """The members mixed by these matrices."""
+        return mixed(spectrum, work, tables)
+
+    def hops(self, work: Workspace, temperature: Any) -> Float[Array, "y n n"]:
+        """The twisted matrices of `mixing`."""
+        return mixing(work, temperature)[1]
+
+    def is_heated(self, work: Workspace) -> bool:
+        """Always: the Hermite functions follow the temperature."""
+        return True
+
+    def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
+        """One matrix."""
+        return rewriting(work, old, new)
+
+    def heat_members(
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]
+    ) -> Spectrum:
+        """The state stays, and is written in other Hermite functions."""
+        return growth @ spectrum
+
+    def transport(
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+    ) -> Spectrum:
+        """Free motion between two halves of what the momentum does to chi, at this temperature."""
+        noise = noise_at(work, temperature)
+        V = kicked(from_spectrum(spectrum, work), work, 0.5 * duration, temperature)
+        V = from_spectrum(from_momenta(V, work, noise, duration), work)
+        return to_spectrum(kicked(V, work, 0.5 * duration, temperature), work)
+
+    def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
+        """The members written in the Hermite functions of the new temperature."""
+        return rewriting(work, old, new) @ V
 
 
 def noise_at(work: Workspace, temperature: Any) -> Noise:
@@ -44,13 +98,14 @@ def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
     oscillator = work.oscillator
     members = members_of(oscillator)
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    memory = _memory(terms)
     lower = lowering(members)
     up = jnp.asarray(lower[0].T)
     decay = jnp.diag(jnp.asarray(members.indices, dtype=float) @ terms.decay)
-    drag = terms.drag / oscillator.mass * terms.jitter
-    down = jnp.tensordot(drag - terms.feed, jnp.asarray(lower), axes=1)
+    drag = memory.drag[0] / oscillator.mass * terms.jitter
+    down = jnp.tensordot(drag - memory.feed[0], jnp.asarray(lower), axes=1)
     both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
-    cross = terms.cross * work.grid.y[1:][:, None, None]
+    cross = memory.cross[0] * work.grid.y[1:][:, None, None]
     # Two levels up is a change of sign in the twisted members.
     return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
 
@@ -74,7 +129,7 @@ def kicked(V: Field, work: Workspace, duration: Any, temperature: Any) -> Field:
     """exp[t drag (p/m) a_0^+], a finite series."""
     oscillator = work.oscillator
     members = members_of(oscillator)
-    drag = oscillator.bath.terms(0.0, temperature, oscillator.hbar).drag
+    drag = _memory(oscillator.bath.terms(0.0, temperature, oscillator.hbar)).drag[0]
     kick = (duration * drag / oscillator.mass) * work.grid.p[:, None, None]
     term = V
     for power in range(1, int(members.level.max()) + 1):
@@ -99,8 +154,6 @@ def rewriting(work: Workspace, old: Any, new: Any) -> Matrices:
     return expm(-jnp.asarray(lower[0].T) @ both)
 
 
-def decayed(z: Float[Array, ""]) -> Float[Array, ""]:
-    """(1 - exp(-z)) / z, smooth through 0."""
-    small = jnp.abs(z) < 1e-6
-    safe = jnp.where(small, 1.0, z)
-    return jnp.where(small, 1.0 - 0.5 * z + z**2 / 6.0, -jnp.expm1(-safe) / safe)
+def _memory(terms: BathTerms) -> MemoryTerms:
+    assert terms.memory is not None
+    return terms.memory

@@ -13,11 +13,14 @@ from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.level_solve import members_by_levels
-from jaxthermo.brownian.levels import Levels, levels_of
+from jaxthermo.brownian.levels import Levels, is_hard, levels_of
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
+
+# How often a solve among levels is tried, each time among more of them.
+MORE_LEVELS = 3
 
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
@@ -55,21 +58,29 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
-    state = _solve(chosen, beta, x, _levels(chosen, beta, x))
+    state = _solved(chosen, beta, x)
     if is_known(state.status) and int(state.status) != Status.ok:
         # What was left open is chosen once more, with room for what was found missing.
         again = larger(chosen, oscillator, Status(int(state.status)))
         if again is not None:
-            state = _solve(again, beta, x, _levels(again, beta, x))
+            state = _solved(again, beta, x)
     return state
 
 
-def _levels(oscillator: Oscillator, beta: Array, x: Array) -> Levels | None:
-    """The levels among which to solve, where all numbers are known and the levels are few."""
-    grid: Any = oscillator.grid
+def _solved(oscillator: Oscillator, beta: Array, x: Array) -> State:
+    """The state on the grid that the oscillator has; among its levels where that is hard and all numbers are known."""
     if not is_known(jax.tree.leaves((oscillator, beta, x))):
-        return None
-    return levels_of(oscillator, float(beta), float(x), grid)
+        return _solve(oscillator, beta, x, None)
+    hard = is_hard(oscillator, float(beta), float(x))
+    state = None if hard else _solve(oscillator, beta, x, None)
+    for more in range(MORE_LEVELS):
+        if state is not None and int(state.status) != Status.not_converged:
+            break
+        levels = levels_of(oscillator, float(beta), float(x), more)
+        if levels is None:
+            break
+        state = _solve(oscillator, beta, x, levels)
+    return _solve(oscillator, beta, x, None) if state is None else state
 
 
 @eqx.filter_jit
@@ -81,4 +92,4 @@ def _solve(oscillator: Oscillator, beta: Array, x: Array, levels: Levels | None)
     else:
         V, error = members_by_levels(work, 1.0 / beta, levels)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return measured_state(oscillator, V, beta, x, residual, error)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=levels is not None)

@@ -21,10 +21,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import multi_indices
-from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.potential import force_phase, moyal_phase
+from jaxthermo.brownian.potential import force_phase
 from jaxthermo.checks import as_float
 from jaxthermo.solve.constant import frozen
 
@@ -73,7 +72,7 @@ def phases(oscillator: Oscillator, grid: PhaseGrid) -> tuple[Float[Array, "y q"]
     q, y = grid.q, grid.y[1:]
     if oscillator.quantum:
         hbar = oscillator.hbar
-        return moyal_phase(oscillator.potential, q, y, hbar), moyal_phase(oscillator.coordinate, q, y, hbar)
+        return oscillator.potential.moyal_phase(q, y, hbar), oscillator.coordinate.moyal_phase(q, y, hbar)
     return force_phase(oscillator.potential, q, y), force_phase(oscillator.coordinate, q, y)
 
 
@@ -101,7 +100,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     oscillator, grid = work.oscillator, work.grid
     members, bath = members_of(oscillator), oscillator.bath
     terms = bath.terms(t, as_float(temperature), oscillator.hbar, heating)
-    side, mass = grid.p_side, oscillator.mass
+    side, mass, memory = grid.p_side, oscillator.mass, terms.memory
     down = jnp.asarray(lowering(members))
     up = jnp.swapaxes(down, 1, 2)
 
@@ -113,8 +112,8 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     flux = terms.friction * velocity
     if bath.modes:
         mixed = weighed(terms.push, down + up) + terms.heating * weighed(terms.jitter, up - down)
-        if isinstance(bath, DrudeBath):
-            mixed = mixed + terms.cross * up[0]
+        if memory is not None:
+            mixed = mixed + weighed(memory.cross, up)
         flux = flux + among_members(mixed, V)
 
     spectrum, flux = (jnp.tensordot(grid.p_to_y(), f, axes=1) for f in (V, flux))
@@ -130,11 +129,11 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     if bath.modes:
         decay = jnp.asarray(members.indices, dtype=float) @ (terms.decay + terms.heating)
         change = change - decay[:, None] * V
-    if not isinstance(bath, DrudeBath):
+    if memory is None:
         return change
-    fed = terms.drag * velocity - among_members(weighed(terms.feed + terms.stretch, down), V)
-    fed = fed - among_members(weighed(terms.stretch, up), V)
-    return change + among_members(up[0], fed)
+    pairs = jnp.einsum("kl,kmi,lin->mn", memory.feed + memory.stretch, up, down)
+    pairs = pairs + jnp.einsum("kl,kmi,lin->mn", memory.stretch, up, up)
+    return change + among_members(weighed(memory.drag, up), velocity) - among_members(pairs, V)
 
 
 def lowering(members: Members) -> np.ndarray:

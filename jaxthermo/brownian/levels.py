@@ -6,23 +6,28 @@ matrix S + A. For real q and H and p = iP, with ' the transpose,
     d_p M = [q, A - S]/hbar = -[q, M']/hbar,   d_q M = -[P, M]/hbar,   {p, .}/2 M = (P M' + M' P)/2.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.automatic import FALLEN
-from jaxthermo.brownian.bath import OhmicBath
-from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.reach import bath_effect, confined, energy_at, mean_curvature
+from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
 from jaxthermo.brownian.spectrum import from_spectrum
 
 # Numbers of levels, so that few programs are compiled, and of mesh points for their wave functions.
 RUNGS, MESH = (12, 16, 20, 24, 30, 36), 241
-# Numbers in the inverses of all members, 8 bytes each.
-NUMBERS = 2**27
+# A search on the grid is long from these on: crossings of the well in the time of friction, barrier between two wells
+# over the temperature, depth.
+CROSSINGS, BARRIER, DEEP = 16.0, 2.0, 6
+# Members times levels^6, the work of inverting all blocks: about a second for two cores.
+WORK = 3e9
+# A member n may have |n| quanta more than the state, and coherences fall with the root of populations.
+LEVELS_PER_DEPTH = 2
 # The range of the mesh over that at which the canonical density has fallen.
 ROOM = 1.35
 
@@ -42,15 +47,16 @@ class Levels(eqx.Module):
     above: Float[Array, "n y q"]
 
 
-def levels_of(oscillator: Oscillator, beta: float, x: float, grid: PhaseGrid) -> Levels | None:
-    """As many levels as the equilibrium state needs, or None where these are too many.
+def levels_of(oscillator: Oscillator, beta: float, x: float, more: int = 0) -> Levels | None:
+    """As many levels as the equilibrium state needs, or None where these are too many; `more`: so many rungs more.
 
     Method     eigenstates of p^2/2m' + U - xX on a mesh of sinc functions, with the mass m' that makes them as wide as
                the bath does; a number that a thermal state of that width populates above 1e-9
     """
-    if not (oscillator.quantum and isinstance(oscillator.bath, OhmicBath)):
+    grid: Any = oscillator.grid
+    mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
+    if not (oscillator.quantum and _is_plain(oscillator, beta)):
         return None
-    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     end = ROOM * confined(oscillator, beta, x, FALLEN)
     q, step = np.linspace(-end, end, MESH, retstep=True)
     energy = energy_at(oscillator, q, x)
@@ -59,11 +65,12 @@ def levels_of(oscillator: Oscillator, beta: float, x: float, grid: PhaseGrid) ->
     values, states = np.linalg.eigh(kinetic / mass + np.diag(energy))
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
-    narrowing, widening = bath_effect(oscillator, mean_curvature(density, energy, q, beta) / mass, beta)
-    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening))
-    n = next((n for n in RUNGS if n >= count), None)
-    if n is None or len(members_of(oscillator)) * n**4 > NUMBERS:
+    narrowing, widening = bath.variances(mass, hbar, mean_curvature(density, energy, q, beta) / mass, beta)
+    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening)) + LEVELS_PER_DEPTH * (bath.depth or 0)
+    enough = [n for n in RUNGS if n >= count][more:]
+    if not enough or len(members_of(oscillator)) * enough[0] ** 6 > WORK:
         return None
+    n = enough[0]
     _, states = np.linalg.eigh(kinetic * (narrowing / widening) / mass + np.diag(energy))
     psi = states[:, :n]
     H = psi.T @ (kinetic / mass + np.diag(energy)) @ psi
@@ -71,6 +78,32 @@ def levels_of(oscillator: Oscillator, beta: float, x: float, grid: PhaseGrid) ->
     sides = (_values_at(psi, q, step, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
     arrays = (H, (psi.T * q) @ psi, -hbar * psi.T @ slope @ psi, *sides)
     return Levels(*(jnp.asarray(a) for a in arrays))
+
+
+def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
+    """Whether the search for a quantum equilibrium on a grid is long: weak coupling, two wells, or a deep hierarchy."""
+    if not oscillator.quantum:
+        return False
+    mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
+    end = confined(oscillator, beta, x, FALLEN)
+    q = np.linspace(-end, end, MESH)
+    energy = energy_at(oscillator, q, x)
+    weight = np.exp(-beta * (energy - energy.min()))
+    weight /= weight.sum()
+    spread = float(weight @ q**2 - (weight @ q) ** 2)
+    # Or the zero-point motion, where that is more.
+    p2 = max(mass / beta, hbar**2 / (4.0 * spread))
+    crossings = np.sqrt(p2 / spread) / float(bath.friction())
+    minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] < energy[2:]))
+    barrier = energy[minima[0] : minima[-1] + 1].max() - energy[minima].max()
+    return bool(crossings > CROSSINGS or beta * barrier > BARRIER or (bath.depth or 0) >= DEEP)
+
+
+def _is_plain(oscillator: Oscillator, beta: float) -> bool:
+    """Whether the bath has no terms but friction, white noise, and noises that decay."""
+    terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
+    follows = len(oscillator.bath.own_betas()) == 0
+    return terms.memory is None and follows and not (np.any(terms.push) or np.any(terms.spring))
 
 
 def _count(thermal: int, area: float) -> float:

@@ -25,7 +25,10 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
     y_max, k_max = grid.y[-1], grid.k[-1]
     noise = 2.0 * jnp.sqrt(depth * jnp.sum(terms.jitter**2) + 1e-300)
     velocity = (grid.p_max + noise) / oscillator.mass
-    hops = (terms.drag * velocity + terms.cross * y_max) * np.sqrt(depth)
+    hops = jnp.zeros(())
+    if terms.memory is not None:
+        drag, cross = (jnp.linalg.norm(one) for one in (terms.memory.drag, terms.memory.cross))
+        hops = (drag * velocity + cross * y_max) * np.sqrt(depth)
     decay = depth * jnp.max(jnp.concatenate([terms.decay, jnp.zeros(1)]))
     real = terms.diffusion * y_max**2 + decay + terms.friction / oscillator.mass
     phase = jnp.max(jnp.abs(work.phase_u - x * work.phase_x))

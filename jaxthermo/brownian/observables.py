@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._results import quantity
-from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
@@ -130,7 +129,8 @@ def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: 
     """Moments of (q, p + zeta) from the `low_members`.
 
     <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
-    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm for a `DrudeBath` only.
+    (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm only where friction has
+    memory.
     """
     return _combined(_projected(low, _momentum_weights(work), work), work, temperature, t)
 
@@ -184,10 +184,10 @@ def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, 
 
 
 def low_members(oscillator: Oscillator) -> np.ndarray:
-    """Positions of all members that work and heat depend on: W_0 and level 1, and level 2 for a `DrudeBath`."""
+    """Positions of all members that work and heat depend on: W_0, level 1, and level 2 where friction has memory."""
     above = members_of(oscillator).above
     low = [0, *above[:, 0]]
-    if isinstance(oscillator.bath, DrudeBath):
+    if oscillator.bath.friction_has_memory:
         low += [above[j, above[k, 0]] for k, j in zip(*np.triu_indices(len(above)), strict=True)]
     return np.array(low)
 
@@ -196,12 +196,12 @@ def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Ar
     """The part of dH_A/dt that the bath causes.
 
     Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p>] / m, with D the diffusion coefficient
-               and <p zeta_k>' less the variance of zeta_k; for a `DrudeBath` sum_k force_k <p b_k> / m
+               and <p zeta_k>' less the variance of zeta_k; where friction has memory sum_k force_k <p b_k> / m
     """
     oscillator = work.oscillator
     terms = oscillator.bath.terms(t, temperature, oscillator.hbar)
-    if isinstance(oscillator.bath, DrudeBath):
-        return jnp.sum(terms.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
+    if terms.memory is not None:
+        return jnp.sum(terms.memory.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
     flow = terms.diffusion * m.norm - terms.friction * m.p2 / oscillator.mass - terms.spring * m.qp
     flow = flow - jnp.sum(terms.decay * terms.jitter * m.with_noise)
     return flow / oscillator.mass

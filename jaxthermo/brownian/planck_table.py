@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step, with_depth
-from jaxthermo.brownian.bath import OhmicBath
+from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step
+from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
 from jaxthermo.brownian.hierarchy import vector_field, workspace
 from jaxthermo.brownian.observables import low_members, moments
@@ -33,23 +33,27 @@ BETA_NODES = 12
 RESOLVED, NEAREST = 1e-5, 1.8
 # Equilibria that one thread solves at a stretch.
 CHUNK = 8
-FORMAT = 2
+FORMAT = 3
+# What is stored beside the coefficients.
+NUMBERS = ("maxwell_defect", "residual", "error", "truncation")
 
 
 class PlanckTable(eqx.Module):
     """-integral_0^beta [H(b, x) - H_cl(b, x)] db as a Chebyshev series in sqrt(beta) and x.
 
     Attributes `maxwell_defect` max |dU/dx~ + dX/dbeta| of the quantum equilibrium over the table (the potential is a
-    function of the state only as far as this is 0), `residual` the largest of the equilibria, `truncation` the last
-    coefficients over the largest
+    function of the state only as far as this is 0), `residual` the largest |dW_0/dt| of the equilibria, `error` the
+    most that a linear solve of them has left over the size of the state, `truncation` the last coefficients over the
+    largest
     """
 
     coefficients: Float[Array, "beta_powers field_powers"]
     beta_max: Float[Array, ""]
     field_range: Float[Array, "2"]
-    maxwell_defect: float = eqx.field(static=True)
-    residual: float = eqx.field(static=True)
-    truncation: float = eqx.field(static=True)
+    maxwell_defect: Float[Array, ""]
+    residual: Float[Array, ""]
+    error: Float[Array, ""]
+    truncation: Float[Array, ""]
 
     def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
         low, high = self.field_range
@@ -78,8 +82,7 @@ def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any
             "`beta` and `x` must be known values for a quantum Planck potential; under jax.jit or jax.grad "
             "make potential = jt.brownian.quasi_static(oscillator, betas, fields) outside, and call potential(beta, x)"
         )
-    if not isinstance(oscillator.bath, OhmicBath):
-        raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(oscillator.bath).__name__}")
+    require_ohmic(oscillator)
     beta_max = float(np.max(betas))
     span = (float(np.min(fields)), float(np.max(fields)))
     path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
@@ -87,7 +90,7 @@ def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any
     if stored is None:
         stored = _tabulate(oscillator, partition, beta_max, span)
         _write(path, stored)
-    numbers = {name: float(stored[name]) for name in ("maxwell_defect", "residual", "truncation")}
+    numbers = {name: jnp.asarray(stored[name]) for name in NUMBERS}
     return PlanckTable(jnp.asarray(stored["coefficients"]), jnp.asarray(beta_max), jnp.asarray(span), **numbers)
 
 
@@ -98,14 +101,14 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
     if oscillator.bath.depth is None:
-        bath = with_depth(oscillator.bath, depth_for(oscillator, mesh_beta, mesh_field))
+        bath = oscillator.bath.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
         return _means(oscillator, grid, betas, fields, dq, dp)
 
-    U, X, residual = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK)
+    U, X, residual, error = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK)
     U_cl, X_cl, _ = jax.jit(jax.vmap(partition.means))(mesh_beta, mesh_field)
     inverse = np.linalg.inv(chebyshev.chebvander(u_beta, BETA_NODES - 1))
     more_U, more_X, enthalpy = (
@@ -119,6 +122,7 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
         "coefficients": -beta_max * chebyshev.chebint(weighted, lbnd=-1, axis=0),
         "maxwell_defect": _defect(more_U, more_X, beta_max, span),
         "residual": float(np.max(residual)),
+        "error": float(np.max(error)),
         "truncation": float(last / largest),
     }
 
@@ -126,15 +130,15 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
 @eqx.filter_jit
 def _means(
     oscillator: Oscillator, grid: PhaseGrid, betas: Any, fields: Any, dq: Any, dp: Any
-) -> tuple[Float[Array, " points"], Float[Array, " points"], Float[Array, " points"]]:
-    """U, X and the residual of the equilibrium at each point, on a grid with steps of its own; one after another."""
+) -> tuple[Float[Array, " points"], ...]:
+    """U, X, residual and error of the equilibrium at each point, on a grid with steps of its own; one after another."""
 
-    def solve(point: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+    def solve(point: tuple[Array, ...]) -> tuple[Array, ...]:
         beta, x, *steps = point
         work = workspace(oscillator, with_steps(grid, *steps))
-        V, _ = stationary_members(work, 1.0 / beta, x)
+        V, error = stationary_members(work, 1.0 / beta, x)
         low = moments(V[:, low_members(oscillator)], work, 1.0 / beta)
-        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
+        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0])), error
 
     return jax.lax.map(solve, tuple(jnp.asarray(a, dtype=float) for a in (betas, fields, dq, dp)))
 
@@ -201,13 +205,13 @@ def _folder() -> Path:
 
 def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:
     """A hash of the physics: potential and coordinate by their values on a mesh, not by their names."""
-    bath: Any = oscillator.bath
+    bath = oscillator.bath
     mesh = partition.scale * jnp.linspace(-5.0, 5.0, 41)
     values = [jax.vmap(f)(mesh) for f in (oscillator.potential, oscillator.coordinate)]
-    numbers = [oscillator.mass, oscillator.hbar, bath.strength, beta_max, span, *values]
+    numbers = [oscillator.mass, oscillator.hbar, *jax.tree.leaves(bath), beta_max, span, *values]
     text = json.dumps(
         [np.asarray(n).tolist() for n in numbers]
-        + [bath.poles, bath.depth, bath.scheme, BETA_NODES, RESOLVED, NEAREST, FALLEN, MARGIN, FORMAT]
+        + [str(jax.tree.structure(bath)), BETA_NODES, RESOLVED, NEAREST, FALLEN, MARGIN, FORMAT]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -216,7 +220,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """What was stored, or None if there is nothing or it cannot be read: then it is computed again."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in ("coefficients", "maxwell_defect", "residual", "truncation")}
+            return {name: stored[name] for name in ("coefficients", *NUMBERS)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

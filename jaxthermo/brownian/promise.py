@@ -8,7 +8,6 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.potential import Identity, Polynomial
 
 # Largest error of each kind, in X, <q^2>, <p^2>, U of an equilibrium over their scale.
 PROMISED = 1e-6
@@ -22,10 +21,10 @@ SHARE = 0.7
 SOLVED = 2e-7
 
 
-# The same along a course: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
+# The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
-# Largest difference between the two ways to count heat, over the kinetic energy: a course whose steps are so long that
+# Largest difference between the two ways to count heat, over the kinetic energy: a run whose steps are so long that
 # it is larger cannot say what its bath exchanges.
 FIRST_LAW = 1e-3
 # Least closed integral of U d beta - X d(beta x), which should be >= 0, over beta times the kinetic energy.
@@ -42,12 +41,16 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
     return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
 
 
-def held(measured: Observables, error: Any, oscillator: Oscillator) -> Int[Array, "..."]:
-    """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed."""
+def held(measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False) -> Int[Array, "..."]:
+    """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed.
+
+    `exact`: the state was not found on its grid, so that what the grid misses does not add up.
+    """
     slow = slowness(measured, oscillator)
+    mesh = jnp.ones(()) if exact else slow
     return first_problem(
         status_if(~(error < SOLVED), Status.not_converged),
-        gridded(slow * measured.edge, slow * measured.coarse, EDGE, COARSE),
+        gridded(mesh * measured.edge, mesh * measured.coarse, EDGE, COARSE),
         deep(slow, measured.tail, oscillator, PROMISED),
     )
 
@@ -63,28 +66,24 @@ def slowness(measured: Observables, oscillator: Oscillator) -> Float[Array, "...
     return jnp.maximum(1.0, 0.5 * crossings)
 
 
-def course_held(course: Any, oscillator: Oscillator, closed: bool) -> Int[Array, ""]:
-    """What keeps a finished `Course` from its promise, after its own status; `closed` for a stationary cycle.
+def run_held(series: dict[str, Any], seen: Observables, work_int: Array, closed: bool) -> Int[Array, ""]:
+    """What keeps a finished run, of which these are the series, from its promise; `closed` for a stationary cycle.
 
     Grid and hierarchy are judged by the worst of the saved times, heat by the first law at all of them, and a cycle by
     the second law.
     """
-    seen, totals = course.measured, course.totals
+    oscillator = series["oscillator"]
     kinetic = jnp.mean(seen.p2) / oscillator.mass
-    H = seen.U - course.x * seen.X
-    heats = jnp.max(jnp.abs(H - H[0] + totals[:, 0] - totals[:, 3]))
     # A cycle has all the time that errors need to add up; a single drive is taken to be too short for that.
     slow = jnp.max(slowness(seen, oscillator)) if closed else jnp.ones(())
     problems = [
-        course.status,
         gridded(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
         deep(slow, jnp.max(seen.tail), oscillator, COURSE_PROMISED),
-        status_if(~(heats <= FIRST_LAW * kinetic), Status.first_law_violated),
+        status_if(~(series["first_law_residual"] <= FIRST_LAW * kinetic), Status.first_law_violated),
     ]
     if closed:
-        entropy = totals[-1, 1] - totals[-1, 2]
-        least = SECOND_LAW * jnp.mean(course.beta) * kinetic
-        problems.append(status_if(~(entropy >= least), Status.second_law_violated))
+        least = SECOND_LAW * jnp.mean(series["beta"]) * kinetic
+        problems.append(status_if(~(work_int[-1] >= least), Status.second_law_violated))
     return first_problem(*problems)
 
 
@@ -107,7 +106,4 @@ def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> I
 
 def _couples_moments(oscillator: Oscillator) -> Any:
     """Whether forces are not linear: where they are, any depth is enough for first and second moments."""
-    potential = oscillator.potential
-    if not (isinstance(potential, Polynomial) and isinstance(oscillator.coordinate, Identity)):
-        return jnp.asarray(True)
-    return jnp.any(potential.coefficients[3:] != 0.0)
+    return ~(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())

@@ -8,8 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.oscillator import Oscillator
 
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
@@ -42,7 +40,7 @@ def reach_of(oscillator: Oscillator, beta: float, x: float, fallen: float) -> Re
     narrowing, widening = 1.0, 1.0
     if oscillator.quantum:
         stiffness = mean_curvature(density, energy, q, beta)
-        narrowing, widening = bath_effect(oscillator, stiffness / mass, beta)
+        narrowing, widening = oscillator.bath.variances(mass, float(oscillator.hbar), stiffness / mass, beta)
     spectrum = np.abs(np.fft.rfft(density))
     waves = 2.0 * np.pi * np.fft.rfftfreq(len(q), q[1] - q[0])
     return Reach(
@@ -129,45 +127,3 @@ def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar
     weights = np.exp(-beta * (levels - levels[0]))
     matrix = (states * weights) @ states.T / weights.sum()
     return np.maximum(np.diag(matrix), 0.0), float(np.sum(matrix * squared_momentum))
-
-
-def bath_effect(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
-    """<q^2> and <(p - zeta)^2> of the damped harmonic oscillator over <q^2> and <p^2> of the free one.
-
-    Equation   with N = w^2 + nu g + nu^2, g = gamma/m, from the closed moment equations: <q^2> = T/(m w^2) [1 + sum 2
-               eta w^2/N], <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2
-               gamma hbar eta/xi; for a `DrudeBath` see `_drude_variances`
-    """
-    bath, hbar, mass = oscillator.bath, float(oscillator.hbar), float(oscillator.mass)
-    xi, eta = expansion(bath.scheme, bath.poles)
-    nu = xi / (beta * hbar)
-
-    def variances(rate: float) -> tuple[float, float]:
-        size = squared_frequency + nu * rate + nu**2
-        driven = (squared_frequency + nu * rate) / size
-        width = 2.0 * rate * hbar * beta * eta / xi  # D / (m T)
-        position = 1.0 + np.sum(2.0 * eta * squared_frequency / size)
-        return float(position), float(1.0 + np.sum(2.0 * eta * driven + width * (2.0 * driven - 1.0)))
-
-    damped, free = variances(float(bath.friction()) / mass), variances(0.0)
-    if isinstance(bath, DrudeBath):
-        damped = _drude_variances(oscillator, squared_frequency, beta)
-    return damped[0] / free[0], damped[1] / free[1]
-
-
-def _drude_variances(oscillator: Oscillator, squared_frequency: float, beta: float) -> tuple[float, float]:
-    """<q^2> m w^2/T and <(p - chi)^2>/(m T) of the harmonic oscillator in a `DrudeBath`, which see."""
-    from scipy.linalg import solve_continuous_lyapunov
-
-    bath: Any = oscillator.bath
-    mass, hbar, friction, cutoff = (float(a) for a in (oscillator.mass, oscillator.hbar, bath.friction(), bath.cutoff))
-    xi, eta = expansion(bath.scheme, bath.poles)
-    nu, zetas = xi / (beta * hbar), 3 + np.arange(bath.poles)
-    drift = np.diag([0.0, -friction / mass, friction / mass - cutoff, *-nu])
-    drift[0, 1] = drift[0, 2] = 1.0 / mass
-    drift[1, 0], drift[1, 2] = -mass * squared_frequency, -friction / mass
-    drift[2, 1], drift[2, zetas] = friction / mass, cutoff
-    noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
-    noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
-    spread = solve_continuous_lyapunov(drift, -noise)
-    return float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 
-from jaxthermo.brownian.automatic import with_depth
+from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import as_float
 from jaxthermo.provenance import recorded
@@ -25,8 +25,13 @@ def oscillator_of(dataset: "xarray.Dataset", oscillator: Oscillator | None) -> O
     if oscillator is None:
         return remade(record)
     check_oscillator(oscillator)
-    chosen = (remade(record["grid"]), with_depth(oscillator.bath, record["bath"]["depth"]))
+    chosen = (remade(record["grid"]), _deep(oscillator.bath, record["bath"]))
     return eqx.tree_at(lambda o: (o.grid, o.bath), oscillator, chosen, is_leaf=lambda leaf: leaf is None)
+
+
+def _deep(bath: AbstractBath, record: dict[str, Any]) -> AbstractBath:
+    """The bath with the recorded depth, where its own was left open."""
+    return bath if bath.depth is not None else bath.with_depth(record["depth"])
 
 
 def remade(record: Any) -> Any:

@@ -10,13 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.drude_flows import mixing, noise_at
 from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
-from jaxthermo.brownian.split import local_map, noise_of, transport_flow
+from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
 STEPS, STEP = 40, 0.05
@@ -28,7 +26,7 @@ KEPT = 1e-10
 def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -> Callable[[Field], Field]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
-    instant = noise_at(work, temperature) if noise is None else noise
+    instant = flows_of(work).noise_at(work, temperature)
     h = STEP * crossing
     local = local_map(work, 0.5 * h, temperature, x, 0.0)
 
@@ -123,9 +121,9 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
     size = damping**2 + phase**2
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
-    if isinstance(oscillator.bath, DrudeBath):
+    hops = flows_of(work).hops(work, temperature)
+    if hops is not None:
         # The phase with the decay of the members, and then the hops between them without it.
-        _, hops = mixing(work, temperature)
         count = hops.shape[-1]
         step = jnp.linalg.inv(jnp.eye(count) - h * (hops + jnp.diag(decay[:, 0])))
         return twisted(jnp.concatenate([zero, re, im]), work, lambda part: jnp.matmul(step, part))

@@ -11,39 +11,40 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxthermo.brownian import drude_flows
-from jaxthermo.brownian.bath import OhmicBath
-from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.drude_flows import decayed
-from jaxthermo.brownian.grid import forward, phase, table, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
-from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.flows import AbstractFlows
+from jaxthermo.brownian.grid import forward, phase, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.spectrum import Noise, Spectrum
+
+
+def flows_of(work: Workspace) -> AbstractFlows:
+    """The flows of the oscillator's bath; ValueError if it has none."""
+    flows = work.oscillator.bath.flows()
+    if flows is None:
+        raise ValueError(
+            f"`solver` SplitStep needs a bath with split flows, which a {type(work.oscillator.bath).__name__} has not; "
+            "use an explicit one such as diffrax.Tsit5()"
+        )
+    return flows
+
+
+def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
+    """The same state of the whole hierarchy, written for another temperature; members without flows know none."""
+    flows = work.oscillator.bath.flows()
+    return V if flows is None else flows.change_temperature(V, work, old, new)
 
 
 def noise_of(work: Workspace) -> Noise | None:
-    """Diagonalise zeta = sum_k jitter_k (a_k + a_k^+); its shape is a constant, only its scale A sqrt(hbar) is a
-    parameter. None for a `DrudeBath`, whose shape follows the temperature."""
-    oscillator, members = work.oscillator, members_of(work.oscillator)
-    bath = oscillator.bath
-    if isinstance(bath, DrudeBath):
-        return None
-    if not isinstance(bath, OhmicBath):
-        raise ValueError(
-            f"`solver` SplitStep needs an OhmicBath or a DrudeBath, but the bath is a {type(bath).__name__}; "
-            "use an explicit one such as diffrax.Tsit5()"
-        )
-    matrix = np.tensordot(bath.jitter_shape(), lowering(members), axes=1)
-    values, basis = np.linalg.eigh(matrix + matrix.T)
-    return Noise(bath.jitter_scale(oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
+    """zeta = sum_k jitter_k (a_k + a_k^+) diagonalised, where its shape does not depend on the temperature."""
+    return flows_of(work).noise(work)
 
 
 class LocalTables(eqx.Module):
     """Flow of B over one duration at frozen temperature and field, but for what `heating` does; see `local_tables`.
 
-    `members` holds the factors of diffusion and decay, or the matrices of a `DrudeBath`.
+    `members` holds what the bath's flows need for them.
     """
 
     cosine: Float[Array, "*times y q"]
@@ -53,15 +54,8 @@ class LocalTables(eqx.Module):
 
 def local_tables(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> LocalTables:
     """Everything costly in `local_flow`, to be computed once for many states, or for many temperatures by vmap."""
-    oscillator = work.oscillator
     cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
-    if isinstance(oscillator.bath, DrudeBath):
-        return LocalTables(cosine, sine, drude_flows.local_tables(work, duration, temperature))
-    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
-    decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
-    diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
-    damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))
-    return LocalTables(cosine, sine, (damping, table(jnp.exp(-duration * decay))))
+    return LocalTables(cosine, sine, flows_of(work).member_tables(work, duration, temperature, heating))
 
 
 def local_flow(spectrum: Spectrum, work: Workspace, tables: LocalTables) -> Spectrum:
@@ -69,11 +63,7 @@ def local_flow(spectrum: Spectrum, work: Workspace, tables: LocalTables) -> Spec
     side = work.grid.p_side
     cosine, sine = tables.cosine[:, None, :], tables.sine[:, None, :]
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
-    if isinstance(work.oscillator.bath, DrudeBath):
-        return drude_flows.mixed(jnp.concatenate([spectrum[:1], re, im]), work, tables.members)
-    damping, aged = tables.members
-    damping = damping[:, None, None]
-    return aged[:, None] * jnp.concatenate([spectrum[:1], damping * re, damping * im])
+    return flows_of(work).mix_members(jnp.concatenate([spectrum[:1], re, im]), work, tables.members)
 
 
 def local_map(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> Callable[[Spectrum], Spectrum]:
@@ -83,79 +73,25 @@ def local_map(work: Workspace, duration: Any, temperature: Any, x: Any, heating:
 
 
 def heating_table(work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
-    """What a temperature that changes from `old` to `new` does; see `heating_flow`.
-
-    For each y > 0 a factor for every zeta, or the one matrix of a `DrudeBath`.
-    """
-    if noise is None:
-        return drude_flows.rewriting(work, old, new)
-    return table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values))
+    """What a temperature that changes from `old` to `new` does; see `heating_flow`."""
+    return flows_of(work).heating_table(work, noise, old, new)
 
 
 def heating_flow(
     spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"], rests: Bool[Array, ""]
 ) -> Spectrum:
-    """Exact flow of what a changing temperature adds, by the factors of `heating_table`; skipped where it rests.
-
-    `OhmicBath`: the hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); twisted they are (d ln T/dt) y zeta, a real
-    symmetric matrix. `DrudeBath`: the state stays, and is written in other Hermite functions.
-    """
-    if not heats(work, noise):
+    """Exact flow of what a changing temperature adds, by the factors of `heating_table`; skipped where it rests."""
+    flows = flows_of(work)
+    if not flows.is_heated(work):
         return spectrum
-
-    def hop(spectrum: Spectrum) -> Spectrum:
-        if noise is None:
-            return growth @ spectrum
-        return twisted(
-            spectrum, work, lambda part: noise.basis @ (growth[:, :, None] * jnp.matmul(noise.basis.T, part))
-        )
-
-    return jax.lax.cond(rests, lambda s: s, hop, spectrum)
-
-
-def heats(work: Workspace, noise: Noise | None) -> bool:
-    """Whether a changing temperature does anything to the members but through `LocalTables`."""
-    bath: Any = work.oscillator.bath
-    return noise is None or (bath.thermostat == "earlier" and len(members_of(work.oscillator)) > 1)
-
-
-def change_temperature(V: Field, work: Workspace, old: Any, new: Any) -> Field:
-    """The same state of the whole hierarchy, written for another temperature.
-
-    The members V_n refer to the temperature, the W_n of the published equation do not. Exact solution of the terms with
-    `heating` in `BathTerms`, over ln(new/old): exp[-ln(new/old) sum_k (a_k^+ + jitter_k d_p)(a_k - jitter_k d_p)].
-    """
-    members, bath = members_of(work.oscillator), work.oscillator.bath
-    if isinstance(bath, DrudeBath):
-        return drude_flows.rewriting(work, old, new) @ V
-    if len(members) == 1 or not isinstance(bath, OhmicBath) or bath.thermostat == "symmetric":
-        return V
-    count = len(members)
-    hbar = work.oscillator.hbar
-    ratio = jnp.log(new / old)
-    y = work.grid.y[1:][:, None, None]
-    generator = jnp.zeros((y.shape[0], count, count))
-    jitter = bath.terms(0.0, new, hbar).jitter
-    for k, lower in enumerate(lowering(members)):
-        shifted = lower - jitter[k] * y * np.eye(count)
-        generator = generator + jnp.swapaxes(shifted, 1, 2) @ shifted
-    step = jax.scipy.linalg.expm(-ratio * generator)
-    spectrum = to_spectrum(V, work)
-    still = jnp.exp(-ratio * jnp.asarray(members.level, dtype=float))[:, None]
-    moved = twisted(spectrum, work, lambda part: step @ part)
-    return from_spectrum(jnp.concatenate([still * spectrum[:1], moved[1:]]), work)
+    return jax.lax.cond(rests, lambda s: s, lambda s: flows.heat_members(s, work, noise, growth), spectrum)
 
 
 def transport_flow(
     spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
 ) -> Spectrum:
-    """Exact flow of A; for a `DrudeBath` between two halves of what the momentum does to chi, at this temperature."""
-    if noise is not None:
-        return from_momenta(from_spectrum(spectrum, work), work, noise, duration)
-    noise = drude_flows.noise_at(work, temperature)
-    V = drude_flows.kicked(from_spectrum(spectrum, work), work, 0.5 * duration, temperature)
-    V = from_spectrum(from_momenta(V, work, noise, duration), work)
-    return to_spectrum(drude_flows.kicked(V, work, 0.5 * duration, temperature), work)
+    """Exact flow of A."""
+    return flows_of(work).transport(spectrum, work, noise, duration, temperature)
 
 
 class MomentaTables(eqx.Module):
@@ -206,3 +142,10 @@ def momenta_flow(V: Field, work: Workspace, noise: Noise, tables: MomentaTables)
     side = grid.p_side
     re, im = turn(out[1 : side + 1], out[side + 1 :], *tables.settled)
     return noise.basis @ jnp.concatenate([out[:1], re, im])
+
+
+def decayed(z: Float[Array, ""]) -> Float[Array, ""]:
+    """(1 - exp(-z)) / z, smooth through 0."""
+    small = jnp.abs(z) < 1e-6
+    safe = jnp.where(small, 1.0, z)
+    return jnp.where(small, 1.0 - 0.5 * z + z**2 / 6.0, -jnp.expm1(-safe) / safe)

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import SwitchedBaths
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
@@ -98,7 +97,7 @@ def _preconditioner(place: Place) -> Linear:
     work, temperature, x = place
     family = canonical_states(work, temperature, x)[FAMILY]
     guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
-    relaxation = explicit_relaxation if isinstance(work.oscillator.bath, SwitchedBaths) else split_relaxation
+    relaxation = explicit_relaxation if work.oscillator.bath.flows() is None else split_relaxation
     fast = relaxation(work, temperature, x, crossing_time(work, temperature, family[-1]))
     slow = energy_relaxation(work, temperature, family)
 

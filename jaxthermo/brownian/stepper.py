@@ -178,7 +178,7 @@ def _heat_of_step(
     work: Workspace, noise: Noise | None, measured: Moments, ends: Moments, half: Any, T: Float[Array, "5"]
 ) -> Float[Array, ""]:
     """Heat from the bath in one step, from the moments before, in the middle and after, and those of both ends."""
-    if noise is None:
+    if work.oscillator.bath.friction_has_memory:
         return half * jnp.sum(jax.vmap(lambda m, T: bath_heat(m, work, 0.0, T))(ends, T[::4]))
     middle = jax.tree.map(lambda leaf: leaf[1], measured)
     # The second half is the mirror of the first, so its decay is counted backwards from where it ends.

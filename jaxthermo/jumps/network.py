@@ -12,7 +12,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import Schedule, as_schedule, held
+from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.protocols.formula import formula
 from jaxthermo.protocols.schedule import value_at
 
 Edge = tuple[int, int]
@@ -315,7 +316,7 @@ def _interaction(interaction: Any, q: int) -> Any:
     if interaction is None:
         return None
     if callable(interaction):
-        return held(interaction, jnp.full(q, 1.0 / q))
+        return formula(interaction, jnp.full(q, 1.0 / q))
     matrix = as_float(interaction)
     if matrix.shape not in ((), (q, q)):
         raise ValueError(f"`interaction` must be a scalar or have shape ({q}, {q}), but has shape {matrix.shape}")

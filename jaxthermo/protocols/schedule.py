@@ -1,30 +1,35 @@
-"""A schedule is a number, an array or a callable of time; those of `jaxthermo.protocols.schedules` compile once."""
+"""A schedule is a number, an array or a callable of time; another one of the same form is not compiled again."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import ScheduleLike
 from jaxthermo.checks import as_float, require_finite, require_scalar
-from jaxthermo.protocols.schedules import Constant
+from jaxthermo.protocols.formula import formula
+from jaxthermo.protocols.schedules import AbstractSchedule, Constant
+
+Schedule: TypeAlias = AbstractSchedule | Callable[[Any], Any]
 
 
-def as_schedule(name: str, schedule: Any) -> Any:
-    """A number as a `Constant`, a callable as it is; ValueError that names the argument for anything else."""
+def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
+    """A number as a `Constant`, a callable as a `formula`; ValueError that names the argument for anything else."""
     if callable(schedule):
-        return schedule
+        return formula(schedule, jnp.zeros(()))
     number = require_scalar(name, schedule)
     require_finite(name, number)
     return Constant(number)
 
 
-def value_at(schedule: Any, t: Any) -> Float[Array, "..."]:
+def value_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> Float[Array, "..."]:
     """The schedule at time t."""
     return as_float(schedule(t) if callable(schedule) else schedule)
 
 
-def rate_at(schedule: Any, t: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def rate_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The schedule and its time derivative at time t."""
     if not callable(schedule) or isinstance(schedule, Constant):
         value = value_at(schedule, t)

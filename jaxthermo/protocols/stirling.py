@@ -1,14 +1,13 @@
 """The thermostatic Stirling cycle: two strokes that move the field, two that move the temperature."""
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo.protocols.cycle import AbstractCycle
 
 # Corners of a schedule nearer than this share of the period are the same corner.
 APART = 1e-9
@@ -16,17 +15,20 @@ APART = 1e-9
 STROKES = ("hot isothermal", "hot to cold", "cold isothermal", "cold to hot")
 
 
-class StirlingCycle(eqx.Module):
+class StirlingCycle(AbstractCycle):
     """Piecewise linear beta(t), x(t), repeated with the period.
 
     Equation   stroke 1: x goes x_start -> x_end at beta_hot; 2: beta_hot -> beta_cold at x_end;
                3: x goes back at beta_cold; 4: beta_cold -> beta_hot at x_start
-    Shapes     beta_hot, beta_cold, x_start, x_end, period: scalars; strokes: (4,), fractions of the period, sum 1;
-               ramps: (4, 2), where the change of each stroke begins and ends, as fractions of that stroke; it may reach
-               into the neighbouring strokes (below 0, above 1). None: from begin to end of each stroke
-    Units      beta: 1/energy, x: energy per unit of X, period: time
-    Raises     ValueError for wrong shapes and, at the solve's door, for impossible values
-    Source     Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are not known to us as numbers
+
+    beta_hot, beta_cold   inverse temperatures, 1/energy; scalars
+    x_start, x_end        fields, energy per unit of X; scalars
+    period                time; a scalar
+    strokes               fractions of the period, (4,), sum 1
+    ramps                 where the change of each stroke begins and ends, as fractions of that stroke, (4, 2); it may
+                          reach into the neighbouring strokes (below 0, above 1). None: from begin to end of each stroke
+    Raises                ValueError for wrong shapes and, at the solve's door, for impossible values
+    Source                Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are unknown as numbers
     """
 
     beta_hot: Float[Array, ""]
@@ -39,13 +41,13 @@ class StirlingCycle(eqx.Module):
 
     def __init__(
         self,
-        beta_hot: Any,
-        beta_cold: Any,
-        x_start: Any,
-        x_end: Any,
-        period: Any = 20.0,
-        strokes: Any = (0.25, 0.25, 0.25, 0.25),
-        ramps: Any = None,
+        beta_hot: ScalarLike,
+        beta_cold: ScalarLike,
+        x_start: ScalarLike,
+        x_end: ScalarLike,
+        period: ScalarLike = 20.0,
+        strokes: VectorLike = (0.25, 0.25, 0.25, 0.25),
+        ramps: VectorLike | None = None,
     ):
         self.beta_hot = require_scalar("beta_hot", beta_hot)
         self.beta_cold = require_scalar("beta_cold", beta_cold)
@@ -59,11 +61,11 @@ class StirlingCycle(eqx.Module):
         if self.ramps is not None and self.ramps.shape != (4, 2):
             raise ValueError(f"`ramps` must have shape (4, 2), but has shape {self.ramps.shape}")
 
-    def beta(self, t: Any) -> Float[Array, ""]:
+    def beta(self, t: ScalarLike) -> Float[Array, ""]:
         """Inverse temperature at time t."""
         return self.beta_hot + (self.beta_cold - self.beta_hot) * self._progress(t, 1, 3)
 
-    def x(self, t: Any) -> Float[Array, ""]:
+    def x(self, t: ScalarLike) -> Float[Array, ""]:
         """Field at time t."""
         return self.x_start + (self.x_end - self.x_start) * self._progress(t, 0, 2)
 
@@ -88,6 +90,31 @@ class StirlingCycle(eqx.Module):
         room = self.period - apart * (times.shape[0] - order)
         return jnp.concatenate([jnp.minimum(spaced, room), self.period[None]])
 
+    def bounds(self) -> tuple[Float[Array, " betas"], Float[Array, " fields"]]:
+        """The two temperatures and the two fields."""
+        return jnp.stack([self.beta_hot, self.beta_cold]), jnp.stack([self.x_start, self.x_end])
+
+    def check(self) -> None:
+        """Raise a ValueError that names the first impossible parameter."""
+        for name in ("beta_hot", "beta_cold", "period", "strokes"):
+            require_positive(name, getattr(self, name))
+        for name in ("x_start", "x_end"):
+            require_finite(name, getattr(self, name))
+        if not is_known(jax.tree.leaves(self)):
+            return
+        total = float(np.sum(self.strokes))
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"`strokes` must sum to 1, but sum to {total}")
+        if self.ramps is None:
+            return
+        require_finite("ramps", self.ramps)
+        if not np.all(np.asarray(self.ramps[:, 1]) > np.asarray(self.ramps[:, 0])):
+            raise ValueError(f"`ramps` must end after they begin, but are {np.asarray(self.ramps).tolist()}")
+        begin, end = (np.asarray(side) for side in self.spans())
+        for out, back, name in ((0, 2, "x"), (1, 3, "beta")):
+            if end[out] > begin[back] or end[back] > begin[out] + float(self.period):
+                raise ValueError(f"`ramps` must not overlap, but those of {name} do")
+
     def spans(self) -> tuple[Float[Array, "4"], Float[Array, "4"]]:
         """Times at which the change of each stroke begins and ends."""
         length, start = self.period * self.strokes, self.corners()[:-1]
@@ -95,7 +122,7 @@ class StirlingCycle(eqx.Module):
             return start, start + length
         return start + length * self.ramps[:, 0], start + length * self.ramps[:, 1]
 
-    def _progress(self, t: Any, out: int, back: int) -> Float[Array, ""]:
+    def _progress(self, t: ScalarLike, out: int, back: int) -> Float[Array, ""]:
         """0 before the outward ramp, 1 after it, 0 again after the returning one; periodic.
 
         A ramp may begin before t = 0 or end after the period, so its neighbours a period away count too.
@@ -112,32 +139,3 @@ class StirlingCycle(eqx.Module):
 
 def _ramp(t: Float[Array, ""], begin: Float[Array, ""], end: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.clip((t - begin) / (end - begin), 0.0, 1.0)
-
-
-def cycle_from_record(record: dict[str, Any]) -> StirlingCycle:
-    """The cycle that the provenance of a dataset describes."""
-    return StirlingCycle(**{name: value for name, value in record.items() if name != "class"})
-
-
-def check_cycle(cycle: Any) -> None:
-    """Raise a ValueError that names the first impossible parameter of a cycle."""
-    if not isinstance(cycle, StirlingCycle):
-        raise ValueError(f"`cycle` must be a jt.StirlingCycle, but is {type(cycle).__name__}")
-    for name in ("beta_hot", "beta_cold", "period", "strokes"):
-        require_positive(name, getattr(cycle, name))
-    for name in ("x_start", "x_end"):
-        require_finite(name, getattr(cycle, name))
-    if not is_known(jax.tree.leaves(cycle)):
-        return
-    total = float(np.sum(cycle.strokes))
-    if abs(total - 1.0) > 1e-9:
-        raise ValueError(f"`strokes` must sum to 1, but sum to {total}")
-    if cycle.ramps is None:
-        return
-    require_finite("ramps", cycle.ramps)
-    if not np.all(np.asarray(cycle.ramps[:, 1]) > np.asarray(cycle.ramps[:, 0])):
-        raise ValueError(f"`ramps` must end after they begin, but are {np.asarray(cycle.ramps).tolist()}")
-    begin, end = (np.asarray(side) for side in cycle.spans())
-    for out, back, name in ((0, 2, "x"), (1, 3, "beta")):
-        if end[out] > begin[back] or end[back] > begin[out] + float(cycle.period):
-            raise ValueError(f"`ramps` must not overlap, but those of {name} do")

@@ -13,14 +13,15 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxthermo._status import Status
+from jaxthermo.experiments import Experiment
 from jaxthermo.report.style import HEAT, caption, figure, save, style
-from jaxthermo.scans.experiment import Experiment
 from jaxthermo.scans.files import StoreError
+from jaxthermo.scans.labels import PENDING
 from jaxthermo.scans.memory import available
 from jaxthermo.scans.run import prepare, scan
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.template import RECORD
-from jaxthermo.solve.outcome import OK, PENDING, STATUS
 
 
 def run_experiment(experiment: Experiment, resume: bool) -> str:
@@ -144,9 +145,9 @@ def _first(data: xarray.Dataset) -> str:
 
 def _counted(status: np.ndarray) -> str:
     """How many lanes ended how."""
-    counts = {word: int(np.sum(status == code)) for code, word in enumerate(STATUS)}
+    counts = {member.word: int(np.sum(status == member)) for member in Status}
     counts["not computed"] = int(np.sum(status == PENDING))
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == STATUS[OK])
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == Status.ok.word)
 
 
 def _range(values: xarray.DataArray, computed: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscil
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search.along import potentials
-from jaxthermo.search.protocol import cycle_from
+from jaxthermo.search.cycle_inference import cycle_from
 
 # U = 0.1 q^2 + 0.02 q^3 + 0.05 q^4, Eq. (44).
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)

@@ -16,7 +16,7 @@ from jaxthermo.report import stirling_figures
 from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown
-from jaxthermo.search.protocol import Fit, infer_cycle
+from jaxthermo.search.cycle_inference import Fit, infer_cycle
 from jaxthermo.solve.integrate import STATUS
 
 LABEL = "inferred"

@@ -4,32 +4,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxthermo.flags import coded
+from jaxthermo._status import flags
 from jaxthermo.provenance import provenance
 from jaxthermo.scans.axes import Axes
-from jaxthermo.scans.traced import VALUE, Variable
+from jaxthermo.scans.traced import Variable
 from jaxthermo.scans.units import UNITS, UNKNOWN
-from jaxthermo.solve.outcome import PENDING, STATUS
 
 if TYPE_CHECKING:
     import xarray
 
+# The status of a lane that has not been computed yet, in a store that is not complete.
+PENDING = -1
+
 
 def dims_of(axes: Axes, variable: Variable) -> tuple[str, ...]:
-    """Dimensions of a variable: those of the scan, and one of its own for each axis of a lane's array."""
-    return (*axes.dims, *(f"{variable.name}_{n}" for n in range(len(variable.shape))))
+    """Dimensions of a variable: those of the scan, and those of a lane's array."""
+    return (*axes.dims, *variable.dims)
 
 
 def attributes(variable: Variable, units: dict[str, str]) -> dict[str, Any]:
-    """Unit and meaning of a variable."""
+    """Unit and meaning of a variable; `units` are those that the function says itself."""
     if variable.name == "status":
-        return {"units": "1", "long_name": "how the lane ended", **coded(STATUS), "pending": PENDING}
-    if variable.name == "steps":
-        return {"units": "1", "long_name": "steps that the lane took"}
-    return {
-        "units": units.get(variable.name, UNITS.get(variable.name, UNKNOWN)),
-        "long_name": variable.name.replace("_", " ") if variable.name != VALUE else "value of the function",
-    }
+        return {"units": "1", "long_name": "how the lane ended", **flags(), "pending": PENDING}
+    known = variable.units or UNITS.get(variable.name, UNKNOWN)
+    return {"units": units.get(variable.name, known), "long_name": variable.long_name}
 
 
 def coordinates(axes: Axes) -> dict[str, tuple[str, np.ndarray, dict[str, Any]]]:

@@ -33,11 +33,11 @@ def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep
             results = chunks.run(axes.columns(layout.lanes(chunk)))
             seconds = time.perf_counter() - begin
             codes, counts = np.unique(results[0], return_counts=True)
-            sick = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
-            keep(chunk, results, {"seconds": seconds, "status": {str(k): n for k, n in sick.items()}})
+            ended = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
+            keep(chunk, results, {"seconds": seconds, "status": {str(k): n for k, n in ended.items()}})
             log("done", chunk)
             done += 1
-            progress.advance(len(results[0]), sick, time.perf_counter() - begin)
+            progress.advance(len(results[0]), ended, time.perf_counter() - begin)
             if stop.asked and done < len(todo):
                 left = f"{len(todo) - done} of {total} chunks are left"
                 stop.obey(

@@ -1,8 +1,8 @@
-"""Progress of a scan on a terminal, with its rate, the time left and the sick lanes; nothing elsewhere."""
+"""Progress of a scan on a terminal, with its rate, the time left and the failed lanes; nothing elsewhere."""
 
 from types import TracebackType
 
-from jaxthermo.solve.outcome import OK, STATUS
+from jaxthermo._status import Status
 
 
 class ScanProgress:
@@ -13,11 +13,11 @@ class ScanProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        rate, sick = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[sick]}")
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), sick)
+        rate, failed = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[failed]}")
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), failed)
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task("lanes", total=lanes, completed=done, rate="", sick="")
-        self._counts = dict.fromkeys(range(len(STATUS)), 0)
+        self._task = self._bar.add_task("lanes", total=lanes, completed=done, rate="", failed="")
+        self._counts = dict.fromkeys(Status, 0)
 
     def __enter__(self) -> "ScanProgress":
         self._bar.__enter__()
@@ -31,7 +31,7 @@ class ScanProgress:
     def advance(self, lanes: int, counts: dict[int, int], seconds: float) -> None:
         """Count the lanes of one chunk, by status."""
         for code, count in counts.items():
-            self._counts[code] = self._counts.get(code, 0) + count
-        ill = [f"{count} {STATUS[code]}" for code, count in self._counts.items() if count and code != OK]
+            self._counts[Status(code)] += count
+        failed = [f"{n} {status.word}" for status, n in self._counts.items() if n and status is not Status.ok]
         rate = f"{lanes / seconds:.3g}/s" if seconds > 0 else ""
-        self._bar.update(self._task, advance=lanes, rate=rate, sick=", ".join(ill))
+        self._bar.update(self._task, advance=lanes, rate=rate, failed=", ".join(failed))

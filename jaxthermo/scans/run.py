@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,33 +45,39 @@ class Prepared(NamedTuple):
 
 
 def scan(
-    function: Any,
-    axes: Any,
-    store: Any = None,
-    chunk: Any = None,
-    resume: Any = True,
-    devices: Any = None,
+    function: Callable[..., object],
+    axes: Mapping[str | tuple[str, ...], object] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    chunk: int | None = None,
+    resume: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+    **named: object,
 ) -> "xarray.Dataset":
-    """A pure function of named numbers over all its lanes, as a labelled dataset.
+    """A function of named numbers over all its lanes, as a labelled dataset.
 
     Equation   y(a, b, ...) = function(a=a, b=b, ...) at every combination of the axes
-    Shapes     axes: {name: values}, combined with each other; {(name, name): (values, values)}, run together along
-               one dimension; all one-dimensional. The function takes and returns one lane: a number, or a tree of
-               arrays (dictionary, named tuple, module); arrays get dimensions of their own
-    Units      in each variable's attrs, where the library knows them; `jt.scans.with_units` tells it others
+
+    function   of one lane, called with keywords; it returns a result of the library, a number, or a tree of them
+               (dictionary, named tuple, module), such as `lambda beta: jt.potts.stationary(ring, beta)`
+    axes       {name: values}, combined with each other; {(name, name): (values, values)}, run together along one
+               dimension; all values one-dimensional
+    store      a folder, in which every chunk is written when it is done; None: nothing is written
+    chunk      lanes that are computed together; None: as memory allows
+    resume     whether to go on with a scan that the store holds; False refuses such a store
+    devices    over which lanes are spread; None: all of this process
+    named      further axes as keywords, combined with all others: `beta=[1.0, 2.0]`
+    Returns    an `xarray.Dataset` with the labelled arrays of the results and what they count, `status` as codes of
+               `jt.Status`, and units where they are known (`jt.scans.with_units` tells others). A name that an axis
+               has too begins with "result_"
     Raises     ValueError that names the argument, before any computation, for axes that do not fit the function, and
                functions that cannot be vmapped; `jt.scans.StoreError`, a ValueError, if the store holds another scan
                or is in use; OSError if the store cannot be written, with everything computed before kept
 
-    Lanes are vmapped in chunks of `chunk` (None: from the memory there is), and chunks spread over `devices` (None: all
-    of this process); one compilation serves all. `status` says for each lane how it ended: ok, not finite, max steps,
-    not converged, invalid input (as codes); a sick lane leaves the others as they are. `steps` is there if the function
-    counts them, in its own result or in one of the library's. See docs/scans.md for what is recognised.
-
-    With `store`, a folder, every chunk is written when it is done. A scan that was killed goes on from there, on its
-    own store only; chunks that are torn or damaged are computed again. `resume=False` refuses a store that holds a
-    scan. Under `jax.distributed` each process computes its share and writes it to the one store.
+    Lanes are vmapped in chunks; one compilation serves all. A lane that fails leaves the others as they are. A scan
+    that was killed goes on from its store, on its own one only; chunks that are torn or damaged are computed again.
+    Under `jax.distributed` each process computes its share and writes it to the one store. See docs/scans.md.
     """
+    axes = _with_named(axes, named)
     if not isinstance(resume, bool):
         raise ValueError(f"`resume` must be True or False, but is {resume!r}")
     prepared = prepare(function, axes, chunk, devices)
@@ -88,6 +94,17 @@ def scan(
     if not resume and jax.process_count() > 1:
         raise ValueError("`resume` must be True when several processes share a store, but is False")
     return _in_store(prepared, path, resume)
+
+
+def _with_named(axes: Any, named: dict[str, object]) -> Any:
+    """All axes in one dictionary; what is none is refused later, by name."""
+    if not named:
+        return {} if axes is None else axes
+    given = {} if axes is None else axes
+    twice = sorted(set(named) & set(given)) if isinstance(given, Mapping) else []
+    if twice:
+        raise ValueError(f"`axes` must name {twice[0]!r} once, but names it twice")
+    return {**given, **named} if isinstance(given, Mapping) else given
 
 
 def prepare(function: Any, axes: Any, chunk: Any = None, devices: Any = None) -> Prepared:
@@ -181,10 +198,10 @@ def _require_own(manifest: dict[str, Any], own: dict[str, Any], prepared: Prepar
 
 
 def _by_stiffness(prepared: Prepared, layout: Layout, chunks: Chunks) -> Layout:
-    """The layout that keeps lanes of like cost together, where lanes count their steps and there are many chunks."""
-    if not prepared.traced.counts_steps or layout.chunks < TRIAL_FROM:
+    """The layout that keeps lanes of like cost together, where lanes count what they cost and there are many chunks."""
+    where = prepared.traced.cost
+    if where is None or layout.chunks < TRIAL_FROM:
         return layout
-    where = [variable.name for variable in prepared.traced.variables].index("steps")
 
     def steps_of(index: tuple[np.ndarray, ...]) -> np.ndarray:
         columns = prepared.axes.columns(index)

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from jaxthermo.scans.axes import Axes
-from jaxthermo.scans.labels import attributes, coordinates, dims_of
+from jaxthermo.scans.labels import PENDING, attributes, coordinates, dims_of
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.traced import Variable
-from jaxthermo.solve.outcome import PENDING
 
 # A zarr group, so that readers do not take it for something foreign.
 RECORD = "scan_record"

@@ -1,5 +1,6 @@
 """A function of named numbers, traced once: what it returns for one lane, and how the lane ended."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -7,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from jaxthermo._results import AbstractResult, quantities
+from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo.checks import as_float, postponed
 from jaxthermo.scans.axes import RESERVED
-from jaxthermo.solve.outcome import INVALID, Outcome, judged
 
 # What a bare number is called.
 VALUE = "value"
@@ -22,64 +24,71 @@ LOOKED = (
     jax.errors.TracerIntegerConversionError,
     jax.errors.NonConcreteBooleanIndexError,
 )
-NOT_PURE = (
-    "`function` must not look at the values of its arguments, so that it can be vmapped; use jnp.where, jax.lax.cond, "
-    "and pure functions in the place of those that return labelled data:"
-)
+NOT_PURE = "`function` must not look at the values of its arguments; use jnp.where and jax.lax.cond:"
 
 NO_AXIS = "A size, such as the number of states, cannot be an axis: let `function` close over it, one scan for each."
 
 
+# What a lane may count that says how long it takes, the best measure first.
+COSTS = ("solves", "evaluations", "steps", "rounds", "cycles")
+
+
 class Variable(NamedTuple):
-    """One result of a lane."""
+    """One result of a lane, with the dimensions of its array and its label; without one `units` is None."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
+    dims: tuple[str, ...]
+    units: str | None
+    long_name: str
 
 
 class Traced(NamedTuple):
-    """A function's program for one lane; made by `trace`. Its outputs are those of `variables`, status and steps first.
-
-    `steps` in `variables` only if the function counts them.
-    """
+    """A function's program for one lane; made by `trace`. Its outputs are those of `variables`, of which the first is
+    the status."""
 
     program: ClosedJaxpr
     variables: tuple[Variable, ...]
 
     @property
-    def counts_steps(self) -> bool:
-        return any(variable.name == "steps" for variable in self.variables)
+    def cost(self) -> int | None:
+        """Which output counts what a lane costs; None if there is no such count."""
+        whole = [v.name if v.dtype.kind == "i" and not v.shape else "" for v in self.variables]
+        return next((whole.index(name) for name in COSTS if name in whole), None)
 
     def many(self, *columns: Any) -> tuple[Any, ...]:
         """All variables of many lanes, from one column of values for each axis."""
         return tuple(jax.vmap(jaxpr_as_fun(self.program))(*columns))
 
 
-def trace(function: Any, names: tuple[str, ...]) -> Traced:
+class _Labelled(NamedTuple):
+    """A value on its way to becoming a variable."""
+
+    value: Any
+    dims: tuple[str, ...]
+    units: str | None = None
+    long_name: str | None = None
+
+
+def trace(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
     """Trace `function` once, as one lane, called with these keyword arguments.
 
-    Raises     ValueError where it branches in Python on a traced value, returns anything but arrays and numbers, or
-               returns names that the axes have already; what the function raises itself, with a note
+    Raises     ValueError where it branches in Python on a traced value, returns anything but results of the library,
+               arrays and numbers, or returns names that the axes have already; what the function raises itself, with
+               a note
     """
-    labels: list[str] = []
+    labels: dict[str, _Labelled] = {}
 
     def lane(*scalars: Any) -> tuple[Any, ...]:
         with postponed(scalars[0]) as conditions:
             result = _called(function, dict(zip(names, scalars, strict=True)))
-        found = _named(result)
-        own = getattr(result, "outcome", None)
-        if not isinstance(own, Outcome):
-            own = Outcome(_judge(found), found.get("steps"))
-        status, steps = own.status, own.steps
+        found, status = _named(result, names)
         for condition in conditions:
-            status = jnp.where(condition, status, INVALID)
-        variables = {"status": status.astype(jnp.int32)}
-        if steps is not None:
-            variables["steps"] = jnp.asarray(steps).astype(jnp.int32)
-        variables |= {name: value for name, value in found.items() if name not in ("status", "steps")}
-        labels[:] = variables
-        return tuple(variables.values())
+            status = jnp.where(condition, status, as_codes(Status.invalid_input))
+        labels.clear()
+        labels.update({"status": _Labelled(status, ())} | found)
+        return tuple(label.value for label in labels.values())
 
     scalar = jax.ShapeDtypeStruct((), as_float(0.0).dtype)
     try:
@@ -89,9 +98,11 @@ def trace(function: Any, names: tuple[str, ...]) -> Traced:
     clash = sorted({*names} & {*labels})
     if clash:
         raise ValueError(f"`function` must return names other than those of the axes, but returns {clash}")
-    traced = Traced(
-        program, tuple(Variable(n, o.shape, np.dtype(o.dtype)) for n, o in zip(labels, outputs, strict=True))
+    variables = tuple(
+        Variable(name, o.shape, np.dtype(o.dtype), label.dims, label.units, label.long_name or name.replace("_", " "))
+        for (name, label), o in zip(labels.items(), outputs, strict=True)
     )
+    traced = Traced(program, variables)
     _require_vmap(traced, jax.ShapeDtypeStruct((2,), scalar.dtype), len(names))
     return traced
 
@@ -122,37 +133,75 @@ def _first(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _judge(found: dict[str, Any]) -> Any:
-    """The status of a lane whose result has no `outcome`."""
-    finite = jnp.asarray(True)
-    for name, value in found.items():
-        if name not in RESERVED and jnp.issubdtype(value.dtype, jnp.inexact):
-            finite &= jnp.all(jnp.isfinite(value))
-    converged = found.get("converged")
-    return judged(found.get("status"), None if converged is None else jnp.all(converged), finite)
+def _named(result: Any, axes: tuple[str, ...]) -> tuple[dict[str, _Labelled], Any]:
+    """Everything that a lane returns by name, and its status.
 
-
-def _named(result: Any) -> dict[str, Any]:
-    """Every array of a result by name: keys, fields and indices on the way to it, joined by "_"."""
-    leaves = jax.tree_util.tree_flatten_with_path(result)[0]
+    Results of the library give their labelled arrays and what they count; of all else the keys, fields and indices on
+    the way to it, joined by "_", are the name.
+    """
+    leaves = jax.tree_util.tree_flatten_with_path(result, is_leaf=_is_result)[0]
     if not leaves:
         raise ValueError(f"`function` must return arrays or numbers, but returns {result!r}")
-    named: dict[str, Any] = {}
+    found: dict[str, _Labelled] = {}
+    statuses = []
     for path, leaf in leaves:
-        name = "_".join(_word(key) for key in path) or VALUE
-        name = name if name.isidentifier() else f"{VALUE}_{name}"
-        if not isinstance(leaf, NUMBERS):
-            kind = type(leaf).__name__
-            raise ValueError(f"`function` must return arrays or numbers, but `{name}` is of type {kind}")
-        value = jnp.asarray(leaf)
-        if not name.isidentifier() or name in named or name == "scan_record":
-            raise ValueError(f"`function` must return results with names of their own, but has {name!r}")
-        if not (jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool):
-            raise ValueError(f"`function` must return arrays or numbers, but `{name}` is of type {value.dtype}")
-        if name in ("status", "steps") and value.shape != ():
-            raise ValueError(f"`{name}` must be one number for each lane, but has shape {value.shape}")
-        named[name] = value
-    return named
+        prefix = "_".join(_word(key) for key in path)
+        if _is_result(leaf):
+            statuses.append(leaf.status)
+            new = dict(_of_result(leaf, prefix, axes))
+        else:
+            new = {_identifier(prefix or VALUE): _of_leaf(_identifier(prefix or VALUE), leaf)}
+        twice = sorted({name for name in new if name in found or name == "scan_record"})
+        if twice:
+            raise ValueError(f"`function` must return results with names of their own, but has {twice[0]!r}")
+        found |= new
+    own, well, finite = found.pop("status", None), found.get("converged"), jnp.asarray(True)
+    for name, label in found.items():
+        # What is not finite in a result of the library is judged by its own status.
+        if label.units is None and name not in RESERVED and jnp.issubdtype(label.value.dtype, jnp.inexact):
+            finite &= jnp.all(jnp.isfinite(label.value))
+    if own is not None:
+        statuses.append(own.value)
+    statuses.append(status_if(~finite, Status.not_finite))
+    if well is not None:
+        statuses.append(status_if(~jnp.all(well.value), Status.not_converged))
+    return found, first_problem(*statuses)
+
+
+def _is_result(leaf: Any) -> bool:
+    return isinstance(leaf, AbstractResult)
+
+
+def _of_result(result: AbstractResult, prefix: str, axes: tuple[str, ...]) -> Iterator[tuple[str, _Labelled]]:
+    """The labelled arrays of a result and the numbers that it counts; names that an axis has begin with "result_"."""
+
+    def own(name: str) -> str:
+        name = _identifier(f"{prefix}_{name}" if prefix else name)
+        return f"result_{name}" if name in (*axes, "status") else name
+
+    for name, label in quantities(result).items():
+        value = jnp.asarray(getattr(result, name))
+        added = tuple(f"{own(name)}_{n}" for n in range(value.ndim - len(label.dims)))
+        yield own(name), _Labelled(value, (*added, *(own(dim) for dim in label.dims)), label.units, label.long_name)
+    for name, count in result.stats.items():
+        if np.ndim(count) == 0:
+            yield own(name), _Labelled(jnp.asarray(count), (), "1")
+
+
+def _of_leaf(name: str, leaf: Any) -> _Labelled:
+    if not isinstance(leaf, NUMBERS):
+        raise ValueError(f"`function` must return arrays or numbers, but `{name}` is of type {type(leaf).__name__}")
+    value = jnp.asarray(leaf)
+    if not (jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool):
+        raise ValueError(f"`function` must return arrays or numbers, but `{name}` is of type {value.dtype}")
+    if name in ("status", "steps") and value.shape != ():
+        raise ValueError(f"`{name}` must be one number for each lane, but has shape {value.shape}")
+    long_name = "value of the function" if name == VALUE else None
+    return _Labelled(value, tuple(f"{name}_{n}" for n in range(value.ndim)), None, long_name)
+
+
+def _identifier(name: str) -> str:
+    return name if name.isidentifier() else f"{VALUE}_{name}"
 
 
 def _word(key: Any) -> str:

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.automatic import resolved
-from jaxthermo.brownian.cycle import Turn, run_cycle, stationary_turn
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_drivable
 from jaxthermo.brownian.progress import Line
 from jaxthermo.checks import require_integer
-from jaxthermo.protocols.stirling import StirlingCycle, check_cycle
+from jaxthermo.protocols.cycle import check_cycle
+from jaxthermo.protocols.stirling import StirlingCycle
 from jaxthermo.solve.bounded import descend
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def optimise_cycle(
                stroke, ends between the middle and high); None: `jt.search.default_bounds(cycle)`
     Units      power: energy/time; entropy production: 1/time
     Raises     ValueError that names the argument
-    Source     gradients through the stationary state as in `jt.brownian.stationary_turn`; L-BFGS-B of SciPy
+    Source     gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
 
     `history` is a Dataset over `evaluation` with work, power and entropy_production of every cycle tried on the
     search's steps; its attrs have `start_power` and `power` of both cycles run afresh by `run_cycle`, what those runs
@@ -96,7 +97,7 @@ def optimise_cycle(
     terminal.
     """
     check_oscillator(oscillator)
-    require_fast_cutoff(oscillator)
+    require_drivable(oscillator)
     check_cycle(cycle)
     if objective not in OBJECTIVES:
         raise ValueError(f"`objective` must be one of {', '.join(OBJECTIVES)}, but is {objective!r}")
@@ -170,15 +171,15 @@ def pareto_front(
 def _measured(oscillator: Oscillator, cycle: StirlingCycle) -> dict[str, Any]:
     run = run_cycle(oscillator, cycle, tol=1e-5, points=10)
     corners = np.asarray(cycle.corners())
-    heat = np.interp(corners, np.asarray(run.time), np.asarray(run.heat))
+    heat = np.interp(corners, np.asarray(run.time), np.asarray(run.cumulative_heat))
     taken = heat[1] - heat[0] + heat[4] - heat[3]
     period = float(cycle.period)
     return {
-        "power": -run.attrs["work"] / period,
-        "efficiency": -run.attrs["work"] / taken if taken > 0 else float("nan"),
-        "entropy_production": float(run.work_int[-1]) / period,
-        "work": run.attrs["work"],
-        "status": run.attrs["status"],
+        "power": -float(run.work) / period,
+        "efficiency": -float(run.work) / taken if taken > 0 else float("nan"),
+        "entropy_production": float(run.cumulative_work_int[-1]) / period,
+        "work": float(run.work),
+        "status": run.outcome,
     }
 
 
@@ -194,19 +195,16 @@ def _objective(
 ) -> Any:
     def value(theta: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         tried = _unpacked(theta, cycle, names)
-        grid: Any = oscillator.grid
-        turn: Turn = stationary_turn(
-            oscillator, tried, grid, points=POINTS, steps=steps, tolerance=TOLERANCE, reverse=True
-        )
-        produced = turn.course.totals[-1, 1] - turn.course.totals[-1, 2]
-        power = -turn.work / tried.period
+        run = run_cycle(oscillator, tried, TOLERANCE, points=POINTS, steps=steps)
+        produced = run.cumulative_work_int[-1]
+        power = -run.work / tried.period
         if objective == "power":
-            return -power, (turn.work, produced, tried.period)
+            return -power, (run.work, produced, tried.period)
         rate = produced / tried.period
         missing = jnp.maximum(wanted - power, 0.0) / jnp.maximum(jnp.abs(wanted), 1e-12)
         # In units of the rate that goes with the power wanted, so that neither side of the sum is negligible.
         scale = jax.lax.stop_gradient(rate)
-        return rate + PENALTY * scale * missing**2, (turn.work, produced, tried.period)
+        return rate + PENALTY * scale * missing**2, (run.work, produced, tried.period)
 
     return jax.value_and_grad(value, has_aux=True)(theta)
 

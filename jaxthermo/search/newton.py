@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxthermo.search.minimise import CONVERGED, FAILED, PLATEAU, STOPPED
+from jaxthermo._status import Status
 
 Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -22,13 +22,13 @@ USEFUL = 0.2
 
 
 class Descent(NamedTuple):
-    """The best point found, and how the search ended, as an index into `STATUS` of `jaxthermo.search.minimise`."""
+    """The best point found, and how the search ended."""
 
     point: np.ndarray
     value: float
     gradient: float
     left: float  # what another step would gain
-    code: int
+    status: Status
     evaluations: int
     history: np.ndarray
 
@@ -42,14 +42,14 @@ def newton_descent(evaluate: Evaluate, start: np.ndarray, *, gain: float, max_st
     search = _Descent(evaluate, start)
     for _ in range(max_steps + 1):
         if not np.isfinite(search.value):
-            return search.ended(FAILED)
+            return search.ended(Status.not_finite)
         if search.step is None:
             search.look()
         if search.left <= gain * (1.0 + abs(search.value)):
-            return search.ended(CONVERGED)
+            return search.ended(Status.ok)
         if not search.go():
-            return search.ended(PLATEAU)
-    return search.ended(STOPPED)
+            return search.ended(Status.plateau)
+    return search.ended(Status.max_steps_reached)
 
 
 class _Descent:
@@ -120,7 +120,7 @@ class _Descent:
         self.step = None
         return True
 
-    def ended(self, code: int) -> Descent:
+    def ended(self, status: Status) -> Descent:
         """What has been found."""
         size = float(np.linalg.norm(self.slope))
-        return Descent(self.point, self.value, size, self.left, code, self._count, np.array(self.history))
+        return Descent(self.point, self.value, size, self.left, status, self._count, np.array(self.history))

@@ -9,20 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_fast_cutoff
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_drivable
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
-from jaxthermo.search.ensemble import EDGE, bound_of, extrapolated, gained, measure_of, passage
-from jaxthermo.search.minimise import STATUS
 from jaxthermo.search.newton import Descent, newton_descent
+from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, gained, measure_of, propagate
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
@@ -32,31 +34,38 @@ GAIN = 1e-13
 # The error of the time step, in the same units: the search is repeated with half the step, so many times, until it is
 # below the first, and not called resolved above the second.
 FINE_ENOUGH, RESOLVED, REFINEMENTS = 1e-9, 1e-6, 4
-GRID_TOO_SMALL, UNRESOLVED = len(STATUS), len(STATUS) + 1
-RAMP_STATUS = (*STATUS, "grid too small", "time step too long")
 
 
-class OptimalRamp(eqx.Module):
+class OptimalRamp(AbstractResult):
     """The ramp of least work, made by `optimal_ramp`.
 
-    `work` -int X dx, propagated again with half the search's step; `error` what the time step may have added to it or
-    taken from it; `coefficients` c of x(s) = a + (b - a) s + s (1 - s) sum_j c_j s^j with s = t/duration; `ends`
-    (a, b), which are x_start and x_end unless jumps are allowed; `kicks` the impulses int x dt given at the two ends, 0
-    without jumps; `solves` propagations with their gradient; `step_error` what halving the time step changed, before
-    extrapolation; `gradient` the norm of the gradient; `history` the work after each step of the last search; `status`
-    "ok" where a further step would gain nothing, or what went wrong.
+    x(s) = a + (b - a) s + s (1 - s) sum_j c_j s^j, s = t/duration, with `ends` (a, b) and `coefficients` c. `history`
+    is the work after each step of the last search; `stats`: `solves`, propagations with their gradient, and `steps` of
+    the search.
     """
 
-    work: float
-    error: float
-    coefficients: np.ndarray
-    ends: tuple[float, float]
-    kicks: tuple[float, float]
-    solves: int
-    step_error: float
-    gradient: float
-    history: np.ndarray
-    status: str
+    status: Int[Array, ""]
+    stats: dict[str, int]
+    oscillator: Oscillator
+    beta: Float[Array, ""]
+    x_start: Float[Array, ""]
+    x_end: Float[Array, ""]
+    duration: Float[Array, ""]
+    work: Float[Array, ""] = quantity("energy", "work of the ramp, -int X dx")
+    error: Float[Array, ""] = quantity("energy", "what the time step may have added to the work or taken from it")
+    step_error: Float[Array, ""] = quantity("energy", "change by halving the time step, before extrapolation")
+    gradient: Float[Array, ""] = quantity("energy", "norm of the gradient in the parameters of the ramp")
+    coefficients: Float[Array, " order"] = quantity("energy/X", "coefficients c of the ramp", ("power",))
+    ends: Float[Array, "2"] = quantity("energy/X", "x at the two ends, inside of jumps", ("end",), main=True)
+    kicks: Float[Array, "2"] = quantity(
+        "energy time/X", "impulses int x dt at the two ends, 0 without jumps", ("end",), main=True
+    )
+    history: Float[Array, " steps"] = quantity("energy", "work after each step of the last search", ("step",))
+
+    @property
+    def solves(self) -> int:
+        """How often the state was propagated with its gradient."""
+        return self.stats["solves"]
 
 
 class _Problem(eqx.Module):
@@ -92,7 +101,7 @@ class _Problem(eqx.Module):
             early = gained(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
             begin = _kicked(begin, work, kicks[0])
         term = DrivenTerm(work, self.beta, schedule)
-        done = passage(term, noise, begin, self.duration, self.steps, self.most, measure)
+        done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
         pair = early - done.totals[:, 0]
         if self.jumps:
             pair = pair + gained(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
@@ -134,15 +143,15 @@ def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> Any:
 
 
 def optimal_ramp(
-    oscillator: Any,
-    beta: Any,
-    x_start: Any,
-    x_end: Any,
-    duration: Any,
-    order: int,
+    oscillator: Oscillator,
+    beta: ScalarLike,
+    x_start: ScalarLike,
+    x_end: ScalarLike,
+    duration: ScalarLike,
+    order: IntLike,
     jumps: bool = False,
     *,
-    dt: Any = STEP,
+    dt: ScalarLike = STEP,
     progress: bool | None = None,
 ) -> OptimalRamp:
     """The protocol x(t) from x_start to x_end of least work, from equilibrium, at constant beta.
@@ -150,21 +159,28 @@ def optimal_ramp(
     Equation   minimise W = -int X dx over x(s) = line + s (1 - s) sum_j c_j s^j, s = t/duration, with `order`
                coefficients c; with jumps the line's ends are free too, and at both ends the field may give an impulse
                (a peak of vanishing width), as the optimal protocols of underdamped systems do
-    Shapes     beta, x_start, x_end, duration: scalars
-    Units      work: energy; negative is work done by the oscillator
-    Raises     ValueError that names the argument
-    Accuracy   `work` is that of the ramp found to within `error`, below 1e-6 (1 + |work|) and usually below 1e-9, where
-               `status` is "ok" or "plateau"
-    Source     Schmiedl & Seifert 2007, Phys. Rev. Lett. 98, 108301; underdamped: Gomez-Marin, Schmiedl & Seifert 2008,
-               J. Chem. Phys. 129, 024114
+
+    oscillator      what is moved; a grid that was left open has room for the motion
+    beta            inverse temperature, a known number; 1/energy
+    x_start, x_end  fields before and after, known numbers; energy per unit of X
+    duration        of the ramp, a known number; time
+    order           number of coefficients, >= 1, with jumps >= 0
+    jumps           whether x may jump and give impulses at both ends
+    dt              longest time step to begin with; it is halved until `error` is small
+    progress        whether a line tells how far the search is; None: on a terminal
+    Returns         the ramp and its work, in energy, negative where the oscillator does it; see `OptimalRamp`
+    Raises          ValueError that names the argument
+    Accuracy        `work` is that of the ramp found to within `error`, below 1e-6 (1 + |work|) and usually below 1e-9,
+                    and another step would gain less than 1e-13 (1 + |work|), where `status` is ok
+    Source          Schmiedl & Seifert 2007, Phys. Rev. Lett. 98, 108301; underdamped: Gomez-Marin, Schmiedl & Seifert
+                    2008, J. Chem. Phys. 129, 024114
 
     Newton's method on exact gradients. For U = m w^2 q^2/2 the work is quadratic in all it depends on, so one step
     ends the search; the minimum over all protocols is then -(dx)^2 t / [2 m w^2 (t + 2 gamma/(m w^2))]: jumps with
-    order 0 reach it, and without jumps every order stays above. `dt` is the longest time step to begin with, which is
-    halved until `error` is small. `progress`: whether to show it; by default on a terminal.
+    order 0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
-    require_fast_cutoff(oscillator)
+    require_drivable(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
@@ -175,7 +191,9 @@ def optimal_ramp(
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
     problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
     with Line("optimal_ramp", progress) as line:
-        return _refined(problem, line)
+        result = _refined(problem, line)
+    warn_unless_ok(result)
+    return result
 
 
 @eqx.filter_jit
@@ -220,28 +238,37 @@ def _refined(problem: _Problem, line: Line) -> OptimalRamp:
         if hopeless or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
             break
         z = found.point
-    return _labelled(problem, found, float(again), error, float(step_error), float(edge), solves)
+    return _labelled(problem, found, again, error, step_error, edge, solves)
 
 
 def _labelled(
-    problem: _Problem, found: Descent, work: float, error: float, step_error: float, edge: float, solves: int
+    problem: _Problem, found: Descent, work: Array, error: float, step_error: Array, edge: Array, solves: int
 ) -> OptimalRamp:
-    order, code = problem.order, found.code
-    for trouble, number in ((edge >= EDGE, GRID_TOO_SMALL), (error > RESOLVED * (1.0 + abs(work)), UNRESOLVED)):
-        if trouble and RAMP_STATUS[code] in ("ok", "plateau"):
-            code = number
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
+    shape = found.point[len(found.point) - problem.order :]
+    # A search that stands still for rounding errors is named last, a search that broke off first.
+    broken = Status.ok if found.status is Status.plateau else found.status
     return OptimalRamp(
+        status=first_problem(
+            broken,
+            status_if(edge >= EDGE, Status.grid_too_small),
+            status_if(error > RESOLVED * (1.0 + jnp.abs(work)), Status.time_step_too_long),
+            found.status,
+        ),
+        stats={"solves": solves, "steps": len(found.history) - 1},
+        oscillator=problem.work.oscillator,
+        beta=problem.beta,
+        x_start=problem.x_start,
+        x_end=problem.x_end,
+        duration=problem.duration,
         work=work,
-        error=error,
-        coefficients=_powers(found.point[-order:]) if order else np.zeros(0),
-        ends=(float(problem.x_start) + float(jumps[0]), float(problem.x_end) + float(jumps[1])),
-        kicks=(float(kicks[0]), float(kicks[1])),
-        solves=solves,
+        error=jnp.asarray(error),
         step_error=step_error,
-        gradient=found.gradient,
-        history=found.history,
-        status=RAMP_STATUS[code],
+        gradient=jnp.asarray(found.gradient),
+        coefficients=jnp.asarray(_powers(shape)),
+        ends=jnp.stack([problem.x_start, problem.x_end]) + jumps,
+        kicks=jnp.asarray(kicks),
+        history=jnp.asarray(found.history),
     )
 
 

@@ -23,7 +23,7 @@ def without_checks(function: Callable[..., Result]) -> Callable[..., Result]:
 
     The function is traced, the checks are dropped from what was traced, and the rest is evaluated. So nothing global
     changes, and jit, vmap and both modes of differentiation work as before. Arguments and results may be any trees;
-    arrays in them are traced. Checks inside loops and branches stay; those of diffrax stand before its loop.
+    arrays in them are traced. Checks inside loops and branches are taken out as well.
     """
 
     def unchecked(*args: Any, **kwargs: Any) -> Result:
@@ -49,16 +49,23 @@ def _without(program: ClosedJaxpr, is_check: bool = False) -> ClosedJaxpr:
         if is_check and equation.primitive.name == MAY_STOP:
             passed.update(zip(equation.outvars, equation.invars, strict=False))
             continue
-        if _has_check(equation):
-            inner = _without(equation.params["jaxpr"], equation.params["name"] == CHECK)
-            equation = equation.replace(params={**equation.params, "jaxpr": inner})
-        equations.append(equation)
+        inner = {name: _without_each(value, equation) for name, value in equation.params.items() if _checks(value)}
+        equations.append(equation.replace(params={**equation.params, **inner}) if inner else equation)
     return ClosedJaxpr(program.jaxpr.replace(eqns=equations, outvars=now(program.jaxpr.outvars)), program.consts)
 
 
-def _has_check(equation: Any) -> bool:
-    """Whether an operation is a check, or the call of a program that has one."""
-    name, inner = equation.params.get("name"), equation.params.get("jaxpr")
-    if name is None or not isinstance(inner, ClosedJaxpr):
+def _without_each(programs: Any, equation: Any) -> Any:
+    """What an operation runs, such as the body of a loop or the branches of a choice, without checks."""
+    if isinstance(programs, tuple):
+        return tuple(_without_each(one, equation) for one in programs)
+    return _without(programs, equation.params.get("name") == CHECK)
+
+
+def _checks(programs: Any) -> bool:
+    """Whether a parameter of an operation holds programs, and one of them has a check."""
+    if isinstance(programs, tuple):
+        return bool(programs) and all(isinstance(one, ClosedJaxpr) for one in programs) and any(map(_checks, programs))
+    if not isinstance(programs, ClosedJaxpr):
         return False
-    return name == CHECK or any(_has_check(equation) for equation in inner.jaxpr.eqns)
+    each = programs.jaxpr.eqns
+    return any(e.params.get("name") == CHECK or any(map(_checks, e.params.values())) for e in each)

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.solve.constant import frozen
+from jaxthermo._types import IntLike
+from jaxthermo.solve.checks_off import without_checks
+from jaxthermo.solve.either_mode import either_mode
 
 # How many past iterates the acceleration combines.
 MEMORY = 8
@@ -27,13 +29,15 @@ class FixedPoint(eqx.Module):
     """x = map(x): x, its image, and the record of that last application.
 
     `residual` is the 2-norm of what the last application of the search changed, `applications` how many it took.
+    `which` tells maps of one family apart.
     """
 
     x: Float[Array, "..."]
     image: Float[Array, "..."]
     record: Any
-    residual: Float[Array, ""]
-    applications: Int[Array, ""]
+    residual: Float[Array, "..."]
+    applications: Int[Array, "..."]
+    which: Int[Array, "..."]
 
 
 class History(eqx.Module):
@@ -71,7 +75,9 @@ def improved(
     return History(images, residuals, count + 1), (weights @ images).reshape(x.shape), jnp.linalg.norm(change)
 
 
-def repeated(step: Map, x: Float[Array, "..."], args: Any, tolerance: Any, limit: int) -> FixedPoint:
+def repeated(
+    step: Map, x: Float[Array, "..."], args: Any, tolerance: Any, limit: IntLike, which: IntLike = 0
+) -> FixedPoint:
     """Accelerated repetition until the map changes x by less than `tolerance`, and once more for the record.
 
     One loop does both, so that the program holds the map once.
@@ -91,108 +97,106 @@ def repeated(step: Map, x: Float[Array, "..."], args: Any, tolerance: Any, limit
     image, record = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     start = (no_history(x), x, x, image, record, jnp.asarray(jnp.inf), jnp.asarray(SEARCH, jnp.int32))
     history, _, x, image, record, residual, _ = jax.lax.while_loop(lambda carry: carry[-1] != DONE, advance, start)
-    return FixedPoint(x, image, record, residual, history.count)
+    return FixedPoint(x, image, record, residual, history.count, jnp.asarray(which, jnp.int32))
 
 
 def _where(condition: Array, yes: Any, no: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
-def found_forward(step: Map, guess: Float[Array, "..."], args: Any, tolerance: Any, limit: int) -> FixedPoint:
-    """`repeated` as a function of `args` in forward mode: dx = J dx + dF by repetition.
-
-    The guess is held constant. The last repetition also gives the derivative of the record.
-    """
-
-    # The map's own values are arguments, not enclosed, so that this works inside a loop that is itself differentiated.
-    @eqx.filter_custom_jvp
-    def point(args: Any, guess: Array, tolerance: Any) -> FixedPoint:
-        return repeated(step, guess, args, tolerance, limit)
-
-    @point.def_jvp
-    def _(primals: Any, tangents: Any) -> Any:
-        (args, guess, tolerance), (d_args, _, _) = primals, tangents
-        found = point(args, guess, tolerance)
-
-        def image_of(dx: Array) -> Any:
-            return eqx.filter_jvp(lambda x, a: step(x, a, True), (found.x, args), (dx, d_args))[1]
-
-        def advance(carry: Any) -> Any:
-            dx, _, _, scale, count, _ = carry
-            image, record = image_of(dx)
-            change = jnp.linalg.norm(image - dx)
-            return image, dx, record, jnp.where(count == 0, change, scale), count + 1, change
-
-        def unfinished(carry: Any) -> Array:
-            return (carry[4] == 0) | ((carry[5] > DERIVATIVE_TOLERANCE * carry[3]) & (carry[4] < MAX_TERMS))
-
-        still, zero = jnp.zeros_like(found.x), jnp.zeros(())
-        shape = eqx.filter_eval_shape(image_of, still)[1]
-        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
-        start = (still, still, empty, zero, jnp.zeros((), jnp.int32), zero)
-        image, dx, record, *_ = jax.lax.while_loop(unfinished, advance, start)
-        parts = (dx, image, record, zero)
-        # The count of applications has no derivative.
-        floating = eqx.filter(found, eqx.is_inexact_array)
-        return found, eqx.tree_at(lambda f: (f.x, f.image, f.record, f.residual), floating, parts)
-
-    return point(args, frozen(guess), frozen(tolerance))
-
-
-def found_backward(
-    step: Map,
-    guess: Float[Array, "..."],
+def derivable(
+    search: Callable[[Any], tuple[FixedPoint, Any]],
+    step: Callable[[Array, Any, Any, bool], tuple[Array, Any]],
     args: Any,
-    tolerance: Any,
-    limit: int,
     project: Callable[[Array, Array], Array],
-) -> FixedPoint:
-    """`repeated` as a function of `args` in reverse mode: the covector of x is sent back again and again.
+) -> tuple[FixedPoint, Any]:
+    """The fixed points search(args) with the derivatives of x = map(x), whichever way they were found.
 
-    `project(covector, root)` takes the part along the kept norm out of a covector: there the series would grow, and no
-    parameter moves it. Every passage adds its share to the covector of `args`.
+    search    args -> several fixed points, one after another along the first axis of all arrays, with the integers that
+              tell their maps apart in `which`; and other numbers, which have no derivatives
+    step      (x, args, which, reverse) -> image and record; `reverse` asks for a map that reverse mode goes through
+    args      a tree; nothing else may be closed over that JAX is tracing
+    project   (covector, root) takes the part along the kept norm out of a covector: there the series of reverse mode
+              would grow, and no parameter moves it
+
+    Forward mode repeats dx = J dx + dF; reverse mode sends a covector back again and again, and every passage adds its
+    share. The last repetition also gives the derivative of the record.
     """
 
-    @eqx.filter_custom_vjp
-    def point(args: Any, guess: Array, tolerance: Any) -> FixedPoint:
-        return repeated(step, guess, args, tolerance, limit)
+    def tangent(args: Any, result: Any, changes: Any) -> Any:
+        found, others = result
 
-    @point.def_fwd
-    def _(perturbed: Any, args: Any, guess: Array, tolerance: Any) -> Any:
-        found = point(args, guess, tolerance)
-        return found, found.x
+        def one(root: Array, which: Array) -> tuple[Array, Array, Any]:
+            return _tangent(lambda x, a: step(x, a, which, False), root, args, changes)
 
-    @point.def_bwd
-    def _(root: Any, covectors: Any, perturbed: Any, args: Any, guess: Array, tolerance: Any) -> Any:
-        outputs, transpose = eqx.filter_vjp(lambda x, a: step(x, a, True), root, args)
-        asked = _filled((covectors.image, covectors.record), outputs)
-        nothing = jax.tree.map(jnp.zeros_like, asked[1])
+        dx, image, record = jax.lax.map(lambda each: one(*each), (found.x, found.which))
+        floats = eqx.filter(found, eqx.is_inexact_array)
+        still = jax.tree.map(jnp.zeros_like, (found.residual, eqx.filter(others, eqx.is_inexact_array)))
+        moved = eqx.tree_at(lambda f: (f.x, f.image, f.record, f.residual), floats, (dx, image, record, still[0]))
+        return moved, still[1]
 
-        def advance(carry: Any) -> Any:
-            of_image, of_record, total, scale, count, _ = carry
-            of_x, of_args = transpose((of_image, of_record))
-            of_x = project(of_x, root)
-            total = jax.tree.map(jnp.add, total, of_args)
-            size = jnp.linalg.norm(of_x)
-            return of_x, nothing, total, jnp.where(count == 0, size, scale), count + 1, size
+    def cotangent(moving: Any, fixed: Any, result: Any, covectors: Any) -> Any:
+        (found, _), (covectors, _) = result, covectors
 
-        def unfinished(carry: Any) -> Array:
-            return (carry[4] == 0) | ((carry[5] > DERIVATIVE_TOLERANCE * carry[3]) & (carry[4] < MAX_TERMS))
+        def add(total: Any, each: Any) -> tuple[Any, None]:
+            root, which, asked = each
 
-        zero = jnp.zeros(())
-        total = jax.tree.map(jnp.zeros_like, eqx.filter(args, eqx.is_inexact_array))
-        start = (*asked, total, zero, jnp.zeros((), jnp.int32), zero)
-        return jax.lax.while_loop(unfinished, advance, start)[2]
+            def image(x: Array, moving: Any) -> Any:
+                return eqx.filter(step(x, eqx.combine(moving, fixed), which, True), eqx.is_inexact_array)
 
-    return point(args, frozen(guess), frozen(tolerance))
+            own = _cotangent(image, root, moving, asked, project)
+            return jax.tree.map(jnp.add, total, own), None
+
+        asked = (covectors.x, (covectors.image, covectors.record))
+        return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, moving), (found.x, found.which, asked))[0]
+
+    # A callback for what the loops' own checks find would keep JAX from storing the program.
+    return either_mode(search, tangent, without_checks(cotangent), args)
 
 
-def _filled(covectors: Any, outputs: Any) -> Any:
-    """Covectors of all floating outputs, zero where none was given."""
+def _tangent(step: Callable[[Array, Any], Any], root: Array, args: Any, changes: Any) -> tuple[Array, Array, Any]:
+    """The change of a fixed point, of its image and of the record, for a change of the arguments."""
 
-    def fill(output: Any, covector: Any) -> Any:
-        if not eqx.is_inexact_array(output):
-            return None
-        return jnp.zeros_like(output) if covector is None else covector
+    def image_of(dx: Array) -> Any:
+        return eqx.filter_jvp(step, (root, args), (dx, changes))[1]
 
-    return jax.tree.map(fill, outputs, covectors, is_leaf=lambda leaf: leaf is None)
+    def advance(carry: Any) -> Any:
+        dx, _, _, scale, count, _ = carry
+        image, record = image_of(dx)
+        change = jnp.linalg.norm(image - dx)
+        return image, dx, record, jnp.where(count == 0, change, scale), count + 1, change
+
+    still, zero = jnp.zeros_like(root), jnp.zeros(())
+    shape = eqx.filter_eval_shape(image_of, still)[1]
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+    start = (still, still, empty, zero, jnp.zeros((), jnp.int32), zero)
+    image, dx, record, *_ = jax.lax.while_loop(_unfinished, advance, start)
+    return dx, image, record
+
+
+def _cotangent(
+    image: Callable[[Array, Any], Any], root: Array, moving: Any, asked: Any, project: Callable[[Array, Array], Array]
+) -> Any:
+    """The covector of the arguments for those of a fixed point, and of its image and the record."""
+    _, transpose = eqx.filter_vjp(image, root, moving)
+    of_root, of_outputs = asked
+    nothing = jax.tree.map(jnp.zeros_like, of_outputs[1])
+
+    def advance(carry: Any) -> Any:
+        of_image, of_record, total, scale, count, _ = carry
+        of_x, of_moving = transpose((of_image, of_record))
+        # What was asked of the root itself joins what its image and the record ask of it.
+        of_x = project(jnp.where(count == 0, of_x + of_root, of_x), root)
+        total = jax.tree.map(jnp.add, total, of_moving)
+        size = jnp.linalg.norm(of_x)
+        return of_x, nothing, total, jnp.where(count == 0, size, scale), count + 1, size
+
+    zero = jnp.zeros(())
+    start = (*of_outputs, jax.tree.map(jnp.zeros_like, moving), zero, jnp.zeros((), jnp.int32), zero)
+    return jax.lax.while_loop(_unfinished, advance, start)[2]
+
+
+def _unfinished(carry: Any) -> Array:
+    """Whether a series goes on: the first term, its scale, the count of terms and the size of the last are the end."""
+    _, _, _, scale, count, size = carry
+    return (count == 0) | ((size > DERIVATIVE_TOLERANCE * scale) & (count < MAX_TERMS))

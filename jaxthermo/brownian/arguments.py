@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.bath import SwitchedBaths
+from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.grid import same_grid
 from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
-from jaxthermo.brownian.oscillator import Oscillator, require_slow_cooling
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.propagation import Protocol
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
@@ -22,13 +23,6 @@ from jaxthermo.protocols.schedule import value_at
 
 # Times from each saved time to the next at which the schedules are looked at before a solve.
 SAMPLES = 32
-
-
-class Protocol(eqx.Module):
-    """Schedules of inverse temperature and field: numbers, schedules or callables of t."""
-
-    beta: Any
-    x: Any
 
 
 def require_solver(solver: Any) -> None:
@@ -42,7 +36,7 @@ def require_solver(solver: Any) -> None:
 
 def check_protocol(
     oscillator: Oscillator, protocol: Protocol, ts: Float[Array, " times"]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Values of beta and x at many times, the first of them ts[0], after refusing impossible ones.
 
     What a schedule does between these times is met by the solve, which ends with a status where beta is not > 0.
@@ -50,8 +44,8 @@ def check_protocol(
     times, betas, fields = _sampled(protocol, ts)
     require_positive("beta", betas)
     require_finite("x", fields)
-    require_slow_cooling(oscillator, protocol.beta, times)
-    return np.asarray(betas), np.asarray(fields)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
+    return betas, fields
 
 
 @eqx.filter_jit
@@ -66,7 +60,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
     """The members of a state, written for the temperature it is to meet; ValueError if it is another oscillator's."""
     if not isinstance(state, State):
         raise ValueError(
-            f"`state` must come from jt.equilibrium or jt.brownian.state_of, but is {type(state).__name__}"
+            f"`state` must come from jt.equilibrium or from a run's state_at, but is {type(state).__name__}"
         )
     if oscillator.grid is not None and not same_grid(oscillator.grid, state.grid):
         raise ValueError(f"`state` must be on the oscillator's grid {oscillator.grid}, but is on {state.grid}")
@@ -76,7 +70,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
         raise ValueError("`state` must come from the oscillator's own bath, but its bath has other parameters")
     if not _same(oscillator.hbar, state.oscillator.hbar):
         raise ValueError("`state` must come from an oscillator with the same hbar, but its hbar differs")
-    if not isinstance(own, SwitchedBaths) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
+    if not len(own.own_betas()) and not (is_known(state.beta, beta) and float(state.beta) == float(beta)):
         return _rewritten(oscillator, state, jnp.asarray(beta))
     return state.V
 
@@ -97,19 +91,22 @@ def _same(a: Any, b: Any) -> bool:
     return all(not is_known(x, y) or np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs)
 
 
-def checked_step(oscillator: Oscillator, grid: Any, solver: Any, dt: Any, betas: Any, fields: Any) -> Float[Array, ""]:
-    """A fixed step as an array; ValueError that names `dt` if an explicit solver is unstable at it."""
-    dt = require_scalar("dt", dt)
-    require_positive("dt", dt)
+def checked_step(
+    oscillator: Oscillator, solver: diffrax.AbstractSolver | None, dt: ScalarLike, betas: Array, fields: Array
+) -> Float[Array, ""]:
+    """A fixed step as an array; ValueError that names `dt` if an explicit solver is known to be unstable at it."""
+    step = require_scalar("dt", dt)
+    require_positive("dt", step)
     if solver is None or isinstance(solver, SplitStep):
-        return dt
-    extents = stability_extents(solver)
-    work = workspace(oscillator, grid)
+        return step
+    grid: Any = oscillator.grid
+    work, extents = workspace(oscillator, grid), stability_extents(solver)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
-    limit = min(float(step_limit(work, jnp.asarray(T), jnp.asarray(x), extents)) for T, x in corners)
-    if float(dt) > limit:
+    limit = jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
+    if is_known(step, limit) and float(step) > float(limit):
         name = type(solver).__name__
         raise ValueError(
-            f"`dt` must be <= {limit:.3g} for {name} to be stable on this grid, but is {float(dt):.3g}; use SplitStep"
+            f"`dt` must be <= {float(limit):.3g} for {name} to be stable on this grid, but is {float(step):.3g}; "
+            "use SplitStep"
         )
-    return dt
+    return step

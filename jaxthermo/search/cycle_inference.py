@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.cycle import Turn, stationary_turn
+from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search.levenberg import Solution, least_squares
@@ -162,10 +162,6 @@ def infer_cycle(
 @eqx.filter_jit
 def _work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
     def work(theta: Array) -> Array:
-        grid: Any = oscillator.grid
-        turn: Turn = stationary_turn(
-            oscillator, cycle_from(theta), grid, points=POINTS, steps=steps, tolerance=TOLERANCE, reverse=True
-        )
-        return turn.work
+        return run_cycle(oscillator, cycle_from(theta), TOLERANCE, points=POINTS, steps=steps).work
 
     return jax.value_and_grad(work)(theta)

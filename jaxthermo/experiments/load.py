@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxthermo.scans.build import CYCLE, ENDS, RATES, RING, build
-from jaxthermo.scans.schema import (
+from jaxthermo.experiments.build import CYCLE, ENDS, RATES, RING, build
+from jaxthermo.experiments.schema import (
     MOST_LANES,
     Check,
     Text,
@@ -22,22 +22,9 @@ from jaxthermo.scans.schema import (
     true_or_false,
     word,
 )
+from jaxthermo.scans.units import UNITS
 
 POSITIVE = number(above=0.0)
-UNITS = {
-    "beta": "1/energy",
-    "beta_start": "1/energy",
-    "beta_hot": "1/energy",
-    "beta_cold": "1/energy",
-    "coupling": "energy",
-    "force": "energy",
-    "prefactor": "1/time",
-    "x": "energy/X",
-    "x_start": "energy/X",
-    "x_end": "energy/X",
-    "period": "time",
-    "strength": "sqrt(mass/time)",
-}
 
 POTTS: dict[str, Check] = {
     "q": integer(2, 1000),

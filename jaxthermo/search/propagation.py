@@ -18,9 +18,9 @@ from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
 from jaxthermo.brownian.split import (
+    flows_of,
     heating_flow,
     heating_table,
-    heats,
     local_flow,
     local_tables,
     momenta_flow,
@@ -41,7 +41,7 @@ EDGE = 1e-5
 Measure = Callable[[Spectrum, Any], Float[Array, " observables"]]
 
 
-class Passage(eqx.Module):
+class Propagation(eqx.Module):
     """Running integrals of a passage by steps and by twice as many, and what is seen at both ends.
 
     `totals` rows: coarse, fine; columns: int X dx, int U dbeta, int X d(beta x). `first`, `last`: what was measured at
@@ -70,7 +70,7 @@ def bound_of(steps: int) -> int:
     return SMALLEST_BOUND * 2 ** max(0, math.ceil(math.log2(steps / SMALLEST_BOUND)))
 
 
-def passage(
+def propagate(
     term: DrivenTerm,
     noise: Noise | None,
     begin: Spectrum,
@@ -78,7 +78,7 @@ def passage(
     steps: Int[Array, ""],
     most: int,
     measure: Measure,
-) -> Passage:
+) -> Propagation:
     """`steps` second-order split steps from `begin`, and again twice as many; at most `most` and twice as many.
 
     The reverse pass keeps the state at each step and repeats what is between. For a number of steps that is the same
@@ -115,7 +115,7 @@ def passage(
     seen = jnp.append(seen, first[None], axis=0).at[3 * steps].set(measure(end, betas[-1, 4]))
     before = jnp.where(plan.restarts[:, None], first, seen[:-1])
     totals = _totals(plan, before[:, :2], seen[1:, :2], betas, fields)
-    return Passage(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
+    return Propagation(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
 
 
 def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
@@ -202,7 +202,7 @@ def rim(V: Field) -> Float[Array, ""]:
 
 
 def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
-    if not heats(work, noise):
+    if not flows_of(work).is_heated(work):
         return spectrum
     return heating_flow(spectrum, work, noise, heating_table(work, noise, old, new), old == new)
 

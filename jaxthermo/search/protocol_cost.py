@@ -13,27 +13,29 @@ from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import change_temperature, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.ensemble import EDGE, extrapolated, measure_of, passage, rim
+from jaxthermo.search.propagation import EDGE, extrapolated, measure_of, propagate, rim
 
 # Protocols are refused that bring more than so many times the trusted share of a state to the rim of the grid, or of
 # what was there from the start.
 ROOM = 3.0
 
 
-class Search(eqx.Module):
-    """Where protocols may go, and how they are searched for; see `minimum_work`.
+class Problem(eqx.Module):
+    """A state, the beta and x that it is looked at from, and where protocols may take these; see `minimum_work`.
 
-    A protocol is followed by `steps` and by twice as many; `most` bounds `steps` in what is compiled.
+    beta stays within a factor `beta_factor` of its start, and x within `field_reach`.
     """
 
     potential: QuasiStatic
+    V: Field
+    discretisation: Workspace
+    beta: Float[Array, ""]
+    x: Float[Array, ""]
     beta_factor: Float[Array, ""]
-    field_reach: Float[Array, ""]  # in units of x
+    field_reach: Float[Array, ""]
     horizon: Float[Array, ""]
-    steps: Int[Array, ""]
     order: int = eqx.field(static=True)
     jumps: bool = eqx.field(static=True)
-    most: int = eqx.field(static=True)
 
     @property
     def parameters(self) -> int:
@@ -50,47 +52,50 @@ class Protocols(eqx.Module):
     last_x: Float[Array, ""]
 
 
-def protocols(search: Search, beta: Any, x: Any, z: Float[Array, " parameters"]) -> Protocols:
+def protocols(problem: Problem, z: Float[Array, " parameters"]) -> Protocols:
     """The protocol that a vector of unbounded numbers describes; 0 is the one that rests at (beta, x).
 
     Control points are beta factor^tanh(z) and x + reach tanh(z), and a polynomial stays between its control points: it
     cannot leave the allowed range.
     """
     half = z.shape[0] // 2
-    betas = beta * search.beta_factor ** jnp.tanh(z[:half])
-    fields = x + search.field_reach * jnp.tanh(z[half:])
-    if search.jumps:
+    betas = problem.beta * problem.beta_factor ** jnp.tanh(z[:half])
+    fields = problem.x + problem.field_reach * jnp.tanh(z[half:])
+    if problem.jumps:
         inner_beta, inner_x = betas[:-1], fields[:-1]
     else:
-        inner_beta, inner_x = jnp.concatenate([beta[None], betas]), jnp.concatenate([x[None], fields])
+        inner_beta = jnp.concatenate([problem.beta[None], betas])
+        inner_x = jnp.concatenate([problem.x[None], fields])
     return Protocols(
-        beta=from_control_points(inner_beta, search.horizon),
-        x=from_control_points(inner_x, search.horizon),
+        beta=from_control_points(inner_beta, problem.horizon),
+        x=from_control_points(inner_x, problem.horizon),
         last_beta=betas[-1],
         last_x=fields[-1],
     )
 
 
 def cost(
-    search: Search, V: Field, work: Workspace, beta: Any, x: Any, z: Float[Array, " parameters"]
+    problem: Problem, z: Float[Array, " parameters"], steps: Int[Array, ""], most: int
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, for one state.
+    """Xi_qst at the end of a protocol plus int (U dbeta - X dx~) along it, by `steps` and by twice as many steps.
 
     Beside it what halving the time step changed, before extrapolation, and how much of the state reached the rim. A
     protocol that drives it there costs infinitely much, for beyond the rim there would be no end of work to gain.
+    `most` bounds `steps` in what is compiled.
     """
-    chosen = protocols(search, beta, x, z)
-    term = DrivenTerm(work, chosen.beta, chosen.x)
-    noise = noise_of(work)
-    measure = measure_of(work, noise)
-    final = search.potential(chosen.last_beta, chosen.last_x)
-    if search.jumps:
+    chosen, V, discretisation = protocols(problem, z), problem.V, problem.discretisation
+    term = DrivenTerm(discretisation, chosen.beta, chosen.x)
+    noise = noise_of(discretisation)
+    measure = measure_of(discretisation, noise)
+    final = problem.potential(chosen.last_beta, chosen.last_x)
+    if problem.jumps:
         first = chosen.beta.start(), chosen.x.start()
-        final = final + _jump(measure(to_spectrum(V, work), beta), (beta, x), first)
-        V = change_temperature(V, work, 1.0 / beta, 1.0 / first[0])
-    done = passage(term, noise, to_spectrum(V, work), search.horizon, search.steps, search.most, measure)
+        seen = measure(to_spectrum(V, discretisation), problem.beta)
+        final = final + _jump(seen, (problem.beta, problem.x), first)
+        V = change_temperature(V, discretisation, 1.0 / problem.beta, 1.0 / first[0])
+    done = propagate(term, noise, to_spectrum(V, discretisation), problem.horizon, steps, most, measure)
     pair = final + done.totals[:, 1] - done.totals[:, 2]
-    if search.jumps:
+    if problem.jumps:
         ends = chosen.beta.end(), chosen.x.end()
         pair = pair + _jump(done.last, ends, (chosen.last_beta, chosen.last_x))
     step_error = jnp.abs(pair[1] - pair[0]) / 3.0
@@ -98,6 +103,6 @@ def cost(
     return jnp.where(driven_out, jnp.inf, extrapolated(pair)), (jax.lax.stop_gradient(step_error), done.edge)
 
 
-def _jump(seen: Float[Array, "*passages observables"], old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
+def _jump(seen: Float[Array, "*runs observables"], old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
     """U dbeta - X dx~ of a jump at frozen state."""
     return seen[..., 0] * (new[0] - old[0]) - seen[..., 1] * (new[0] * new[1] - old[0] * old[1])

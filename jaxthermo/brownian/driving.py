@@ -1,0 +1,128 @@
+"""The oscillator driven by schedules of temperature and field, with its work and heat."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import warn_unless_ok
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
+from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
+from jaxthermo.brownian.automatic import resolved
+from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.hierarchy import Field
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import run_held
+from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
+from jaxthermo.brownian.runs import DrivenRun, series_of
+from jaxthermo.brownian.state import State
+from jaxthermo.brownian.stepper import SplitStep
+from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
+from jaxthermo.protocols.schedule import as_schedule
+
+# Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
+TOLERANCE = 1e-5
+MAX_STEPS = 1_000_000
+
+
+def drive(
+    oscillator: Oscillator,
+    beta: ScheduleLike,
+    x: ScheduleLike,
+    ts: VectorLike,
+    state: State | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+    *,
+    dt: ScalarLike | None = None,
+    tolerance: float = TOLERANCE,
+    max_steps: IntLike = MAX_STEPS,
+    keep_states: bool = False,
+) -> DrivenRun:
+    """The oscillator under schedules beta(t) and x(t): what is measured on the way, work and heat.
+
+    Equation   work = -int X dx, heat = int (dU - x dX); dimensionless, with x~ = beta x: work_int = int (U dbeta - X
+               dx~), work_ext = int (U dbeta + x~ dX), heat_int = int (beta dU + X dx~), heat_ext = int (beta dU - x~
+               dX), all from ts[0] on; bath_heat is the heat again, from the currents through the bath's operators
+
+    oscillator    of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
+    beta, x       inverse temperature, 1/energy, and field, energy per unit of X: numbers, schedules (`jt.Constant`,
+                  `jt.Ramp`, `jt.Table`, `jt.Fourier`), or any callables of t (jax.numpy inside)
+    ts            times of the result, (times,), increasing. Steps end at every one, so give the corners of a schedule
+    state         start, from `jt.equilibrium`, `run.final` or `run.state_at`; None: equilibrium at the first beta and x
+    solver        None: `SplitStep`, or diffrax.Tsit5 for a bath that has no split flows; or any explicit diffrax
+                  Runge-Kutta method
+    dt            fixed steps, no longer; None: error control
+    tolerance     of the error control, per step
+    max_steps     before the solve gives up
+    keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
+                  `jt.potentials`
+    Returns       a `DrivenRun`: series over `time` by name. Heat is counted into the oscillator; negative work is work
+                  done by it
+    Raises        ValueError that names the argument: schedules not finite or beta <= 0 at one of many times, a state of
+                  another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a cutoff too
+                  slow; if jax traces the schedules and the oscillator has no grid
+    Accuracy      `status` is ok where grid and hierarchy held the state at all times (`edge`, `coarse`, `tail`) and
+                  heat counted in two ways agrees; else a `JaxthermoWarning` is raised, unless jax traces. What a solve
+                  that stops early did not reach is NaN
+    Source        Koyanagi & Tanimura 2024, Sec. III.2
+
+    One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
+    callable has one of its own. Derivatives in the schedules, the oscillator and the state are those of the steps, in
+    either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints.
+    """
+    check_oscillator(oscillator)
+    require_solver(solver)
+    ts = require_times("ts", ts)
+    protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
+    betas, fields = check_protocol(oscillator, protocol, ts)
+    require_double_for(tolerance, tolerance)
+    if state is None:
+        oscillator = resolved(oscillator, betas, fields)
+        state = state_at(oscillator, betas[0], fields[0])
+    elif oscillator.bath.depth is None and isinstance(state, State):
+        depth: Any = state.oscillator.bath.depth
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+    V = starting_members(oscillator, state, betas[0])
+    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+    steps = None
+    if dt is not None:
+        step = checked_step(oscillator, solver, dt, betas, fields)
+        # A hair's breadth is not worth one more step.
+        steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
+    limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
+    pacing = Pacing(as_float(tolerance), steps, limit)
+    run = _driven(oscillator, protocol, V, ts, pacing, state.status, solver or _default(oscillator), keep_states)
+    warn_unless_ok(run)
+    return run
+
+
+def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
+    return diffrax.Tsit5() if oscillator.bath.flows() is None else SplitStep()
+
+
+@eqx.filter_jit
+def _driven(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    pacing: Pacing,
+    start: Int[Array, ""],
+    solver: diffrax.AbstractSolver,
+    keep_states: bool,
+) -> DrivenRun:
+    solution = propagate(oscillator, protocol, V, ts, pacing, solver, keep_states)
+    series = series_of(oscillator, protocol, ts, solution)
+    # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
+    lost = status_if(start == int(Status.not_converged), Status.not_converged)
+    held = run_held(series, solution.measured, series["work_int"], closed=False)
+    return DrivenRun(
+        status=first_problem(solution.status, held, lost),
+        stats={"steps": solution.steps},
+        protocol=protocol,
+        tolerance=pacing.tolerance,
+        **series,
+    )

@@ -1,0 +1,58 @@
+"""What `SplitStep` needs from a bath: exact flows of its parts, on real Fourier coefficients in y."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.spectrum import Noise, Spectrum
+
+
+class AbstractFlows(eqx.Module):
+    """The flows of one kind of bath; `split` calls them."""
+
+    @abstractmethod
+    def noise(self, work: Workspace) -> Noise | None:
+        """zeta diagonalised, where its shape does not depend on the temperature; else None."""
+
+    @abstractmethod
+    def noise_at(self, work: Workspace, temperature: Any) -> Noise:
+        """zeta diagonalised at one temperature."""
+
+    @abstractmethod
+    def member_tables(self, work: Workspace, duration: Any, temperature: Any, heating: Any) -> tuple[Array, Array]:
+        """What diffusion and the bath do to the members over a time, as arrays for `mix_members`."""
+
+    @abstractmethod
+    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+        """The flow that `member_tables` prepared."""
+
+    @abstractmethod
+    def hops(self, work: Workspace, temperature: Any) -> Float[Array, "y n n"] | None:
+        """The generator of what the bath does to the twisted members at each y > 0; None if it is their decay alone."""
+
+    @abstractmethod
+    def is_heated(self, work: Workspace) -> bool:
+        """Whether a changing temperature does anything to the members but through `member_tables`."""
+
+    @abstractmethod
+    def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
+        """What a temperature that changes from `old` to `new` does, for `heat_members`."""
+
+    @abstractmethod
+    def heat_members(
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]
+    ) -> Spectrum:
+        """The flow that `heating_table` prepared."""
+
+    @abstractmethod
+    def transport(
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+    ) -> Spectrum:
+        """Free motion with friction, and what the momentum does to the bath."""
+
+    @abstractmethod
+    def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
+        """The same state of the whole hierarchy, written for another temperature."""

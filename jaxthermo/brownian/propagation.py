@@ -1,0 +1,232 @@
+"""The driven hierarchy from one time to the next: by diffrax, or by bare split steps of fixed number in one loop."""
+
+import functools
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import equinox.internal as eqxi
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo._status import Status, as_codes
+from jaxthermo._types import IntLike
+from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.observables import Observables, observe
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.pacing import Pace
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import noise_of
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start, strang
+from jaxthermo.protocols.schedule import Schedule, value_at
+from jaxthermo.solve.checks_off import without_checks
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.either_mode import either_mode
+from jaxthermo.solve.integrate import status_of, unreached_as_nan
+
+# States that reverse mode keeps of one solve. With n of them it repeats n^2/2 steps once or twice.
+CHECKPOINTS = 64
+
+
+class Protocol(eqx.Module):
+    """Schedules of inverse temperature and field."""
+
+    beta: Schedule
+    x: Schedule
+
+
+class DriveSolution(eqx.Module):
+    """A driven solve at the times asked for.
+
+    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the
+    members at the last time, `members` those at every time where they are kept.
+    """
+
+    measured: Observables
+    totals: Float[Array, "times 4"]
+    V: Field
+    members: Float[Array, "times p n q"] | None
+    status: Int[Array, ""]
+    steps: Int[Array, ""]
+
+
+class Pacing(eqx.Module):
+    """How steps are chosen: `steps` of equal length between neighbouring times, or error control at `tolerance`."""
+
+    tolerance: Float[Array, ""]
+    steps: Int[Array, ""] | None
+    max_steps: Int[Array, ""]
+
+
+def propagate(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    pacing: Pacing,
+    solver: diffrax.AbstractSolver,
+    keep_states: bool,
+) -> DriveSolution:
+    """The members V at ts[0] under a protocol, by diffrax, with derivatives in either mode; `ts` is held constant."""
+
+    def solved(args: Any, reverse: bool) -> DriveSolution:
+        oscillator, protocol, V, ts, pacing = args
+        return propagate_by(oscillator, protocol, V, ts, pacing, solver, keep_states, reverse)
+
+    def value(args: Any) -> DriveSolution:
+        return solved(args, reverse=False)
+
+    def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
+        return eqx.filter_jvp(value, (args,), (changes,))[1]
+
+    def cotangent(moving: Any, fixed: Any, solution: DriveSolution, covectors: Any) -> Any:
+        def outputs(moving: Any) -> Any:
+            return eqx.filter(solved(eqx.combine(moving, fixed), reverse=True), eqx.is_inexact_array)
+
+        return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
+
+    return either_mode(value, tangent, without_checks(cotangent), (oscillator, protocol, V, *frozen((ts, pacing))))
+
+
+def propagate_by(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    pacing: Pacing,
+    solver: diffrax.AbstractSolver,
+    keep_states: bool,
+    reverse: bool,
+) -> DriveSolution:
+    """`propagate` for one mode of differentiation: forward, or `reverse`."""
+    adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
+    work = _prepared(oscillator)
+    term = DrivenTerm(work, protocol.beta, protocol.x)
+
+    def measure(t: Any, y: Driven, args: Any) -> Any:
+        return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if keep_states else None
+
+    # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        solution = without_checks(diffrax.diffeqsolve)(
+            term,
+            solver,
+            t0=ts[0],
+            t1=ts[-1],
+            dt0=None,
+            y0=start(V),
+            saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=measure), diffrax.SubSaveAt(t1=True)]),
+            stepsize_controller=_controller(ts, pacing, work, solver),
+            # The controller counts the steps.
+            max_steps=None,
+            throw=False,
+            adjoint=adjoint,
+        )
+    saved: Any = solution.ys
+    measured, totals, members = jax.tree.map(unreached_as_nan, saved[0])
+    return DriveSolution(
+        measured, totals, saved[1].V[0], members, status_of(solution), solution.stats["num_steps"].astype(jnp.int32)
+    )
+
+
+def _prepared(oscillator: Oscillator) -> Workspace:
+    grid: Any = oscillator.grid
+    return workspace(oscillator, grid)
+
+
+def _controller(ts: Array, pacing: Pacing, work: Workspace, solver: diffrax.AbstractSolver) -> Pace:
+    if pacing.steps is not None:
+        return Pace(ts, pacing.max_steps, None, pacing.steps, None)
+    cell = jnp.sqrt(work.grid.cell)
+
+    def norm(scaled: Driven) -> Array:
+        return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
+
+    adaptive = diffrax.PIDController(rtol=0.0, atol=pacing.tolerance, norm=norm)
+    return Pace(ts, pacing.max_steps, adaptive, None, jnp.asarray(True) if isinstance(solver, SplitStep) else None)
+
+
+def propagate_fixed_steps(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    V: Field,
+    ts: Float[Array, " times"],
+    steps: IntLike,
+    keep_states: bool = False,
+    measured: bool | Bool[Array, ""] = True,
+    reverse: bool = False,
+) -> DriveSolution:
+    """`propagate` by `steps` bare second-order split steps from each time to the next.
+
+    The same steps as `SplitStep(extrapolate=False)` in diffrax, for calculations that repeat a whole period: the loop
+    compiles in a fraction of the time. An array of `steps` serves every number with one compilation. Nothing is
+    measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
+    state at every time and repeats the steps between.
+    """
+    work = _prepared(oscillator)
+    term = DrivenTerm(work, protocol.beta, protocol.x)
+    noise = noise_of(work)
+    steps = jnp.asarray(steps, jnp.int32)
+
+    # Inside a loop no other computation of the same values could be merged with the repeated one.
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def advance(y: Driven, piece: tuple[Array, Array, Array]) -> tuple[Driven, Any]:
+        t0, t1, count = piece
+        h = (t1 - t0) / steps.astype(t0.dtype)
+
+        def step(carry: tuple[Array, Driven]) -> tuple[Array, Driven]:
+            i, y = carry
+            begin = t0 + i.astype(h.dtype) * h
+            return i + 1, strang(term, noise, y, begin, begin + h)
+
+        def due(carry: tuple[Array, Driven]) -> Array:
+            return carry[0] < count
+
+        _, y = _loop(due, step, (jnp.zeros((), jnp.int32), y), reverse)
+        if measured is True:
+            return y, measure(y, t1)
+        return y, jax.lax.cond(measured, measure, nothing, y, t1)
+
+    def measure(y: Driven, t: Any) -> Any:
+        V = from_spectrum(y.V, work)
+        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, V if keep_states else None
+
+    def nothing(y: Driven, t: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, y, t))
+
+    # A piece without steps comes first, so that the first time is measured by the same piece of program.
+    counts = jnp.full(ts.shape, steps).at[0].set(0)
+    pieces = (jnp.concatenate([ts[:1], ts[:-1]]), ts, counts)
+    end, (observed, totals, members) = jax.lax.scan(advance, start(to_spectrum(V, work)), pieces)
+    status = jnp.where(jnp.all(jnp.isfinite(end.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
+    return DriveSolution(observed, totals, from_spectrum(end.V, work), members, status, steps * (ts.shape[0] - 1))
+
+
+def _loop(due: Any, step: Any, start: Any, reverse: bool) -> Any:
+    if not reverse:
+        return jax.lax.while_loop(due, step, start)
+    with jax.numpy_dtype_promotion("standard"):
+        return eqxi.while_loop(due, step, start, kind="checkpointed", checkpoints=CHECKPOINTS)
+
+
+def extrapolated(coarse: DriveSolution, fine: DriveSolution) -> DriveSolution:
+    """Everything measured at step 0, from one number of second-order steps and from twice that number.
+
+    States are those of the finer run, and so is what says how grid and hierarchy held them.
+    """
+
+    def to_zero(a: Array, b: Array) -> Array:
+        return (4.0 * b - a) / 3.0
+
+    seen = jax.tree.map(to_zero, coarse.measured, fine.measured)
+    names = ("edge", "coarse", "tail", "min_wigner")
+    seen = eqx.tree_at(lambda m: [getattr(m, n) for n in names], seen, [getattr(fine.measured, n) for n in names])
+    return DriveSolution(
+        measured=seen,
+        totals=to_zero(coarse.totals, fine.totals),
+        V=fine.V,
+        members=fine.members,
+        status=jnp.maximum(coarse.status, fine.status),
+        steps=coarse.steps + fine.steps,
+    )

@@ -1,0 +1,282 @@
+"""What a driven solve gives: series over time by name, work and heat, and whether they may be relied on."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity
+from jaxthermo._status import Status
+from jaxthermo._types import ScalarLike
+from jaxthermo.brownian.observables import LABELS
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.propagation import DriveSolution, Protocol
+from jaxthermo.brownian.records import oscillator_of, remade
+from jaxthermo.brownian.state import State, measured_state
+from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.schedule import Schedule, value_at
+from jaxthermo.protocols.schedules import Table
+from jaxthermo.provenance import recorded
+
+if TYPE_CHECKING:
+    import xarray
+
+Run = TypeVar("Run", bound="DrivenRun | PeriodicRun")
+
+SERIES = {
+    "beta": ("1/energy", "inverse temperature of the bath"),
+    "x": ("energy/X", "field x"),
+    "H": ("energy", "enthalpy U - x X"),
+    **LABELS,
+}
+WORKS = {
+    "work": ("energy", "work done on the oscillator, -int X dx"),
+    "heat": ("energy", "heat into the oscillator, int (dU - x dX)"),
+    "bath_heat": ("energy", "heat from the currents through the bath's operators"),
+    "work_int": ("1", "dimensionless intensive work, int (U dbeta - X d(beta x))"),
+    "work_ext": ("1", "dimensionless extensive work, int (U dbeta + beta x dX)"),
+    "heat_int": ("1", "dimensionless intensive heat, int (beta dU + X d(beta x))"),
+    "heat_ext": ("1", "dimensionless extensive heat, int (beta dU - beta x dX)"),
+}
+FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
+
+
+def _series(name: str, **how: Any) -> Any:
+    return quantity(*{**SERIES, **WORKS}[name], ("time",), **how)
+
+
+def _time() -> Any:
+    return quantity("time", "time", ("time",), coordinate=True)
+
+
+def _members(*dims: str) -> Any:
+    return quantity("1/action", "members of the hierarchy", (*dims, "momentum", "member", "position"))
+
+
+def _axis(name: str) -> Any:
+    return quantity("length" if name == "position" else "momentum", name, (name,), coordinate=True)
+
+
+class DrivenRun(AbstractResult):
+    """The oscillator under a protocol, at the times asked for; made by `jt.drive`.
+
+    Work and heat are those since the first time; `V` are all members of the hierarchy at the last time, `members` those
+    at every time where `keep_states` asked for them.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    oscillator: Oscillator
+    protocol: Protocol
+    tolerance: Float[Array, "*batch"]
+    time: Float[Array, "*batch times"] = _time()
+    beta: Float[Array, "*batch times"] = _series("beta")
+    x: Float[Array, "*batch times"] = _series("x")
+    X: Float[Array, "*batch times"] = _series("X", main=True)
+    U: Float[Array, "*batch times"] = _series("U", main=True)
+    H: Float[Array, "*batch times"] = _series("H")
+    q: Float[Array, "*batch times"] = _series("q")
+    q2: Float[Array, "*batch times"] = _series("q2")
+    p2: Float[Array, "*batch times"] = _series("p2")
+    qp: Float[Array, "*batch times"] = _series("qp")
+    purity: Float[Array, "*batch times"] = _series("purity")
+    norm: Float[Array, "*batch times"] = _series("norm")
+    min_wigner: Float[Array, "*batch times"] = _series("min_wigner")
+    edge: Float[Array, "*batch times"] = _series("edge")
+    coarse: Float[Array, "*batch times"] = _series("coarse")
+    tail: Float[Array, "*batch times"] = _series("tail")
+    work: Float[Array, "*batch times"] = _series("work", main=True)
+    heat: Float[Array, "*batch times"] = _series("heat", main=True)
+    bath_heat: Float[Array, "*batch times"] = _series("bath_heat")
+    work_int: Float[Array, "*batch times"] = _series("work_int")
+    work_ext: Float[Array, "*batch times"] = _series("work_ext")
+    heat_int: Float[Array, "*batch times"] = _series("heat_int")
+    heat_ext: Float[Array, "*batch times"] = _series("heat_ext")
+    first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
+    position: Float[Array, "*batch q"] = _axis("position")
+    momentum: Float[Array, "*batch p"] = _axis("momentum")
+    V: Float[Array, "*batch p n q"] = _members()
+    members: Float[Array, "*batch times p n q"] | None = _members("time")
+
+    @property
+    def final(self) -> State:
+        """The state at the last time, to be driven on or looked at."""
+        return _state_of(self, self.V, -1)
+
+    def state_at(self, time: ScalarLike) -> State:
+        """The state nearest to a time; ValueError unless the run kept its states."""
+        return _state_at(self, time)
+
+    @classmethod
+    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "DrivenRun":
+        """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
+        return _read(cls, dataset, oscillator, protocol=Protocol(*(_schedule(dataset, name) for name in ("beta", "x"))))
+
+    @classmethod
+    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "DrivenRun":
+        """The run that `save` wrote; arguments as `from_dataset`."""
+        return cls.from_dataset(_opened(path), oscillator)
+
+
+class PeriodicRun(AbstractResult):
+    """One turn of a stationary cycle; made by `jt.run_cycle`.
+
+    `work` and `heat` are those of one cycle, series named `cumulative_...` those since its beginning. `residual` is the
+    2-norm over phase space of what one more turn changes, `step_error` the estimated error of the work from the time
+    step, NaN where one number of steps was asked for. `V` are the members at the end of the period, `members` those at
+    every time where `keep_states` asked for them.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    oscillator: Oscillator
+    cycle: AbstractCycle
+    tol: Float[Array, "*batch"]
+    points: int = eqx.field(static=True)
+    work: Float[Array, "*batch"] = quantity("energy", "work done on the oscillator in one cycle, -int X dx")
+    heat: Float[Array, "*batch"] = quantity("energy", "heat into the oscillator in one cycle, int (dU - x dX)")
+    residual: Float[Array, "*batch"] = quantity("1/sqrt(action)", "2-norm of what one more turn changes")
+    step_error: Float[Array, "*batch"] = quantity("energy", "estimated error of the work from the time step")
+    first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
+    time: Float[Array, "*batch times"] = _time()
+    beta: Float[Array, "*batch times"] = _series("beta")
+    x: Float[Array, "*batch times"] = _series("x")
+    X: Float[Array, "*batch times"] = _series("X")
+    U: Float[Array, "*batch times"] = _series("U")
+    H: Float[Array, "*batch times"] = _series("H")
+    q: Float[Array, "*batch times"] = _series("q")
+    q2: Float[Array, "*batch times"] = _series("q2")
+    p2: Float[Array, "*batch times"] = _series("p2")
+    qp: Float[Array, "*batch times"] = _series("qp")
+    purity: Float[Array, "*batch times"] = _series("purity")
+    norm: Float[Array, "*batch times"] = _series("norm")
+    min_wigner: Float[Array, "*batch times"] = _series("min_wigner")
+    edge: Float[Array, "*batch times"] = _series("edge")
+    coarse: Float[Array, "*batch times"] = _series("coarse")
+    tail: Float[Array, "*batch times"] = _series("tail")
+    cumulative_work: Float[Array, "*batch times"] = _series("work")
+    cumulative_heat: Float[Array, "*batch times"] = _series("heat")
+    cumulative_bath_heat: Float[Array, "*batch times"] = _series("bath_heat")
+    cumulative_work_int: Float[Array, "*batch times"] = _series("work_int")
+    cumulative_work_ext: Float[Array, "*batch times"] = _series("work_ext")
+    cumulative_heat_int: Float[Array, "*batch times"] = _series("heat_int")
+    cumulative_heat_ext: Float[Array, "*batch times"] = _series("heat_ext")
+    position: Float[Array, "*batch q"] = _axis("position")
+    momentum: Float[Array, "*batch p"] = _axis("momentum")
+    V: Float[Array, "*batch p n q"] = _members()
+    members: Float[Array, "*batch times p n q"] | None = _members("time")
+
+    @property
+    def final(self) -> State:
+        """The state at the end of the period, which is that at its beginning."""
+        return _state_of(self, self.V, -1)
+
+    def state_at(self, time: ScalarLike) -> State:
+        """The state nearest to a time; ValueError unless the run kept its states."""
+        return _state_at(self, time)
+
+    @classmethod
+    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
+        """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
+        return _read(cls, dataset, oscillator, cycle=remade(recorded(dataset.attrs)["cycle"]))
+
+    @classmethod
+    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "PeriodicRun":
+        """The run that `save` wrote; arguments as `from_dataset`."""
+        return cls.from_dataset(_opened(path), oscillator)
+
+
+def series_of(
+    oscillator: Oscillator, protocol: Protocol, ts: Float[Array, " times"], solution: DriveSolution, prefix: str = ""
+) -> dict[str, Any]:
+    """The fields that both kinds of run share, by name; work and heat under names with the prefix."""
+    seen, grid = solution.measured, oscillator.grid
+    assert grid is not None
+    beta, x = (jax.vmap(lambda t, s=s: value_at(s, t))(ts) for s in (protocol.beta, protocol.x))
+    works = work_and_heat(beta, x, seen.X, seen.U, solution.totals)
+    H = seen.U - x * seen.X
+    return {
+        "oscillator": oscillator,
+        "time": ts,
+        "beta": beta,
+        "x": x,
+        "H": H,
+        **seen.named(),
+        **{prefix + name: values for name, values in works.items()},
+        "first_law_residual": jnp.max(jnp.abs(H - H[0] - works["work"] - works["bath_heat"])),
+        "position": grid.q,
+        "momentum": grid.p,
+        "V": solution.V,
+        "members": solution.members,
+    }
+
+
+def work_and_heat(beta: Array, x: Array, X: Array, U: Array, totals: Array) -> dict[str, Array]:
+    """Cumulated work and heat from the running integrals, by parts, so that their sums are exact differences."""
+    x_moved, u_dbeta, scaled_moved = totals[:, 0], totals[:, 1], totals[:, 2]
+    scaled = beta * x
+
+    def since(values: Array) -> Array:
+        return values - values[0]
+
+    work_int = u_dbeta - scaled_moved
+    work_ext = u_dbeta + since(scaled * X) - scaled_moved
+    return {
+        "work": -x_moved,
+        "heat": since(U) - (since(x * X) - x_moved),
+        "bath_heat": totals[:, 3],
+        "work_int": work_int,
+        "work_ext": work_ext,
+        "heat_int": since(beta * U) - work_int,
+        "heat_ext": since(beta * U) - work_ext,
+    }
+
+
+def _state_at(run: Any, time: ScalarLike) -> State:
+    if run.members is None:
+        raise ValueError("`keep_states` must be True in the jt.drive or jt.run_cycle that made this run")
+    index = jnp.argmin(jnp.abs(run.time - time))
+    return _state_of(run, run.members[index], index)
+
+
+def _state_of(run: Any, V: Array, index: Any) -> State:
+    unknown = jnp.asarray(jnp.nan)
+    return measured_state(run.oscillator, V, run.beta[index], run.x[index], unknown, unknown, run.time[index])
+
+
+def _opened(path: Any) -> "xarray.Dataset":
+    import xarray
+
+    return xarray.load_dataset(path, engine="scipy")
+
+
+def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | None, **parameters: Any) -> Run:
+    """A run from its dataset: arrays by name, what the attributes say, and parameters that the caller made again."""
+    labelled = {name: f for name, f in cls.__dataclass_fields__.items() if "quantity" in f.metadata}
+    if not set(labelled) - {"members"} <= set(dataset.variables):
+        raise ValueError(f"`dataset` must come from `to_dataset` of a jt.brownian.{cls.__name__}")
+    made = object.__new__(cls)
+    values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
+    words = dataset.attrs["status"]
+    values["status"] = jnp.asarray(next(int(member) for member in Status if member.word == words), jnp.int32)
+    known = {"steps", "cycles", "steps_per_piece"} & set(dataset.attrs)
+    values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
+    record = recorded(dataset.attrs)
+    values |= {name: record[name] for name in ("points",) if name in record}
+    values |= {name: remade(record[name]) for name in ("tol", "tolerance") if name in record}
+    values["members"] = values.get("members")
+    values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
+    for name, value in values.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _schedule(dataset: "xarray.Dataset", name: str) -> Schedule:
+    """The schedule that a dataset records, or where that is a function, straight lines between its values."""
+    record = recorded(dataset.attrs)["protocol"][name]
+    if isinstance(record, dict):
+        return remade(record)
+    return Table(dataset["time"].values, dataset[name].values)

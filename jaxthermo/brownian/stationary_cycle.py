@@ -1,0 +1,151 @@
+"""The stationary cycle of a periodically driven oscillator."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import warn_unless_ok
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo.brownian.arguments import require_solver
+from jaxthermo.brownian.automatic import resolved
+from jaxthermo.brownian.cycle_search import (
+    Engine,
+    Found,
+    allowed_error,
+    engine_of,
+    first_count,
+    search_from_host,
+    search_traced,
+)
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.progress import Line
+from jaxthermo.brownian.promise import run_held
+from jaxthermo.brownian.runs import PeriodicRun, series_of
+from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
+from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
+
+MAX_CYCLES = 200
+# Saved times for each piece between two corners of the schedule.
+POINTS = 20
+# How often a time step may be halved.
+HALVINGS = 6
+
+
+def run_cycle(
+    oscillator: Oscillator,
+    cycle: AbstractCycle,
+    tol: float = 1e-6,
+    *,
+    solver: diffrax.AbstractSolver | None = None,
+    points: int = POINTS,
+    steps: int | None = None,
+    max_cycles: int = MAX_CYCLES,
+    keep_states: bool = False,
+    progress: bool | None = None,
+) -> PeriodicRun:
+    """The stationary cycle of an engine, one period long.
+
+    Equation   V(period) = V(0), by accelerated repetition from the canonical state at t = 0; work per cycle W = -closed
+               integral of X dx, negative for an engine. Bare second-order split steps, whose two runs, of one step and
+               of half of it, are extrapolated to step 0 (order 4): unlike the extrapolation of single steps this is
+               stable at any coupling
+
+    oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
+    cycle        a `jt.StirlingCycle`, `jt.FourierCycle` or another `jt.AbstractCycle`
+    tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
+                 time step, as a share of the span of U in the cycle
+    solver       None: split steps; or an explicit diffrax Runge-Kutta method, with fixed steps
+    points       saved times in each piece between two corners of the cycle
+    steps        steps to each saved time; None: as many as it takes, by halving the step until the work rests
+    max_cycles   before the search at one time step gives up
+    keep_states  whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
+                 `jt.potentials`
+    progress     whether a line on standard error tells how far the search is; None: where that is a terminal
+    Returns      a `PeriodicRun`: work and heat per cycle, and series over `time` by name
+    Raises       ValueError that names the argument; if jax traces a parameter and the oscillator has no grid
+    Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
+                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
+                 thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
+                 x) is not negative (second law); else a `JaxthermoWarning` is raised, unless jax traces
+    Source       Koyanagi & Tanimura 2024, Sec. III.4
+
+    The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
+    one program. Derivatives in the cycle and the oscillator, in either mode, are those of the periodic state, as a
+    series over further cycles, and not those of the search.
+    """
+    check_oscillator(oscillator)
+    check_cycle(cycle)
+    require_double_for(tol, tol)
+    if not tol < 1.0:
+        raise ValueError(f"`tol` must be < 1, but is {tol}")
+    points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
+    steps = None if steps is None else require_integer("steps", steps, 1)
+    require_solver(solver)
+    if len(oscillator.bath.own_betas()):
+        raise ValueError(
+            f"`oscillator` must not have {type(oscillator.bath).__name__} with temperatures of their own in a "
+            "thermostatic cycle; use jt.drive over several periods"
+        )
+    oscillator = resolved(oscillator, *cycle.bounds())
+    engine = _engine_of(oscillator, cycle, points)
+    betas = jax.vmap(cycle.beta)(engine.times)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, engine.times, betas)
+    count = first_count(engine) if steps is None else jnp.asarray(steps, jnp.int32)
+    # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
+    if not is_known(jax.tree.leaves((oscillator, cycle)), betas):
+        limit = jnp.asarray(max_cycles, jnp.int32)
+        return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
+    halvings = HALVINGS if steps is None else 0
+    with Line("run_cycle", progress) as line:
+        found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
+    run = _described(engine, found, as_float(tol), steps is None, points)
+    warn_unless_ok(run)
+    return run
+
+
+_engine_of = eqx.filter_jit(engine_of)
+
+
+@eqx.filter_jit
+def _traced(
+    engine: Engine,
+    tol: Float[Array, ""],
+    count: Int[Array, ""],
+    max_cycles: Int[Array, ""],
+    solver: diffrax.AbstractSolver | None,
+    keep_states: bool,
+    controlled: bool,
+    points: int,
+) -> PeriodicRun:
+    halvings = HALVINGS if controlled else 0
+    found = search_traced(engine, solver, keep_states, tol, count, halvings, max_cycles)
+    return _described(engine, found, tol, controlled, points)
+
+
+@eqx.filter_jit
+def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int) -> PeriodicRun:
+    """A run with its status; `controlled`: the time step was to be halved until the work rests."""
+    solution = found.solution
+    series = series_of(engine.oscillator, engine.protocol, engine.times, solution, "cumulative_")
+    # A state that does not come back is named before what else is wrong with it.
+    problems = [
+        solution.status,
+        status_if(~(found.residual <= tol), Status.not_periodic),
+        run_held(series, solution.measured, series["cumulative_work_int"], closed=True),
+    ]
+    if controlled:
+        problems.append(status_if(~(found.step_error <= allowed_error(solution, tol)), Status.time_step_too_long))
+    return PeriodicRun(
+        status=first_problem(*problems),
+        stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count},
+        cycle=engine.cycle,
+        tol=tol,
+        points=points,
+        work=series["cumulative_work"][-1],
+        heat=series["cumulative_heat"][-1],
+        residual=found.residual,
+        step_error=found.step_error,
+        **series,
+    )

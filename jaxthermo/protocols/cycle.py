@@ -1,0 +1,55 @@
+"""What a cycle of temperature and field is, whatever its shape."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo._types import ScalarLike
+from jaxthermo.checks import is_known, require_finite, require_positive
+
+
+class AbstractCycle(eqx.Module):
+    """Periodic schedules beta(t) and x(t), which `jt.run_cycle` drives an oscillator by.
+
+    Another cycle is another subclass: parameters as arrays, and these methods.
+    """
+
+    period: eqx.AbstractVar[Float[Array, ""]]
+
+    @abstractmethod
+    def beta(self, t: ScalarLike) -> Float[Array, ""]:
+        """Inverse temperature at time t."""
+
+    @abstractmethod
+    def x(self, t: ScalarLike) -> Float[Array, ""]:
+        """Field at time t."""
+
+    @abstractmethod
+    def knots(self) -> Float[Array, " knots"]:
+        """Times from 0 to the period, strictly increasing, at which no step may pass over a corner of beta or x."""
+
+    @abstractmethod
+    def bounds(self) -> tuple[Float[Array, " betas"], Float[Array, " fields"]]:
+        """Values of beta and of x, between whose extremes the cycle stays."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
+
+
+def check_cycle(cycle: AbstractCycle) -> None:
+    """Raise a ValueError that names the first impossible parameter of a cycle."""
+    if not isinstance(cycle, AbstractCycle):
+        raise ValueError(f"`cycle` must be a jt.AbstractCycle such as jt.StirlingCycle, but is {type(cycle).__name__}")
+    cycle.check()
+    require_positive("period", cycle.period)
+    betas, fields = cycle.bounds()
+    require_positive("beta", betas)
+    require_finite("x", fields)
+    if is_known(jax.tree.leaves(cycle)):
+        knots = np.asarray(cycle.knots())
+        if not (knots[0] == 0.0 and np.all(np.diff(knots) > 0) and np.isclose(knots[-1], float(cycle.period))):
+            raise ValueError(f"`knots` must increase from 0 to the period {float(cycle.period)}, but are {knots}")

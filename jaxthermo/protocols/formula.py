@@ -1,0 +1,105 @@
+"""A plain callable with its numbers as arrays, so that the same formula with other numbers compiles once."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import ShapedArray
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
+from jaxtyping import Array, ArrayLike, Float
+
+from jaxthermo.checks import as_float, is_known
+
+# Text in a jaxpr that names an object by its address says nothing about what the object does.
+ADDRESSES = (" at 0x", "<function", "<lambda>", "object at")
+
+
+class Program:
+    """A jaxpr whose numbers are arguments; two with the same text are equal."""
+
+    def __init__(self, jaxpr: Jaxpr):
+        self.run = jaxpr_as_fun(ClosedJaxpr(jaxpr, ()))
+        self.text = str(jaxpr)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Formula(eqx.Module):
+    """What a callable computes, as a program that is known when tracing and numbers that are arrays."""
+
+    values: tuple[Array, ...]
+    program: Program = eqx.field(static=True)
+
+    def __call__(self, x: ArrayLike) -> Float[Array, "..."]:
+        return as_float(self.program.run(*self.values, as_float(x))[0])
+
+
+class Function(eqx.Module):
+    """A Python function as a pytree without leaves."""
+
+    function: Callable[[Any], Any] = eqx.field(static=True)
+
+    def __call__(self, x: ArrayLike) -> Float[Array, "..."]:
+        return as_float(self.function(x))
+
+
+def formula(function: Callable[[Any], Any], example: Float[Array, "..."]) -> Callable[[Any], Any]:
+    """A callable of one array as a pytree that jit, vmap and results can carry; one that is a pytree stays as it is.
+
+    Numbers that the callable closes over, traced ones too, and those written in it become arrays. So a lambda in a loop
+    over a rate is traced at each turn, which takes a millisecond, and compiled once; and derivatives with respect to
+    the rate are not lost. Where the text of the program does not say all that it does, each callable has its own.
+    """
+    if not jax.tree_util.all_leaves([function]):
+        return function
+    traced = jax.make_jaxpr(function)(example)
+    if len(traced.out_avals) == 1 and _said_by_text(traced.jaxpr):
+        jaxpr, numbers = _lifted(traced.jaxpr)
+        return Formula(tuple(jnp.asarray(value) for value in (*numbers, *traced.consts)), Program(jaxpr))
+    converted: Callable[[Any], Any] = eqx.filter_closure_convert(function, example)
+    return Function(function) if is_known(converted) else converted
+
+
+def _lifted(jaxpr: Jaxpr) -> tuple[Jaxpr, list[Any]]:
+    """The jaxpr with the floating-point numbers written in it as leading arguments, and these numbers."""
+    numbers: list[Any] = []
+    variables: list[Var] = []
+
+    def lifted(atom: Any) -> Any:
+        if not isinstance(atom, Literal) or not isinstance(atom.aval, ShapedArray):
+            return atom
+        if not jnp.issubdtype(atom.aval.dtype, jnp.floating):
+            return atom
+        numbers.append(jnp.asarray(atom.val, atom.aval.dtype))
+        variables.append(Var(atom.aval))
+        return variables[-1]
+
+    equations = [equation.replace(invars=[lifted(atom) for atom in equation.invars]) for equation in jaxpr.eqns]
+    outputs = [lifted(atom) for atom in jaxpr.outvars]
+    arguments = [*variables, *jaxpr.constvars, *jaxpr.invars]
+    unnamed = jaxpr.debug_info.with_unknown_names()
+    changed = jaxpr.replace(constvars=[], invars=arguments, outvars=outputs, eqns=equations, debug_info=unnamed)
+    return changed, numbers
+
+
+def _said_by_text(jaxpr: Jaxpr) -> bool:
+    """Whether the text of the jaxpr holds all that it computes."""
+    if any(address in str(jaxpr) for address in ADDRESSES):
+        return False
+    return all(not closed.consts and _said_by_text(closed.jaxpr) for closed in _inner(jaxpr))
+
+
+def _inner(jaxpr: Jaxpr) -> Iterator[ClosedJaxpr]:
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for one in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(one, ClosedJaxpr):
+                    yield one
+                elif isinstance(one, Jaxpr):
+                    yield ClosedJaxpr(one, ())

@@ -1,0 +1,242 @@
+"""The eight potentials along a driven process, quasi-static and out of equilibrium, and its entropy production."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, as_codes, first_problem
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
+from jaxthermo.brownian.bath import require_ohmic
+from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.information import entropy_production_rate
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.progress import Line
+from jaxthermo.brownian.quasistatic import QuasiStatic
+from jaxthermo.checks import require_integer, require_scalar
+from jaxthermo.protocols import AbstractCycle
+from jaxthermo.search.least_work import STEP, MinimumWork, settled, steps_of
+from jaxthermo.search.potential_range import beta_factor, field_reach, potential_around
+from jaxthermo.search.protocol_cost import Problem
+from jaxthermo.search.refinement import refined
+from jaxthermo.solve.lanes import map_lanes
+from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
+
+# A process that came to its end, though its work may miss what is promised of it: its status goes on into the result.
+USABLE = (Status.ok, Status.grid_too_coarse, Status.hierarchy_too_shallow)
+NOT_KEPT = "`run` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
+
+
+def _series(name: str, kind: str = "non-equilibrium") -> Any:
+    units, meaning = MEANING[name]
+    return quantity(units, f"{kind} {meaning}", ("time",))
+
+
+def _quasi_static(name: str) -> Any:
+    return _series(name, "quasi-static")
+
+
+class ProcessPotentials(AbstractResult):
+    """Potentials along a process, made by `potentials`; `stats` has `solves`, propagations with their gradient."""
+
+    status: Int[Array, ""]
+    stats: dict[str, Any]
+    oscillator: Oscillator
+    order: int
+    horizon: Float[Array, ""]
+    jumps: bool
+    time: Float[Array, " time"] = quantity("time", "time", ("time",), coordinate=True)
+    planck: Float[Array, " time"] = _series("planck")
+    massieu: Float[Array, " time"] = _series("massieu")
+    m_entropy: Float[Array, " time"] = _series("m_entropy")
+    p_entropy: Float[Array, " time"] = _series("p_entropy")
+    gibbs: Float[Array, " time"] = _series("gibbs")
+    helmholtz: Float[Array, " time"] = _series("helmholtz")
+    internal_energy: Float[Array, " time"] = _series("internal_energy")
+    enthalpy: Float[Array, " time"] = _series("enthalpy")
+    planck_qst: Float[Array, " time"] = _quasi_static("planck")
+    massieu_qst: Float[Array, " time"] = _quasi_static("massieu")
+    m_entropy_qst: Float[Array, " time"] = _quasi_static("m_entropy")
+    p_entropy_qst: Float[Array, " time"] = _quasi_static("p_entropy")
+    gibbs_qst: Float[Array, " time"] = _quasi_static("gibbs")
+    helmholtz_qst: Float[Array, " time"] = _quasi_static("helmholtz")
+    internal_energy_qst: Float[Array, " time"] = _quasi_static("internal_energy")
+    enthalpy_qst: Float[Array, " time"] = _quasi_static("enthalpy")
+    entropy_produced: Float[Array, " time"] = quantity("k_B", "entropy produced since the first time", ("time",))
+    entropy_production_rate: Float[Array, " time"] = quantity(
+        "k_B/time", "its average over each interval between searches", ("time",)
+    )
+    waste_heat: Float[Array, " time"] = quantity("energy", "waste heat, -int dSigma/beta", ("time",))
+    searched: Bool[Array, " time"] = quantity("1", "whether the potential was searched for", ("time",))
+    search: Float[Array, " search"] = quantity("time", "times of the searches", ("search",), coordinate=True)
+    planck_upper: Float[Array, " search"] = quantity("1", "quasi-static Planck potential", ("search",))
+    planck_lower: Float[Array, " search"] | None = quantity("1", "information bound of a classical state", ("search",))
+    search_status: Int[Array, " search"] = quantity("1", "how the search ended, as jt.Status", ("search",))
+    search_error: Float[Array, " search"] = quantity("1", "what the time step may have changed", ("search",))
+    entropy_production_rate_exact: Float[Array, " search"] | None = quantity(
+        "k_B/time", "rate of entropy production of a classical state, from the Kramers equation", ("search",)
+    )
+    maxwell_defect: Float[Array, ""] | None = quantity("1", "largest |dU/dx~ + dX/dbeta| of a quantum potential")
+
+    @property
+    def search_gap(self) -> Float[Array, ""] | None:
+        """The largest of what may be missing to the true minima; None for a quantum oscillator."""
+        if self.planck_lower is None:
+            return None
+        return jnp.max(self.planck[self.searched] - self.planck_lower)
+
+
+def potentials(
+    run: PeriodicRun | DrivenRun | AbstractCycle,
+    oscillator: Oscillator | None = None,
+    points: IntLike = 20,
+    *,
+    order: IntLike = 5,
+    horizon: ScalarLike = 1.0,
+    jumps: bool = False,
+    dt: ScalarLike = STEP,
+    progress: bool | None = None,
+) -> ProcessPotentials:
+    """The potentials, the entropy production rate and the waste heat of a driven process.
+
+    Equation   at `points` equal parts of the process the non-equilibrium Planck potential Xi_neq is found by
+               `minimum_work` from the state at that time and its own beta, x; between two times Sigma = Xi_neq(t) -
+               Xi_neq(0) + int (U dbeta - X dx~) is taken as linear. All potentials follow by Legendre transforms
+
+    run          from `jt.run_cycle`, or from `jt.drive(..., keep_states=True)`, or a cycle that is to be run. A cycle
+                 that was run without keeping its states is run again
+    oscillator   the one that a cycle is to be run with; None: the run's own
+    points       equal parts of the process, at the ends of which is searched
+    order, horizon, jumps, dt
+                 of the searches, as in `jt.minimum_work`
+    progress     whether a line tells how far it is; None: on a terminal
+    Returns      series over the run's times, and the outcome of each search; see `ProcessPotentials`
+    Raises       ValueError that names the argument; for a drive without its states
+    Accuracy     `status` is ok where the run and all searches are
+    Source       Koyanagi & Tanimura 2024, Tables 1, 2 and Fig. 5a
+
+    Quantum values belong to the run's number of poles.
+    """
+    run = _with_states(run, oscillator, progress)
+    oscillator = run.oscillator
+    require_ohmic(oscillator)
+    if int(run.status) not in USABLE:
+        raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
+    t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))
+    chosen = _nearest(t, require_integer("points", points, 1))
+    order, steps = require_integer("order", order, 1), steps_of(horizon, dt)
+    assert run.members is not None
+    potential = potential_around(oscillator, beta, x)
+    settings = potential, require_scalar("horizon", horizon), order, bool(jumps), steps
+    with Line("potentials", progress) as line:
+        found, exact = _searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], line)
+    return _result(run, found, exact, chosen, settings)
+
+
+def _with_states(
+    run: PeriodicRun | DrivenRun | AbstractCycle, oscillator: Oscillator | None, progress: bool | None
+) -> PeriodicRun | DrivenRun:
+    if isinstance(run, AbstractCycle):
+        check_oscillator(oscillator)
+        assert oscillator is not None
+        return run_cycle(oscillator, run, keep_states=True, progress=progress)
+    if not isinstance(run, PeriodicRun | DrivenRun):
+        raise ValueError(f"`run` must come from jt.run_cycle or jt.drive, but is {type(run).__name__}")
+    if run.members is not None:
+        return run
+    if isinstance(run, DrivenRun):
+        raise ValueError(NOT_KEPT)
+    return run_cycle(run.oscillator, run.cycle, float(run.tol), points=run.points, keep_states=True, progress=progress)
+
+
+def _searched(
+    oscillator: Oscillator, settings: tuple[Any, ...], states: Field, beta: np.ndarray, x: np.ndarray, line: Line
+) -> tuple[MinimumWork, np.ndarray]:
+    """All searches, one state after another on each core."""
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        line.tell(f"{done} of {len(beta)} states")
+
+    def lanes(*each: Array) -> tuple[MinimumWork, Array]:
+        return _lanes(oscillator, settings, *each)
+
+    return map_lanes(lanes, states, beta, x, chunk=1, advance=tell)
+
+
+@eqx.filter_jit
+def _lanes(
+    oscillator: Oscillator, settings: tuple[Any, ...], states: Array, betas: Array, fields: Array
+) -> tuple[MinimumWork, Array]:
+    potential, horizon, order, jumps, steps = settings
+    discretisation = workspace(oscillator, oscillator.grid)
+
+    def one(V: Array, beta: Array, x: Array) -> tuple[MinimumWork, Array]:
+        factor, reach = jnp.asarray(beta_factor(oscillator)), field_reach(oscillator, beta, x)
+        problem = Problem(potential, V, discretisation, beta, x, factor, reach, horizon, order, jumps)
+        end = refined(problem, jnp.zeros(problem.parameters), steps)
+        rate = jnp.nan if oscillator.quantum else entropy_production_rate(V, discretisation, beta)
+        return settled(problem, end, end.evaluations, as_codes(Status.ok)), jnp.asarray(rate)
+
+    return jax.vmap(one)(states, betas, fields)
+
+
+def _nearest(t: np.ndarray, points: int) -> np.ndarray:
+    """Indices of the times nearest to the ends of so many equal parts of the process."""
+    wanted = np.linspace(t[0], t[-1], points + 1)
+    return np.unique(np.abs(t[:, None] - wanted).argmin(axis=0))
+
+
+@eqx.filter_jit
+def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Array, " n"]) -> Float[Array, " n"]:
+    return jax.vmap(potential)(betas, fields)
+
+
+def _result(
+    run: PeriodicRun | DrivenRun, found: MinimumWork, exact: np.ndarray, chosen: np.ndarray, settings: tuple[Any, ...]
+) -> ProcessPotentials:
+    potential, horizon, order, jumps, _ = settings
+    t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
+    work_int = np.asarray(run.cumulative_work_int if isinstance(run, PeriodicRun) else run.work_int)
+    produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
+    sigma = np.interp(t, t[chosen], produced)
+    planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma
+    rates = mean_rate(produced, t[chosen])
+    interval = np.clip(np.searchsorted(t[chosen], t, side="right") - 1, 0, len(rates) - 1)
+    rate = rates[interval]
+    heat = 0.5 * (rate[1:] / beta[1:] + rate[:-1] / beta[:-1]) * np.diff(t)
+    neq, qst = (
+        from_planck(values, beta, x, U, X)._asdict()
+        for values in (planck, np.asarray(_along(potential, jnp.asarray(beta), jnp.asarray(x))))
+    )
+    series = neq | {f"{name}_qst": values for name, values in qst.items()}
+    result = ProcessPotentials(
+        status=first_problem(run.status, *(int(code) for code in found.status)),
+        stats={"solves": int(np.sum(found.solves))},
+        oscillator=run.oscillator,
+        order=order,
+        horizon=horizon,
+        jumps=jumps,
+        time=run.time,
+        **{name: jnp.asarray(values) for name, values in series.items()},
+        entropy_produced=jnp.asarray(sigma),
+        entropy_production_rate=jnp.asarray(rate),
+        waste_heat=-jnp.asarray(np.concatenate([[0.0], np.cumsum(heat)])),
+        searched=jnp.asarray(np.isin(np.arange(len(t)), chosen)),
+        search=jnp.asarray(t[chosen]),
+        planck_upper=jnp.asarray(found.upper),
+        planck_lower=None if found.lower is None else jnp.asarray(found.lower),
+        search_status=jnp.asarray(found.status),
+        search_error=jnp.asarray(found.error),
+        entropy_production_rate_exact=None if run.oscillator.quantum else jnp.asarray(exact),
+        maxwell_defect=None if potential.table is None else potential.table.maxwell_defect,
+    )
+    warn_unless_ok(result)
+    return result

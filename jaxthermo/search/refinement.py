@@ -1,0 +1,192 @@
+"""The search for the cheapest protocol, with time steps that are halved until they no longer decide what it costs."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxthermo.search.interruptible import in_rounds
+from jaxthermo.search.lbfgs import (
+    Minimum,
+    SearchState,
+    Stopping,
+    after_evaluation,
+    initial_state,
+    minimum_of,
+    unfinished,
+)
+from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
+from jaxthermo.search.protocol_cost import Problem, cost
+from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.one_by_one import one_by_one
+
+STOPPING = Stopping(max_steps=200, gradient_tolerance=1e-8, value_tolerance=1e-10)
+# A search is repeated with twice as many time steps, so many times at most, until twice as many change what its
+# protocol costs by less than this, in units of 1 + |cost|.
+REFINEMENTS, FINE_ENOUGH = 4, 1e-6
+
+
+class Refinement(eqx.Module):
+    """Where a search with ever shorter time steps stands.
+
+    `state` searches with `steps` time steps, from where the search with half as many has ended, `coarse`. Its first
+    evaluation checks that end (`checked`): if the cost is the same, all is finished. `value` and `aux` are those of the
+    last evaluation, which at the end is the check.
+    """
+
+    start: Float[Array, " z"]
+    state: SearchState
+    coarse: Minimum
+    value: Float[Array, ""]
+    aux: tuple[Float[Array, ""], Float[Array, ""]]
+    steps: Int[Array, ""]
+    level: Int[Array, ""]
+    checked: Bool[Array, ""]
+    finished: Bool[Array, ""]
+    evaluations: Int[Array, ""]
+
+
+def first_refinement(start: Float[Array, " z"], steps: int) -> Refinement:
+    """Before the first evaluation."""
+    state, no, zero = _begin(start), jnp.asarray(False), jnp.zeros((), jnp.int32)
+    return Refinement(
+        start=start,
+        state=state,
+        coarse=minimum_of(state, STOPPING),
+        value=state.best[1],
+        aux=state.best[2],
+        steps=jnp.asarray(steps, jnp.int32),
+        level=zero,
+        checked=no,
+        finished=no,
+        evaluations=zero,
+    )
+
+
+def _begin(start: Float[Array, " z"]) -> SearchState:
+    return initial_state(start, (jnp.zeros(()), jnp.zeros(())), STOPPING)
+
+
+def refined(problem: Problem, start: Float[Array, " z"], steps: int) -> Refinement:
+    """The whole search as one program, for use inside jit, vmap and grad; no derivative passes through it."""
+    end = one_by_one(functools.partial(_refined, steps=steps), frozen(problem), frozen(start))
+    return frozen(end)
+
+
+def finest(steps: int) -> int:
+    """A bound of the time steps of a whole search that begins with `steps`."""
+    return max(LEAST_BOUND, bound_of(steps * 2 ** (REFINEMENTS + 1)))
+
+
+@lean_jit
+def _refined(problem: Problem, start: Array, *, steps: int) -> Refinement:
+    return _advanced(problem, first_refinement(start, steps), jnp.asarray(2**30, jnp.int32), finest(steps))
+
+
+def refined_in_rounds(problem: Problem, start: Float[Array, " z"], steps: int, tell: Any) -> Refinement:
+    """The same search by short programs from the host; `tell(text)` hears how far it is."""
+    now = first_refinement(start, steps)
+    while not bool(now.finished):
+        # One program serves a search and the check of what it found, with twice as many steps.
+        most = max(LEAST_BOUND, bound_of(2 * int(now.steps)))
+
+        def advance(now: Refinement, evaluations: int, most: int = most) -> Refinement:
+            now = _advance(problem, now, jnp.asarray(evaluations, jnp.int32), most)
+            tell(f"{int(now.steps)} steps, {int(now.evaluations)} propagations, value {float(now.state.best[1]):.9g}")
+            return now
+
+        def going(now: Refinement, most: int = most) -> bool:
+            return not bool(now.finished) and int(now.steps) <= most
+
+        now = in_rounds(advance, now, going)
+    return now
+
+
+def _advanced(problem: Problem, now: Refinement, evaluations: Int[Array, ""], most: int) -> Refinement:
+    """After so many evaluations more, at the end, or where more than `most` steps are asked for."""
+    upper = problem.potential(problem.beta, problem.x)
+    limit = now.evaluations + evaluations
+    evaluate = jax.value_and_grad(lambda z, steps: cost(problem, z, steps, most), has_aux=True)
+
+    def due(now: Refinement) -> Array:
+        return ~now.finished & (now.steps <= most) & (now.evaluations < limit)
+
+    def after(now: Refinement) -> Refinement:
+        (value, aux), slope = evaluate(now.state.trial, now.steps)
+        return _judged(now, after_evaluation(now.state, value, aux, slope, STOPPING), value, aux, upper)
+
+    return jax.lax.while_loop(due, after, now)
+
+
+_advance = eqx.filter_jit(_advanced)
+
+
+def _judged(now: Refinement, state: SearchState, value: Array, aux: tuple[Array, Array], upper: Array) -> Refinement:
+    """Whether the evaluation ends the whole search, or the one with this time step."""
+    check = (now.level > 0) & ~now.checked
+    changed = jnp.abs(value - now.coarse.value) > FINE_ENOUGH * (1.0 + jnp.abs(value))
+    hopeless = (now.level > REFINEMENTS) | (aux[1] >= EDGE)
+    finished = check & (~changed | hopeless)
+    # Where coarse steps made a protocol seem cheaper than rest, and it is not, the search begins anew.
+    state = _where(check & ~finished & (value >= upper), _begin(now.start), state)
+    ended = ~finished & ~unfinished(state, STOPPING)
+    found = minimum_of(state, STOPPING)
+    return Refinement(
+        start=now.start,
+        state=_where(ended, _begin(found.point), state),
+        coarse=_where(ended, found, now.coarse),
+        value=value,
+        aux=aux,
+        steps=jnp.where(ended, 2 * now.steps, now.steps),
+        level=now.level + ended.astype(jnp.int32),
+        checked=(now.checked | check) & ~ended,
+        finished=finished,
+        evaluations=now.evaluations + 1,
+    )
+
+
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def with_slope(
+    value: Float[Array, ""], problem: Problem, z: Float[Array, " z"], steps: Int[Array, ""], most: int
+) -> Float[Array, ""]:
+    """`value`, which is the cost of the protocol z, with the derivatives of that cost at fixed z, in both modes.
+
+    At the best protocol the cost is stationary, so these are the derivatives of the minimum (envelope theorem). The
+    whole gradient is taken by one reverse pass, only where it is asked for; JAX transposes its product with tangents.
+    Raises     NotImplementedError for second derivatives, to which the protocol's own change contributes
+    """
+    inputs, others = eqx.partition(problem, eqx.is_inexact_array)
+    integers, static = eqx.partition(others, eqx.is_array)
+
+    def at(inputs: Any, integers: Any, z: Array, steps: Array) -> Any:
+        return jax.grad(lambda inputs: cost(eqx.combine(inputs, integers, static), z, steps, most)[0])(inputs)
+
+    @jax.custom_jvp
+    def known(inputs: Any, rest: Any) -> Array:
+        return rest[0]
+
+    @known.defjvp
+    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        inputs, (value, *rest) = primals
+        slopes = one_by_one(at, _first_order_only(inputs), *rest)
+        parts = jax.tree.map(lambda slope, change: jnp.sum(slope * change), slopes, tangents[0])
+        return value, sum(jax.tree.leaves(parts), jnp.zeros(()))
+
+    return known(inputs, frozen((value, integers, z, steps)))
+
+
+@jax.custom_jvp
+def _first_order_only(inputs: Any) -> Any:
+    return inputs
+
+
+@_first_order_only.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    raise NotImplementedError("second derivatives of `minimum_work` are not known: differentiate its value once only")

@@ -1,0 +1,143 @@
+"""Derivatives by two programs, one for each mode; JAX takes the one that it needs.
+
+Where forward mode runs through a loop without a bound, and reverse mode needs checkpoints, one function cannot serve
+both. Here each mode has its own, and jvp, jacfwd, grad and jacrev call what suits them.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
+from jax.interpreters import ad, batching, mlir
+
+Result = TypeVar("Result")
+# Arrays that a linear map depends on, and those in which it is linear, to arrays.
+Linear = Callable[[list[Any], list[Any]], list[Any]]
+
+
+def either_mode(
+    value: Callable[[Any], Result],
+    tangent: Callable[[Any, Any, Any], Any],
+    cotangent: Callable[[Any, Any, Any, Any], Any],
+    args: Any,
+) -> Result:
+    """value(args), to be differentiated in either mode.
+
+    value       args -> a tree of arrays
+    tangent     (args, result, change of args) -> change of the result: linear, by forward mode; None stands for what
+                does not change
+    cotangent   (moving, fixed, result, covector of the result) -> covector of `moving`: the transpose; `moving` and
+                `fixed` are `args` with None in the place of what the other one holds
+    args        a tree. Nothing else may be closed over that JAX is tracing
+
+    Only the floating arrays of the result have changes and covectors; the others are None in them.
+    """
+
+    @eqx.filter_custom_jvp
+    def solved(args: Any) -> Result:
+        return value(args)
+
+    @solved.def_jvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (args,), (changes,) = primals, tangents
+        result = solved(args)
+        arrays, static = eqx.partition((args, result), eqx.is_array)
+        known, known_tree = jax.tree.flatten(arrays)
+        linear, linear_tree = jax.tree.flatten(changes)
+        floats, result_tree = jax.tree.flatten(eqx.filter(result, eqx.is_inexact_array))
+        moves = jax.tree.map(lambda leaf: leaf is not None, changes, is_leaf=lambda leaf: leaf is None)
+
+        def forward(known: list[Any], linear: list[Any]) -> list[Any]:
+            args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
+            moved = tangent(args, result, jax.tree.unflatten(linear_tree, linear))
+            # What the map leaves alone has no change of its own.
+            leaves = jax.tree.leaves(eqx.filter(moved, eqx.is_inexact_array))
+            assert len(leaves) == len(floats)
+            return leaves
+
+        def backward(known: list[Any], covectors: list[Any]) -> list[Any]:
+            args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
+            moving, fixed = eqx.partition(args, moves)
+            return jax.tree.leaves(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)))
+
+        return result, jax.tree.unflatten(result_tree, _call(forward, backward, known, linear))
+
+    return solved(args)
+
+
+_linear_p = Primitive("linear_in_either_mode")
+_linear_p.multiple_results = True
+
+
+def _call(forward: Linear, backward: Linear, known: list[Any], linear: list[Any]) -> list[Any]:
+    program = jax.make_jaxpr(forward)(known, linear)
+    return _linear_p.bind(*known, *linear, program=program, forward=forward, backward=backward, count=len(known))
+
+
+@_linear_p.def_impl
+def _(*arrays: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+    return jax.jit(jaxpr_as_fun(program))(*arrays)
+
+
+@_linear_p.def_abstract_eval
+def _(*shapes: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+    return program.out_avals
+
+
+def _lowered(*arrays: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+    return jaxpr_as_fun(program)(*arrays)
+
+
+mlir.register_lowering(_linear_p, mlir.lower_fun(_lowered, multiple_results=True))
+
+
+def _jvp(primals: Any, tangents: Any, *, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+    known, linear = list(primals[:count]), list(primals[count:])
+    out = _call(forward, backward, known, linear)
+    changes = [ad.instantiate_zeros(change) for change in tangents]
+    moved = _call(forward, backward, known, changes[count:])
+    if all(isinstance(change, ad.Zero) for change in tangents[:count]):
+        return out, moved
+    # A second derivative, by forward mode through the first.
+    floating = [i for i in range(count) if eqx.is_inexact_array(known[i])]
+
+    def along(*floats: Any) -> list[Any]:
+        now = list(known)
+        for i, value in zip(floating, floats, strict=True):
+            now[i] = value
+        return forward(now, linear)
+
+    _, curved = jax.jvp(along, tuple(known[i] for i in floating), tuple(changes[i] for i in floating))
+    return out, [a + b for a, b in zip(moved, curved, strict=True)]
+
+
+def _transposed(covectors: Any, *arrays: Any, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+    known = list(arrays[:count])
+    back = _call(backward, forward, known, [ad.instantiate_zeros(covector) for covector in covectors])
+    return [None] * count + back
+
+
+def _batched(arrays: Any, dims: Any, *, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+    size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not batching.not_mapped)
+    known_dims = [None if dim is batching.not_mapped else dim for dim in dims[:count]]
+
+    def spread(array: Any, dim: Any) -> Any:
+        if dim is batching.not_mapped:
+            return jnp.broadcast_to(array, (size, *array.shape))
+        return jnp.moveaxis(array, dim, 0)
+
+    linear = [spread(array, dim) for array, dim in zip(arrays[count:], dims[count:], strict=True)]
+
+    def lanes(function: Linear) -> Linear:
+        return lambda known, linear: jax.vmap(function, in_axes=(known_dims, 0), axis_size=size)(known, linear)
+
+    out = _call(lanes(forward), lanes(backward), list(arrays[:count]), linear)
+    return out, [0] * len(out)
+
+
+ad.primitive_jvps[_linear_p] = _jvp
+ad.primitive_transposes[_linear_p] = _transposed
+batching.primitive_batchers[_linear_p] = _batched
