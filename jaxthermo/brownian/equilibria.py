@@ -19,9 +19,6 @@ from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
 
-# How often a solve among levels is tried, each time among more of them.
-MORE_LEVELS = 3
-
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
@@ -71,15 +68,10 @@ def _solved(oscillator: Oscillator, beta: Array, x: Array) -> State:
     """The state on the grid that the oscillator has; among its levels where that is hard and all numbers are known."""
     if not is_known(jax.tree.leaves((oscillator, beta, x))):
         return _solve(oscillator, beta, x, None)
-    hard = is_hard(oscillator, float(beta), float(x))
-    state = None if hard else _solve(oscillator, beta, x, None)
-    for more in range(MORE_LEVELS):
-        if state is not None and int(state.status) != Status.not_converged:
-            break
-        levels = levels_of(oscillator, float(beta), float(x), more)
-        if levels is None:
-            break
-        state = _solve(oscillator, beta, x, levels)
+    state = None if is_hard(oscillator, float(beta), float(x)) else _solve(oscillator, beta, x, None)
+    if state is None or int(state.status) == Status.not_converged:
+        levels = levels_of(oscillator, float(beta), float(x))
+        state = state if levels is None else _solve(oscillator, beta, x, levels)
     return _solve(oscillator, beta, x, None) if state is None else state
 
 

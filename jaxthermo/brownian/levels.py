@@ -24,10 +24,12 @@ RUNGS, MESH = (12, 16, 20, 24, 30, 36), 241
 # A search on the grid is long from these on: crossings of the well in the time of friction, barrier between two wells
 # over the temperature, depth.
 CROSSINGS, BARRIER, DEEP = 16.0, 2.0, 6
-# Members times levels^6, the work of inverting all blocks: about a second for two cores.
-WORK = 3e9
+# Members times levels^6, the work of inverting all blocks.
+WORK = 2e9
 # A member n may have |n| quanta more than the state, and coherences fall with the root of populations.
-LEVELS_PER_DEPTH = 2
+MORE = (6, 2)
+# A share of the levels wanted, below which it is not tried.
+FEWEST = 0.5
 # The range of the mesh over that at which the canonical density has fallen.
 ROOM = 1.35
 
@@ -47,8 +49,8 @@ class Levels(eqx.Module):
     above: Float[Array, "n y q"]
 
 
-def levels_of(oscillator: Oscillator, beta: float, x: float, more: int = 0) -> Levels | None:
-    """As many levels as the equilibrium state needs, or None where these are too many; `more`: so many rungs more.
+def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:
+    """As many levels as the equilibrium state needs, or None where these are too many.
 
     Method     eigenstates of p^2/2m' + U - xX on a mesh of sinc functions, with the mass m' that makes them as wide as
                the bath does; a number that a thermal state of that width populates above 1e-9
@@ -66,11 +68,13 @@ def levels_of(oscillator: Oscillator, beta: float, x: float, more: int = 0) -> L
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
     narrowing, widening = bath.variances(mass, hbar, mean_curvature(density, energy, q, beta) / mass, beta)
-    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening)) + LEVELS_PER_DEPTH * (bath.depth or 0)
-    enough = [n for n in RUNGS if n >= count][more:]
-    if not enough or len(members_of(oscillator)) * enough[0] ** 6 > WORK:
+    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening)) + MORE[0] + MORE[1] * (bath.depth or 0)
+    members = len(members_of(oscillator))
+    affordable = [n for n in RUNGS if members * n**6 <= WORK]
+    # Fewer than wanted may still do: the highest of them say what is missing.
+    n = next((n for n in affordable if n >= count), affordable[-1] if affordable else 0)
+    if n < FEWEST * count:
         return None
-    n = enough[0]
     _, states = np.linalg.eigh(kinetic * (narrowing / widening) / mass + np.diag(energy))
     psi = states[:, :n]
     H = psi.T @ (kinetic / mass + np.diag(energy)) @ psi

@@ -99,8 +99,8 @@ def measured_state(
 ) -> State:
     """A state from its members: everything else is measured on them.
 
-    An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`: the
-    grid had no part in its making, and only holds it.
+    An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`:
+    the grid had no part in its making, and only holds it.
     """
     grid: Any = oscillator.grid
     work = workspace(oscillator, grid)
