@@ -38,6 +38,10 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
                  is not ok raises a `JaxthermoWarning`, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III
 
+    Where that search would be long (weak coupling, two wells, a deep hierarchy) or has not converged, and beta, x and
+    the oscillator are known, the hierarchy is solved among the lowest levels of H_A instead, and what the grid misses
+    does not add up over the time of friction. Under jit, vmap and grad there is only the search on the grid, which says
+    `Status.not_converged` in such corners.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
     """
