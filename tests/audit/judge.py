@@ -165,8 +165,8 @@ def _ring(p: dict[str, Any]) -> networks.Ring:
     return networks.Ring(**{name: p[name] for name in names})
 
 
-# How long a trajectory is followed, in units of the slowest hops at high temperature.
-LONG = 4000.0
+# A trajectory is followed for so long at a time, and so often, until it has come this near.
+STRETCH, STRETCHES, NEAR = 40.0, 100, 1e-4
 
 
 def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
@@ -177,14 +177,24 @@ def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
         if not networks.stable(ring, beta, state):
             return math.inf
         J = ring.force * ring.currents(state, beta).sum()
-        end, _ = networks.flow(ring, beta, start, LONG)
-        if np.abs(ring.slope(end, beta)).max() > 1e-7 * np.abs(ring.currents(end, beta)).max() + 1e-14:
-            return None
-        gap = float(np.abs(end - state).max())
-        return max(gap / 1e-4, abs(J - found.numbers["work_current"]) / (RING * max(1.0, abs(J))))
+        error = abs(J - found.numbers["work_current"]) / (RING * max(1.0, abs(J)))
+        return _arrives(ring, beta, start, lambda P: float(np.abs(P - state).max()), error)
+    turn = 1.1 * float(found.numbers["period"])
     error = _closed(ring, beta, state, found)
-    end, _ = networks.flow(ring, beta, start, LONG)
-    return max(error, networks.nearest(ring, beta, end, 1.1 * float(found.numbers["period"]), state) / 1e-3)
+    return _arrives(ring, beta, start, lambda P: networks.nearest(ring, beta, P, turn, state), error)
+
+
+def _arrives(
+    ring: networks.Ring, beta: float, P: np.ndarray, gap: Callable[[np.ndarray], float], error: float
+) -> float | None:
+    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on."""
+    for _ in range(STRETCHES):
+        P, _ = networks.flow(ring, beta, P, STRETCH)
+        if gap(P) < NEAR:
+            return error
+        if np.abs(ring.slope(P, beta)).max() < 1e-10 * np.abs(ring.currents(P, beta)).max():
+            return math.inf
+    return None
 
 
 def _closed(ring: networks.Ring, beta: float, point: np.ndarray, found: Answer) -> float:

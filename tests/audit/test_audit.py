@@ -25,8 +25,8 @@ QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
 
 def test_two_forms_of_the_hierarchy_agree():
     well = hierarchy.Well(QUARTIC, 1.0, tuple(map(tuple, exact.pade(1))))
-    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 14, 5)
-    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 14, 14, noise=False)
+    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 18, 5)
+    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 18, 14, noise=False)
     assert residual < 1e-11
     assert hierarchy.furthest(published, noise) < 1e-7
 
