@@ -87,7 +87,7 @@ def problem_of(work: Workspace, temperature: Any, levels: Levels) -> Problem:
     return Problem(generator, jnp.asarray(members.indices, dtype=float) @ terms.decay, raising, squared)
 
 
-def pivots(problem: Problem, neighbours: np.ndarray) -> Float[Array, "members nn nn"]:
+def pivots(problem: Problem, neighbours: np.ndarray) -> Float[Array, "members ll ll"]:
     """The inverse of each member's own block, less what the members above it, taken one by one, give back.
 
     `neighbours`: for each mode and member the member above, (modes, members); the number of members where there is none

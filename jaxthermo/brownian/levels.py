@@ -33,7 +33,7 @@ FEWEST = 0.5
 # The range of the mesh over that at which the canonical density has fallen.
 ROOM = 1.35
 
-Matrices = Float[Array, "members n n"]
+Matrices = Float[Array, "*members l l"]
 
 
 class Levels(eqx.Module):
@@ -42,11 +42,11 @@ class Levels(eqx.Module):
     `below` and `above` are psi_i(q - hbar y/2) and psi_i(q + hbar y/2) at all waves y >= 0 and positions q of the grid.
     """
 
-    H: Float[Array, "n n"]
-    q: Float[Array, "n n"]
-    P: Float[Array, "n n"]
-    below: Float[Array, "n y q"]
-    above: Float[Array, "n y q"]
+    H: Float[Array, "l l"]
+    q: Float[Array, "l l"]
+    P: Float[Array, "l l"]
+    below: Float[Array, "l y q"]
+    above: Float[Array, "l y q"]
 
 
 def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:

@@ -25,41 +25,51 @@ def well(rng: Generator) -> tuple[float, ...]:
 
 
 def equilibrium_harmonic(rng: Generator, narrow: bool) -> Draw:
-    return {
+    p = {
         "coefficients": HARMONIC,
         "strength": between(rng, 0.05 if narrow else 0.01, 1.0 if narrow else 2.0),
         "poles": 1 if narrow else int(rng.integers(0, 5)),
         "beta": between(rng, 1.0, 4.0) if narrow else between(rng, 0.05, 10.0),
         "x": rng.uniform(-1.0, 1.0),
-    } | _mesh(rng, narrow, 2)
+    }
+    return _meshed(p, rng, narrow, 2)
 
 
 def equilibrium_classical(rng: Generator, narrow: bool) -> Draw:
-    return {
+    p = {
         "coefficients": well(rng),
         "strength": between(rng, 0.1 if narrow else 0.01, 2.0),
         "poles": None,
         "beta": between(rng, 0.5, 4.0) if narrow else between(rng, 0.05, 10.0),
         "x": rng.uniform(-1.0, 1.0),
-    } | _mesh(rng, narrow, None)
+    }
+    return _meshed(p, rng, narrow, None)
 
 
 def equilibrium_quantum(rng: Generator, narrow: bool) -> Draw:
-    return {
+    p = {
         "coefficients": well(rng),
         "strength": between(rng, 0.05, 0.7) if narrow else between(rng, 0.01, 2.0),
         "poles": 1 if narrow else int(rng.integers(0, 5)),
         "beta": between(rng, 1.0, 4.0) if narrow else between(rng, 0.3, 10.0),
         "x": rng.uniform(-1.0, 1.0),
-    } | _mesh(rng, narrow, 3)
+    }
+    return _meshed(p, rng, narrow, 3)
 
 
-def _mesh(rng: Generator, narrow: bool, depth: int | None) -> Draw:
-    """Left open; or, where draws are to share programs, one number of points, and ranges from too small to large."""
+def _meshed(p: Draw, rng: Generator, narrow: bool, depth: int | None) -> Draw:
+    """The draw with its mesh left open; or, where draws are to share programs, with one number of points.
+
+    These then span from a little less to more than the state needs.
+    """
     if not narrow:
-        return {}
-    reach, momentum = rng.uniform(3.5, 7.0), rng.uniform(4.0, 9.0)
-    return {"grid": (reach, reach / 26, momentum, momentum / 22), "depth": depth}
+        return p
+    q = np.linspace(-12.0, 12.0, 4801)
+    height = np.polynomial.polynomial.polyval(q, p["coefficients"]) - p["x"] * q
+    hot = 1.0 / p["beta"] if p["poles"] is None else max(1.0 / p["beta"], 0.8)
+    reach = float(np.abs(q[height - height.min() < 21.0 * hot]).max()) * rng.uniform(0.9, 1.3)
+    momentum = 6.5 * np.sqrt(hot * (1.0 if p["poles"] is None else 1.0 + p["strength"] ** 2)) * rng.uniform(0.9, 1.2)
+    return p | {"grid": (reach, reach / 26, float(momentum), float(momentum) / 22), "depth": depth}
 
 
 def drive_harmonic(rng: Generator, narrow: bool) -> Draw:
