@@ -5,6 +5,7 @@ called at `first` and then at `again`, in a process of its own. `program` gives 
 function with arguments, for counting its operations by tracing alone.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,9 +81,8 @@ def cooling(rate: float) -> Any:
 
 def cycle_work(strength: Any) -> Any:
     """Work of README's cycle at this coupling, by fixed steps, to be differentiated in reverse mode."""
-    grid = jt.PhaseGrid(q_max=5.6, dq=0.28, p_max=8.5, dp=0.5)
-    made = jt.classical_oscillator(jt.Polynomial(QUARTIC), strength)
-    return jt.brownian.stationary_turn(made, engine(0.5), grid, points=10, steps=1, reverse=True).work
+    made = jt.classical_oscillator(jt.Polynomial(QUARTIC), strength, readme_grid())
+    return jt.run_cycle(made, engine(0.5), 1e-8, points=10, steps=1).work
 
 
 def minimum() -> Verb:
@@ -108,12 +108,9 @@ def best_load(beta: float) -> Any:
 
 
 def turn_program(oscillator: Any, steps: int) -> Program:
-    """One stationary cycle, with the number of steps traced as `run_cycle` has it."""
-
-    def work(cycle: Any, count: Any) -> Any:
-        return jt.brownian.stationary_turn(oscillator, cycle, readme_grid(), points=10, steps=count).work
-
-    return work, (engine(0.5), jnp.asarray(steps))
+    """One stationary cycle."""
+    made = dataclasses.replace(oscillator, grid=readme_grid())
+    return lambda cycle: jt.run_cycle(made, cycle, 1e-8, points=10, steps=steps).work, (engine(0.5),)
 
 
 def at(value: float, function: Callable[[Any], Any]) -> Callable[[], Program]:
@@ -151,14 +148,14 @@ CASES = {
     ),
     "drive, quantum": Case(lambda: cooling, 0.05, 0.04, (6.0, 1.0, 1.5)),
     "run_cycle, classical": Case(
-        lambda: lambda beta: jt.run_cycle(classical(), engine(beta)).attrs["work"],
+        lambda: lambda beta: jt.run_cycle(classical(), engine(beta)).work,
         0.5,
         0.6,
         (6.0, 1.0, 1.5),
         lambda: turn_program(classical(), 2),
     ),
     "run_cycle, quantum": Case(
-        lambda: lambda beta: jt.run_cycle(quantum(), engine(beta)).attrs["work"],
+        lambda: lambda beta: jt.run_cycle(quantum(), engine(beta)).work,
         0.5,
         0.6,
         (12.0, 5.0, 3.0),

@@ -4,7 +4,7 @@ The peer works as the original codes do: classical Runge-Kutta on the published 
 found by bisection on white noise, which holds every wave. It gets the cheapest form of that equation we know
 (`_published_hierarchy`) in a plain `fori_loop`; diffrax has no classical Runge-Kutta and would add its own overhead.
 
-The library takes the step of `stationary_turn`: bare second-order split steps, n and 2n on each stroke, extrapolated.
+The library takes the step of `jt.run_cycle`: bare second-order split steps, n and 2n on each stroke, extrapolated.
 Its error control (`SplitStep()`) needs as many steps for this error at strengths 1 and 1.5 and more at 0.5. n is the
 smallest that reaches the target, so both methods meet it, the peer by far since its step is set by stability alone.
 
@@ -27,9 +27,9 @@ from jaxtyping import Array, Float
 import jaxthermo as jt
 from benchmarks import _published_hierarchy as published
 from benchmarks._bench import Timing, time_call
-from jaxthermo.brownian.drive import Protocol, course
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.state import State
@@ -85,17 +85,11 @@ def library_cycle(oscillator: Oscillator, n: int) -> Callable[[Field], Float[Arr
     """Compiled `work(V)`: one cycle from V by n and by 2n steps of `SplitStep` on each stroke, extrapolated."""
 
     def bare(V: Field, steps: int) -> Float[Array, ""]:
-        done = course(
-            oscillator,
-            Protocol(CYCLE.beta, CYCLE.x),
-            V,
-            CYCLE.knots(),
-            oscillator.grid,
-            solver=SplitStep(extrapolate=False),
-            steps=steps,
-            # diffrax counts the step that ends a run.
-            max_steps=STROKES * steps + 1,
-        )
+        count = jnp.asarray(steps, jnp.int32)
+        # diffrax counts the step that ends a run.
+        pacing = Pacing(jnp.zeros(()), count, STROKES * count + 1)
+        problem = oscillator, Protocol(CYCLE.beta, CYCLE.x), V, CYCLE.knots(), pacing
+        done = propagate(*problem, SplitStep(extrapolate=False), False)
         return -done.totals[-1, 0]
 
     return jax.jit(lambda V: (4.0 * bare(V, 2 * n) - bare(V, n)) / 3.0)

@@ -37,5 +37,6 @@ from jaxthermo.scans import scan as scan
 from jaxthermo.search import minimum_work as minimum_work
 from jaxthermo.search import optimal_ramp as optimal_ramp
 from jaxthermo.search import optimise_cycle as optimise_cycle
+from jaxthermo.search import potentials as potentials
 
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.brownian.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH, with_depth
+from jaxthermo.brownian.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH
 from jaxthermo.brownian.hierarchy import members_of
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -37,7 +37,7 @@ def test_depth_grows_with_coupling_and_cold_and_has_limits():
         assert depths == sorted(depths) and depths[0] == LEAST_DEPTH < depths[-1] <= MOST_DEPTH
     assert depth(0.5, [0.25, 4.0]) == depth(0.5, 4.0)
     # No more members than memory bears, whatever the number of poles.
-    deepest = with_depth(jt.OhmicBath(2.0, 4), depth(2.0, 10.0, 4))
+    deepest = jt.OhmicBath(2.0, 4).with_depth(depth(2.0, 10.0, 4))
     assert len(members_of(jt.quantum_oscillator(QUARTIC, deepest))) <= 60
 
 

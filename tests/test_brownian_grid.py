@@ -1,6 +1,5 @@
 """The automatic grid: one ladder of sizes, steps that fill it, and the accuracy that it promises."""
 
-import importlib
 import itertools
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import oscillator_exact as exact
 import pytest
+from systems import compilations
 
 import jaxthermo as jt
 from jaxthermo.brownian.automatic import LADDER
@@ -66,15 +66,13 @@ def test_a_range_of_temperatures_and_fields_is_held_at_its_corners():
 
 
 def test_a_loop_over_temperatures_and_fields_compiles_once_for_each_rung():
-    module = importlib.import_module("jaxthermo.brownian.equilibria")
     oscillator = jt.classical_oscillator(jt.Polynomial(QUARTIC), 1.0)
     points = [(beta, x) for beta in (0.8, 0.9, 1.0, 1.1) for x in (0.2, 0.5, 0.9)]
     grids = [jt.grid_for(oscillator, beta, x) for beta, x in points]
-    before = module._solve._cached._cache_size()
-    for beta, x in points:
-        jt.equilibrium(oscillator, beta, x)
-    compiled = module._solve._cached._cache_size() - before
-    assert 0 < compiled <= len({(grid.q_side, grid.p_side) for grid in grids}) < 4
+    with compilations() as compiled:
+        for beta, x in points:
+            jt.equilibrium(oscillator, beta, x)
+    assert 0 < sum("solve" in name for name in compiled) <= len({(grid.q_side, grid.p_side) for grid in grids}) < 4
 
 
 def test_traced_values_are_refused_with_the_line_to_write():

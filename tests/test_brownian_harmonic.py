@@ -73,11 +73,11 @@ def check_stationary(state, expected, rtol=1e-8):
 
 
 def check_driven(run, expected, atol=1e-6):
-    assert run.status == "ok"
+    assert run.outcome == "ok"
     for key in ("q", "q2", "p2", "qp", "U", "H", "work"):
-        np.testing.assert_allclose(run[key], expected[key], atol=atol, err_msg=key)
+        np.testing.assert_allclose(getattr(run, key), expected[key], atol=atol, err_msg=key)
     for key in ("heat", "bath_heat"):
-        np.testing.assert_allclose(run[key], expected["heat"], atol=3 * atol, err_msg=key)
+        np.testing.assert_allclose(getattr(run, key), expected["heat"], atol=3 * atol, err_msg=key)
     np.testing.assert_allclose(run.X, run.q, atol=1e-14)
     # 1e-10: the steps keep the norm, the equilibrium has it to the tolerance of its solve.
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-10)
@@ -122,7 +122,7 @@ def test_first_law_and_dimensionless_work_and_heat(driven):
         "heat_ext": cumulated(beta, U) - cumulated(scaled, q),
     }
     for key, values in expected.items():
-        np.testing.assert_allclose(run[key], values, atol=2e-6, err_msg=key)
+        np.testing.assert_allclose(getattr(run, key), values, atol=2e-6, err_msg=key)
     np.testing.assert_allclose(run.heat + run.work, run.H - run.H[0], atol=1e-12)
     assert run.first_law_residual < 1e-6
     exact_change = (run.beta * run.U) - (run.beta * run.U)[0]
@@ -161,7 +161,7 @@ def test_explicit_solver_gives_the_same_course(driven):
     check_driven(explicit, exact.harmonic_trajectory(BETA.plain, X.plain, X.slope, TIMES, **constants(poles)))
     # Both are within the tolerance of the exact solution.
     for key in ("q2", "p2", "work", "bath_heat", "purity"):
-        np.testing.assert_allclose(explicit[key], run[key], atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(getattr(explicit, key), getattr(run, key), atol=1e-6, err_msg=key)
 
 
 def test_quench_from_the_equilibrium_of_another_temperature(driven):

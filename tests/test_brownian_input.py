@@ -30,10 +30,7 @@ CONSTRUCTION = {
     "-1 poles": (lambda: jt.OhmicBath(1.0, -1, 1), "`poles` must be an integer >= 0"),
     "true poles": (lambda: jt.OhmicBath(1.0, True, 1), "`poles` must be an integer >= 0"),
     "scheme": (lambda: jt.quantum_oscillator(QUARTIC, 1.0, 1, 1, scheme="taylor"), "`scheme` must be one of"),
-    "strength": (lambda: jt.OhmicBath([1.0, 2.0]), "`strength` must be a scalar"),
-    "strength text": (lambda: jt.OhmicBath("strong"), "`strength` must be a number"),
     "drude depth": (lambda: jt.DrudeBath(1.0, 2.0, 0, 1), "`depth` must be >= 2"),
-    "mass": (lambda: jt.classical_oscillator(QUARTIC, 1.0, mass=[1.0, 2.0]), "`mass` must be a scalar"),
     "no coefficients": (lambda: jt.Polynomial([]), "`coefficients` must be one-dimensional and not empty"),
     "square coefficients": (lambda: jt.Polynomial(np.eye(2)), "`coefficients` must be one-dimensional"),
     "no baths": (lambda: jt.SwitchedBaths([], [], []), "`baths`, `betas` and `windows` must have one common length"),
@@ -64,9 +61,7 @@ EQUILIBRIUM = {
     "beta 0": (KRAMERS, 0.0, 0.5, "`beta` must be > 0"),
     "beta -1": (KRAMERS, -1.0, 0.5, "`beta` must be > 0"),
     "beta NaN": (KRAMERS, np.nan, 0.5, "`beta` must be finite"),
-    "beta array": (KRAMERS, [1.0, 2.0], 0.5, "`beta` must be a scalar"),
     "x inf": (KRAMERS, 1.0, np.inf, "`x` must be finite"),
-    "x text": (KRAMERS, 1.0, "left", "`x` must be a number"),
     "mass": (kramers(mass=-1.0), 1.0, 0.5, "`mass` must be > 0"),
     "hbar": (kramers(hbar=0.0), 1.0, 0.5, "`hbar` must be > 0"),
     "strength": (kramers(strength=np.nan), 1.0, 0.5, "`strength` must be finite"),
@@ -98,7 +93,6 @@ DRIVE = {
     "beta crosses 0": ((lambda t: 0.8 - t, 0.5, TIMES), {}, "`beta` must be > 0"),
     "beta dips between times": ((lambda t: 0.5 - jnp.sin(jnp.pi * t) ** 2, 0.5, [0.0, 1.0]), {}, "`beta` must be > 0"),
     "beta NaN": ((lambda t: jnp.sqrt(0.5 - t), 0.5, TIMES), {}, "`beta` must be finite"),
-    "beta array": (([1.0, 2.0], 0.5, TIMES), {}, "`beta` must be a scalar"),
     "x NaN": ((1.0, np.nan, TIMES), {}, "`x` must be finite"),
     "x NaN on the path": ((1.0, lambda t: jnp.log(t - 0.25), TIMES), {}, "`x` must be finite"),
     "one time": ((1.0, 0.5, [0.0]), {}, "`ts` must be one-dimensional with at least two"),
@@ -123,8 +117,6 @@ def state():
 def test_drive_names_a_bad_step(state):
     with pytest.raises(ValueError, match="`dt` must be > 0"):
         jt.drive(KRAMERS, 1.0, 0.5, TIMES, state, dt=-0.1)
-    with pytest.raises(ValueError, match="`dt` must be a scalar"):
-        jt.drive(KRAMERS, 1.0, 0.5, TIMES, state, dt=[0.1, 0.2])
     with pytest.raises(ValueError, match=r"`dt` must be <= .* for Tsit5 to be stable"):
         jt.drive(KRAMERS, 1.0, 0.5, TIMES, state, diffrax.Tsit5(), dt=0.5)
     with pytest.raises(ValueError, match="`solver` must be an explicit"):
@@ -142,7 +134,7 @@ def test_split_steps_need_an_ohmic_bath(state):
     bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: 1.0])
     switched = jt.quantum_oscillator(QUARTIC, bath, grid=GRID)
     start = jt.equilibrium(switched, 1.0, 0.5)
-    with pytest.raises(ValueError, match="`solver` SplitStep needs an OhmicBath"):
+    with pytest.raises(ValueError, match="`solver` SplitStep needs a bath with split flows"):
         jt.drive(switched, 1.0, 0.5, TIMES, start, jt.SplitStep())
 
 
@@ -155,15 +147,15 @@ def test_traced_parameters_need_a_grid():
 def test_a_run_that_ends_early_says_so(state):
     """Times not reached are NaN, those reached are numbers."""
     run = jt.drive(KRAMERS, 1.0, 0.9, [0.0, 0.1, 50.0], state, max_steps=12)
-    assert run.status == "max steps reached"
+    assert run.outcome == "max steps reached"
     assert np.all(np.isfinite(run.X[:2])) and np.isnan(run.X[2]) and np.isnan(run.work[2])
 
 
 def test_a_grid_too_small_says_so():
     """At beta = 0.2 the momentum alone is 2.2 wide, and the grid ends at 6."""
     run = jt.drive(KRAMERS, 0.2, 0.5, TIMES)
-    assert run.status == "grid too small"
-    assert run.attrs["edge"] > 1e-5
+    assert run.outcome == "grid too small"
+    assert run.edge.max() > 1e-5
     assert np.all(np.isfinite(run.X))
     assert jt.equilibrium(KRAMERS, 0.2, 0.5).edge > 1e-5
 
@@ -184,15 +176,26 @@ jax.config.update("jax_enable_x64", True)
 import jaxthermo as jt
 U, grid = jt.Polynomial([0.0, 0.0, 0.5]), jt.PhaseGrid(5.0, 0.5, 6.0, 0.6)
 kramers = jt.classical_oscillator(U, 1.0, grid)
+cycle = jt.StirlingCycle(0.5, 1.0, 0.0, 1.0)
 cases = {
     "`depth` must be an integer >= 0": lambda: jt.OhmicBath(1.0, 1, 1.5),
     "`poles` must be an integer >= 0": lambda: jt.OhmicBath(1.0, "two", 1),
     "`potential` must be a function": lambda: jt.classical_oscillator([0.0, 0.0, 1.0], 1.0),
     "`coordinate` must be a function": lambda: jt.classical_oscillator(U, 1.0, coordinate=1.0),
     "`grid` must be a jt.PhaseGrid": lambda: jt.classical_oscillator(U, 1.0, grid=(5, 0.1)),
+    "`strength` must be a scalar": lambda: jt.OhmicBath([1.0, 2.0]),
+    "`strength` must be a number": lambda: jt.OhmicBath("strong"),
+    "`mass` must be a scalar": lambda: jt.classical_oscillator(U, 1.0, mass=[1.0, 2.0]),
     "`oscillator` must be": lambda: jt.equilibrium("pendulum", 1.0, 0.5),
+    "`beta` must be a scalar": lambda: jt.equilibrium(kramers, [1.0, 2.0], 0.5),
+    "`x` must be a number": lambda: jt.equilibrium(kramers, 1.0, "left"),
+    "`beta` must be a scalar (batch": lambda: jt.drive(kramers, [1.0, 2.0], 0.5, [0.0, 1.0]),
+    "`dt` must be a scalar": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], dt=[0.1, 0.2]),
+    "`solver` must be an explicit Runge-Kutta": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], solver="Tsit5"),
+    "`steps` must be an integer >= 1": lambda: jt.run_cycle(kramers, cycle, steps=2.5),
+    "`solver` must be an explicit Runge-Kutta method": lambda: jt.run_cycle(kramers, cycle, solver="Tsit5"),
     "`state` must come from": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], state=[1.0]),
-    "`cycle` must be a jt.StirlingCycle": lambda: jt.run_cycle(kramers, "carnot"),
+    "`cycle` must be a jt.AbstractCycle": lambda: jt.run_cycle(kramers, "carnot"),
 }
 for message, call in cases.items():
     try:

@@ -8,7 +8,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.brownian.bath import MAX_POLES, expansion, multi_indices
-from jaxthermo.brownian.potential import force_phase, moyal_phase, moyal_series
+from jaxthermo.brownian.potential import as_potential, force_phase
 
 Q, Y = jnp.linspace(-3.0, 3.0, 13), jnp.linspace(0.2, 6.0, 9)
 HBAR = jnp.asarray(0.7)
@@ -22,6 +22,10 @@ def morse(q):
     return 2.0 * (1.0 - jnp.exp(-0.5 * q)) ** 2
 
 
+def phase(function):
+    return as_potential("potential", function).moyal_phase(Q, Y, HBAR)
+
+
 def finite_difference(potential, hbar):
     """The phase from its definition, by numpy."""
     q, shift = np.asarray(Q)[None, :], 0.5 * hbar * np.asarray(Y)[:, None]
@@ -31,18 +35,17 @@ def finite_difference(potential, hbar):
 @pytest.mark.parametrize("coefficients", [[1.0], [0.0, 2.0], [0, 0, 0.5], [0.3, 0.1, 0.1, 0.02, 0.05], np.arange(8.0)])
 def test_moyal_series_of_a_polynomial_is_its_finite_difference(coefficients):
     polynomial = np.polynomial.Polynomial(coefficients)
-    series = moyal_series(jt.Polynomial(coefficients), Q, Y, HBAR)
+    series = jt.Polynomial(coefficients).moyal_phase(Q, Y, HBAR)
     # The difference of two values of the polynomial loses digits, the series does not.
     expected = finite_difference(polynomial, 0.7)
     np.testing.assert_allclose(series, expected, rtol=1e-11, atol=1e-11 * (1 + np.abs(expected).max()))
-    np.testing.assert_array_equal(moyal_phase(jt.Polynomial(coefficients), Q, Y, HBAR), series)
 
 
 def test_a_quartic_given_as_a_function_has_the_phase_of_the_polynomial():
     coefficients = [0.0, 0.0, 0.1, 0.02, 0.05]
     polynomial = jt.Polynomial(coefficients)
-    by_function = moyal_phase(lambda q: polynomial(q), Q, Y, HBAR)
-    np.testing.assert_allclose(by_function, moyal_series(polynomial, Q, Y, HBAR), rtol=1e-12, atol=1e-12)
+    by_function = phase(lambda q: polynomial(q))
+    np.testing.assert_allclose(by_function, polynomial.moyal_phase(Q, Y, HBAR), rtol=1e-12, atol=1e-12)
 
 
 def test_quartic_phase_is_the_third_derivative_term():
@@ -50,26 +53,30 @@ def test_quartic_phase_is_the_third_derivative_term():
     slope = 0.2 * Q + 0.06 * Q**2 + 0.2 * Q**3
     third = 0.12 + 1.2 * Q
     expected = slope * Y[:, None] + HBAR**2 / 24.0 * third * Y[:, None] ** 3
-    phase = moyal_phase(jt.Polynomial([0, 0, 0.1, 0.02, 0.05]), Q, Y, HBAR)
-    np.testing.assert_allclose(phase, expected, rtol=1e-12, atol=1e-12)
+    series = jt.Polynomial([0, 0, 0.1, 0.02, 0.05]).moyal_phase(Q, Y, HBAR)
+    np.testing.assert_allclose(series, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_closed_forms_of_two_functions_that_are_no_polynomials():
     """cosh(a+b) - cosh(a-b) = 2 sinh a sinh b, and the Morse phase from exp likewise."""
     s = 0.5 * HBAR * Y[:, None]
     np.testing.assert_allclose(
-        moyal_phase(cosh, Q, Y, HBAR), 0.6 * jnp.sinh(Q) * jnp.sinh(s) / HBAR, rtol=1e-12, atol=1e-12
+        as_potential("potential", cosh).moyal_phase(Q, Y, HBAR),
+        0.6 * jnp.sinh(Q) * jnp.sinh(s) / HBAR,
+        rtol=1e-12,
+        atol=1e-12,
     )
     expected = 4.0 * (2.0 * jnp.exp(-0.5 * Q) * jnp.sinh(0.5 * s) - jnp.exp(-Q) * jnp.sinh(s)) / HBAR
-    np.testing.assert_allclose(moyal_phase(morse, Q, Y, HBAR), expected, rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(phase(morse), expected, rtol=1e-12, atol=1e-11)
 
 
 @pytest.mark.parametrize("potential", [jt.Polynomial([0, 0, 0.1, 0.02, 0.05]), cosh, morse])
 def test_the_classical_limit_is_the_force(potential):
     """The next term is of order hbar^2: at hbar and hbar/2 the differences are as 4 to 1."""
+    potential = as_potential("potential", potential)
     force = force_phase(potential, Q, Y)
     np.testing.assert_allclose(force, jax.vmap(jax.grad(potential))(Q) * Y[:, None], rtol=1e-13)
-    differences = [moyal_phase(potential, Q, Y, jnp.asarray(h)) - force for h in (0.02, 0.01)]
+    differences = [potential.moyal_phase(Q, Y, jnp.asarray(h)) - force for h in (0.02, 0.01)]
     # 1e-11: rounding of the difference of two values, over hbar.
     np.testing.assert_allclose(differences[0], 4.0 * differences[1], rtol=1e-3, atol=1e-10)
 

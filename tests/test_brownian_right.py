@@ -8,7 +8,6 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.scans import STATUS, quantities
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 QUARTIC, HARMONIC = jt.Polynomial(COEFFICIENTS), jt.Polynomial([0.0, 0.0, 0.5])
@@ -86,19 +85,24 @@ def test_a_lane_of_a_scan_has_the_status_of_its_cycle():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, NARROW)
     with pytest.warns(JaxthermoWarning, match="grid too small"):
         run = jt.run_cycle(oscillator, CYCLE, points=5, steps=2)
-    scanned = jt.scan(quantities.cycle_work(oscillator, CYCLE, points=5, steps=2), {"period": [20.0]})
-    assert run.status == STATUS[int(scanned.status[0])] == "grid too small"
+
+    def lane(period):
+        return jt.run_cycle(oscillator, jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period), points=5, steps=2)
+
+    scanned = jt.scan(lane, {"period": [20.0]})
+    assert run.status == int(scanned.status[0]) == jt.Status.grid_too_small
+    np.testing.assert_allclose(scanned.work[0], run.work, atol=1e-7)
 
 
 def test_steps_too_long_for_the_heat_break_the_first_law():
     oscillator = jt.quantum_oscillator(QUARTIC, 1.0, 2, 2, GRID)
     cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=55.0)
     run = jt.run_cycle(oscillator, cycle, points=10, steps=2)
-    assert run.first_law_residual > 0.1 and run.status == "first law violated"
+    assert run.first_law_residual > 0.1 and run.outcome == "first law violated"
 
 
 def test_a_drive_says_what_its_grid_misses():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     with pytest.warns(JaxthermoWarning, match="grid too coarse"):
         run = jt.drive(oscillator, jt.Ramp(1.0, 4.0, 0.0, 5.0), 0.3, [0.0, 5.0, 10.0])
-    assert run.status == "grid too coarse" and run.coarse[-1] > 1e-4 > 1e-5 > run.coarse[0]
+    assert run.outcome == "grid too coarse" and run.coarse[-1] > 1e-4 > 1e-5 > run.coarse[0]

@@ -6,17 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from systems import FINER_GRID, HARMONIC, QUARTIC, SEARCH_GRID, compilations, harmonic, quartic
+from systems import FINER_GRID, HARMONIC, QUARTIC, compilations, harmonic, quartic
 
 import jaxthermo as jt
-from jaxthermo.brownian.drive import starting_members
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo import Status
+from jaxthermo._results import JaxthermoWarning
+from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.cost import cost
-from jaxthermo.search.minimise import Stopping, minimise
-from jaxthermo.search.minimum_work import search_for, search_one, starting_points
+from jaxthermo.search.interruptible import LONGEST, in_rounds
+from jaxthermo.search.lbfgs import Stopping, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.newton import newton_descent
-from jaxthermo.search.rounds import ROUND, in_rounds
+from jaxthermo.search.potential_range import problem_of
+from jaxthermo.search.protocol_cost import cost
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,15 @@ def state(oscillator):
 @pytest.fixture(scope="module")
 def objective(oscillator, state):
     """A search with few parameters, its cost and its gradient, compiled once."""
-    V, work = starting_members(oscillator, state, 1.0), workspace(oscillator, SEARCH_GRID)
-    search = search_for(oscillator, work, [1.0], [0.8], order=2, horizon=1.0, jumps=False, dt=0.25)
+    one, x = jnp.asarray(1.0), jnp.asarray(0.8)
+    potential, V = jt.search.potential_around(oscillator, one, x), starting_members(oscillator, state, one)
+    problem = problem_of(oscillator, potential, V, one, x, one, 2, False)
 
     @jax.jit
     def value_and_grad(z):
-        return jax.value_and_grad(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)[0])(z)
+        return jax.value_and_grad(lambda z: cost(problem, z, jnp.asarray(8, jnp.int32), 16)[0])(z)
 
-    return search, V, work, value_and_grad
+    return problem, value_and_grad
 
 
 def test_polynomials_agree_in_all_their_forms():
@@ -60,7 +62,7 @@ def test_harmonic_ramp_has_its_exact_minimum(order, exact):
     found = jt.optimal_ramp(harmonic(), 1.0, 0.0, 1.0, 5.0, order)
     assert abs(found.work - exact) < 1e-6
     assert found.work > -5.0 / 14.0 and len(found.coefficients) == order
-    assert found.status == "ok" and found.error < 1e-8
+    assert found.ok and found.error < 1e-8
 
 
 @pytest.mark.parametrize(("gamma", "duration"), [(1.0, 5.0), (0.3, 3.0)])
@@ -77,14 +79,15 @@ def test_a_fast_ramp_of_a_weakly_damped_particle_reaches_the_bound():
     duration, gamma = 0.942477796, 1.0 / 7.0
     found = jt.optimal_ramp(harmonic(gamma, None), 1.0, 0.0, 5.0, duration, 1, jumps=True)
     velocity = 5.0 / (duration + 2.0 * gamma)
-    assert found.status == "ok"
+    assert found.ok
     assert abs(found.work + 2.5 * duration * velocity) < 1e-8
     assert np.allclose(found.kicks, (velocity, -velocity), atol=1e-5)
 
 
 def test_a_ramp_on_a_grid_too_small_for_it_says_so():
     oscillator = harmonic(grid=jt.PhaseGrid(5.0, 0.25, 5.0, 0.25))
-    assert jt.optimal_ramp(oscillator, 1.0, 0.0, 3.0, 0.5, 1, jumps=True).status == "grid too small"
+    with pytest.warns(JaxthermoWarning, match="grid too small"):
+        assert jt.optimal_ramp(oscillator, 1.0, 0.0, 3.0, 0.5, 1, jumps=True).status == Status.grid_too_small
 
 
 def test_one_program_serves_all_ramps_of_one_order():
@@ -93,7 +96,7 @@ def test_one_program_serves_all_ramps_of_one_order():
 
     ramp(1.0, 1.0, 1.0, 5.0, 0.05)
     with compilations() as made:
-        assert ramp(0.7, 0.9, 1.1, 2.3, 0.04).status == "ok"
+        assert ramp(0.7, 0.9, 1.1, 2.3, 0.04).ok
     assert not made
 
 
@@ -124,7 +127,7 @@ def test_a_value_is_the_cost_of_its_protocol():
     oscillator = quartic(grid=FINER_GRID)
     state = jt.equilibrium(oscillator, 0.7, 0.3)
     found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=8, horizon=0.5)
-    assert found.status in ("ok", "plateau") and found.error < 2e-6
+    assert found.ok and found.error < 2e-6
     beta, x = (PolynomialSchedule(jnp.asarray(c), jnp.asarray(0.5)) for c in (found.beta_chebyshev, found.x_chebyshev))
     run = jt.drive(oscillator, beta, x, np.linspace(0.0, 0.5, 3), state=state, tolerance=1e-9)
     spent = float(jt.planck_potential(oscillator, *found.last)) + float(run.work_int[-1])
@@ -138,14 +141,15 @@ def test_high_orders_do_not_undercut_the_exact_bound():
     oscillator = quartic(grid=FINER_GRID)
     start = jt.equilibrium(oscillator, 1.0, -0.5)
     found = jt.minimum_work(oscillator, start, 1.0, 0.5, order=8)
-    assert found.status in ("ok", "plateau") and found.error < 2e-6
+    assert found.ok and found.error < 2e-6
     assert found.lower <= found.value < found.lower + 1e-4
 
 
 def test_a_state_that_its_grid_cannot_hold_is_not_ok():
     oscillator = quartic(grid=jt.PhaseGrid(2.8, 0.2, 8.4, 0.7))
-    found = jt.minimum_work(oscillator, jt.equilibrium(oscillator, 0.4, 1.0), 0.5, 0.8, order=2, dt=0.25)
-    assert found.status == "grid too small"
+    with pytest.warns(JaxthermoWarning, match="grid too small"):
+        found = jt.minimum_work(oscillator, jt.equilibrium(oscillator, 0.4, 1.0), 0.5, 0.8, order=2, dt=0.25)
+    assert found.status == Status.grid_too_small
 
 
 def test_one_program_serves_all_searches_of_one_order(oscillator, state):
@@ -156,19 +160,51 @@ def test_one_program_serves_all_searches_of_one_order(oscillator, state):
     assert not made
 
 
-def test_derivative_of_a_value_is_the_central_difference(oscillator, state):
-    """The best protocol needs no derivative: there the cost is stationary."""
-    V, work = starting_members(oscillator, state, 1.0), workspace(oscillator, SEARCH_GRID)
-    search = search_for(oscillator, work, [1.0], [0.8], order=2, horizon=1.0, jumps=False, dt=0.25)
-    starts = starting_points(search, 0)
+def test_a_search_is_the_same_inside_of_transformations(oscillator, state):
+    """jit, vmap and both modes of differentiation, against the search from the host and central differences."""
 
-    @jax.jit
-    def value_and_grad(beta):
-        return jax.value_and_grad(lambda beta: search_one(search, V, work, beta, jnp.asarray(0.8), starts).value)(beta)
+    def value(beta):
+        return jt.minimum_work(oscillator, state, beta, 0.8, order=2, dt=0.25).value
 
-    at = jnp.asarray(1.0)
-    central = float(value_and_grad(at + 1e-3)[0] - value_and_grad(at - 1e-3)[0]) / 2e-3
-    assert abs(float(value_and_grad(at)[1]) - central) < 1e-5
+    eager = jt.minimum_work(oscillator, state, 1.0, 0.8, order=2, dt=0.25)
+    betas, step = jnp.array([1.0, 0.999, 1.001]), 1e-3
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(value)))(betas)
+    assert abs(float(values[0]) - float(eager.value)) < 1e-12
+    central = float(values[2] - values[1]) / (2.0 * step)
+    assert abs(float(slopes[0]) - central) < 1e-5
+    alone, slope = jax.jit(lambda beta: jax.jvp(value, (beta,), (jnp.ones(()),)))(betas[1])
+    np.testing.assert_allclose((alone, slope), (values[1], slopes[1]), rtol=0.0, atol=1e-12)
+    with pytest.raises(NotImplementedError, match="second derivatives"):
+        jax.eval_shape(jax.grad(jax.grad(value)), 1.0)
+
+
+def test_a_scan_takes_a_search_as_it_is(oscillator, state):
+    """A state that is no equilibrium makes its search one of something else, whatever it finds."""
+    lost = jnp.asarray(int(Status.not_converged), jnp.int32)
+
+    def search(beta, worse):
+        start = eqx.tree_at(lambda s: s.status, state, jnp.where(worse > 0, lost, state.status))
+        return jt.minimum_work(oscillator, start, beta, 0.8, order=2, dt=0.25)
+
+    data = jt.scan(search, {("beta", "worse"): ([1.0, 0.9], [0.0, 1.0])})
+    loop = [jt.minimum_work(oscillator, state, beta, 0.8, order=2, dt=0.25) for beta in (1.0, 0.9)]
+    # Near a minimum the protocol is known to the root of what its cost is known to.
+    for name, error in (("value", 1e-12), ("lower", 1e-12), ("upper", 1e-12), ("beta_coefficients", 1e-6)):
+        np.testing.assert_allclose(data[name], [getattr(one, name) for one in loop], rtol=0.0, atol=error)
+    assert data.status.values.tolist() == [Status.ok, Status.not_converged]
+    assert data.beta_coefficients.dims == ("beta_worse", "power") and data.last_beta.attrs["units"] == "1/energy"
+
+
+def test_a_result_prints_itself_and_is_a_dataset(oscillator, state):
+    found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=2, dt=0.25)
+    data = found.to_dataset()
+    assert float(data.value) == float(found.value) and data.x_chebyshev.attrs["units"] == "energy/X"
+    assert data.attrs["solves"] == int(found.solves) and "non-equilibrium Planck potential" in repr(found)
+
+
+def test_what_cannot_be_traced_is_named(oscillator, state):
+    with pytest.raises(ValueError, match="`horizon` must be a known number"):
+        jax.eval_shape(lambda t: jt.minimum_work(oscillator, state, 1.0, 0.8, horizon=t), 1.0)
 
 
 def test_equilibrium_costs_nothing_less_than_its_potential(oscillator, state):
@@ -182,7 +218,7 @@ def test_values_lie_between_the_bounds_and_jumps_reach_the_lower_one(oscillator,
     found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=2, dt=0.25)
     assert found.lower < found.value < found.upper
     assert np.isclose(found.beta_coefficients[0], 1.0) and np.isclose(found.x_coefficients[0], 0.8)
-    assert (np.diff(found.history) <= 0.0).all() and found.solves >= len(found.history)
+    assert (np.diff(found.history[: found.stats["steps"]]) <= 0.0).all() and found.solves > found.stats["steps"]
     free = jt.minimum_work(oscillator, state, 1.0, 0.8, order=1, jumps=True, dt=0.1)
     assert abs(free.gap) < 1e-5 * abs(free.lower)
     assert np.allclose(free.last, (0.7, 0.3), atol=1e-3)
@@ -212,37 +248,29 @@ def test_massieu_potential_of_a_state_does_not_depend_on_the_field_it_is_looked_
 
 
 def test_gradient_is_the_central_difference(objective):
-    search, _, _, value_and_grad = objective
-    z = 0.2 * jnp.asarray(np.random.default_rng(1).standard_normal(search.parameters))
+    problem, value_and_grad = objective
+    z = 0.2 * jnp.asarray(np.random.default_rng(1).standard_normal(problem.parameters))
     _, slope = value_and_grad(z)
-    for i in range(search.parameters):
+    for i in range(problem.parameters):
         step = jnp.zeros_like(z).at[i].set(1e-5)
         central = float(value_and_grad(z + step)[0] - value_and_grad(z - step)[0]) / 2e-5
         assert abs(central - float(slope[i])) < 1e-7
 
 
 def test_never_worse_than_nelder_mead(objective, oscillator, state):
-    search, V, work, value_and_grad = objective
-    ours = jax.jit(
-        lambda: search_one(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), starting_points(search, 0))
-    )()
+    problem, value_and_grad = objective
+    ours = jt.minimum_work(oscillator, state, 1.0, 0.8, order=2, dt=0.25)
     simplex = minimize(
         lambda z: float(value_and_grad(jnp.asarray(z))[0]),
-        np.zeros(search.parameters),
+        np.zeros(problem.parameters),
         method="Nelder-Mead",
         options={"maxfev": 1500, "xatol": 1e-8, "fatol": 1e-12},
     )
-    # Both on the search's own steps; the value itself is that of finer ones.
-    assert float(ours.minimum.value) <= simplex.fun + 1e-8
-    assert abs(float(ours.value) - float(ours.minimum.value)) == pytest.approx(float(ours.error))
+    # The simplex searches on the first steps of ours; the value itself is that of finer ones.
+    assert int(ours.stats["time_steps"]) == 16
+    assert float(np.nanmin(ours.history)) <= simplex.fun + 1e-8
+    assert abs(float(ours.value) - float(np.nanmin(ours.history))) == pytest.approx(float(ours.error))
     assert int(ours.solves) * 25 < 1500 * 4
-
-
-def test_vmapped_costs_are_those_of_a_loop(objective):
-    search, V, work, value_and_grad = objective
-    z = 0.3 * jnp.asarray(np.random.default_rng(2).standard_normal((3, search.parameters)))
-    together = jax.jit(jax.vmap(lambda z: cost(search, V, work, jnp.asarray(1.0), jnp.asarray(0.8), z)[0]))(z)
-    assert np.allclose(together, [float(value_and_grad(row)[0]) for row in z], rtol=0.0, atol=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -257,30 +285,54 @@ def test_quantum_search_stays_below_its_upper_bound(quantum):
     start = jt.equilibrium(quantum, 0.8, 0.0)
     found = jt.minimum_work(quantum, start, 1.0, 0.4, order=2, dt=0.25)
     assert found.lower is None and found.gap is None
-    assert found.status in ("ok", "plateau")
+    assert found.ok
     assert found.value < found.upper - 1e-3
 
 
 def test_quantum_table_has_the_equilibrium_means_as_derivatives(quantum):
     """dXi/dx = beta X is not put into the table: it holds as far as the Maxwell defect vanishes."""
-    work = workspace(quantum, quantum.grid)
-    potential = search_for(quantum, work, [1.0], [0.4], order=2, horizon=1.0, jumps=False, dt=0.25).potential
+    potential = jt.search.potential_around(quantum, 1.0, 0.4)
     slope = jax.jit(jax.grad(potential, argnums=(0, 1)))(1.0, 0.4)
     state = jt.equilibrium(jt.quantum_oscillator(HARMONIC, 1.0, poles=1, depth=1), 1.0, 0.4)
     assert np.allclose(slope, (-(state.U - 0.4 * state.X), state.X), atol=1e-6)
     assert potential.table.maxwell_defect < 1e-6 and potential.table.residual < 1e-8
 
 
-def test_minimise_says_how_it_ended():
+def test_a_quantum_search_takes_its_potential_from_outside(quantum):
+    """Where jax traces there is no other way; errors of its equilibria reach the status of the search."""
+    start, potential = jt.equilibrium(quantum, 0.8, 0.0), jt.search.potential_around(quantum, 1.0, 0.4)
+    bad = eqx.tree_at(lambda p: p.table.error, potential, jnp.asarray(1e-3))
+    with pytest.warns(JaxthermoWarning, match="not converged"):
+        found = jt.minimum_work(quantum, start, 1.0, 0.4, order=2, dt=0.25, potential=bad)
+    assert found.status == Status.not_converged
+    with pytest.raises(ValueError, match="`potential` must be made for this beta and x"):
+        jt.minimum_work(quantum, start, 1.2, 0.4, order=2, dt=0.25, potential=potential)
+
+
+def minimise(function, stopping):
+    """A whole search from (0, 0), as a program."""
+
+    def turn(state):
+        (value, aux), slope = jax.value_and_grad(function, has_aux=True)(state.trial)
+        return after_evaluation(state, value, aux, slope, stopping)
+
+    first = initial_state(jnp.zeros(2), jnp.zeros(()), stopping)
+    end = jax.jit(lambda: jax.lax.while_loop(lambda state: unfinished(state, stopping), turn, first))()
+    return minimum_of(end, stopping)
+
+
+def test_a_minimisation_says_how_it_ended():
     def bowl(z):
         return jnp.sum((z - 1.0) ** 2 * jnp.array([1.0, 30.0])), z[0]
 
-    good = jax.jit(lambda: minimise(bowl, jnp.zeros(2), Stopping(50, 1e-8, 1e-14)))()
-    assert int(good.code) == 0 and np.allclose(good.point, 1.0) and float(good.extra) == float(good.point[0])
-    short = jax.jit(lambda: minimise(bowl, jnp.zeros(2), Stopping(1, 1e-12, 0.0)))()
-    assert int(short.code) == 2 and float(short.value) < 31.0
-    lost = jax.jit(lambda: minimise(lambda z: (jnp.sum(z) * jnp.nan, ()), jnp.zeros(2), Stopping(3, 0.0, 0.0)))()
-    assert int(lost.code) == 3
+    good = minimise(bowl, Stopping(50, 1e-8, 1e-14))
+    assert good.status == Status.ok and np.allclose(good.point, 1.0) and float(good.aux) == float(good.point[0])
+    short = minimise(bowl, Stopping(1, 1e-12, 0.0))
+    assert short.status == Status.max_steps_reached and float(short.value) < 31.0
+    wall = minimise(lambda z: (jnp.where(z[0] > 0, jnp.inf, -z[0]), z[1]), Stopping(9, 1e-8, 1e-14))
+    assert wall.status == Status.plateau and float(wall.value) == 0.0
+    lost = minimise(lambda z: (jnp.sum(z) * jnp.nan, z[0]), Stopping(3, 0.0, 0.0))
+    assert lost.status == Status.not_finite
 
 
 @pytest.mark.parametrize(
@@ -296,8 +348,6 @@ def test_bad_states_and_values_are_named(oscillator, state):
     other = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.35, 8.4, 0.7))
     with pytest.raises(ValueError, match="`state` must be on the oscillator's grid"):
         jt.minimum_work(other, state, 1.0, 0.5)
-    with pytest.raises(ValueError, match="`state` must come from"):
-        jt.minimum_work(oscillator, None, 1.0, 0.5)
     with pytest.raises(ValueError, match="`beta`"):
         jt.minimum_work(oscillator, state, 0.0, 0.5)
     with pytest.raises(ValueError, match="`duration`"):
@@ -313,7 +363,7 @@ def test_newton_ends_a_quadratic_search_in_one_step_and_others_soon():
         return 0.5 * float(z @ matrix @ z) - float(z[1]), matrix @ z - np.array([0.0, 1.0])
 
     done = newton_descent(quadratic, np.zeros(2), gain=1e-13, max_steps=9)
-    assert done.code == 0 and len(done.history) == 2
+    assert done.status is Status.ok and len(done.history) == 2
     assert np.allclose(done.point, np.linalg.solve(matrix, [0.0, 1.0]), rtol=1e-6)
 
     def rosenbrock(z):
@@ -322,7 +372,7 @@ def test_newton_ends_a_quadratic_search_in_one_step_and_others_soon():
         return float(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2), slope
 
     done = newton_descent(rosenbrock, np.array([-1.2, 1.0]), gain=1e-13, max_steps=60)
-    assert done.code == 0 and np.allclose(done.point, 1.0, atol=1e-6)
+    assert done.status is Status.ok and np.allclose(done.point, 1.0, atol=1e-6)
     assert (np.diff(done.history) < 0.0).all()
 
 
@@ -331,9 +381,9 @@ def test_newton_leaves_a_saddle_and_says_how_it_ended():
         return float(z[0] ** 2 - z[1] ** 2 + z[1] ** 4), np.array([2.0 * z[0], -2.0 * z[1] + 4.0 * z[1] ** 3])
 
     done = newton_descent(saddle, np.array([0.3, 0.01]), gain=1e-13, max_steps=60)
-    assert done.code == 0 and abs(done.value + 0.25) < 1e-10
-    assert newton_descent(saddle, np.array([0.3, 0.01]), gain=1e-13, max_steps=1).code == 2
-    assert newton_descent(lambda z: (np.nan, z), np.ones(2), gain=1e-13, max_steps=5).code == 3
+    assert done.status is Status.ok and abs(done.value + 0.25) < 1e-10
+    assert newton_descent(saddle, np.array([0.3, 0.01]), gain=1e-13, max_steps=1).status is Status.max_steps_reached
+    assert newton_descent(lambda z: (np.nan, z), np.ones(2), gain=1e-13, max_steps=5).status is Status.not_finite
 
 
 def test_rounds_are_short_and_an_interrupt_ends_them():
@@ -348,7 +398,7 @@ def test_rounds_are_short_and_an_interrupt_ends_them():
     with pytest.raises(KeyboardInterrupt):
         in_rounds(advance, 0, lambda now: True, clock=lambda: next(clock))
     # A round takes 0.1 s on this clock, so each is longer than the one before.
-    assert turns == [1, 4, 16, 64] and ROUND <= 2.0
+    assert turns == [1, 4, 16, 64] and LONGEST <= 2.0
 
 
 def test_progress_is_shown_where_it_is_asked_for(oscillator, state, capsys):

@@ -112,8 +112,8 @@ def test_the_second_law_holds_round_a_cycle_that_breaks_it_with_the_other_memory
     bath = jt.OhmicBath(1.5, 4, 1, thermostat=thermostat)
     run = jt.run_cycle(jt.quantum_oscillator(HARMONIC, bath, grid=WIDE), cycle, tol=1e-5, points=4, steps=16)
     # Twice as many steps leave a quarter of this error or less.
-    np.testing.assert_allclose(float(run.work_int[-1]), exactly, atol=2e-3)
-    assert (run.status == "ok") == positive
+    np.testing.assert_allclose(float(run.cumulative_work_int[-1]), exactly, atol=2e-3)
+    assert (run.outcome == "ok") == positive
 
 
 @pytest.mark.parametrize("value", ["published", 3, None])

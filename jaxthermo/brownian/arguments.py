@@ -20,6 +20,7 @@ from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.lean import lean_jit
 
 # Times from each saved time to the next at which the schedules are looked at before a solve.
 SAMPLES = 32
@@ -48,7 +49,7 @@ def check_protocol(
     return betas, fields
 
 
-@eqx.filter_jit
+@lean_jit
 def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], ...]:
     """The times asked for with `SAMPLES` times from each to the next, and both schedules at them."""
     parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
@@ -75,7 +76,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
     return state.V
 
 
-@eqx.filter_jit
+@lean_jit
 def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> Field:
     """The members of a state, written for another temperature."""
     return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
@@ -99,8 +100,7 @@ def checked_step(
     require_positive("dt", step)
     if solver is None or isinstance(solver, SplitStep):
         return step
-    grid: Any = oscillator.grid
-    work, extents = workspace(oscillator, grid), stability_extents(solver)
+    work, extents = workspace(oscillator), stability_extents(solver)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
     limit = jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
     if is_known(step, limit) and float(step) > float(limit):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxthermo.brownian.flows import AbstractFlows
 
 MAX_POLES = 6
+Numbers = Array | np.ndarray
 SCHEMES = ("pade", "matsubara")
 
 
@@ -98,7 +99,7 @@ class AbstractBath(eqx.Module):
         """Exact flows for `SplitStep`; None: explicit solvers only."""
 
     @abstractmethod
-    def own_betas(self) -> Float[Array, " betas"]:
+    def own_betas(self) -> Float[Numbers, " betas"]:
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
 
     @abstractmethod
@@ -106,7 +107,7 @@ class AbstractBath(eqx.Module):
         """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
 
     @abstractmethod
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """Raise a ValueError where the bath cannot follow these inverse temperatures at these times, if known."""
 
 

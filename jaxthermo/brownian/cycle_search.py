@@ -1,26 +1,19 @@
 """The search for a stationary cycle: turns of an engine until it comes back to itself, and ever shorter time steps.
 
-`search_traced` is one program, for what jax transforms. `search_from_host` is the same as short calls, which show
-progress and can be interrupted: one program takes any number of split steps of a turn, and serves the search, the turn
-that is measured, and every number of steps.
+Here it is one program, for what jax transforms; `host_search` is the same as short calls.
 """
 
-import math
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo._status import Status, as_codes
+from jaxthermo._status import Status
 from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import (
     DriveSolution,
@@ -30,17 +23,10 @@ from jaxthermo.brownian.propagation import (
     propagate_by,
     propagate_fixed_steps,
 )
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
-from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.periodic import FixedPoint, History, derivable, improved, no_history, repeated
+from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.periodic import FixedPoint, derivable, repeated
 
-# Calls of about this length leave a keyboard interrupt waiting for no longer, and cost nothing by their number.
-SECONDS = 0.7
-# A turn that changes this share of the tolerance needs no other to confirm it.
-SURE = 1e-3
 # The first guess of a time step.
 FIRST_STEP = 0.25
 # Halving a step divides the error of the extrapolated work by 16 where steps are short; by how much it must have been
@@ -63,8 +49,7 @@ class Engine(eqx.Module):
     @property
     def work(self) -> Workspace:
         """The discretised equation."""
-        grid: Any = self.oscillator.grid
-        return workspace(self.oscillator, grid)
+        return workspace(self.oscillator)
 
     @property
     def size(self) -> Float[Array, ""]:
@@ -72,17 +57,19 @@ class Engine(eqx.Module):
         return jnp.sqrt(jax.lax.stop_gradient(self.work.grid.cell))
 
 
-def engine_of(oscillator: Oscillator, cycle: AbstractCycle, points: int) -> Engine:
-    """An engine that is measured at `points` equal intervals in each piece between two corners of its cycle."""
+@lean_jit
+def engine_of(
+    oscillator: Oscillator, cycle: AbstractCycle, points: int
+) -> tuple[Engine, Float[Array, " times"], Int[Array, ""]]:
+    """An engine that is measured at `points` equal intervals in each piece between two corners of its cycle.
+
+    With it, the inverse temperatures at these times, and how many steps to try first between two of them.
+    """
     knots = cycle.knots()
     inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points) / points)
-    return Engine(oscillator, cycle, jnp.concatenate([inside.ravel(), knots[-1:]]))
-
-
-def first_count(engine: Engine) -> Int[Array, ""]:
-    """How many steps to try first between two measured times."""
-    longest = jnp.max(jnp.diff(engine.times))
-    return jnp.maximum(1, jnp.ceil(longest / FIRST_STEP - 1e-9)).astype(jnp.int32)
+    times = jnp.concatenate([inside.ravel(), knots[-1:]])
+    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / FIRST_STEP - 1e-9))
+    return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)
 
 
 def work_of(solution: DriveSolution) -> Float[Array, ""]:
@@ -207,221 +194,7 @@ def _without_norm(covector: Field, root: Field) -> Field:
     return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 
 
-class Leg(eqx.Module):
-    """A turn under way: the state as Fourier coefficients in y, the step to come, and what was measured so far."""
-
-    y: Driven
-    step: Int[Array, ""]
-    measured: Observables
-    totals: Float[Array, "times 4"]
-
-
-@eqx.filter_jit
+@lean_jit
 def first_guess(engine: Engine) -> Field:
     """The canonical state at t = 0."""
     return canonical_members(engine.work, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))
-
-
-@eqx.filter_jit
-def _begin(engine: Engine, V: Field) -> Leg:
-    work, count = engine.work, engine.times.shape
-    beta = value_at(engine.cycle.beta, engine.times[0])
-    shapes = jax.eval_shape(lambda V: observe(V, work, 1.0 / beta), V)
-    empty = jax.tree.map(lambda leaf: jnp.zeros((*count, *leaf.shape), leaf.dtype), shapes)
-    return Leg(start(to_spectrum(V, work)), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, 4)))
-
-
-@eqx.filter_jit
-def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""], measured: Bool[Array, ""]) -> Leg:
-    """All steps from `leg.step` to before `end`; step 0 only measures, step n is the n-th of the turn."""
-    work, times = engine.work, engine.times
-    term = DrivenTerm(work, engine.cycle.beta, engine.cycle.x)
-    noise = noise_of(work)
-
-    def move(leg: Leg) -> Leg:
-        piece, part = (leg.step - 1) // steps, (leg.step - 1) % steps
-        h = (times[piece + 1] - times[piece]) / steps.astype(times.dtype)
-        begin = times[piece] + part.astype(times.dtype) * h
-        return eqx.tree_at(lambda leg: leg.y, leg, strang(term, noise, leg.y, begin, begin + h))
-
-    def measure(leg: Leg) -> Leg:
-        index = leg.step // steps
-        now = observe(from_spectrum(leg.y.V, work), work, 1.0 / value_at(engine.cycle.beta, times[index]), times[index])
-        measured = jax.tree.map(lambda values, value: values.at[index].set(value), leg.measured, now)
-        return Leg(leg.y, leg.step, measured, leg.totals.at[index].set(leg.y.totals))
-
-    def advance(leg: Leg) -> Leg:
-        leg = jax.lax.cond(leg.step > 0, move, lambda leg: leg, leg)
-        leg = jax.lax.cond(measured & (leg.step % steps == 0), measure, lambda leg: leg, leg)
-        return eqx.tree_at(lambda leg: leg.step, leg, leg.step + 1)
-
-    return jax.lax.while_loop(lambda leg: leg.step < end, advance, leg)
-
-
-@eqx.filter_jit
-def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
-    """What a turn that has been measured to its end gives."""
-    status = jnp.where(jnp.all(jnp.isfinite(leg.y.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
-    V, count = from_spectrum(leg.y.V, engine.work), steps * (engine.times.shape[0] - 1)
-    return DriveSolution(leg.measured, leg.totals, V, None, status, count)
-
-
-@eqx.filter_jit
-def _values(engine: Engine, leg: Leg) -> Field:
-    return from_spectrum(leg.y.V, engine.work)
-
-
-class SplitTurns:
-    """Turns of an engine by second-order split steps, in calls of about `SECONDS`."""
-
-    def __init__(self, engine: Engine, keep_states: bool):
-        self.engine, self.keep_states = engine, keep_states
-        # Seconds for one step, of the last call; the first call compiles.
-        self._pace = float("inf")
-
-    def image(self, V: Field, steps: int) -> Field:
-        """The state after one turn."""
-        return _values(self.engine, self._run(_begin(self.engine, V), steps, measured=False))
-
-    def measured(self, V: Field, steps: int) -> DriveSolution:
-        """One turn with everything measured on the way."""
-        states: list[np.ndarray] = []
-        keep = (lambda leg: states.append(np.asarray(_values(self.engine, leg)))) if self.keep_states else None
-        leg = self._run(_begin(self.engine, V), steps, True, keep)
-        done = _finished(self.engine, leg, jnp.asarray(steps, jnp.int32))
-        if not states:
-            return done
-        return eqx.tree_at(lambda d: d.members, done, jnp.asarray(np.stack(states)), is_leaf=lambda leaf: leaf is None)
-
-    def _run(self, leg: Leg, steps: int, measured: bool, keep: Callable[[Leg], Any] | None = None) -> Leg:
-        last = (self.engine.times.shape[0] - 1) * steps + 1
-        count, flag = jnp.asarray(steps, jnp.int32), jnp.asarray(measured)
-        at = 0
-        while at < last:
-            # States are kept at the ends of pieces, so a call that keeps one ends there.
-            longest = last - at if keep is None else (1 if at == 0 else steps - (at - 1) % steps)
-            end = at + max(1, min(longest, int(SECONDS / self._pace)))
-            began = time.perf_counter()
-            leg = jax.block_until_ready(_go_on(self.engine, leg, jnp.asarray(end, jnp.int32), count, flag))
-            self._pace = (time.perf_counter() - began) / (end - at)
-            at = end
-            if keep is not None and (at - 1) % steps == 0:
-                keep(leg)
-        return leg
-
-
-class SolverTurns:
-    """Turns of an engine by fixed steps of a diffrax solver; one call for a turn."""
-
-    def __init__(self, engine: Engine, solver: diffrax.AbstractSolver, keep_states: bool):
-        self.engine, self.solver, self.keep_states = engine, solver, keep_states
-
-    def image(self, V: Field, steps: int) -> Field:
-        """The state after one turn."""
-        return self.measured(V, steps).V
-
-    def measured(self, V: Field, steps: int) -> DriveSolution:
-        """One turn with everything measured on the way."""
-        count = jnp.asarray(steps, jnp.int32)
-        return jax.block_until_ready(_turn(V, self.engine, count, True, self.solver, self.keep_states)[1])
-
-
-_turn, _extrapolated = eqx.filter_jit(turn), eqx.filter_jit(extrapolated)
-
-
-@eqx.filter_jit
-def _improved(history: History, V: Field, image: Field, engine: Engine) -> tuple[History, Field, Float[Array, ""]]:
-    history, V, change = improved(history, V, image)
-    return history, V, change * engine.size
-
-
-@eqx.filter_jit
-def _ahead(coarse: Field, fine: Field) -> Field:
-    """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + 0.25 * (fine - coarse)
-
-
-class Closed(NamedTuple):
-    """A cycle at one number of steps, from the host; `contraction`: what the last turn left of the change before."""
-
-    solution: DriveSolution
-    residual: float
-    cycles: int
-    contraction: float
-
-
-def closed(
-    turns: SplitTurns | SolverTurns,
-    guess: Field,
-    steps: int,
-    tolerance: float,
-    limit: int,
-    tell: Callable[[str], None],
-    contraction: float = float("inf"),
-) -> Closed:
-    """The stationary cycle at one number of steps, by accelerated repetition from a guess.
-
-    `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than
-    the tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search,
-    is measured at once, and is the last if it keeps to that.
-    """
-    V, history = guess, no_history(guess)
-    residual, count = float("inf"), 0
-    while residual > tolerance and count < limit:
-        sure = residual * contraction <= SURE * tolerance
-        solution = turns.measured(V, steps) if sure else None
-        image = turns.image(V, steps) if solution is None else solution.V
-        history, V, change = _improved(history, V, image, turns.engine)
-        before, residual, count = residual, float(change), count + 1
-        contraction = residual / before if math.isfinite(before) else contraction
-        tell(f"{steps} steps a piece, cycle {count}: changes {residual:.1e}, wanted {tolerance:.1e}")
-        if solution is not None and residual <= SURE * tolerance:
-            return Closed(solution, residual, count, contraction)
-    tell(f"{steps} steps a piece, cycle {count + 1}: measured")
-    return Closed(turns.measured(V, steps), residual, count, contraction)
-
-
-def search_from_host(
-    engine: Engine,
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    tolerance: float,
-    count: int,
-    halvings: int,
-    limit: int,
-    tell: Callable[[str], None],
-) -> Found:
-    """`search_traced` as short calls.
-
-    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
-    """
-    split = solver is None
-    turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
-    cycles, contraction = 0, float("inf")
-
-    def run(count: int, guess: Field) -> Closed:
-        nonlocal cycles, contraction
-        found = closed(turns, guess, count, tolerance, limit, tell, contraction)
-        cycles, contraction = cycles + found.cycles, found.contraction
-        return found
-
-    fine = run(count, first_guess(engine))
-    guess, done = fine.solution.V, fine.solution
-    if split:
-        coarse, fine = fine, run(2 * count, guess)
-        guess = _ahead(coarse.solution.V, fine.solution.V)
-        done = _extrapolated(coarse.solution, fine.solution)
-    change = error = float("inf")
-    for _ in range(halvings):
-        if int(done.status) != Status.ok:
-            break
-        finer = run(4 * count if split else 2 * count, guess)
-        guess = _ahead(fine.solution.V, finer.solution.V) if split else finer.solution.V
-        better = _extrapolated(fine.solution, finer.solution) if split else finer.solution
-        before, change = change, abs(float(work_of(better)) - float(work_of(done)))
-        error = float(error_of_step(change, before))
-        count, fine, done = 2 * count, finer, better
-        if not error > float(allowed_error(done, tolerance)):
-            break
-    numbers = (jnp.asarray(fine.residual), jnp.asarray(error if math.isfinite(change) else math.nan))
-    return Found(done, *numbers, jnp.asarray(cycles, jnp.int32), jnp.asarray(count, jnp.int32))

@@ -22,6 +22,7 @@ from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
 from jaxthermo.protocols.schedule import as_schedule
+from jaxthermo.solve.lean import lean_jit
 
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
@@ -103,7 +104,7 @@ def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
     return diffrax.Tsit5() if oscillator.bath.flows() is None else SplitStep()
 
 
-@eqx.filter_jit
+@lean_jit
 def _driven(
     oscillator: Oscillator,
     protocol: Protocol,

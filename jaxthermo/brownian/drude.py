@@ -105,7 +105,7 @@ class DrudeBath(AbstractBath):
         """
         nu, jitter, width = self._noises(temperature, hbar)
         cutoff, none, zero = self.cutoff, jnp.zeros(self.modes), jnp.zeros(())
-        rates = cutoff + nu
+        rates = jnp.asarray(cutoff + nu)
         # Of ln sigma and of the shares, with respect to ln T.
         swelling = temperature / cutoff + jnp.sum(jitter**2 * cutoff * nu * (cutoff - nu) / rates**3)
         shifting = -cutoff * nu / rates**2 * jitter
@@ -157,16 +157,16 @@ class DrudeBath(AbstractBath):
         """Shifts along characteristics where chi is diagonal, and small matrices."""
         return DrudeFlows()
 
-    def own_betas(self) -> Float[Array, " betas"]:
+    def own_betas(self) -> np.ndarray:
         """None: the bath follows the schedule."""
-        return jnp.zeros(0)
+        return np.zeros(0)
 
     def check(self) -> None:
         """Raise a ValueError that names the first impossible parameter."""
         require_finite("strength", self.strength)
         require_positive("cutoff", self.cutoff)
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """ValueError where the truncated hierarchy may grow at large momenta as it is driven.
 
         The friction that moves chi by (A^2/m) p is unbounded in p, and only the cutoff's decay of chi holds it in a
@@ -195,5 +195,5 @@ def _first_row(row: Array) -> Float[Array, "modes modes"]:
     return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
 
 
-def _joined(of_cutoff: Array, of_poles: Array | np.ndarray) -> Float[Array, " modes"]:
-    return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), of_poles])
+def _joined(of_cutoff: Array | np.ndarray, of_poles: Array | np.ndarray) -> Float[Array, " modes"]:
+    return jnp.concatenate([jnp.reshape(of_cutoff, (1,)), jnp.asarray(of_poles)])

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -18,6 +17,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.solve.lean import lean_jit
 
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
@@ -79,10 +79,9 @@ def _solved(oscillator: Oscillator, beta: Array, x: Array) -> State:
     return _solve(oscillator, beta, x, None) if state is None else state
 
 
-@eqx.filter_jit
+@lean_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array, levels: Levels | None) -> State:
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator)
     if levels is None:
         V, error = stationary_members(work, 1.0 / beta, x)
     else:

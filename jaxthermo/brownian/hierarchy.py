@@ -85,9 +85,13 @@ class Workspace(eqx.Module):
     grid: PhaseGrid
 
 
-def workspace(oscillator: Oscillator, grid: PhaseGrid) -> Workspace:
-    """Prepare one solve on one grid, which is no parameter: nothing is differentiated with respect to its steps."""
-    grid = frozen(grid)
+def workspace(oscillator: Oscillator, grid: PhaseGrid | None = None) -> Workspace:
+    """Prepare one solve on one grid, by default the oscillator's own.
+
+    It is no parameter: nothing is differentiated with respect to its steps.
+    """
+    grid = frozen(oscillator.grid if grid is None else grid)
+    assert grid is not None
     return Workspace(oscillator, *phases(oscillator, grid), grid)
 
 

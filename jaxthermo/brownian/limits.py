@@ -17,7 +17,8 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
     """Bounds on |Re| and |Im| of the generator's eigenvalues, from the parameters and the grid alone.
 
     Equation   Re: D y_max^2 + N max nu_k + gamma/m;  Im: (k_max + gamma y_max) v_max + max |Moyal phase| + (drag v_max
-               + cross y_max) sqrt(N), with v_max = (p_max + zeta_max)/m and zeta_max = 2 sqrt(N sum jitter_k^2)
+               + cross y_max + 2 push y_max) sqrt(N) + feed N, with v_max = (p_max + zeta_max)/m and zeta_max = 2
+               sqrt(N sum jitter_k^2)
     """
     oscillator, grid = work.oscillator, work.grid
     depth = int(members_of(oscillator).level.max())
@@ -25,10 +26,10 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
     y_max, k_max = grid.y[-1], grid.k[-1]
     noise = 2.0 * jnp.sqrt(depth * jnp.sum(terms.jitter**2) + 1e-300)
     velocity = (grid.p_max + noise) / oscillator.mass
-    hops = jnp.zeros(())
+    hops = 2.0 * jnp.sqrt(jnp.sum(terms.push**2) + 1e-300) * y_max * np.sqrt(depth)
     if terms.memory is not None:
-        drag, cross = (jnp.linalg.norm(one) for one in (terms.memory.drag, terms.memory.cross))
-        hops = (drag * velocity + cross * y_max) * np.sqrt(depth)
+        drag, cross, feed = (jnp.linalg.norm(one) for one in (terms.memory.drag, terms.memory.cross, terms.memory.feed))
+        hops = hops + (drag * velocity + cross * y_max) * np.sqrt(depth) + feed * depth
     decay = depth * jnp.max(jnp.concatenate([terms.decay, jnp.zeros(1)]))
     real = terms.diffusion * y_max**2 + decay + terms.friction / oscillator.mass
     phase = jnp.max(jnp.abs(work.phase_u - x * work.phase_x))

@@ -1,7 +1,6 @@
 """The Brownian oscillator: parameters, and nothing of time stepping."""
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import AbstractBath
@@ -33,9 +32,3 @@ def check_oscillator(oscillator: Oscillator | None) -> None:
     require_positive("mass", oscillator.mass)
     require_positive("hbar", oscillator.hbar)
     oscillator.bath.check()
-
-
-def require_drivable(oscillator: Oscillator) -> None:
-    """ValueError where the bath cannot follow an oscillator that is driven, whatever the schedule."""
-    none = jnp.zeros(0)
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, none, none)

@@ -25,6 +25,7 @@ from jaxthermo.brownian.stationary import stationary_members
 from jaxthermo.cache import user_folder
 from jaxthermo.checks import is_known
 from jaxthermo.solve.lanes import map_lanes
+from jaxthermo.solve.lean import lean_jit
 
 # Chebyshev nodes in sqrt(beta) and in x. At high temperature a quartic wall gives <q^2> ~ beta^(-1/2), so that the
 # integrand is smooth in sqrt(beta), not in beta.
@@ -127,7 +128,7 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     }
 
 
-@eqx.filter_jit
+@lean_jit
 def _means(
     oscillator: Oscillator, grid: PhaseGrid, betas: Any, fields: Any, dq: Any, dp: Any
 ) -> tuple[Float[Array, " points"], ...]:

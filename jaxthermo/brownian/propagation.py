@@ -101,7 +101,7 @@ def propagate_by(
 ) -> DriveSolution:
     """`propagate` for one mode of differentiation: forward, or `reverse`."""
     adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
-    work = _prepared(oscillator)
+    work = workspace(oscillator)
     term = DrivenTerm(work, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
@@ -128,11 +128,6 @@ def propagate_by(
     return DriveSolution(
         measured, totals, saved[1].V[0], members, status_of(solution), solution.stats["num_steps"].astype(jnp.int32)
     )
-
-
-def _prepared(oscillator: Oscillator) -> Workspace:
-    grid: Any = oscillator.grid
-    return workspace(oscillator, grid)
 
 
 def _controller(ts: Array, pacing: Pacing, work: Workspace, solver: diffrax.AbstractSolver) -> Pace:
@@ -164,7 +159,7 @@ def propagate_fixed_steps(
     measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
     state at every time and repeats the steps between.
     """
-    work = _prepared(oscillator)
+    work = workspace(oscillator)
     term = DrivenTerm(work, protocol.beta, protocol.x)
     noise = noise_of(work)
     steps = jnp.asarray(steps, jnp.int32)

@@ -2,13 +2,13 @@
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.lean import lean_jit
 
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
 # for a classical density, which may have fine structure.
@@ -92,7 +92,7 @@ def energy_at(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
     return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
 
 
-@eqx.filter_jit
+@lean_jit
 def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
     return jax.vmap(lambda s: jnp.asarray(potential(s)) - x * jnp.asarray(coordinate(s)))(q)
 

@@ -89,7 +89,11 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
     kept = sizes > KEPT * sizes[0]
     basis = jnp.where(kept, left, 0.0)
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
-    matrix = _damping(grid, terms.friction / oscillator.mass, terms.diffusion)
+    friction, diffusion = terms.friction, terms.diffusion
+    if terms.memory is not None:
+        # The energy changes slowly, so that memory is short for it.
+        friction, diffusion = oscillator.bath.friction(), oscillator.bath.friction() * temperature
+    matrix = _damping(grid, friction / oscillator.mass, diffusion)
     image = jnp.tensordot(matrix, basis.reshape(*family.shape[1:], -1), axes=1).reshape(basis.shape)
     pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * grid.cell)
     inverse = jnp.linalg.inv(pinned - basis.T @ image + jnp.diag(jnp.where(kept, 0.0, 1.0)))

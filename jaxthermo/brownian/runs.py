@@ -134,7 +134,7 @@ class PeriodicRun(AbstractResult):
     stats: dict[str, Any]
     oscillator: Oscillator
     cycle: AbstractCycle
-    tol: Float[Array, "*batch"]
+    tolerance: Float[Array, "*batch"]
     points: int = eqx.field(static=True)
     work: Float[Array, "*batch"] = quantity("energy", "work done on the oscillator in one cycle, -int X dx")
     heat: Float[Array, "*batch"] = quantity("energy", "heat into the oscillator in one cycle, int (dU - x dX)")
@@ -266,7 +266,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)
     values |= {name: record[name] for name in ("points",) if name in record}
-    values |= {name: remade(record[name]) for name in ("tol", "tolerance") if name in record}
+    values |= {name: remade(record[name]) for name in ("tolerance",) if name in record}
     values["members"] = values.get("members")
     values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
     for name, value in values.items():

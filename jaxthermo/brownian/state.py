@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -14,6 +13,7 @@ from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held
 from jaxthermo.brownian.records import oscillator_of
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -62,7 +62,7 @@ class State(AbstractResult):
     @property
     def work(self) -> Workspace:
         """The discretised equation that the state belongs to."""
-        return _prepared(self.oscillator, self.grid)
+        return _prepared(self.oscillator)
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "State":
@@ -86,7 +86,7 @@ class State(AbstractResult):
         return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
 
 
-@eqx.filter_jit
+@lean_jit
 def measured_state(
     oscillator: Oscillator,
     V: Field,
@@ -103,7 +103,7 @@ def measured_state(
     the grid had no part in its making, and only holds it.
     """
     grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t)
     seen = observe(V, work, 1.0 / beta, t, W)
     return State(
@@ -122,4 +122,4 @@ def measured_state(
     )
 
 
-_prepared = eqx.filter_jit(workspace)
+_prepared = lean_jit(workspace)

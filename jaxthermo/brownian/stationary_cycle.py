@@ -1,7 +1,6 @@
 """The stationary cycle of a periodically driven oscillator."""
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -15,16 +14,16 @@ from jaxthermo.brownian.cycle_search import (
     Found,
     allowed_error,
     engine_of,
-    first_count,
-    search_from_host,
     search_traced,
 )
+from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.promise import run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
+from jaxthermo.solve.lean import lean_jit
 
 MAX_CYCLES = 200
 # Saved times for each piece between two corners of the schedule.
@@ -89,10 +88,9 @@ def run_cycle(
             "thermostatic cycle; use jt.drive over several periods"
         )
     oscillator = resolved(oscillator, *cycle.bounds())
-    engine = _engine_of(oscillator, cycle, points)
-    betas = jax.vmap(cycle.beta)(engine.times)
+    engine, betas, count = engine_of(oscillator, cycle, points)
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, engine.times, betas)
-    count = first_count(engine) if steps is None else jnp.asarray(steps, jnp.int32)
+    count = count if steps is None else jnp.asarray(steps, jnp.int32)
     # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
     if not is_known(jax.tree.leaves((oscillator, cycle)), betas):
         limit = jnp.asarray(max_cycles, jnp.int32)
@@ -105,10 +103,7 @@ def run_cycle(
     return run
 
 
-_engine_of = eqx.filter_jit(engine_of)
-
-
-@eqx.filter_jit
+@lean_jit
 def _traced(
     engine: Engine,
     tol: Float[Array, ""],
@@ -124,7 +119,7 @@ def _traced(
     return _described(engine, found, tol, controlled, points)
 
 
-@eqx.filter_jit
+@lean_jit
 def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int) -> PeriodicRun:
     """A run with its status; `controlled`: the time step was to be halved until the work rests."""
     solution = found.solution
@@ -141,7 +136,7 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
         status=first_problem(*problems),
         stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count},
         cycle=engine.cycle,
-        tol=tol,
+        tolerance=tol,
         points=points,
         work=series["cumulative_work"][-1],
         heat=series["cumulative_heat"][-1],

@@ -117,5 +117,5 @@ class SwitchedBaths(AbstractBath):
         for bath in self.baths:
             bath.check()
 
-    def check_drive(self, mass: Array, hbar: Array, times: Array, betas: Array) -> None:
+    def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """Nothing: their temperatures rest."""

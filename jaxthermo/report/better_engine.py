@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from jaxthermo.brownian import PhaseGrid, Polynomial, classical_oscillator, run_cycle
+from jaxthermo.brownian import PeriodicRun, PhaseGrid, Polynomial, classical_oscillator, run_cycle
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.report.stirling_data import POTENTIAL, our_cycle
 from jaxthermo.report.style import PALETTE, caption, figure, panel_title, save, style
@@ -29,11 +28,11 @@ class Engine:
 
     cycle: StirlingCycle
     power: float
-    run: xarray.Dataset
+    run: PeriodicRun
 
     @property
     def fine_power(self) -> float:
-        return -self.run.attrs["work"] / float(self.cycle.period)
+        return -float(self.run.work) / float(self.cycle.period)
 
 
 def better_engine(out: Path, quick: bool = False) -> dict[float, tuple[Engine, Engine]]:
@@ -62,10 +61,9 @@ def better_engine(out: Path, quick: bool = False) -> dict[float, tuple[Engine, E
 
 def _improved(strength: float, steps: int) -> tuple[Engine, Engine]:
     potential = Polynomial(POTENTIAL)
-    better, history = optimise_cycle(classical_oscillator(potential, strength, SEARCH_GRID), our_cycle(), steps=steps)
+    found = optimise_cycle(classical_oscillator(potential, strength, SEARCH_GRID), our_cycle(), steps=steps)
     fine = classical_oscillator(potential, strength, FINE_GRID)
-    powers = history.attrs["start_power"], history.attrs["power"]
-    cycles = our_cycle(), better
+    powers, cycles = (float(found.start_power), float(found.power)), (our_cycle(), found.cycle)
     first, second = (
         Engine(cycle, power, run_cycle(fine, cycle, tol=FINE_TOLERANCE))
         for cycle, power in zip(cycles, powers, strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -158,8 +159,8 @@ def _rows(jobs: Jobs, data: plan.Data) -> list[list[str]]:
 
 def _row(case: tuple[str, float], dataset: xarray.Dataset) -> list[str]:
     kind, strength = case
-    attrs = dataset.attrs
-    numbers = [f"{attrs['work']:.4e}", f"{attrs['step_error']:.0e}", f"{attrs['first_law_residual']:.0e}"]
+    work, step, law = (float(dataset[name]) for name in ("work", "step_error", "first_law_residual"))
+    numbers = [f"{work:.4e}", f"{step:.0e}", f"{law:.0e}"]
     return [kind, f"{strength:g}", *numbers, f"{TABLE_4[case].work:.2e}"]
 
 
@@ -167,11 +168,12 @@ def _searches(searched: Cycles) -> str:
     """A table of the entropy produced, how far the searches may be from the true minimum, and what they cost."""
     rows = []
     for (kind, strength), data in searched.items():
-        exact = float(data.work_int[-1])
-        numbers = [f"{float(data.entropy_production[-1]):.5f}", f"{exact:.5f}"]
-        gap = f"{data.attrs['search_gap']:.1e}" if kind == "classical" else ""
-        defect = f"{data.attrs['maxwell_defect']:.0e}" if kind == "quantum" else ""
-        solves = f"{float(data.search_solves.mean()):.0f}"
+        exact = float(data.cumulative_work_int[-1])
+        numbers = [f"{float(data.entropy_produced[-1]):.5f}", f"{exact:.5f}"]
+        found = data.planck.values[data.searched.values]
+        gap = f"{float(np.max(found - data.planck_lower.values)):.1e}" if kind == "classical" else ""
+        defect = f"{float(data.maxwell_defect):.0e}" if kind == "quantum" else ""
+        solves = f"{data.attrs['solves'] / data.sizes['search']:.0f}"
         rows.append(
             [kind, f"{strength:g}", *numbers, f"{float(data.entropy_production_rate.min()):.1e}", gap, defect, solves]
         )

@@ -11,7 +11,7 @@ import xarray
 from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
-from jaxthermo.search.along import potentials
+from jaxthermo.search import potentials
 from jaxthermo.search.cycle_inference import cycle_from
 
 # U = 0.1 q^2 + 0.02 q^3 + 0.05 q^4, Eq. (44).
@@ -107,11 +107,13 @@ def potentials_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool 
         model = eqx.tree_at(lambda o: o.bath, model, bath)
     tolerance = QUICK_TOLERANCE if quick else TOLERANCE
     run = run_cycle(model, cycle, tol=tolerance, points=2 if quick else 5, keep_states=True)
-    searched = potentials(run, model, QUICK_SEARCHES if quick else SEARCHES, order=2 if quick else 5, dt=SEARCH_STEP)
-    return searched.drop_vars("members").assign_attrs(kind=kind, strength=strength)
+    points, order = (QUICK_SEARCHES, 2) if quick else (SEARCHES, 5)
+    searched = potentials(run, points=points, order=order, dt=SEARCH_STEP).to_dataset()
+    series = run.to_dataset()[["beta", "cumulative_work_int"]]
+    return searched.merge(series, combine_attrs="override").assign_attrs(kind=kind, strength=strength)
 
 
 def cycle_of(kind: str, strength: float, cycle: StirlingCycle, quick: bool = False) -> xarray.Dataset:
     """One stationary cycle."""
-    dataset = run_cycle(oscillator(kind, strength, quick), cycle, tol=QUICK_TOLERANCE if quick else TOLERANCE)
-    return dataset.assign_attrs(kind=kind, strength=strength)
+    run = run_cycle(oscillator(kind, strength, quick), cycle, tol=QUICK_TOLERANCE if quick else TOLERANCE)
+    return run.to_dataset().drop_vars("V").assign_attrs(kind=kind, strength=strength)

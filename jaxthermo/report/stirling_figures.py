@@ -60,7 +60,7 @@ def work_diagrams(cycles: Cycles, cycle: StirlingCycle, text: str) -> Figure:
                 arrowprops={"arrowstyle": "-|>", "color": STROKE_COLOURS[0]},
             )
             panel.set(xlabel=r"$X$", ylabel="$x$")
-            panel_title(panel, 2 * row + column, f"{kind}, $A={strength:g}$, $W={data.attrs['work']:.2e}$")
+            panel_title(panel, 2 * row + column, f"{kind}, $A={strength:g}$, $W={float(data.work):.2e}$")
     axes[0].legend(fontsize=8)
     caption(fig, text)
     return fig

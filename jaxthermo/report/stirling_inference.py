@@ -8,7 +8,7 @@ import equinox as eqx
 from rich.console import Console
 
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
-from jaxthermo.brownian.bath import THERMOSTATS
+from jaxthermo.brownian.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
@@ -76,8 +76,8 @@ def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
 
 
 def _fine(model: Oscillator, cycle: StirlingCycle) -> tuple[float, str]:
-    attrs = run_cycle(model, cycle, tol=FINE_TOLERANCE, points=4).attrs
-    return float(attrs["work"]), str(attrs["status"])
+    run = run_cycle(model, cycle, tol=FINE_TOLERANCE, points=4)
+    return float(run.work), run.outcome
 
 
 def _rows(cases: list[tuple[str, float]], fit: Fit) -> list[list[str]]:

@@ -86,7 +86,7 @@ def norm_kept() -> float:
 
 def first_law() -> float:
     """Enthalpy change less work less the heat that flows through the bath's operators."""
-    return float(_driven().attrs["first_law_residual"])
+    return float(_driven().first_law_residual)
 
 
 def equilibrium_gradient() -> float:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +13,7 @@ from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search.levenberg import Solution, least_squares
+from jaxthermo.solve.lean import lean_jit
 
 # Name, start, lower and upper bound of each parameter. The isothermal strokes are shares of the period, the cooling
 # stroke is a part of what they leave. Ramps begin and end at fractions of their stroke; those of x may end in the
@@ -159,7 +159,7 @@ def infer_cycle(
     )
 
 
-@eqx.filter_jit
+@lean_jit
 def _work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
     def work(theta: Array) -> Array:
         return run_cycle(oscillator, cycle_from(theta), TOLERANCE, points=POINTS, steps=steps).work

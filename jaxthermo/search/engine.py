@@ -1,303 +1,285 @@
 """Better engines: stationary cycles improved by gradients through the periodic state."""
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxthermo.brownian import run_cycle
-from jaxthermo.brownian.automatic import resolved
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_drivable
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, as_codes, first_problem
+from jaxthermo._types import IntLike
+from jaxthermo.brownian import PeriodicRun, run_cycle
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.checks import require_integer
+from jaxthermo.protocols import StirlingCycle
 from jaxthermo.protocols.cycle import check_cycle
-from jaxthermo.protocols.stirling import StirlingCycle
+from jaxthermo.search.free_parameters import (
+    Bounds,
+    Free,
+    Names,
+    default_bounds,
+    free_parameters,
+    with_parameters,
+    with_room,
+)
+from jaxthermo.search.objectives import AtLeast, Negative, Objective, efficiency, entropy_production_rate, power
 from jaxthermo.solve.bounded import descend
+from jaxthermo.solve.lean import lean_jit
 
-if TYPE_CHECKING:
-    import xarray
-
-OBJECTIVES = ("power", "entropy_production")
-SCALARS = ("beta_hot", "beta_cold", "x_start", "x_end", "period")
 # Of the search: saved times in each piece of the schedule, and the longest time step.
 POINTS, STEP = 5, 0.35
 TOLERANCE = 1e-7
+# Of the runs that measure the start and the end of a search.
+FINAL_TOLERANCE, FINAL_POINTS = 1e-5, 10
 # The search may stretch its strokes, so steps are counted for the longest it may make of them, up to this share.
 LONGEST_STROKE = 0.5
-# How hard a missing power is punished, in units of the power wanted.
+# How hard a missed constraint is punished, in units of the objective.
 PENALTY = 30.0
-# Ramps begin before this share of a stroke and end after it.
-MIDDLE = 0.5
+
+MEASURES = {"power": power, "efficiency": efficiency, "entropy_production_rate": entropy_production_rate}
+POWER, EFFICIENCY, RATE = (
+    ("energy/time", "work done per unit time"),
+    ("1", "work done over the heat taken in while the bath is hot or being heated"),
+    ("k_B/time", "entropy produced per unit time"),
+)
 
 
-class Optimised(NamedTuple):
-    """The improved cycle, and the history of its search; see `optimise_cycle`."""
+class OptimisedCycle(AbstractResult):
+    """A cycle improved by `optimise_cycle`, beside the one it started from.
 
+    Both are run afresh under control of the time step, and what these runs say of themselves is in `start_status` and
+    `cycle_status`; `search_status` says how the search ended, `status` is the first of these that is not ok. The
+    history has every cycle tried on the time steps of the search. `stats`: `evaluations`.
+    """
+
+    status: Int[Array, ""]
+    stats: dict[str, int]
+    oscillator: Oscillator
+    objective: Objective
+    constraints: tuple[Objective, ...]
+    start: StirlingCycle
     cycle: StirlingCycle
-    history: "xarray.Dataset"
+    value: Float[Array, ""] = quantity("unit of the objective", "the objective of the improved cycle")
+    start_value: Float[Array, ""] = quantity("unit of the objective", "the objective of the first cycle")
+    power: Float[Array, ""] = quantity(*POWER)
+    start_power: Float[Array, ""] = quantity(POWER[0], f"{POWER[1]}, by the first cycle")
+    efficiency: Float[Array, ""] = quantity(*EFFICIENCY)
+    start_efficiency: Float[Array, ""] = quantity(EFFICIENCY[0], f"{EFFICIENCY[1]}, of the first cycle")
+    entropy_production_rate: Float[Array, ""] = quantity(*RATE)
+    start_entropy_production_rate: Float[Array, ""] = quantity(RATE[0], f"{RATE[1]}, by the first cycle")
+    cycle_status: Int[Array, ""] = quantity("1", "how the run of the improved cycle ended, as jt.Status")
+    start_status: Int[Array, ""] = quantity("1", "how the run of the first cycle ended, as jt.Status")
+    search_status: Int[Array, ""] = quantity("1", "how the search ended, as jt.Status")
+    history: Float[Array, " evaluations"] = quantity("unit of the objective", "objective of each try", ("evaluation",))
+    history_power: Float[Array, " evaluations"] = quantity(POWER[0], f"{POWER[1]}, by each try", ("evaluation",))
+    history_entropy_production_rate: Float[Array, " evaluations"] = quantity(
+        RATE[0], f"{RATE[1]}, by each try", ("evaluation",)
+    )
 
     @property
-    def status(self) -> str:
-        """The `status` of the history: "ok", or what is wrong with the search or with the cycles run afresh."""
-        return str(self.history.attrs["status"])
+    def improvement(self) -> Float[Array, ""]:
+        """What the search has added to the objective."""
+        return self.value - self.start_value
 
 
-class Front(NamedTuple):
-    """Cycles along a Pareto front, and their power, efficiency and entropy production; see `pareto_front`."""
+class ParetoFront(AbstractResult):
+    """Cycles between most power and least entropy production, made by `pareto_front`; `point` numbers them."""
 
+    status: Int[Array, ""]
+    stats: dict[str, int]
+    oscillator: Oscillator
     cycles: tuple[StirlingCycle, ...]
-    data: "xarray.Dataset"
-
-
-class _Bound(NamedTuple):
-    name: str
-    low: np.ndarray
-    high: np.ndarray
-
-
-def default_bounds(cycle: StirlingCycle) -> dict[str, tuple[float, float]]:
-    """Half to twice the period, x moved by up to its own range, strokes of 5 to 85 %; temperatures and ramps fixed."""
-    span, period = abs(float(cycle.x_end - cycle.x_start)), float(cycle.period)
-    ends = {name: float(getattr(cycle, name)) for name in ("x_start", "x_end")}
-    around = {name: (value - span, value + span) for name, value in ends.items()}
-    return {**around, "period": (0.5 * period, 2.0 * period), "strokes": (0.05, 0.85)}
+    power: Float[Array, " point"] = quantity(*POWER, ("point",), main=True)
+    efficiency: Float[Array, " point"] = quantity(*EFFICIENCY, ("point",), main=True)
+    entropy_production_rate: Float[Array, " point"] = quantity(*RATE, ("point",), main=True)
+    work: Float[Array, " point"] = quantity("energy", "work done on the oscillator in one cycle", ("point",))
+    cycle_status: Int[Array, " point"] = quantity("1", "how the run of each cycle ended, as jt.Status", ("point",))
 
 
 def optimise_cycle(
-    oscillator: Any,
-    cycle: Any,
-    objective: str = "power",
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    steps: int = 20,
+    oscillator: Oscillator,
+    cycle: StirlingCycle,
+    objective: Objective = power,
+    bounds: Bounds | None = None,
+    steps: IntLike = 20,
     *,
-    power: float | None = None,
+    constraints: Sequence[Objective] = (),
     progress: bool | None = None,
-) -> Optimised:
-    """A cycle of more power, or of less entropy production at a given power, near a given one.
+) -> OptimisedCycle:
+    """A cycle near a given one with more of an objective, such as power.
 
-    Equation   "power": maximise P = -W/period, W = -closed integral of X dx; "entropy_production": minimise
-               Sigma' = (1/period) closed integral (U dbeta - X d(beta x)) with P >= `power`
-    Shapes     bounds: {name: (low, high)} of what may change, of beta_hot, beta_cold, x_start, x_end, period, strokes
-               (each share, before they are scaled to sum to 1) and ramps (begins between low and the middle of a
-               stroke, ends between the middle and high); None: `jt.search.default_bounds(cycle)`
-    Units      power: energy/time; entropy production: 1/time
-    Raises     ValueError that names the argument
-    Source     gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
+    Equation   maximise objective(run, cycle) over the parameters in `bounds`, with constraint(run, cycle) >= 0
 
-    `history` is a Dataset over `evaluation` with work, power and entropy_production of every cycle tried on the
-    search's steps; its attrs have `start_power` and `power` of both cycles run afresh by `run_cycle`, what those runs
-    say of themselves as `start_status` and `cycle_status`, `improvement`, `search_status`, `evaluations`, and as
-    `status` the first of these that is not "ok": a power on a grid too small is none. The best cycle tried is returned,
-    and never one with less of the objective than the start has. `progress`: whether to show it; by default on a
-    terminal.
+    oscillator   of the engine
+    cycle        where the search starts
+    objective    a function of the `PeriodicRun` of a cycle and of the cycle, which JAX can differentiate:
+                 `jt.search.power`, `efficiency`, `Negative(entropy_production_rate)`, or your own
+    bounds       {name: (low, high)} of what may change, of beta_hot, beta_cold, x_start, x_end, period, strokes (each
+                 share, before they are scaled to sum to 1) and ramps (begins between low and the middle of a stroke,
+                 ends between the middle and high); None: `jt.search.default_bounds(cycle)`
+    steps        of the search at most
+    constraints  functions like the objective, such as `jt.search.AtLeast(jt.search.power, 1e-3)`; missing one by 1
+                 costs 30 times the objective
+    progress     whether a line tells how far the search is; None: on a terminal
+    Returns      the best cycle tried, never one with less of the objective than the start; see `OptimisedCycle`
+    Raises       ValueError that names the argument
+    Accuracy     `status` is ok where the search has converged and both cycles keep what `jt.run_cycle` promises
+    Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
     """
     check_oscillator(oscillator)
-    require_drivable(oscillator)
     check_cycle(cycle)
-    if objective not in OBJECTIVES:
-        raise ValueError(f"`objective` must be one of {', '.join(OBJECTIVES)}, but is {objective!r}")
-    if (power is None) != (objective == "power"):
-        raise ValueError('`power` must be given with objective="entropy_production", and only with it')
+    knots = np.asarray(cycle.knots())
+    betas = np.array([float(cycle.beta(t)) for t in knots])
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, betas)
     limit = require_integer("steps", steps, 1)
-    free = _checked(cycle, default_bounds(cycle) if bounds is None else bounds)
-    oscillator = _with_grid(oscillator, cycle, free)
-    wanted = 0.0 if power is None else float(power)
-    theta, low, high = _packed(cycle, free)
-    width = high - low
-    record: list[dict[str, Any]] = []
-    names = tuple((bound.name, bound.low.shape) for bound in free)
-    longest = max(LONGEST_STROKE, float(np.max(np.asarray(cycle.strokes))))
-    longest_period = max([float(cycle.period)] + [float(b.high) for b in free if b.name == "period"])
-    count = max(1, math.ceil(longest * longest_period / POINTS / STEP))
+    free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
+    oscillator = with_room(oscillator, cycle, free)
+    search = _Search(oscillator, cycle, objective, tuple(constraints), free)
+    with Line("optimise_cycle", progress) as line:
+        status = search.descend(limit, line)
+    result = search.result(status)
+    warn_unless_ok(result)
+    return result
 
-    line = Line("optimise_cycle", progress)
 
-    def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-        (value, (work, produced, period)), slope = _objective(
-            jnp.asarray(low + scaled * width), oscillator, cycle, jnp.asarray(wanted), objective, names, count
+class _Search:
+    """A search with all cycles that it has tried."""
+
+    def __init__(
+        self,
+        oscillator: Oscillator,
+        cycle: StirlingCycle,
+        objective: Objective,
+        constraints: tuple[Objective, ...],
+        free: Free,
+    ):
+        self.oscillator, self.cycle, self.objective, self.constraints = oscillator, cycle, objective, constraints
+        self.free = free
+        self.tried: list[dict[str, Any]] = []
+        longest = max(LONGEST_STROKE, float(np.max(np.asarray(cycle.strokes)))) * free.largest("period", cycle)
+        self.time_steps = max(1, math.ceil(longest / POINTS / STEP))
+
+    def descend(self, limit: int, line: Line) -> Status:
+        """Tries cycles until none is better."""
+        low, width = self.free.low, self.free.high - self.free.low
+
+        def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+            theta = low + scaled * width
+            (loss, seen), slope = _loss(
+                jnp.asarray(theta),
+                self.oscillator,
+                self.cycle,
+                self.free.names,
+                self.objective,
+                self.constraints,
+                self.time_steps,
+            )
+            self.tried.append({"loss": float(loss), "theta": theta, **{name: float(x) for name, x in seen.items()}})
+            line.tell(f"{len(self.tried)} cycles tried, objective {self.tried[-1]['value']:.6g}")
+            return float(loss), np.asarray(slope) * width
+
+        start = (self.free.start - low) / width
+        return descend(evaluate, start, np.zeros_like(width), np.ones_like(width), limit)
+
+    def result(self, search_status: Status) -> OptimisedCycle:
+        """The best cycle tried, and the first one, run afresh."""
+        finite = [one for one in self.tried if np.isfinite(one["loss"])]
+        best = min(finite or self.tried[:1], key=lambda one: one["loss"])
+        improved = with_parameters(jnp.asarray(best["theta"]), self.cycle, self.free.names)
+        before, after = (measured(self.oscillator, cycle, self.objective) for cycle in (self.cycle, improved))
+        columns = {name: jnp.asarray([one[name] for one in self.tried]) for name in self.tried[0] if name != "theta"}
+        return OptimisedCycle(
+            status=first_problem(after["status"], before["status"], search_status),
+            stats={"evaluations": len(self.tried)},
+            oscillator=self.oscillator,
+            objective=self.objective,
+            constraints=self.constraints,
+            start=self.cycle,
+            cycle=improved,
+            **{name: after[name] for name in ("value", *MEASURES)},
+            **{f"start_{name}": before[name] for name in ("value", *MEASURES)},
+            cycle_status=after["status"],
+            start_status=before["status"],
+            search_status=as_codes(search_status),
+            history=columns["value"],
+            history_power=columns["power"],
+            history_entropy_production_rate=columns["entropy_production_rate"],
         )
-        now = {"work": float(work), "power": -float(work / period), "entropy_production": float(produced / period)}
-        record.append({"objective": float(value), "theta": low + scaled * width, **now})
-        line.tell(f"{len(record)} cycles tried, power {now['power']:.6g}")
-        return float(value), np.asarray(slope) * width
-
-    with line:
-        status = descend(evaluate, (theta - low) / width, np.zeros_like(width), np.ones_like(width), limit)
-    finite = [r for r in record if np.isfinite(r["objective"])]
-    best = min(finite, key=lambda r: r["objective"]) if finite else record[0]
-    improved = _unpacked(jnp.asarray(best["theta"]), cycle, names)
-    return Optimised(improved, _history(oscillator, cycle, improved, record, status))
 
 
-def pareto_front(
-    oscillator: Any,
-    cycle: Any,
-    bounds: Mapping[str, tuple[float, float]] | None = None,
-    points: int = 5,
-    steps: int = 15,
-) -> Front:
-    """Cycles between most power and least entropy production: the Pareto front of power against efficiency.
-
-    Equation   the cycle of largest power P_max first, then least entropy production at P >= share * P_max for `points`
-               shares from 1 down; efficiency = -W / Q_in, Q_in the heat taken in while the bath is hot or being heated
-               (strokes 1 and 4, without a regenerator)
-    Raises     as `optimise_cycle`, and ValueError if no cycle in the bounds delivers power
-
-    `data` has power, efficiency, entropy_production, work and status over `point`, of runs by `run_cycle`.
-    """
-    import xarray
-
-    count = require_integer("points", points, 2)
-    strongest, _ = optimise_cycle(oscillator, cycle, "power", bounds, steps)
-    bounds = default_bounds(cycle) if bounds is None else bounds
-    oscillator = _with_grid(oscillator, cycle, _checked(cycle, bounds))
-    first = _measured(oscillator, strongest)
-    if not first["power"] > 0:
-        raise ValueError("`bounds` must hold a cycle that delivers power, but the best one found takes it up")
-    cycles, rows = [strongest], [first]
-    for share in np.linspace(1.0, 0.0, count)[1:]:
-        wanted = float(share * first["power"])
-        cycles.append(optimise_cycle(oscillator, cycles[-1], "entropy_production", bounds, steps, power=wanted).cycle)
-        rows.append(_measured(oscillator, cycles[-1]))
-    data = xarray.Dataset({name: ("point", [row[name] for row in rows]) for name in rows[0]})
-    return Front(tuple(cycles), data)
-
-
-def _measured(oscillator: Oscillator, cycle: StirlingCycle) -> dict[str, Any]:
-    run = run_cycle(oscillator, cycle, tol=1e-5, points=10)
-    corners = np.asarray(cycle.corners())
-    heat = np.interp(corners, np.asarray(run.time), np.asarray(run.cumulative_heat))
-    taken = heat[1] - heat[0] + heat[4] - heat[3]
-    period = float(cycle.period)
-    return {
-        "power": -float(run.work) / period,
-        "efficiency": -float(run.work) / taken if taken > 0 else float("nan"),
-        "entropy_production": float(run.cumulative_work_int[-1]) / period,
-        "work": float(run.work),
-        "status": run.outcome,
-    }
-
-
-@eqx.filter_jit
-def _objective(
+@lean_jit
+def _loss(
     theta: Float[Array, " parameters"],
     oscillator: Oscillator,
     cycle: StirlingCycle,
-    wanted: Array,
-    objective: str,
-    names: tuple[tuple[str, tuple[int, ...]], ...],
+    names: Names,
+    objective: Objective,
+    constraints: tuple[Objective, ...],
     steps: int,
 ) -> Any:
-    def value(theta: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-        tried = _unpacked(theta, cycle, names)
+    """What is minimised, with what is recorded beside it, and its gradient."""
+
+    def loss(theta: Array) -> tuple[Array, dict[str, Array]]:
+        tried = with_parameters(theta, cycle, names)
         run = run_cycle(oscillator, tried, TOLERANCE, points=POINTS, steps=steps)
-        produced = run.cumulative_work_int[-1]
-        power = -run.work / tried.period
-        if objective == "power":
-            return -power, (run.work, produced, tried.period)
-        rate = produced / tried.period
-        missing = jnp.maximum(wanted - power, 0.0) / jnp.maximum(jnp.abs(wanted), 1e-12)
-        # In units of the rate that goes with the power wanted, so that neither side of the sum is negligible.
-        scale = jax.lax.stop_gradient(rate)
-        return rate + PENALTY * scale * missing**2, (run.work, produced, tried.period)
+        value = jnp.asarray(objective(run, tried))
+        # In units of the objective, so that neither side of the sum is negligible.
+        scale = jax.lax.stop_gradient(jnp.abs(value))
+        missing = [jnp.maximum(-jnp.asarray(constraint(run, tried)), 0.0) ** 2 for constraint in constraints]
+        seen = {name: measure(run, tried) for name, measure in MEASURES.items() if name != "efficiency"}
+        return PENALTY * scale * sum(missing, jnp.zeros(())) - value, {"value": value, **seen}
 
-    return jax.value_and_grad(value, has_aux=True)(theta)
+    return jax.value_and_grad(loss, has_aux=True)(theta)
 
 
-def _checked(cycle: StirlingCycle, bounds: Mapping[str, tuple[float, float]]) -> list[_Bound]:
-    known = (*SCALARS, "strokes", "ramps")
-    if not bounds:
-        raise ValueError("`bounds` must name at least one parameter that may change")
-    free = []
-    for name, pair in bounds.items():
-        if name not in known:
-            raise ValueError(f"`bounds` must name parameters of {', '.join(known)}, but has {name!r}")
-        low, high = (float(side) for side in pair)
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"`bounds` must be finite with low < high, but {name} has {low}, {high}")
-        if low <= 0.0 and name in ("beta_hot", "beta_cold", "period", "strokes"):
-            raise ValueError(f"`bounds` must be > 0 for {name}, but has {low}")
-        if name == "ramps":
-            if not low < MIDDLE < high:
-                raise ValueError(f"`bounds` of ramps must hold the middle of a stroke, {MIDDLE}, but are {low}, {high}")
-            sides = np.tile([[low, MIDDLE - 0.05], [MIDDLE + 0.05, high]], (4, 1, 1))
-            free.append(_Bound(name, sides[:, :, 0], sides[:, :, 1]))
-        else:
-            shape = (4,) if name == "strokes" else ()
-            free.append(_Bound(name, np.full(shape, low), np.full(shape, high)))
-        start = _value(cycle, name)
-        if np.any(start < free[-1].low - 1e-12) or np.any(start > free[-1].high + 1e-12):
-            raise ValueError(f"`bounds` must hold the starting cycle, but its {name} is {start.tolist()}")
-    return free
+def measured(oscillator: Oscillator, cycle: StirlingCycle, objective: Objective) -> dict[str, Array]:
+    """The objective and the usual measures of a cycle that is run afresh, and the status of that run."""
+    run: PeriodicRun = run_cycle(oscillator, cycle, FINAL_TOLERANCE, points=FINAL_POINTS, progress=False)
+    seen = {name: jnp.asarray(measure(run, cycle)) for name, measure in MEASURES.items()}
+    return {"value": jnp.asarray(objective(run, cycle)), **seen, "work": run.work, "status": run.status}
 
 
-def _value(cycle: StirlingCycle, name: str) -> np.ndarray:
-    if name == "ramps" and cycle.ramps is None:
-        return np.tile([0.0, 1.0], (4, 1))
-    return np.asarray(getattr(cycle, name))
-
-
-def _packed(cycle: StirlingCycle, free: list[_Bound]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values, lower and upper bounds as vectors."""
-    start, low, high = (
-        np.concatenate([np.ravel(side) for side in sides])
-        for sides in zip(*((_value(cycle, b.name), b.low, b.high) for b in free), strict=True)
-    )
-    return start, low, high
-
-
-def _unpacked(
-    theta: Float[Array, " parameters"], cycle: StirlingCycle, names: tuple[tuple[str, tuple[int, ...]], ...]
-) -> StirlingCycle:
-    """The cycle with the free parameters replaced; strokes are scaled to sum to 1."""
-    fields: dict[str, Any] = {name: getattr(cycle, name) for name in (*SCALARS, "strokes", "ramps")}
-    first = 0
-    for name, shape in names:
-        size = math.prod(shape)
-        fields[name] = theta[first : first + size].reshape(shape)
-        first += size
-    fields["strokes"] = fields["strokes"] / jnp.sum(fields["strokes"])
-    return StirlingCycle(**fields)
-
-
-def _with_grid(oscillator: Oscillator, cycle: StirlingCycle, free: list[_Bound]) -> Oscillator:
-    """The oscillator with a grid and a depth for everything that the bounds allow."""
-    reach = {name: [float(getattr(cycle, name))] for name in SCALARS}
-    for bound in free:
-        if bound.name in reach:
-            reach[bound.name] += [float(bound.low), float(bound.high)]
-    return resolved(oscillator, reach["beta_hot"] + reach["beta_cold"], reach["x_start"] + reach["x_end"])
-
-
-def _history(
+def pareto_front(
     oscillator: Oscillator,
     cycle: StirlingCycle,
-    improved: StirlingCycle,
-    record: list[dict[str, Any]],
-    status: str,
-) -> "xarray.Dataset":
-    import xarray
+    bounds: Bounds | None = None,
+    points: IntLike = 5,
+    steps: IntLike = 15,
+) -> ParetoFront:
+    """Cycles between most power and least entropy production: the Pareto front of power against efficiency.
 
-    units = {"objective": "", "work": "energy", "power": "energy/time", "entropy_production": "1/time"}
-    history = xarray.Dataset({name: ("evaluation", [r[name] for r in record]) for name in units})
-    for name, unit in units.items():
-        history[name].attrs["units"] = unit
-    before, after = _measured(oscillator, cycle), _measured(oscillator, improved)
-    words = (after["status"], before["status"], status)
-    return history.assign_attrs(
-        start_power=before["power"],
-        power=after["power"],
-        improvement=after["power"] - before["power"],
-        start_entropy_production=before["entropy_production"],
-        entropy_production=after["entropy_production"],
-        evaluations=len(record),
-        start_status=before["status"],
-        cycle_status=after["status"],
-        search_status=status,
-        status=next((word for word in words if word != "ok"), "ok"),
+    Equation   the cycle of largest power P_max first, then least entropy production at P >= share * P_max for `points`
+               shares from 1 down
+
+    oscillator   of the engine
+    cycle        where the search for most power starts; each further one starts at the cycle found before
+    bounds       as in `optimise_cycle`
+    points       cycles on the front, >= 2
+    steps        of each search at most
+    Returns      the cycles with their measures, from runs under control of the time step; see `ParetoFront`
+    Raises       as `optimise_cycle`, and ValueError if no cycle in the bounds delivers power
+    """
+    count = require_integer("points", points, 2)
+    bounds = default_bounds(cycle) if bounds is None else bounds
+    found = [optimise_cycle(oscillator, cycle, power, bounds, steps)]
+    most = float(found[0].power)
+    if not most > 0:
+        raise ValueError("`bounds` must hold a cycle that delivers power, but the best one found takes it up")
+    saving = Negative(entropy_production_rate)
+    for share in np.linspace(1.0, 0.0, count)[1:]:
+        enough = AtLeast(power, share * most)
+        found.append(optimise_cycle(oscillator, found[-1].cycle, saving, bounds, steps, constraints=[enough]))
+    return ParetoFront(
+        status=first_problem(*(one.status for one in found)),
+        stats={"evaluations": sum(one.stats["evaluations"] for one in found)},
+        oscillator=found[0].oscillator,
+        cycles=tuple(one.cycle for one in found),
+        **{name: jnp.stack([getattr(one, name) for one in found]) for name in MEASURES},
+        work=jnp.stack([-one.power * one.cycle.period for one in found]),
+        cycle_status=jnp.stack([one.cycle_status for one in found]),
     )

@@ -10,25 +10,18 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
-from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import is_known, require_finite, require_integer, require_positive, require_scalar
-from jaxthermo.search.potential_range import (
-    beta_factor,
-    field_reach,
-    potential_around,
-    potential_status,
-    require_covered,
-)
+from jaxthermo.search.potential_range import potential_around, potential_status, problem_of, require_covered
 from jaxthermo.search.propagation import EDGE
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
 from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.lean import is_traced
+from jaxthermo.solve.lean import is_traced, lean_jit
 
 # Longest step that a search begins with, and the fewest steps it takes.
 STEP, FEWEST_STEPS = 0.1, 8
@@ -113,7 +106,7 @@ def minimum_work(
                which cost U dbeta - X dx~ at frozen state
 
     oscillator   the one that the state is of
-    state        from `jt.equilibrium` or a run's `state_at`
+    state        from `jt.equilibrium` or `state_at` of a run
     beta, x      where the protocols start, scalars; 1/energy, and energy per unit of X
     order        of the polynomials, >= 1
     horizon      how long protocols last; time
@@ -144,18 +137,7 @@ def minimum_work(
     V = starting_members(oscillator, state, beta)
     on_grid = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
     potential = potential_around(on_grid, beta, x) if potential is None else potential
-    problem = Problem(
-        potential=potential,
-        V=V,
-        discretisation=workspace(oscillator, state.grid),
-        beta=beta,
-        x=x,
-        beta_factor=jnp.asarray(beta_factor(oscillator)),
-        field_reach=field_reach(on_grid, beta, x),
-        horizon=require_scalar("horizon", horizon),
-        order=order,
-        jumps=bool(jumps),
-    )
+    problem = _problem_of(on_grid, potential, V, beta, x, require_scalar("horizon", horizon), order, bool(jumps))
     require_covered(problem)
     start_status = state.status
     if is_traced((problem, start_status)):
@@ -164,7 +146,7 @@ def minimum_work(
         with Line("minimum_work", progress) as line:
             ends = [refined_in_rounds(problem, z, steps, line.tell) for z in starting_points(problem, restarts)]
         best = min(ends, key=lambda end: float(end.value))
-        result = _settled(problem, best, sum(end.evaluations for end in ends), start_status)
+        result = _settled(problem, best, [end.evaluations for end in ends], start_status)
     warn_unless_ok(result)
     return result
 
@@ -179,17 +161,25 @@ def steps_of(horizon: ScalarLike, dt: ScalarLike) -> int:
 
 
 def _in_one_program(problem: Problem, restarts: int, steps: int, start_status: Array) -> MinimumWork:
-    best, *others = (refined(problem, z, steps) for z in starting_points(problem, restarts))
-    solves = best.evaluations
+    ends = [refined(problem, z, steps) for z in starting_points(problem, restarts)]
+    best, *others = ends
     for other in others:
         best = jax.tree.map(lambda a, b, c=other.value < best.value: jnp.where(c, a, b), other, best)
-        solves = solves + other.evaluations
     value = with_slope(best.value, problem, best.coarse.point, best.steps, finest(steps))
-    return settled(problem, eqx.tree_at(lambda end: end.value, best, value), solves, start_status)
+    return settled(
+        problem, eqx.tree_at(lambda end: end.value, best, value), [end.evaluations for end in ends], start_status
+    )
 
 
-def settled(problem: Problem, end: Refinement, solves: Int[Array, ""], start_status: Int[Array, ""]) -> MinimumWork:
-    """What a search has found, judged by the cost of its protocol with steps half as long."""
+def settled(
+    problem: Problem, end: Refinement, evaluations: list[Int[Array, ""]], start_status: Int[Array, ""]
+) -> MinimumWork:
+    """What a search has found, judged by the cost of its protocol with steps half as long.
+
+    end            the best of all searches
+    evaluations    of each of them
+    start_status   of the state that the search starts from
+    """
     oscillator, found, again = problem.discretisation.oscillator, end.coarse, end.value
     upper = problem.potential(problem.beta, problem.x)
     # Resting costs `upper` exactly; a search that gained by errors of the time step only has found nothing better.
@@ -219,7 +209,7 @@ def settled(problem: Problem, end: Refinement, solves: Int[Array, ""], start_sta
             status_if(below, Status.below_exact_bound),
             found.status,
         ),
-        stats={"solves": solves, "steps": found.steps, "time_steps": end.steps},
+        stats={"solves": sum(evaluations, jnp.zeros((), jnp.int32)), "steps": found.steps, "time_steps": end.steps},
         oscillator=oscillator,
         beta=problem.beta,
         x=problem.x,
@@ -242,7 +232,7 @@ def settled(problem: Problem, end: Refinement, solves: Int[Array, ""], start_sta
     )
 
 
-_settled = eqx.filter_jit(settled)
+_settled, _problem_of = lean_jit(settled), lean_jit(problem_of)
 
 
 def starting_points(problem: Problem, restarts: int) -> list[Float[Array, " z"]]:

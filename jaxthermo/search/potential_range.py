@@ -1,17 +1,18 @@
 """How far protocols of a search may go, and the quasi-static potential over all that they may reach."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ArrayLike
+from jaxthermo.brownian.hierarchy import Field, workspace
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import SOLVED
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of, quasi_static
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.search.protocol_cost import Problem
+from jaxthermo.solve.lean import lean_jit
 
 # How far a protocol may take beta (as a factor) and x (in units of 1/(beta sigma_X)) from where it starts.
 BETA_FACTOR, FIELD_REACH = 4.0, 6.0
@@ -24,7 +25,6 @@ def beta_factor(oscillator: Oscillator) -> float:
     return QUANTUM_BETA_FACTOR if oscillator.quantum else BETA_FACTOR
 
 
-@eqx.filter_jit
 def field_reach(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]) -> Float[Array, ""]:
     """How far protocols may take x, by the variance of X in the quasi-static state at (beta, x)."""
     variance = partition_of(oscillator).means(beta, x)[2]
@@ -43,10 +43,23 @@ def potential_around(oscillator: Oscillator, betas: ArrayLike, fields: ArrayLike
     """
     require_positive("betas", betas)
     require_finite("fields", fields)
-    betas, fields = (a.ravel() for a in jnp.broadcast_arrays(as_float(betas), as_float(fields)))
+    if not oscillator.quantum:
+        return _classical(oscillator)
+    return quasi_static(oscillator, *_range(oscillator, as_float(betas), as_float(fields)))
+
+
+@lean_jit
+def _classical(oscillator: Oscillator) -> QuasiStatic:
+    """A partition function, which holds at every beta and x."""
+    return QuasiStatic(partition_of(oscillator), None)
+
+
+@lean_jit
+def _range(oscillator: Oscillator, betas: Array, fields: Array) -> tuple[Array, Array]:
+    """The largest beta, and the least and the largest x, that protocols may reach."""
+    betas, fields = (a.ravel() for a in jnp.broadcast_arrays(betas, fields))
     reach = jnp.max(jax.vmap(lambda beta, x: field_reach(oscillator, beta, x))(betas, fields))
-    edges = jnp.stack([jnp.min(fields) - reach, jnp.max(fields) + reach])
-    return quasi_static(oscillator, beta_factor(oscillator) * jnp.max(betas), edges)
+    return beta_factor(oscillator) * jnp.max(betas), jnp.stack([jnp.min(fields) - reach, jnp.max(fields) + reach])
 
 
 def require_covered(problem: Problem) -> None:
@@ -68,3 +81,28 @@ def potential_status(potential: QuasiStatic) -> Int[Array, ""]:
     """Whether the equilibria that a quantum potential is made from are solved as well as states are."""
     table = potential.table
     return first_problem() if table is None else status_if(~(table.error < SOLVED), Status.not_converged)
+
+
+def problem_of(
+    oscillator: Oscillator,
+    potential: QuasiStatic,
+    V: Field,
+    beta: Float[Array, ""],
+    x: Float[Array, ""],
+    horizon: Float[Array, ""],
+    order: int,
+    jumps: bool,
+) -> Problem:
+    """The search from one state of an oscillator that has a grid."""
+    return Problem(
+        potential=potential,
+        V=V,
+        discretisation=workspace(oscillator, oscillator.grid),
+        beta=beta,
+        x=x,
+        beta_factor=jnp.asarray(beta_factor(oscillator)),
+        field_reach=field_reach(oscillator, beta, x),
+        horizon=horizon,
+        order=order,
+        jumps=jumps,
+    )

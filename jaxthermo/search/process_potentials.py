@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, as_codes, first_problem
+from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
@@ -21,10 +20,10 @@ from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.protocols import AbstractCycle
 from jaxthermo.search.least_work import STEP, MinimumWork, settled, steps_of
-from jaxthermo.search.potential_range import beta_factor, field_reach, potential_around
-from jaxthermo.search.protocol_cost import Problem
+from jaxthermo.search.potential_range import potential_around, problem_of
 from jaxthermo.search.refinement import refined
 from jaxthermo.solve.lanes import map_lanes
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
 # A process that came to its end, though its work may miss what is promised of it: its status goes on into the result.
@@ -151,7 +150,7 @@ def _with_states(
         return run
     if isinstance(run, DrivenRun):
         raise ValueError(NOT_KEPT)
-    return run_cycle(run.oscillator, run.cycle, float(run.tol), points=run.points, keep_states=True, progress=progress)
+    return run_cycle(run.oscillator, run.cycle, float(run.tolerance), keep_states=True, progress=progress)
 
 
 def _searched(
@@ -171,19 +170,17 @@ def _searched(
     return map_lanes(lanes, states, beta, x, chunk=1, advance=tell)
 
 
-@eqx.filter_jit
+@lean_jit
 def _lanes(
     oscillator: Oscillator, settings: tuple[Any, ...], states: Array, betas: Array, fields: Array
 ) -> tuple[MinimumWork, Array]:
     potential, horizon, order, jumps, steps = settings
-    discretisation = workspace(oscillator, oscillator.grid)
 
     def one(V: Array, beta: Array, x: Array) -> tuple[MinimumWork, Array]:
-        factor, reach = jnp.asarray(beta_factor(oscillator)), field_reach(oscillator, beta, x)
-        problem = Problem(potential, V, discretisation, beta, x, factor, reach, horizon, order, jumps)
+        problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
         end = refined(problem, jnp.zeros(problem.parameters), steps)
-        rate = jnp.nan if oscillator.quantum else entropy_production_rate(V, discretisation, beta)
-        return settled(problem, end, end.evaluations, as_codes(Status.ok)), jnp.asarray(rate)
+        rate = jnp.nan if oscillator.quantum else entropy_production_rate(V, problem.discretisation, beta)
+        return settled(problem, end, [end.evaluations], as_codes(Status.ok)), jnp.asarray(rate)
 
     return jax.vmap(one)(states, betas, fields)
 
@@ -194,7 +191,7 @@ def _nearest(t: np.ndarray, points: int) -> np.ndarray:
     return np.unique(np.abs(t[:, None] - wanted).argmin(axis=0))
 
 
-@eqx.filter_jit
+@lean_jit
 def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Array, " n"]) -> Float[Array, " n"]:
     return jax.vmap(potential)(betas, fields)
 
@@ -204,7 +201,7 @@ def _result(
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
-    work_int = np.asarray(run.cumulative_work_int if isinstance(run, PeriodicRun) else run.work_int)
+    work_int = np.asarray(run.work_int if isinstance(run, DrivenRun) else run.cumulative_work_int)
     produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
     sigma = np.interp(t, t[chosen], produced)
     planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma
@@ -218,7 +215,7 @@ def _result(
     )
     series = neq | {f"{name}_qst": values for name, values in qst.items()}
     result = ProcessPotentials(
-        status=first_problem(run.status, *(int(code) for code in found.status)),
+        status=as_codes(next((code for code in (int(run.status), *found.status) if code != Status.ok), Status.ok)),
         stats={"solves": int(np.sum(found.solves))},
         oscillator=run.oscillator,
         order=order,

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.spectrum import to_spectrum
-from jaxthermo.brownian.split import change_temperature, noise_of
+from jaxthermo.brownian.split import flows_of, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
 from jaxthermo.search.propagation import EDGE, extrapolated, measure_of, propagate, rim
@@ -92,7 +92,7 @@ def cost(
         first = chosen.beta.start(), chosen.x.start()
         seen = measure(to_spectrum(V, discretisation), problem.beta)
         final = final + _jump(seen, (problem.beta, problem.x), first)
-        V = change_temperature(V, discretisation, 1.0 / problem.beta, 1.0 / first[0])
+        V = flows_of(discretisation).change_temperature(V, discretisation, 1.0 / problem.beta, 1.0 / first[0])
     done = propagate(term, noise, to_spectrum(V, discretisation), problem.horizon, steps, most, measure)
     pair = final + done.totals[:, 1] - done.totals[:, 2]
     if problem.jumps:

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid, phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, require_drivable
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
@@ -25,6 +25,7 @@ from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, gained, measure_of, propagate
+from jaxthermo.solve.lean import lean_jit
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
@@ -137,7 +138,7 @@ def _kicked(spectrum: Spectrum, work: Workspace, kick: Any) -> Spectrum:
     return jnp.concatenate([spectrum[:1], re, im])
 
 
-@eqx.filter_jit
+@lean_jit
 def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> Any:
     return jax.value_and_grad(problem.cost, has_aux=True)(z)
 
@@ -180,12 +181,12 @@ def optimal_ramp(
     order 0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
-    require_drivable(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)
     order = require_integer("order", order, 0 if jumps else 1)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, np.array([0.0, duration]), np.array([beta, beta]))
     oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
     V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
@@ -196,7 +197,7 @@ def optimal_ramp(
     return result
 
 
-@eqx.filter_jit
+@lean_jit
 def _start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
     """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
     grid: Any = oscillator.grid
@@ -230,7 +231,7 @@ def _refined(problem: _Problem, line: Line) -> OptimalRamp:
             return float(value), np.asarray(slope)
 
         found = newton_descent(evaluate, z, gain=GAIN, max_steps=MAX_STEPS)
-        problem = replace(problem, steps=2 * problem.steps)
+        problem = replace(problem, steps=jnp.asarray(2 * int(problem.steps), jnp.int32))
         (again, (step_error, edge)), _ = _value_and_slope(problem, jnp.asarray(found.point))
         solves += found.evaluations + 1
         error = abs(float(again) - found.value)
@@ -247,14 +248,14 @@ def _labelled(
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # A search that stands still for rounding errors is named last, a search that broke off first.
-    broken = Status.ok if found.status is Status.plateau else found.status
+    problems = (
+        Status.ok if found.status is Status.plateau else found.status,
+        Status.grid_too_small if float(edge) >= EDGE else Status.ok,
+        Status.time_step_too_long if not error <= RESOLVED * (1.0 + abs(float(work))) else Status.ok,
+        found.status,
+    )
     return OptimalRamp(
-        status=first_problem(
-            broken,
-            status_if(edge >= EDGE, Status.grid_too_small),
-            status_if(error > RESOLVED * (1.0 + jnp.abs(work)), Status.time_step_too_long),
-            found.status,
-        ),
+        status=as_codes(next((status for status in problems if status is not Status.ok), Status.ok)),
         stats={"solves": solves, "steps": len(found.history) - 1},
         oscillator=problem.work.oscillator,
         beta=problem.beta,
@@ -266,7 +267,7 @@ def _labelled(
         step_error=step_error,
         gradient=jnp.asarray(found.gradient),
         coefficients=jnp.asarray(_powers(shape)),
-        ends=jnp.stack([problem.x_start, problem.x_end]) + jumps,
+        ends=jnp.asarray(np.array([float(problem.x_start), float(problem.x_end)]) + jumps),
         kicks=jnp.asarray(kicks),
         history=jnp.asarray(found.history),
     )
@@ -290,7 +291,7 @@ def _on_grid(oscillator: Oscillator, beta: Any, x_start: Any, x_end: Any, durati
     return resolved(oscillator, beta, fields)
 
 
-@eqx.filter_jit
+@lean_jit
 def _places(
     oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
 ) -> Float[Array, "fields 2"]:

@@ -50,7 +50,7 @@ class Refinement(eqx.Module):
     evaluations: Int[Array, ""]
 
 
-def first_refinement(start: Float[Array, " z"], steps: int) -> Refinement:
+def first_refinement(start: Float[Array, " z"], steps: Int[Array, ""]) -> Refinement:
     """Before the first evaluation."""
     state, no, zero = _begin(start), jnp.asarray(False), jnp.zeros((), jnp.int32)
     return Refinement(
@@ -59,12 +59,15 @@ def first_refinement(start: Float[Array, " z"], steps: int) -> Refinement:
         coarse=minimum_of(state, STOPPING),
         value=state.best[1],
         aux=state.best[2],
-        steps=jnp.asarray(steps, jnp.int32),
+        steps=steps,
         level=zero,
         checked=no,
         finished=no,
         evaluations=zero,
     )
+
+
+_first = lean_jit(first_refinement)
 
 
 def _begin(start: Float[Array, " z"]) -> SearchState:
@@ -84,12 +87,14 @@ def finest(steps: int) -> int:
 
 @lean_jit
 def _refined(problem: Problem, start: Array, *, steps: int) -> Refinement:
-    return _advanced(problem, first_refinement(start, steps), jnp.asarray(2**30, jnp.int32), finest(steps))
+    return _advanced(
+        problem, first_refinement(start, jnp.asarray(steps, jnp.int32)), jnp.asarray(2**30, jnp.int32), finest(steps)
+    )
 
 
 def refined_in_rounds(problem: Problem, start: Float[Array, " z"], steps: int, tell: Any) -> Refinement:
     """The same search by short programs from the host; `tell(text)` hears how far it is."""
-    now = first_refinement(start, steps)
+    now = _first(start, jnp.asarray(steps, jnp.int32))
     while not bool(now.finished):
         # One program serves a search and the check of what it found, with twice as many steps.
         most = max(LEAST_BOUND, bound_of(2 * int(now.steps)))
@@ -122,7 +127,7 @@ def _advanced(problem: Problem, now: Refinement, evaluations: Int[Array, ""], mo
     return jax.lax.while_loop(due, after, now)
 
 
-_advance = eqx.filter_jit(_advanced)
+_advance = lean_jit(_advanced)
 
 
 def _judged(now: Refinement, state: SearchState, value: Array, aux: tuple[Array, Array], upper: Array) -> Refinement:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxthermo._status import Status
+
 
 def descend(
     evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
@@ -11,7 +13,7 @@ def descend(
     low: np.ndarray,
     high: np.ndarray,
     steps: int,
-) -> str:
+) -> Status:
     """Call `evaluate`, which gives value and gradient and keeps the best point itself; how the descent ended."""
     from scipy.optimize import minimize
 
@@ -23,4 +25,7 @@ def descend(
         bounds=list(zip(low, high, strict=True)),
         options={"maxiter": steps, "ftol": 1e-12, "gtol": 1e-9},
     )
-    return "ok" if done.success else "max steps reached" if done.nit >= steps else str(done.message)
+    if done.success:
+        return Status.ok
+    # L-BFGS-B gives up where its line search gains nothing more.
+    return Status.max_steps_reached if done.nit >= steps else Status.plateau

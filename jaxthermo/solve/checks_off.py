@@ -49,23 +49,29 @@ def _without(program: ClosedJaxpr, is_check: bool = False) -> ClosedJaxpr:
         if is_check and equation.primitive.name == MAY_STOP:
             passed.update(zip(equation.outvars, equation.invars, strict=False))
             continue
-        inner = {name: _without_each(value, equation) for name, value in equation.params.items() if _checks(value)}
+        named = equation.params.get("name") == CHECK
+        inner = {
+            name: _without_each(value, named)
+            for name, value in equation.params.items()
+            if _holds_check(value) or (named and isinstance(value, ClosedJaxpr))
+        }
         equations.append(equation.replace(params={**equation.params, **inner}) if inner else equation)
     return ClosedJaxpr(program.jaxpr.replace(eqns=equations, outvars=now(program.jaxpr.outvars)), program.consts)
 
 
-def _without_each(programs: Any, equation: Any) -> Any:
+def _without_each(programs: Any, is_check: bool) -> Any:
     """What an operation runs, such as the body of a loop or the branches of a choice, without checks."""
     if isinstance(programs, tuple):
-        return tuple(_without_each(one, equation) for one in programs)
-    return _without(programs, equation.params.get("name") == CHECK)
+        return tuple(_without_each(one, is_check) for one in programs)
+    return _without(programs, is_check)
 
 
-def _checks(programs: Any) -> bool:
+def _holds_check(programs: Any) -> bool:
     """Whether a parameter of an operation holds programs, and one of them has a check."""
     if isinstance(programs, tuple):
-        return bool(programs) and all(isinstance(one, ClosedJaxpr) for one in programs) and any(map(_checks, programs))
+        every = bool(programs) and all(isinstance(one, ClosedJaxpr) for one in programs)
+        return every and any(map(_holds_check, programs))
     if not isinstance(programs, ClosedJaxpr):
         return False
     each = programs.jaxpr.eqns
-    return any(e.params.get("name") == CHECK or any(map(_checks, e.params.values())) for e in each)
+    return any(e.params.get("name") == CHECK or any(map(_holds_check, e.params.values())) for e in each)

@@ -1,0 +1,73 @@
+"""What an engine may be improved in, and what it may have to keep: functions of a stationary run and its cycle."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo._types import ScalarLike
+from jaxthermo.brownian import PeriodicRun
+from jaxthermo.checks import as_float
+from jaxthermo.protocols import StirlingCycle
+
+# A number that is to be large, or a constraint, which is to be >= 0 and of the order of 1 where it is missed by far.
+Objective: TypeAlias = Callable[[PeriodicRun, StirlingCycle], ScalarLike]
+
+
+def power(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+    """-W/period: work done by the engine per unit time; energy/time.
+
+    run     of the cycle, from `jt.run_cycle`
+    cycle   whose period counts
+    """
+    return -run.work / cycle.period
+
+
+def entropy_production_rate(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+    """(1/period) closed integral of (U dbeta - X d(beta x)): entropy that is produced per unit time; k_B/time.
+
+    run     of the cycle, from `jt.run_cycle`
+    cycle   whose period counts
+    """
+    return run.cumulative_work_int[-1] / cycle.period
+
+
+def efficiency(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+    """-W/Q_in with Q_in the heat taken in while the bath is hot or being heated; NaN where that is not > 0.
+
+    run     of the cycle, from `jt.run_cycle`
+    cycle   whose first and fourth strokes take heat in; there is no regenerator
+    """
+    heat = jnp.interp(cycle.corners(), run.time, run.cumulative_heat)
+    taken = heat[1] - heat[0] + heat[4] - heat[3]
+    return jnp.where(taken > 0, -run.work / jnp.where(taken > 0, taken, 1.0), jnp.nan)
+
+
+class AtLeast(eqx.Module):
+    """The constraint that a quantity is not below a value, in units of that value.
+
+    quantity   such as `power`, a function of a run and its cycle
+    least      its smallest value, in the quantity's unit
+    """
+
+    quantity: Objective
+    least: Float[Array, ""] = eqx.field(converter=as_float)
+
+    def __call__(self, run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+        """Not negative where the quantity is large enough."""
+        return (self.quantity(run, cycle) - self.least) / jnp.maximum(jnp.abs(self.least), 1e-12)
+
+
+class Negative(eqx.Module):
+    """The negative of a quantity, as an objective of a search for little of it.
+
+    quantity   such as `entropy_production_rate`, a function of a run and its cycle
+    """
+
+    quantity: Objective
+
+    def __call__(self, run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+        """Large where the quantity is small."""
+        return -jnp.asarray(self.quantity(run, cycle))
