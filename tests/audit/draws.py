@@ -87,7 +87,7 @@ def drive_harmonic(rng: Generator, narrow: bool) -> Draw:
 
 
 def drive_classical(rng: Generator, narrow: bool) -> Draw:
-    grid = {"grid": (6.0, 6.0 / 26, 9.0, 9.0 / 22)} if narrow else {}
+    grid = {"grid": (7.0, 7.0 / 26, 11.0, 11.0 / 22)} if narrow else {}
     return (
         {
             "coefficients": QUARTIC if narrow else well(rng),

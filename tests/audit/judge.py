@@ -100,14 +100,15 @@ def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
 def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
     kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
-    least = min(p["beta"][:2])
+    least, most = sorted(p["beta"][:2])
     reach = max(_reach(p, least, field) for field in p["x"][:2])
-    settings: dict[str, Any] = {"least_beta": least, "reach": reach}
+    settings: dict[str, Any] = {"theta": 0.5 * (1.0 / least + 1.0 / most), "reach": reach}
+    # Gaussians of other temperatures are series that fall by this factor every two functions.
+    fall = max(0.3, (most - least) / (most + least))
+    momenta = min(100, 24 + int(2.0 * math.log(1e-7) / math.log(fall)))
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    if max(p["beta"][:2]) > 19.0 * least:
-        return None
-    at = kramers.drive(*asked, **settings, momenta=44, points=100)
-    less = kramers.drive(*asked, **settings, momenta=36, points=84)
+    at = kramers.drive(*asked, **settings, momenta=momenta, points=100)
+    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=84)
     blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
     return None if blur > 0.1 * COURSE else _along(found, at)
 

@@ -1,7 +1,7 @@
 """The Kramers equation by Hermite functions of the momentum and sinc functions of the position; numpy and scipy alone.
 
-W(q, p) = sum_n c_n(q) phi_n(p), phi_n = He_n(p/w) exp(-p^2/2w^2)/sqrt(n!), w^2 = m Theta with the highest temperature
-Theta = 1/least_beta of the process:
+W(q, p) = sum_n c_n(q) phi_n(p), phi_n = He_n(p/w) exp(-p^2/2w^2)/sqrt(n!), w^2 = m Theta with a temperature Theta
+in the midst of the process:
     c_n' = -(w/m)[sqrt(n) d_q c_{n-1} + sqrt(n+1) d_q c_{n+1}] - sqrt(n) (V'/w) c_{n-1} - (gamma/m) n c_n
            + (gamma/m)(T/Theta - 1) sqrt(n (n-1)) c_{n-2},     V = U - xq.
 """
@@ -27,7 +27,7 @@ def drive(
     ts: Array,
     kinks: Array,
     *,
-    least_beta: float,
+    theta: float,
     reach: float,
     momenta: int = 40,
     points: int = 90,
@@ -41,7 +41,7 @@ def drive(
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(distance == 0, 0.0, (-1.0) ** distance / distance) / step
     force, n = polynomial.deriv()(q), np.arange(momenta + 0.0)
-    width = math.sqrt(mass / least_beta)
+    width = math.sqrt(mass * theta)
     root = np.sqrt(n)[:, None]
     pair = np.sqrt(n * (n - 1.0))[2:, None]
 
@@ -51,14 +51,14 @@ def drive(
         out = -rate * n[:, None] * c
         out[1:] -= root[1:] * (width / mass * moved[:-1] + (force - x(t)) / width * c[:-1])
         out[:-1] -= root[1:] * width / mass * moved[1:]
-        out[2:] += rate * (least_beta / beta(t) - 1.0) * pair * c[:-2]
+        out[2:] += rate * (1.0 / (theta * beta(t)) - 1.0) * pair * c[:-2]
         return np.append(out.ravel(), -dx(t) * (c[0] @ q))
 
     def start() -> Array:
         c = np.zeros((momenta, points))
         energy = polynomial(q) - x(ts[0]) * q
         density = np.exp(-beta(ts[0]) * (energy - energy.min()))
-        narrow = least_beta / beta(ts[0]) - 1.0
+        narrow = 1.0 / (theta * beta(ts[0])) - 1.0
         for k in range(0, momenta, 2):
             half = k // 2
             factor = math.exp(0.5 * math.lgamma(k + 1) - math.lgamma(half + 1))

@@ -50,9 +50,7 @@ def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():
         return 1.0 / 3.0 if t <= 1.5 else 0.0
 
     ts, kinks = np.array([0.0, 1.0, 3.0]), np.array([1.5, 2.0])
-    found = kramers.drive(
-        (0.0, 0.0, 0.5), 1.0, beta, x, dx, ts, kinks, least_beta=1.0, reach=8.0, momenta=24, points=60
-    )
+    found = kramers.drive((0.0, 0.0, 0.5), 1.0, beta, x, dx, ts, kinks, theta=1.0, reach=8.0, momenta=24, points=60)
     none = np.zeros(0)
     at = exact.harmonic_trajectory(beta, x, dx, ts, w0=1.0, gamma=1.0, xi=none, eta=none, kinks=kinks)
     for name, value in (at | {"X": at["q"]}).items():
