@@ -87,14 +87,14 @@ def drive_harmonic(rng: Generator, narrow: bool) -> Draw:
 
 
 def drive_classical(rng: Generator, narrow: bool) -> Draw:
-    grid = {"grid": (7.0, 7.0 / 26, 11.0, 11.0 / 22)} if narrow else {}
+    grid = {"grid": (5.8, 5.8 / 26, 9.4, 9.4 / 22)} if narrow else {}
     return (
         {
             "coefficients": QUARTIC if narrow else well(rng),
             "strength": between(rng, 0.2, 1.5),
             "poles": None,
         }
-        | _ramps(rng, (0.5, 1.5) if narrow else (0.3, 3.0))
+        | _ramps(rng, (0.7, 1.4) if narrow else (0.3, 3.0))
         | grid
     )
 
