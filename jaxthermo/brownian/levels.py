@@ -52,8 +52,8 @@ class Levels(eqx.Module):
 def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:
     """As many levels as the equilibrium state needs, or None where these are too many.
 
-    Method     eigenstates of p^2/2m' + U - xX on a mesh of sinc functions, with the mass m' that makes them as wide as
-               the bath does; a number that a thermal state of that width populates above 1e-9
+    Method     eigenstates of H_A on a mesh of sinc functions; as many as a thermal state populates above 1e-9 whose
+               energy is raised as the bath raises it, and some more
     """
     grid: Any = oscillator.grid
     mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
@@ -68,19 +68,17 @@ def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
     narrowing, widening = bath.variances(mass, hbar, mean_curvature(density, energy, q, beta) / mass, beta)
-    count = _count(int(np.sum(weights > FALLEN)), np.sqrt(narrowing * widening)) + MORE[0] + MORE[1] * (bath.depth or 0)
+    count = _count(int(np.sum(weights > FALLEN)), 0.5 * (narrowing + widening)) + MORE[0] + MORE[1] * (bath.depth or 0)
     members = len(members_of(oscillator))
     affordable = [n for n in RUNGS if members * n**6 <= WORK]
     # Fewer than wanted may still do: the highest of them say what is missing.
     n = next((n for n in affordable if n >= count), affordable[-1] if affordable else 0)
     if n < FEWEST * count:
         return None
-    _, states = np.linalg.eigh(kinetic * (narrowing / widening) / mass + np.diag(energy))
     psi = states[:, :n]
-    H = psi.T @ (kinetic / mass + np.diag(energy)) @ psi
     shift = 0.5 * hbar * np.asarray(grid.y)[:, None]
     sides = (_values_at(psi, q, step, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
-    arrays = (H, (psi.T * q) @ psi, -hbar * psi.T @ slope @ psi, *sides)
+    arrays = (np.diag(values[:n]), (psi.T * q) @ psi, -hbar * psi.T @ slope @ psi, *sides)
     return Levels(*(jnp.asarray(a) for a in arrays))
 
 
@@ -98,7 +96,7 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     # Or the zero-point motion, where that is more.
     p2 = max(mass / beta, hbar**2 / (4.0 * spread))
     crossings = np.sqrt(p2 / spread) / float(bath.friction())
-    minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] < energy[2:]))
+    minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] <= energy[2:]))
     barrier = energy[minima[0] : minima[-1] + 1].max() - energy[minima].max()
     return bool(crossings > CROSSINGS or beta * barrier > BARRIER or (bath.depth or 0) >= DEEP)
 
@@ -110,14 +108,14 @@ def _is_plain(oscillator: Oscillator, beta: float) -> bool:
     return terms.memory is None and follows and not (np.any(terms.push) or np.any(terms.spring))
 
 
-def _count(thermal: int, area: float) -> float:
-    """Levels populated above FALLEN, when the bath multiplies the area of the state by `area`.
+def _count(thermal: int, raised: float) -> float:
+    """Levels populated above FALLEN, when the bath multiplies the energy of the state by `raised`.
 
-    A thermal state of a harmonic oscillator with <n> quanta has the area <n> + 1/2 and populations that fall by
+    A thermal state of a harmonic oscillator with <n> quanta has the energy <n> + 1/2 and populations that fall by
     <n>/(<n> + 1)
     """
     fall = FALLEN ** (1.0 / max(thermal, 1))
-    quanta = max(area, 1.0) * (fall / (1.0 - fall) + 0.5) - 0.5
+    quanta = max(raised, 1.0) * (fall / (1.0 - fall) + 0.5) - 0.5
     return float(np.log(FALLEN) / np.log(quanta / (quanta + 1.0)))
 
 

@@ -52,11 +52,8 @@ class Basis:
     H: Array
 
 
-def basis(well: Well, x: float, levels: int, squeeze: float = 1.0, points: int = 300) -> Basis:
-    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points.
-
-    `squeeze` multiplies the mass in the Hamiltonian whose eigenstates are taken, H_A is then not diagonal.
-    """
+def basis(well: Well, x: float, levels: int, points: int = 300) -> Basis:
+    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points."""
     top = _energy_of(well, x, levels)
     low, high = _turning(well, x, top)
     room = 6.0 * (well.hbar**2 / (well.mass * max(top, 1e-3))) ** 0.5 + 0.25 * (high - low)
@@ -70,7 +67,7 @@ def basis(well: Well, x: float, levels: int, squeeze: float = 1.0, points: int =
     squared *= (well.hbar / step) ** 2
     height = well.height(q)
     kinetic, height_x = squared / (2.0 * well.mass), np.diag(height - x * q)
-    _, states = eigh(kinetic / squeeze + height_x, subset_by_index=[0, levels - 1], driver="evr")
+    _, states = eigh(kinetic + height_x, subset_by_index=[0, levels - 1], driver="evr")
 
     def among(operator: Array) -> Array:
         return states.T @ operator @ states
@@ -278,10 +275,10 @@ class Hierarchy:
 
 
 def equilibrium(
-    well: Well, beta: float, x: float, levels: int, depth: int, noise: bool = True, squeeze: float = 1.0
+    well: Well, beta: float, x: float, levels: int, depth: int, noise: bool = True
 ) -> tuple[dict[str, float], float]:
     """X, q2, p2, U of the stationary state with these levels and depth, and the residual of the solve."""
-    hierarchy = Hierarchy(well, basis(well, x, levels, squeeze), depth, noise)
+    hierarchy = Hierarchy(well, basis(well, x, levels), depth, noise)
     members, residual = hierarchy.stationary(beta)
     return hierarchy.measure(members, x), residual
 
@@ -297,32 +294,24 @@ def furthest(one: dict[str, float], other: dict[str, float]) -> float:
 
 
 # Levels and depths that are tried in turn, as far as members times levels^4 stays below a number.
-LADDER = ((12, 2), (16, 3), (20, 4), (24, 5), (28, 6), (32, 8))
-AFFORDED = 1.2e7
+LADDER = ((12, 2), (16, 3), (20, 4), (24, 5), (28, 6), (32, 8), (36, 11))
+AFFORDED = 2.5e7
 
 
 def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[str, float] | None, float]:
     """The stationary state with so many levels and members that one rung more changes less than `wanted`, or None.
 
-    The basis is squeezed to the widths of V_0 that the rung before has found. Also the last change.
+    Also the last change.
     """
-    modes, squeeze, last, change = len(well.poles[0]), 1.0, None, math.inf
+    modes, last, change = len(well.poles[0]), None, math.inf
     for levels, depth in LADDER:
         if math.comb(modes + depth, depth) * levels**4 > AFFORDED:
             break
-        at = basis(well, x, levels, squeeze)
-        hierarchy = Hierarchy(well, at, depth)
+        hierarchy = Hierarchy(well, basis(well, x, levels), depth)
         members, residual = hierarchy.stationary(beta)
         now = hierarchy.measure(members, x)
         change = math.inf if last is None else furthest(now, last)
         if change < wanted and residual < 1e-9:
             return now, change
-        last, squeeze = now, squeeze * _width_ratio(members[0], at) ** 2
+        last = now
     return None, change
-
-
-def _width_ratio(W: Array, at: Basis) -> float:
-    """sigma_p/sigma_q of W over that of the lowest state of the basis."""
-    spread = np.sum(W * at.q2) - np.sum(W * at.q) ** 2
-    lowest = at.q2[0, 0] - at.q[0, 0] ** 2
-    return float(np.sqrt(np.sum(W * at.p2) / spread * lowest / at.p2[0, 0]))

@@ -34,13 +34,13 @@ def main() -> None:
     jt.enable_cache()
     asked.kept.parent.mkdir(parents=True, exist_ok=True)
     known = {row["seed"] for row in rows_of(asked.kept)}
-    end = time.monotonic() + 60.0 * asked.minutes
+    end, commit = time.monotonic() + 60.0 * asked.minutes, checkout()[0]
     for seed in range(asked.draws):
         if seed in known:
             continue
         if time.monotonic() > end:
             break
-        row = one(seed)
+        row = one(seed) | {"commit": commit}
         with asked.kept.open("a") as kept:
             kept.write(json.dumps(row) + "\n")
         print(seed, row["kind"], row["outcome"], row["words"], f"{row['seconds']:.1f} s", flush=True)
@@ -66,7 +66,7 @@ def one(seed: int) -> dict[str, Any]:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {str(error)[:100]} ({Path(where.filename).name}:{where.lineno})"
         verdict = judge.Verdict(CRASH, float("nan"), words, time.perf_counter() - begin)
-    return {"seed": seed, "kind": kind, "parameters": p, "commit": checkout()[0], **verdict._asdict()}
+    return {"seed": seed, "kind": kind, "parameters": p, **verdict._asdict()}
 
 
 HEAD = """# An audit by random draws
