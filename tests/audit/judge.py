@@ -97,6 +97,10 @@ def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
     return _along(found, at | {"X": at["q"]})
 
 
+# More functions than that cost minutes.
+MOST_MOMENTA = 72
+
+
 def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
     kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
@@ -105,10 +109,12 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     settings: dict[str, Any] = {"theta": 0.5 * (1.0 / least + 1.0 / most), "reach": reach}
     # Gaussians of other temperatures are series that fall by this factor every two functions.
     fall = max(0.3, (most - least) / (most + least))
-    momenta = min(100, 24 + int(2.0 * math.log(1e-7) / math.log(fall)))
+    momenta = 16 + int(2.0 * math.log(1e-6) / math.log(fall))
+    if momenta > MOST_MOMENTA:
+        return None
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    at = kramers.drive(*asked, **settings, momenta=momenta, points=100)
-    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=84)
+    at = kramers.drive(*asked, **settings, momenta=momenta, points=80)
+    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=64)
     blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
     return None if blur > 0.1 * COURSE else _along(found, at)
 
