@@ -95,17 +95,19 @@ def measured_state(
     residual: Float[Array, ""],
     error: Float[Array, ""],
     t: Float[Array, ""] | float = 0.0,
+    exact: bool = False,
 ) -> State:
     """A state from its members: everything else is measured on them.
 
-    An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same.
+    An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`:
+    the grid had no part in its making, and only holds it.
     """
     grid: Any = oscillator.grid
     work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t)
     seen = observe(V, work, 1.0 / beta, t, W)
     return State(
-        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator),
+        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact),
         stats={"members": len(members_of(oscillator))},
         oscillator=oscillator,
         beta=beta,
