@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity
-from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Protocol
-from jaxthermo.brownian.records import oscillator_of, remade
+from jaxthermo.brownian.records import oscillator_of, remade, status_of
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import Schedule, value_at
@@ -253,8 +252,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
         raise ValueError(f"`dataset` must come from `to_dataset` of a jt.brownian.{cls.__name__}")
     made = object.__new__(cls)
     values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
-    words = dataset.attrs["status"]
-    values["status"] = jnp.asarray(next(int(member) for member in Status if member.word == words), jnp.int32)
+    values["status"] = status_of(dataset)
     known = {"steps", "cycles", "steps_per_piece"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)

@@ -12,7 +12,7 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held
-from jaxthermo.brownian.records import oscillator_of
+from jaxthermo.brownian.records import oscillator_of, status_of
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
@@ -75,8 +75,10 @@ class State(AbstractResult):
         if "V" not in dataset:
             raise ValueError("`dataset` must come from `to_dataset` of a jt.State")
         oscillator = oscillator_of(dataset, oscillator)
-        numbers = (jnp.asarray(np.asarray(dataset[name])) for name in ("V", "beta", "x", "residual", "error"))
-        return measured_state(oscillator, *numbers)
+        names = ("V", "beta", "x", "residual", "error")
+        V, beta, x, residual, error = (jnp.asarray(np.asarray(dataset[name])) for name in names)
+        state = measured_state(oscillator, V, beta, x, residual, error)
+        return eqx.tree_at(lambda state: state.status, state, status_of(dataset))
 
     @classmethod
     def load(cls, path: Any, oscillator: Oscillator | None = None) -> "State":
