@@ -4,7 +4,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+from jaxtyping import Array, Int
 
+from jaxthermo._status import Status, as_codes
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -36,6 +38,11 @@ def oscillator_of(dataset: "xarray.Dataset", oscillator: Oscillator | None) -> O
 def _deep(bath: AbstractBath, record: dict[str, Any]) -> AbstractBath:
     """The bath with the recorded depth, where its own was left open."""
     return bath if bath.depth is not None else bath.with_depth(record["depth"])
+
+
+def status_of(dataset: "xarray.Dataset") -> Int[Array, ""]:
+    """The status that a dataset has in words."""
+    return as_codes(next(member for member in Status if member.word == dataset.attrs["status"]))
 
 
 def remade(record: Any) -> Any:
