@@ -22,12 +22,13 @@ REACHES, RESOLUTION = (0.0625, 0.25, 0.5, 1.0), 3e-7
 
 
 class Place(Code):
-    """Where a maximum lies."""
+    """Where a maximum lies; unknown where a climb came to no end and to no edge."""
 
     interior = 0
     onset = 1
     fold = 2
     basin_edge = 3
+    unknown = 4
 
 
 class Side(Code):

@@ -30,7 +30,9 @@ CLOSE = 0.97
 # A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
 # possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
 LAST_STEP, SHORTEST, FINEST = 1e-3, 2.0**-7, 2.0**-5
-CLIMB_STEPS = 60
+CLIMB_STEPS = 40
+# Multiples of a model's step that are tried at once, and the points that models of one and of two variables need.
+TRIED, NEEDED = np.array([1.0, 0.5, 0.2, 2.0, 4.0]), {1: 3, 2: 7}
 # Maxima with powers and loads this near, relative to the largest, are the same; powers this near are ties.
 SAME_MAXIMUM, TIE = 1e-3, 1e-6
 
@@ -155,7 +157,7 @@ def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[
             found.append(_interior(here))
         elif float(here.power) > CLOSE * float(climbs[0][0].power) and not _is_known(here, found, spacing):
             edge = edge_maximum(converter, here, spacing)
-            found.append(_interior(here) if edge is None else edge)
+            found.append(_interior(here)._replace(place=Place.unknown) if edge is None else edge)
     distinct: list[Maximum] = []
     for one in sorted(found, key=lambda one: -one.power):
         scale = np.array([max(abs(one.point[0]), 1e-300), converter.f1])
@@ -166,7 +168,11 @@ def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[
 
 def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
     """Whether a climb has met an edge that was followed already."""
-    edges = [one for one in found if one.place is not Place.interior and one.phase == int(here.phase)]
+    edges = [
+        one
+        for one in found
+        if one.place in (Place.onset, Place.fold, Place.basin_edge) and one.phase == int(here.phase)
+    ]
     return any(np.all(np.abs(one.point - here.points) <= 3.0 * spacing) for one in edges)
 
 
@@ -193,21 +199,28 @@ def _climb(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lane
         if np.max(size[free] / spacing[free]) < SHORTEST:
             return here, True
         branch = converter.run(here.points + size * offsets, np.tile(here.state, (len(offsets), 1)))
+        # A few points of a model may lie beyond an edge, or in a stretch where no attractor is known.
         smooth = branch.known & (branch.phase == here.phase)
-        if not smooth.all():
+        if np.sum(smooth) < NEEDED[int(np.sum(free))]:
             size = 0.5 * size
             continue
-        step = size * _uphill(offsets, branch.power, free)
-        inside, there = converter.own_and_branch((here.points + step)[None], here.state[None], int(here.phase))
-        if not inside[0]:
-            size = 0.5 * size
+        step = size * _uphill(offsets[smooth], branch.power[smooth], free)
+        inside, there = converter.own_and_branch(
+            here.points + TRIED[:, None] * step, np.tile(here.state, (len(TRIED), 1)), int(here.phase)
+        )
+        if inside[0] and np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
+            return there.at(0), False
+        better = inside & (there.power > here.power)
+        if not better.any():
+            size = 0.25 * size
             continue
-        here = there.at(0)
-        if np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
-            return here, False
-        if np.all(np.abs(step) <= 0.5 * size):
+        best = int(np.argmax(np.where(better, there.power, -np.inf)))
+        here = there.at(best)
+        if best == 0 and np.all(np.abs(step) <= 0.5 * size):
             size = np.maximum(0.25 * size, np.minimum(size, FINEST * spacing))
-    return here, False
+        else:
+            size = np.minimum(2.0 * size, 0.5 * spacing)
+    return here, True
 
 
 def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -228,7 +241,7 @@ def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndar
 
 
 def _result(converter: Converter, found: list[Maximum], largest: float) -> MaximumPower:
-    """The maxima as a result; not converged where a point of the first look beats them all."""
+    """The maxima as a result; not converged where a point of the first look beats them all, or no edge was found."""
     nan = Maximum(
         np.full(2, np.nan), np.nan, int(AttractorKind.undecided), int(Phase.undecided), Place.interior, Side.at_it
     )
@@ -236,7 +249,7 @@ def _result(converter: Converter, found: list[Maximum], largest: float) -> Maxim
     power = np.array([one.power for one in entries])
     points = np.stack([one.point for one in entries])
     status = Status.not_converged if found else Status.undecided
-    right = bool(found) and power[0] >= largest * (1.0 - TIE)
+    right = bool(found) and power[0] >= largest * (1.0 - TIE) and entries[0].place is not Place.unknown
     efficiencies = -points[:, 1] / converter.f1
     kinds = np.array([one.attractor for one in entries], np.int32)
     return MaximumPower(

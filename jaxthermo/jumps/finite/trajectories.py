@@ -152,8 +152,7 @@ def simulate(
     limit, number = jnp.asarray(cap), as_float(units)
 
     def walked(counts: Array | np.ndarray, stream: Stream) -> Walk:
-        counts, stream = jax.tree.map(jnp.asarray, (counts, stream))
-        walk = start(counts, stream, network.reservoir_count)
+        walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), network.reservoir_count)
         if driven:
             return in_slices(
                 lambda now, blocks: driven_jumps(network, betas, coupling, number, t_end, limit, step, now, blocks),
