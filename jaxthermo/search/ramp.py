@@ -12,17 +12,24 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
-from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
+from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
-from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, gained, measure_of, propagate
+from jaxthermo.search.propagation import (
+    EDGE,
+    bound_of,
+    extrapolated,
+    impulse_energy,
+    measure_of,
+    propagate,
+    with_impulse,
+)
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
 from jaxthermo.solve.lean import lean_jit
 
@@ -98,13 +105,13 @@ class _Problem(eqx.Module):
         if self.jumps:
             # A jump costs -X dx at frozen state, an impulse the kinetic energy that it brings.
             seen = measure(begin, self.beta)
-            early = gained(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
-            begin = _kicked(begin, work, kicks[0])
+            early = impulse_energy(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
+            begin = with_impulse(begin, work, kicks[0])
         term = DrivenTerm(work, self.beta, schedule)
         done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
         pair = early - done.totals[:, 0]
         if self.jumps:
-            pair = pair + gained(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
+            pair = pair + impulse_energy(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
         return extrapolated(pair), (jax.lax.stop_gradient(jnp.abs(pair[1] - pair[0]) / 3.0), done.edge)
 
 
@@ -124,17 +131,6 @@ def _shapes(count: int) -> tuple[np.ndarray, np.ndarray]:
         bends[j + 2, j] -= 1.0 / 16.0
         bends[abs(j - 2), j] -= 1.0 / 16.0
     return lines, bends
-
-
-def _kicked(spectrum: Spectrum, work: Workspace, kick: Any) -> Spectrum:
-    """The state after an impulse of the field, p -> p + kick X'(q).
-
-    Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.
-    """
-    side = work.grid.p_side
-    cosine, sine = phase(-kick * work.phase_x)
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
-    return jnp.concatenate([spectrum[:1], re, im])
 
 
 @lean_jit
