@@ -126,7 +126,7 @@ def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "
 
 
 def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> Measure:
-    """U and X of a state at this beta; with `impulses` also what one of the field does, see `impulse_energy`.
+    """U and X of a state at this beta; with `impulses` also what one of the field does, see `kick_energy`.
 
     They are linear in the state and, but for a `DrudeBath`, the same at every beta: rows to multiply it with.
     """
@@ -156,12 +156,12 @@ def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tu
     return scale * jnp.sum(slope * along), scale * jnp.sum(slope**2 * density)
 
 
-def impulse_energy(seen: Float[Array, "*times observables"], kick: Float[Array, ""]) -> Float[Array, "*times"]:
+def kick_energy(seen: Float[Array, "*times observables"], kick: Float[Array, ""]) -> Float[Array, "*times"]:
     """Kinetic energy that an impulse of the field brings, which takes p to p + kick X'(q)."""
     return kick * seen[..., 2] + 0.5 * kick**2 * seen[..., 3]
 
 
-def with_impulse(spectrum: Spectrum, work: Workspace, kick: Float[Array, ""]) -> Spectrum:
+def with_kick(spectrum: Spectrum, work: Workspace, kick: Float[Array, ""]) -> Spectrum:
     """The state after an impulse of the field, p -> p + kick X'(q).
 
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.

@@ -21,15 +21,7 @@ from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
-from jaxthermo.search.propagation import (
-    EDGE,
-    bound_of,
-    extrapolated,
-    impulse_energy,
-    measure_of,
-    propagate,
-    with_impulse,
-)
+from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
 from jaxthermo.solve.lean import lean_jit
 
@@ -105,13 +97,13 @@ class _Problem(eqx.Module):
         if self.jumps:
             # A jump costs -X dx at frozen state, an impulse the kinetic energy that it brings.
             seen = measure(begin, self.beta)
-            early = impulse_energy(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
-            begin = with_impulse(begin, work, kicks[0])
+            early = kick_energy(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
+            begin = with_kick(begin, work, kicks[0])
         term = DrivenTerm(work, self.beta, schedule)
         done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
         pair = early - done.totals[:, 0]
         if self.jumps:
-            pair = pair + impulse_energy(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
+            pair = pair + kick_energy(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
         return extrapolated(pair), (jax.lax.stop_gradient(jnp.abs(pair[1] - pair[0]) / 3.0), done.edge)
 
 
