@@ -1,7 +1,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: run test test-all lint types bench bench-latency operations docs notebooks clean help
+.PHONY: run test test-all audit lint types bench bench-latency operations docs notebooks clean help
 
 # The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
 # stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
@@ -22,6 +22,9 @@ test: $(STAMP) ## Run the test suite on two processes
 
 test-all: $(STAMP) ## Run the slow tests as well
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
+
+audit: $(STAMP) ## Ask 1000 random questions, compare with independent references, write docs/audit.md; resumable
+	PYTHONPATH=tests $(BIN)/python -m audit.run
 
 lint: $(STAMP) ## Check style, formatting, and that rooms import only rooms below them
 	$(BIN)/ruff check .

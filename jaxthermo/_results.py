@@ -82,7 +82,7 @@ class AbstractResult(eqx.Module):
     stats: eqx.AbstractVar[dict[str, Any]]
 
     @property
-    def ok(self) -> Bool[Array, "*batch"]:
+    def ok(self) -> Bool[Array, "*batch"] | Bool[np.ndarray, "*batch"]:
         """Where the result keeps what its function promises."""
         return self.status == int(Status.ok)
 

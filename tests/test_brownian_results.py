@@ -1,6 +1,7 @@
-"""Results of the oscillator as data: labelled, stored and read again."""
+"""Results of the oscillator: labelled, stored and read again; the same under jit, vmap and derivatives."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from systems import QUARTIC, SEARCH_GRID
@@ -38,3 +39,93 @@ def test_a_potential_that_is_a_function_must_be_given_to_read_a_state(tmp_path):
     with pytest.raises(ValueError, match="`oscillator` must be given"):
         jt.State.from_dataset(state.to_dataset())
     same(jt.State.from_dataset(state.to_dataset(), oscillator).V, state.V)
+
+
+# For what does not depend on how accurate a mesh is.
+COARSE = jt.PhaseGrid(5.0, 0.7, 7.0, 1.0)
+KRAMERS = jt.classical_oscillator(QUARTIC, 1.0, COARSE)
+TIMES = jnp.linspace(0.0, 2.0, 3)
+
+
+def stirling(beta):
+    return jt.StirlingCycle(beta, 1.2, 0.2, 0.9, 8.0)
+
+
+@pytest.fixture(scope="module")
+def driven():
+    return jt.drive(KRAMERS, jt.Ramp(0.8, 1.0, 0.0, 2.0), 0.3, TIMES, keep_states=True)
+
+
+@pytest.fixture(scope="module")
+def cycle():
+    return jt.run_cycle(KRAMERS, stirling(0.6), 1e-6, points=2, steps=2, keep_states=True)
+
+
+def test_runs_are_stored_and_read_again(driven, cycle, tmp_path):
+    for run in (driven, cycle):
+        run.save(tmp_path / "run.nc")
+        again = type(run).load(tmp_path / "run.nc")
+        same(again, run)
+        same(again.state_at(1.0), run.state_at(1.0))
+        assert again.outcome == run.outcome
+
+
+def test_a_run_is_a_dataset_over_time(driven, cycle):
+    data = driven.to_dataset()
+    assert data.work.dims == ("time",) and data.work.units == "energy" and data.attrs["steps"] == driven.stats["steps"]
+    data = cycle.to_dataset()
+    assert float(data.work) == float(data.cumulative_work[-1]) and data.members.dims[0] == "time"
+
+
+def test_a_run_goes_on_from_its_last_state(driven):
+    more = jt.drive(KRAMERS, 1.0, 0.3, TIMES, driven.final)
+    for name in ("X", "U", "p2"):
+        np.testing.assert_allclose(getattr(more, name)[0], getattr(driven, name)[-1], rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(getattr(driven.state_at(1.0), name), getattr(driven, name)[1], rtol=1e-12)
+
+
+def test_a_run_without_its_states_has_none_at_a_time():
+    run = jt.drive(KRAMERS, 1.0, 0.3, TIMES)
+    with pytest.raises(ValueError, match="`keep_states` must be True"):
+        run.state_at(1.0)
+
+
+def drive_work(number):
+    """With a number in the oscillator, in both schedules and in the state at the start; fixed steps."""
+    oscillator = jt.classical_oscillator(QUARTIC, 0.4 + number, COARSE)
+    beta, x = lambda t: number * (1.0 + 0.1 * t), jt.Ramp(0.3, number, 0.0, 2.0)
+    return jt.drive(oscillator, beta, x, TIMES, dt=0.25).work[-1]
+
+
+def cycle_work(beta):
+    """With error control of the step, and by the library's own choice of steps."""
+    return jt.run_cycle(KRAMERS, stirling(beta), 1e-5, points=2).work
+
+
+@pytest.mark.parametrize("verb", [drive_work, cycle_work])
+def test_jit_vmap_and_both_modes_agree_with_eager_loops_and_central_differences(verb):
+    # What one more cycle changes, 1e-5 of it in phase space, moves the work by less.
+    exact = 1e-12 if verb is drive_work else 2e-6
+    betas, h = jnp.array([0.6, 0.7]), 1e-3
+    compiled = jax.jit(verb)
+    eager = jnp.stack([verb(float(beta)) for beta in betas])
+    np.testing.assert_allclose(jnp.stack([compiled(beta) for beta in betas]), eager, atol=exact)
+    np.testing.assert_allclose(jax.jit(jax.vmap(verb))(betas), eager, atol=exact)
+    central = (compiled(betas[0] + h) - compiled(betas[0] - h)) / (2.0 * h)
+    slope = jax.jit(jax.grad(verb))(betas[0])
+    np.testing.assert_allclose(slope, central, atol=1e-6 if verb is drive_work else 5e-4)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(verb))(betas[0]), slope, rtol=1e-6)
+
+
+def test_a_fourier_series_is_a_cycle_like_any_other():
+    """One class, and no other edit: its laws, and the work of the same schedules in `drive`."""
+    oscillator = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.28, 10.5, 0.5))
+    cycle = jt.FourierCycle(0.9, [0.1], [0.2], 0.5, [0.2, 0.0], [0.3, 0.1], 6.0)
+    run = jt.run_cycle(oscillator, cycle, 1e-7, points=2, steps=8)
+    assert run.outcome == "ok" and run.residual < 1e-7
+    np.testing.assert_allclose(run.work + run.heat, 0.0, atol=1e-6)
+    turn = jt.drive(oscillator, cycle.beta, cycle.x, [0.0, 3.0, 6.0], run.final, tolerance=1e-6)
+    # Both keep the work to some 2e-5 of the energies that it changes, which are 1.4.
+    np.testing.assert_allclose(turn.work[-1], run.work, atol=6e-5)
+    with pytest.raises(ValueError, match="`beta` must be > 0"):
+        jt.run_cycle(KRAMERS, jt.FourierCycle(0.2, [0.3], [0.0], 0.5, [0.1], [0.0]))

@@ -83,7 +83,7 @@ def test_hops_are_those_of_the_outflow(steady):
     from jaxthermo.jumps.finite.generator import mesoscopic_hops
 
     outflow = mesoscopic_hops(now, states).outflow() @ stationary_distribution(now, states).p
-    close(steady.jumps / 20.0, float(outflow))
+    close(np.asarray(steady.jumps) / 20.0, float(outflow))
 
 
 def test_first_law_and_conservation_along_each_trajectory(steady):

@@ -224,13 +224,13 @@ def test_values_lie_between_the_bounds_and_jumps_reach_the_lower_one(oscillator,
     assert np.allclose(free.last, (0.7, 0.3), atol=1e-3)
 
 
-@pytest.mark.parametrize("weight", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("weight", [0.2, 0.8])
 def test_potentials_are_concave_under_mixing_of_states(oscillator, state, weight):
     """Xi of a mixture is at least the mixture of Xi at equal (beta, x), for a fixed protocol costs a mixture its mean.
 
     Phi = Xi - x~ X then is too, since X is linear in the state; and so is the bound, the entropy being concave.
     """
-    other = jt.equilibrium(oscillator, 1.4, 1.2)
+    other = jt.equilibrium(oscillator, 0.5, 1.2)
     mixture = eqx.tree_at(lambda s: s.V, state, weight * state.V + (1.0 - weight) * other.V)
     one, two, both = (jt.minimum_work(oscillator, s, 1.0, 0.8, order=2, dt=0.25) for s in (state, other, mixture))
     mean = weight * one.value + (1.0 - weight) * two.value

@@ -8,6 +8,9 @@ from scipy.integrate import solve_ivp
 
 import jaxthermo as jt
 
+# Where no cycle is found, the status is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
+
 G = 0.1
 # (force, beta): weak and strong driving, fold below beta_c1 = 3, long period.
 CYCLES = np.array([[0.1, 3.01], [0.3, 3.2], [1.0, 3.5], [2.0, 4.0], [1.0, 6.0]])
@@ -147,7 +150,6 @@ def test_a_continued_cycle_is_the_one_found_directly(approach):
     np.testing.assert_allclose(data.work_current[0], direct.work_current, rtol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
 def test_weakly_driven_cycles_outlive_the_fold():
     """At f = 0.3 the saddle-nodes lie off the cycle, which goes on beside the localised states with a finite period."""
     ring = jt.PottsRing(3, -1.0, 0.3, G)

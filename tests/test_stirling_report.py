@@ -14,8 +14,7 @@ from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
 from jaxthermo.protocols.cycle import check_cycle
 from jaxthermo.report import stirling, stirling_data, stirling_inference
-from jaxthermo.search import protocol
-from jaxthermo.solve.integrate import STATUS
+from jaxthermo.search import cycle_inference
 
 TOLERANCE = 4e-3
 QUARTIC = jt.Polynomial(stirling_data.POTENTIAL)
@@ -68,27 +67,27 @@ def test_stored_cycles_are_labelled_and_periodic(reproduction):
 
 
 def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):
-    monkeypatch.setattr(protocol, "STEPS", 2)
-    monkeypatch.setattr(protocol, "FINE_STEPS", 2)
+    monkeypatch.setattr(cycle_inference, "STEPS", 2)
+    monkeypatch.setattr(cycle_inference, "FINE_STEPS", 2)
     grid = jt.PhaseGrid(6.0, 0.6, 11.0, 0.8)
     models = [jt.classical_oscillator(QUARTIC, strength, grid) for strength in (0.7, 1.3)]
-    start, low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (1, 2, 3))
-    known = protocol.cycle_from(jnp.asarray(start + 0.05 * (high - start)))
+    start, low, high = (np.array([row[i] for row in cycle_inference.PARAMETERS]) for i in (1, 2, 3))
+    known = cycle_inference.cycle_from(jnp.asarray(start + 0.05 * (high - start)))
 
     @eqx.filter_jit
     def turn(model, cycle):
         return jt.run_cycle(model, cycle, 1e-7, points=2, steps=2)
 
     def work(model, cycle):
-        return float(turn(model, cycle).work), STATUS[0]
+        return float(turn(model, cycle).work), "ok"
 
     targets = [work(model, known)[0] for model in models]
     scale = 1e-4
-    first = np.array([work(model, protocol.cycle_from(jnp.asarray(start)))[0] for model in models])
-    fit = protocol.infer_cycle(models, targets, [scale, scale], work, starts=2, corrections=0, max_evaluations=4)
+    first = np.array([work(model, cycle_inference.cycle_from(jnp.asarray(start)))[0] for model in models])
+    fit = cycle_inference.infer_cycle(models, targets, [scale, scale], work, starts=2, corrections=0, max_evaluations=4)
     # Gauss-Newton from nearby: a few steps take nearly all of the misfit away.
     assert np.abs(fit.residuals).max() < 0.2 * np.abs((first - targets) / scale).max()
-    assert set(fit.parameters) == set(protocol.NAMES)
+    assert set(fit.parameters) == set(cycle_inference.NAMES)
     assert np.all((np.array(list(fit.parameters.values())) >= low) & (np.array(list(fit.parameters.values())) <= high))
     # Two works fix two directions; the fit says how sharply, and which one least.
     assert fit.singular_values.shape == (2,) and fit.singular_values[0] >= fit.singular_values[1] > 0
@@ -116,18 +115,18 @@ def test_the_inferred_cycle_has_the_works_of_table_4(kind, strength):
 
 
 def test_every_point_of_the_inference_family_is_a_cycle():
-    low, high = (np.array([row[i] for row in protocol.PARAMETERS]) for i in (2, 3))
+    low, high = (np.array([row[i] for row in cycle_inference.PARAMETERS]) for i in (2, 3))
     rng = np.random.default_rng(1)
     inside = rng.uniform(size=(200, len(low)))
     corners = rng.integers(0, 2, size=(200, len(low)))
     for point in np.concatenate([inside, corners]):
-        check_cycle(protocol.cycle_from(jnp.asarray(low + point * (high - low))))
+        check_cycle(cycle_inference.cycle_from(jnp.asarray(low + point * (high - low))))
 
 
 def test_a_ramp_of_x_may_end_in_the_next_stroke():
-    theta = np.array([row[1] for row in protocol.PARAMETERS])
-    theta[protocol.NAMES.index("hot_finish")] = 1.25
-    cycle = protocol.cycle_from(jnp.asarray(theta))
+    theta = np.array([row[1] for row in cycle_inference.PARAMETERS])
+    theta[cycle_inference.NAMES.index("hot_finish")] = 1.25
+    cycle = cycle_inference.cycle_from(jnp.asarray(theta))
     hot, cooling = np.asarray(cycle.period * cycle.strokes)[:2]
     assert float(cycle.spans()[1][0]) == pytest.approx(hot + 0.25 * cooling, rel=1e-12)
 
@@ -135,16 +134,16 @@ def test_a_ramp_of_x_may_end_in_the_next_stroke():
 def test_bad_input_of_the_inference_is_named(tmp_path):
     model = jt.classical_oscillator(QUARTIC, 1.0)
     with pytest.raises(ValueError, match="one common length"):
-        protocol.infer_cycle([model], [0.1, 0.2], [1.0, 1.0], lambda *_: (0.0, STATUS[0]))
+        cycle_inference.infer_cycle([model], [0.1, 0.2], [1.0, 1.0], lambda *_: (0.0, "ok"))
     with pytest.raises(ValueError, match="must have a grid each"):
-        protocol.infer_cycle([model], [0.1], [1.0], lambda *_: (0.0, STATUS[0]))
+        cycle_inference.infer_cycle([model], [0.1], [1.0], lambda *_: (0.0, "ok"))
     result = CliRunner().invoke(app, ["infer-protocol", "--thermostat", "odd", "--out", str(tmp_path)])
     assert result.exit_code == 2 and "`thermostat` must be one of symmetric, earlier, but is odd" in result.output
 
 
 def test_the_record_of_a_fit_is_labelled_inferred():
-    def fit(residual, status=STATUS[0]):
-        return protocol.Fit(
+    def fit(residual, status="ok"):
+        return cycle_inference.Fit(
             cycle=stirling_data.our_cycle(),
             parameters={"beta_hot": 0.5},
             works=np.array([-1.4e-2]),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxthermo.brownian.flows import AbstractFlows
 
 MAX_POLES = 6
+Numbers = Array | np.ndarray
 SCHEMES = ("pade", "matsubara")
 
 
@@ -98,7 +99,7 @@ class AbstractBath(eqx.Module):
         """Exact flows for `SplitStep`; None: explicit solvers only."""
 
     @abstractmethod
-    def own_betas(self) -> Float[Array, " betas"]:
+    def own_betas(self) -> Float[Numbers, " betas"]:
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
 
     @abstractmethod

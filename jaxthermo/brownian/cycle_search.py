@@ -57,17 +57,19 @@ class Engine(eqx.Module):
         return jnp.sqrt(jax.lax.stop_gradient(self.work.grid.cell))
 
 
-def engine_of(oscillator: Oscillator, cycle: AbstractCycle, points: int) -> Engine:
-    """An engine that is measured at `points` equal intervals in each piece between two corners of its cycle."""
+@lean_jit
+def engine_of(
+    oscillator: Oscillator, cycle: AbstractCycle, points: int
+) -> tuple[Engine, Float[Array, " times"], Int[Array, ""]]:
+    """An engine that is measured at `points` equal intervals in each piece between two corners of its cycle.
+
+    With it, the inverse temperatures at these times, and how many steps to try first between two of them.
+    """
     knots = cycle.knots()
     inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points) / points)
-    return Engine(oscillator, cycle, jnp.concatenate([inside.ravel(), knots[-1:]]))
-
-
-def first_count(engine: Engine) -> Int[Array, ""]:
-    """How many steps to try first between two measured times."""
-    longest = jnp.max(jnp.diff(engine.times))
-    return jnp.maximum(1, jnp.ceil(longest / FIRST_STEP - 1e-9)).astype(jnp.int32)
+    times = jnp.concatenate([inside.ravel(), knots[-1:]])
+    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / FIRST_STEP - 1e-9))
+    return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)
 
 
 def work_of(solution: DriveSolution) -> Float[Array, ""]:

@@ -157,9 +157,9 @@ class DrudeBath(AbstractBath):
         """Shifts along characteristics where chi is diagonal, and small matrices."""
         return DrudeFlows()
 
-    def own_betas(self) -> Float[Array, " betas"]:
+    def own_betas(self) -> np.ndarray:
         """None: the bath follows the schedule."""
-        return jnp.zeros(0)
+        return np.zeros(0)
 
     def check(self) -> None:
         """Raise a ValueError that names the first impossible parameter."""
@@ -191,7 +191,7 @@ class DrudeBath(AbstractBath):
         return nu, jitter, jnp.sqrt(variance)
 
 
-def _first_row(row: Array) -> Float[Array, "modes modes"]:
+def _first_row(row: Array | np.ndarray) -> Float[Array, "modes modes"]:
     return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -10,6 +11,8 @@ from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.level_solve import members_by_levels
+from jaxthermo.brownian.levels import Levels, is_hard, levels_of
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
@@ -35,6 +38,10 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
                  is not ok raises a `JaxthermoWarning`, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III
 
+    Where that search would be long (weak coupling, two wells, a deep hierarchy) or has not converged, and beta, x and
+    the oscillator are known, the hierarchy is solved among the lowest levels of H_A instead, and what the grid misses
+    does not add up over the time of friction. Under jit, vmap and grad there is only the search on the grid, which says
+    `Status.not_converged` in such corners.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
     """
@@ -52,18 +59,32 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
-    state = _solve(chosen, beta, x)
+    state = _solved(chosen, beta, x)
     if is_known(state.status) and int(state.status) != Status.ok:
         # What was left open is chosen once more, with room for what was found missing.
         again = larger(chosen, oscillator, Status(int(state.status)))
         if again is not None:
-            state = _solve(again, beta, x)
+            state = _solved(again, beta, x)
     return state
 
 
+def _solved(oscillator: Oscillator, beta: Array, x: Array) -> State:
+    """The state on the grid that the oscillator has; among its levels where that is hard and all numbers are known."""
+    if not is_known(jax.tree.leaves((oscillator, beta, x))):
+        return _solve(oscillator, beta, x, None)
+    state = None if is_hard(oscillator, float(beta), float(x)) else _solve(oscillator, beta, x, None)
+    if state is None or int(state.status) == Status.not_converged:
+        levels = levels_of(oscillator, float(beta), float(x))
+        state = state if levels is None else _solve(oscillator, beta, x, levels)
+    return _solve(oscillator, beta, x, None) if state is None else state
+
+
 @lean_jit
-def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
+def _solve(oscillator: Oscillator, beta: Array, x: Array, levels: Levels | None) -> State:
     work = workspace(oscillator)
-    V, error = stationary_members(work, 1.0 / beta, x)
+    if levels is None:
+        V, error = stationary_members(work, 1.0 / beta, x)
+    else:
+        V, error = members_by_levels(work, 1.0 / beta, levels)
     residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return measured_state(oscillator, V, beta, x, residual, error)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=levels is not None)

@@ -41,12 +41,16 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
     return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
 
 
-def held(measured: Observables, error: Any, oscillator: Oscillator) -> Int[Array, "..."]:
-    """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed."""
+def held(measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False) -> Int[Array, "..."]:
+    """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed.
+
+    `exact`: the state was not found on its grid, so that what the grid misses does not add up.
+    """
     slow = slowness(measured, oscillator)
+    mesh = jnp.ones(()) if exact else slow
     return first_problem(
         status_if(~(error < SOLVED), Status.not_converged),
-        gridded(slow * measured.edge, slow * measured.coarse, EDGE, COARSE),
+        gridded(mesh * measured.edge, mesh * measured.coarse, EDGE, COARSE),
         deep(slow, measured.tail, oscillator, PROMISED),
     )
 

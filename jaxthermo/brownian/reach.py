@@ -63,12 +63,12 @@ def _density(
         # Where no mesh holds the thermal momenta, the wavelength is far below the width and the state is classical.
         if highest <= widths * np.sqrt(mass / beta):
             continue
-        energy = _energy(oscillator, q, x)
+        energy = energy_at(oscillator, q, x)
         density, p2 = _canonical(energy, q, beta, mass, hbar)
         if highest > widths * np.sqrt(p2) or points == MESHES[-1]:
             return q, energy, density, p2
     q = np.linspace(-end, end, CLASSICAL_MESH)
-    energy = _energy(oscillator, q, x)
+    energy = energy_at(oscillator, q, x)
     return q, energy, np.exp(-beta * (energy - energy.min())), mass / beta
 
 
@@ -88,7 +88,7 @@ def mean_curvature(density: np.ndarray, energy: np.ndarray, q: np.ndarray, beta:
     return curvature if curvature > 0 else 1.0 / (beta * spread)
 
 
-def _energy(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
+def energy_at(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
     return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
 
 
@@ -101,7 +101,7 @@ def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> fl
     """The |q| at which the canonical density has fallen to this share of its largest value on both sides."""
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     ends = NEAREST * GROWTH ** np.arange(int(np.log(FURTHEST / NEAREST) / np.log(GROWTH)) + 1)
-    height = _energy(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
+    height = energy_at(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
     right, left, middle = height[: len(ends)], height[len(ends) : -1], height[-1]
     # Above the lowest point so far; a potential that overflows far out is NaN there, which no comparison holds for.
     wall = np.minimum(right, left) - np.fmin(np.fmin.accumulate(np.fmin(right, left)), middle)

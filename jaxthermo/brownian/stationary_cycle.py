@@ -14,7 +14,6 @@ from jaxthermo.brownian.cycle_search import (
     Found,
     allowed_error,
     engine_of,
-    first_count,
     search_traced,
 )
 from jaxthermo.brownian.host_search import search_from_host
@@ -89,10 +88,9 @@ def run_cycle(
             "thermostatic cycle; use jt.drive over several periods"
         )
     oscillator = resolved(oscillator, *cycle.bounds())
-    engine = _engine_of(oscillator, cycle, points)
-    betas = jax.vmap(cycle.beta)(engine.times)
+    engine, betas, count = engine_of(oscillator, cycle, points)
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, engine.times, betas)
-    count = first_count(engine) if steps is None else jnp.asarray(steps, jnp.int32)
+    count = count if steps is None else jnp.asarray(steps, jnp.int32)
     # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
     if not is_known(jax.tree.leaves((oscillator, cycle)), betas):
         limit = jnp.asarray(max_cycles, jnp.int32)
@@ -103,9 +101,6 @@ def run_cycle(
     run = _described(engine, found, as_float(tol), steps is None, points)
     warn_unless_ok(run)
     return run
-
-
-_engine_of = lean_jit(engine_of)
 
 
 @lean_jit

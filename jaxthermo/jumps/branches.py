@@ -128,10 +128,8 @@ ALONG_STEPS = (
 def _shortened(result: Branch, kept: np.ndarray) -> Branch:
     """The branch without what lies beyond its end."""
 
-    def arrays(result: Branch) -> list[Array]:
-        return [getattr(result, name) for name in ALONG_STEPS]
-
-    return eqx.tree_at(arrays, result, [values[kept] for values in arrays(result)])
+    shorter = [getattr(result, name)[kept] for name in ALONG_STEPS]
+    return eqx.tree_at(lambda branch: [getattr(branch, name) for name in ALONG_STEPS], result, shorter)
 
 
 @lean_jit

@@ -20,8 +20,8 @@ from jaxthermo.solve.attractor import UNDECIDED
 from jaxthermo.solve.lean import lean_jit
 
 # Most lanes are decided in the first rounds; those next to an edge take many.
-FEW_ROUNDS, MANY_ROUNDS = 12, 96
-# Powers of one attractor that was reached from two starts agree this well, relative to the largest known.
+FEW_ROUNDS, MANY_ROUNDS = 12, 16
+# Powers of one attractor that was reached from two starts agree this well, relative to each other.
 SAME_POWER = 1e-7
 
 
@@ -87,8 +87,7 @@ class Converter:
         starts = np.concatenate([np.tile(np.asarray(localised(self.ring.q)), (count, 1)), states])
         both = self.run(np.concatenate([points, points]), starts, MANY_ROUNDS)
         own, branch = both.at(np.arange(count)), both.at(np.arange(count, 2 * count))
-        scale = max(float(np.nanmax(np.abs(branch.power))), 1e-300)
-        same = np.abs(own.power - branch.power) < SAME_POWER * scale
+        same = np.abs(own.power - branch.power) < SAME_POWER * np.abs(branch.power)
         return own.known & branch.known & same & (own.phase == phase) & (branch.phase == phase), branch
 
     def onset(self, loads: np.ndarray) -> np.ndarray:

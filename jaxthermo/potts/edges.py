@@ -13,18 +13,22 @@ from jaxthermo.potts.diagram import Phase
 NEAR, DISTANCES = 4e-3, np.arange(1.0, 6.0)
 # A power this near to the limit, relative to it, tends to it: next to a fold like the square root of the distance.
 CONTINUOUS = 0.2
-# Points that are looked at along an edge, how much shorter the next stretch is, and how often.
-ALONG, SHORTER, STRETCHES = 7, 0.3, 5
-BISECTIONS, REACHES = 34, 2.0 ** np.arange(-5.0, 2.0)
+# Points that are looked at along an edge; how much shorter a stretch is than the one before, whose best point is inside
+# it; how many there are at most; and the length of the last, as a share of the first.
+ALONG, SHORTER, STRETCHES, LAST = 5, 0.25, 12, 0.05
+# Shares of a reach at which an edge is looked for, and how well it is then known on the last and shortest stretch,
+# relative to the scale of its axis.
+REACHES, RESOLUTION = (0.0625, 0.25, 0.5, 1.0), 3e-7
 
 
 class Place(Code):
-    """Where a maximum lies."""
+    """Where a maximum lies; unknown where a climb came to no end and to no edge."""
 
     interior = 0
     onset = 1
     fold = 2
     basin_edge = 3
+    unknown = 4
 
 
 class Side(Code):
@@ -60,42 +64,61 @@ def edge_maximum(converter: Converter, here: Lanes, spacing: np.ndarray) -> Maxi
     alone = Lanes(*(np.asarray(values)[None] for values in here))
     for axis in np.flatnonzero(spacing).tolist():
         for sign in (1.0, -1.0):
-            edge = _beside(converter, alone, axis, sign * spacing[axis])
+            reach = sign * 0.5 * spacing[axis]
+            inner, outer, states, met = _bracket(converter, alone, axis, reach)
             # The edge that stops a climb is one towards which the power rises.
-            if np.isfinite(edge.power[0]) and edge.power[0] >= float(here.power):
-                best = edge if spacing[1 - axis] == 0 else _best_along(converter, here, edge, axis, sign, spacing)
-                side = Side.from_below if sign > 0 else Side.from_above
-                place = Place(int(best.place[0]))
-                return Maximum(best.points[0], float(best.power[0]), int(here.attractor), int(here.phase), place, side)
+            if not met[0] or converter.run(inner, states).power[0] < float(here.power):
+                continue
+            across: Edge | None = None
+            if spacing[1 - axis]:
+                across = _best_along(converter, here, axis, sign, spacing)
+            best = across or _between(converter, alone, inner, outer, states, axis, reach)
+            place, side = Place(int(best.place[0])), Side.from_below if sign > 0 else Side.from_above
+            return Maximum(best.points[0], float(best.power[0]), int(here.attractor), int(here.phase), place, side)
     return None
 
 
-def _best_along(converter: Converter, here: Lanes, edge: Edge, axis: int, sign: float, spacing: np.ndarray) -> Edge:
+def _best_along(converter: Converter, here: Lanes, axis: int, sign: float, spacing: np.ndarray) -> Edge | None:
     """The best of the edge, over the coordinate that is not across it."""
-    other, best = 1 - axis, edge
-    stretch = spacing[other]
+    other, share, places = 1 - axis, 1.0, np.linspace(-1.0, 1.0, ALONG)
+    centre, state, best = here.points, here.state, None
     for _ in range(STRETCHES):
-        points = np.tile(best.points[0], (ALONG, 1))
+        points = np.tile(centre, (len(places), 1))
         # Back from the edge, which may run askew.
-        points[:, axis] -= sign * 0.5 * spacing[axis] * stretch / spacing[other]
-        points[:, other] += stretch * np.linspace(-1.0, 1.0, ALONG)
-        inside, branch = converter.own_and_branch(points, np.tile(best.state[0], (ALONG, 1)), int(here.phase))
-        chosen = np.flatnonzero(inside)
-        if chosen.size:
-            reach = sign * 2.0 * spacing[axis] * stretch / spacing[other]
-            found = _beside(converter, branch.at(chosen), axis, reach)
-            top = int(np.argmax(np.where(np.isfinite(found.power), found.power, -np.inf)))
-            if found.power[top] > best.power[0]:
-                best = Edge(*(values[top : top + 1] for values in found))
-        stretch = SHORTER * stretch
+        points[:, axis] -= sign * 0.5 * spacing[axis] * share
+        points[:, other] += spacing[other] * share * places
+        inside, branch = converter.own_and_branch(points, np.tile(state, (len(places), 1)), int(here.phase))
+        if not inside.any():
+            share = SHORTER * share
+            if share < LAST:
+                break
+            continue
+        seeds, reach = branch.at(np.flatnonzero(inside)), sign * 2.0 * spacing[axis] * share
+        found = _between(converter, seeds, *_bracket(converter, seeds, axis, reach)[:3], axis, reach)
+        top = int(np.nanargmax(np.append(found.power, -np.inf)))
+        if top == len(found.power) or (best is not None and found.power[top] <= best.power[0]):
+            share = SHORTER * share
+        else:
+            best = Edge(*(values[top : top + 1] for values in found))
+            centre, state = best.points[0], best.state[0]
+            if 0 < top < len(found.power) - 1:
+                share = SHORTER * share
+                # The next stretch is about the top of a parabola through the best point and its neighbours.
+                fit = np.polyfit(found.points[top - 1 : top + 2, other], found.power[top - 1 : top + 2], 2)
+                step = -0.5 * fit[1] / fit[0] - centre[other] if fit[0] < 0 else 0.0
+                centre = centre + step * np.eye(2)[other]
+        if share < LAST:
+            break
     return best
 
 
-def _beside(converter: Converter, seeds: Lanes, axis: int, reach: float) -> Edge:
-    """The first edge within reach of each seed along an axis, and the limit of its branch there; power NaN if none."""
-    inner, states, count = seeds.points.copy(), seeds.state.copy(), len(seeds.power)
-    phase = int(seeds.phase[0])
-    outer, met = inner.copy(), np.zeros(count, bool)
+Bracket = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _bracket(converter: Converter, seeds: Lanes, axis: int, reach: float) -> Bracket:
+    """The last point on each seed's branch along an axis, the first beyond its edge, the state at the former; where."""
+    inner, states, phase = seeds.points.copy(), seeds.state.copy(), int(seeds.phase[0])
+    outer, met = inner.copy(), np.zeros(len(inner), bool)
     for share in REACHES:
         trial = seeds.points + share * reach * np.eye(2)[axis]
         inside, branch = converter.own_and_branch(trial, states, phase)
@@ -104,17 +127,33 @@ def _beside(converter: Converter, seeds: Lanes, axis: int, reach: float) -> Edge
         inner[~met], states[~met] = trial[~met], branch.state[~met]
         if met.all():
             break
+    return inner, outer, states, met
+
+
+def _between(
+    converter: Converter,
+    seeds: Lanes,
+    inner: np.ndarray,
+    outer: np.ndarray,
+    states: np.ndarray,
+    axis: int,
+    reach: float,
+) -> Edge:
+    """The edges in brackets, and the limits of the power there; NaN where a bracket holds none."""
     edge = _known_edge(converter, seeds, inner, outer, states, reach) if axis == 0 else None
     if edge is not None:
         return edge
-    for _ in range(BISECTIONS if met.any() else 0):
+    phase, met = int(seeds.phase[0]), np.any(inner != outer, axis=1)
+    # The shorter the reach, the less the power changes within it.
+    wanted = max(1e-4 * abs(reach) ** 2, RESOLUTION * converter.f1)
+    while np.max(np.abs(outer - inner)) > wanted:
         middle = 0.5 * (inner + outer)
         inside, branch = converter.own_and_branch(middle, states, phase)
         inner = np.where(inside[:, None], middle, inner)
         outer = np.where(inside[:, None], outer, middle)
         states = np.where(inside[:, None], branch.state, states)
     power = converter.run(inner, states, MANY_ROUNDS).power
-    return Edge(inner, np.where(met, power, np.nan), np.full(count, int(Place.basin_edge)), states)
+    return Edge(inner, np.where(met, power, np.nan), np.full(len(inner), int(Place.basin_edge)), states)
 
 
 def _known_edge(

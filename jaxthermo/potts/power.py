@@ -19,16 +19,20 @@ from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import AttractorKind
 
-# The first look: so many inverse temperatures and loads.
-GRID = 32
-GRID_OF_LOADS = 64
+# The first look: so many inverse temperatures and loads; so many loads where beta is given.
+GRID, GRID_OF_LOADS = (64, 24), 64
 # The localised phase, whose power only falls with beta, has taken over well below this multiple of beta_c1.
 BETA_RANGE = 3.0
 # Maxima of the first look that are followed: those above this share of the largest, and at most so many.
-PROMISING, FOLLOWED = 0.85, 6
-# A climb ends where a step is below this share of the first look's spacing. Its models reach no less far than FINEST
+PROMISING, FOLLOWED = 0.92, 5
+# Of those that meet an edge, the ones above this share of the best are followed along it.
+CLOSE = 0.97
+# A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
+# possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
 LAST_STEP, SHORTEST, FINEST = 1e-3, 2.0**-7, 2.0**-5
-CLIMB_STEPS = 60
+CLIMB_STEPS = 40
+# Multiples of a model's step that are tried at once, and the points that models of one and of two variables need.
+TRIED, NEEDED = np.array([1.0, 0.5, 0.2, 2.0, 4.0]), {1: 3, 2: 7}
 # Maxima with powers and loads this near, relative to the largest, are the same; powers this near are ties.
 SAME_MAXIMUM, TIE = 1e-3, 1e-6
 
@@ -125,7 +129,7 @@ def maximum_power(
                 f"bound as beta -> infinity, but coupling is {float(ring.coupling)} and forward_force {converter.f1}"
             )
         require_finite("critical beta", critical_beta(ring))
-        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID), -converter.f1 * _inner(GRID)
+        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID[0]), -converter.f1 * _inner(GRID[1])
     found, largest = _maxima(converter, axes)
     result = _result(converter, found, largest)
     warn_unless_ok(result)
@@ -139,26 +143,37 @@ def _inner(count: int) -> np.ndarray:
 
 def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[list[Maximum], float]:
     """Every maximum that was found, by falling power, and the largest power of the first look."""
-    spacing = np.array([axis[1] - axis[0] if len(axis) > 1 else 0.0 for axis in axes])
+    spacing = np.array([abs(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     lanes = converter.run(grid.reshape(-1, 2))
     power = np.where(lanes.known, lanes.power, -np.inf)
     if not np.any(lanes.known):
         return [], -np.inf
-    found = []
-    for index in _peaks(power.reshape(grid.shape[:2])):
-        here, blocked = _climb(converter, lanes.at(index), np.abs(spacing))
-        edge = edge_maximum(converter, here, np.abs(spacing)) if blocked else None
-        found.append(
-            edge
-            or Maximum(here.points, float(here.power), int(here.attractor), int(here.phase), Place.interior, Side.at_it)
-        )
+    found: list[Maximum] = []
+    climbs = [_climb(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
+    climbs.sort(key=lambda climb: -float(climb[0].power))
+    for here, blocked in climbs:
+        if not blocked:
+            found.append(_interior(here))
+        elif float(here.power) > CLOSE * float(climbs[0][0].power) and not _is_known(here, found, spacing):
+            edge = edge_maximum(converter, here, spacing)
+            found.append(_interior(here)._replace(place=Place.unknown) if edge is None else edge)
     distinct: list[Maximum] = []
     for one in sorted(found, key=lambda one: -one.power):
         scale = np.array([max(abs(one.point[0]), 1e-300), converter.f1])
         if all(np.max(np.abs(one.point - other.point) / scale) > SAME_MAXIMUM for other in distinct):
             distinct.append(one)
     return distinct, float(power.max())
+
+
+def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
+    """Whether a climb has met an edge that was followed already."""
+    edges = [
+        one
+        for one in found
+        if one.place in (Place.onset, Place.fold, Place.basin_edge) and one.phase == int(here.phase)
+    ]
+    return any(np.all(np.abs(one.point - here.points) <= 3.0 * spacing) for one in edges)
 
 
 def _interior(here: Lanes) -> Maximum:
@@ -184,21 +199,28 @@ def _climb(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lane
         if np.max(size[free] / spacing[free]) < SHORTEST:
             return here, True
         branch = converter.run(here.points + size * offsets, np.tile(here.state, (len(offsets), 1)))
+        # A few points of a model may lie beyond an edge, or in a stretch where no attractor is known.
         smooth = branch.known & (branch.phase == here.phase)
-        if not smooth.all():
+        if np.sum(smooth) < NEEDED[int(np.sum(free))]:
             size = 0.5 * size
             continue
-        step = size * _uphill(offsets, branch.power, free)
-        inside, there = converter.own_and_branch((here.points + step)[None], here.state[None], int(here.phase))
-        if not inside[0]:
-            size = 0.5 * size
+        step = size * _uphill(offsets[smooth], branch.power[smooth], free)
+        inside, there = converter.own_and_branch(
+            here.points + TRIED[:, None] * step, np.tile(here.state, (len(TRIED), 1)), int(here.phase)
+        )
+        if inside[0] and np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
+            return there.at(0), False
+        better = inside & (there.power > here.power)
+        if not better.any():
+            size = 0.25 * size
             continue
-        here = there.at(0)
-        if np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
-            return here, False
-        if np.all(np.abs(step) <= 0.5 * size):
+        best = int(np.argmax(np.where(better, there.power, -np.inf)))
+        here = there.at(best)
+        if best == 0 and np.all(np.abs(step) <= 0.5 * size):
             size = np.maximum(0.25 * size, np.minimum(size, FINEST * spacing))
-    return here, False
+        else:
+            size = np.minimum(2.0 * size, 0.5 * spacing)
+    return here, True
 
 
 def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -219,7 +241,7 @@ def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndar
 
 
 def _result(converter: Converter, found: list[Maximum], largest: float) -> MaximumPower:
-    """The maxima as a result; not converged where a point of the first look beats them all."""
+    """The maxima as a result; not converged where a point of the first look beats them all, or no edge was found."""
     nan = Maximum(
         np.full(2, np.nan), np.nan, int(AttractorKind.undecided), int(Phase.undecided), Place.interior, Side.at_it
     )
@@ -227,7 +249,7 @@ def _result(converter: Converter, found: list[Maximum], largest: float) -> Maxim
     power = np.array([one.power for one in entries])
     points = np.stack([one.point for one in entries])
     status = Status.not_converged if found else Status.undecided
-    right = bool(found) and power[0] >= largest * (1.0 - TIE)
+    right = bool(found) and power[0] >= largest * (1.0 - TIE) and entries[0].place is not Place.unknown
     efficiencies = -points[:, 1] / converter.f1
     kinds = np.array([one.attractor for one in entries], np.int32)
     return MaximumPower(

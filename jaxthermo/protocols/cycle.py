@@ -3,12 +3,12 @@
 from abc import abstractmethod
 
 import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_finite, require_positive
+from jaxthermo.solve.lean import lean_jit
 
 
 class AbstractCycle(eqx.Module):
@@ -46,10 +46,15 @@ def check_cycle(cycle: AbstractCycle) -> None:
         raise ValueError(f"`cycle` must be a jt.AbstractCycle such as jt.StirlingCycle, but is {type(cycle).__name__}")
     cycle.check()
     require_positive("period", cycle.period)
-    betas, fields = cycle.bounds()
+    betas, fields, times = _looked_at(cycle)
     require_positive("beta", betas)
     require_finite("x", fields)
-    if is_known(jax.tree.leaves(cycle)):
-        knots = np.asarray(cycle.knots())
+    if is_known(times):
+        knots = np.asarray(times)
         if not (knots[0] == 0.0 and np.all(np.diff(knots) > 0) and np.isclose(knots[-1], float(cycle.period))):
             raise ValueError(f"`knots` must increase from 0 to the period {float(cycle.period)}, but are {knots}")
+
+
+@lean_jit
+def _looked_at(cycle: AbstractCycle) -> tuple[Float[Array, " betas"], Float[Array, " fields"], Float[Array, " knots"]]:
+    return *cycle.bounds(), cycle.knots()

@@ -58,7 +58,7 @@ def our_cycle() -> StirlingCycle:
     return StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 
-# What `jaxthermo infer-protocol` found, in the order of `search.protocol.PARAMETERS`. Inferred; one of many that fit.
+# What `jaxthermo infer-protocol` found, in the order of `search.cycle_inference.PARAMETERS`; one of many that fit.
 INFERRED = (
     *(0.46785, 2.73, 0.25668, 0.048188, 0.3058, 0.24915, 0.45494),
     *(0.22388, 1.1512, 0.16845, 0.83448, 0.42569, 1.8439, 0.26885, 0.90575),

@@ -107,7 +107,12 @@ def _with_named(axes: Any, named: dict[str, object]) -> Any:
     return {**given, **named} if isinstance(given, Mapping) else given
 
 
-def prepare(function: Any, axes: Any, chunk: Any = None, devices: Any = None) -> Prepared:
+def prepare(
+    function: Callable[..., object],
+    axes: Mapping[str | tuple[str, ...], object],
+    chunk: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> Prepared:
     """Check everything that can be checked before a computation."""
     checked = axes_for(function, axes)
     if chunk is not None:

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
-from jaxthermo.search.levenberg import Solution, least_squares
+from jaxthermo.search.bounded_least_squares import Solution, least_squares
 from jaxthermo.solve.lean import lean_jit
 
 # Name, start, lower and upper bound of each parameter. The isothermal strokes are shares of the period, the cooling
@@ -81,8 +80,8 @@ def cycle_from(theta: Float[Array, " parameters"], period: float = 20.0) -> Stir
 
 def infer_cycle(
     oscillators: Sequence[Oscillator],
-    targets: Any,
-    scales: Any,
+    targets: ArrayLike | Sequence[float],
+    scales: ArrayLike | Sequence[float],
     fine: Callable[[Oscillator, StirlingCycle], tuple[float, str]],
     *,
     starts: int = STARTS,

@@ -30,13 +30,13 @@ UNFINISHED = (Status.max_steps_reached, Status.solver_failed, Status.not_finite)
 NOT_KEPT = "`run` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
 
 
-def _series(name: str, kind: str = "non-equilibrium") -> Any:
+def _label(name: str, kind: str = "non-equilibrium") -> tuple[str, str, tuple[str, ...]]:
     units, meaning = MEANING[name]
-    return quantity(units, f"{kind} {meaning}", ("time",))
+    return units, f"{kind} {meaning}", ("time",)
 
 
-def _quasi_static(name: str) -> Any:
-    return _series(name, "quasi-static")
+def _quasi_static(name: str) -> tuple[str, str, tuple[str, ...]]:
+    return _label(name, "quasi-static")
 
 
 class ProcessPotentials(AbstractResult):
@@ -49,22 +49,22 @@ class ProcessPotentials(AbstractResult):
     horizon: Float[Array, ""]
     jumps: bool
     time: Float[Array, " time"] = quantity("time", "time", ("time",), coordinate=True)
-    planck: Float[Array, " time"] = _series("planck")
-    massieu: Float[Array, " time"] = _series("massieu")
-    m_entropy: Float[Array, " time"] = _series("m_entropy")
-    p_entropy: Float[Array, " time"] = _series("p_entropy")
-    gibbs: Float[Array, " time"] = _series("gibbs")
-    helmholtz: Float[Array, " time"] = _series("helmholtz")
-    internal_energy: Float[Array, " time"] = _series("internal_energy")
-    enthalpy: Float[Array, " time"] = _series("enthalpy")
-    planck_qst: Float[Array, " time"] = _quasi_static("planck")
-    massieu_qst: Float[Array, " time"] = _quasi_static("massieu")
-    m_entropy_qst: Float[Array, " time"] = _quasi_static("m_entropy")
-    p_entropy_qst: Float[Array, " time"] = _quasi_static("p_entropy")
-    gibbs_qst: Float[Array, " time"] = _quasi_static("gibbs")
-    helmholtz_qst: Float[Array, " time"] = _quasi_static("helmholtz")
-    internal_energy_qst: Float[Array, " time"] = _quasi_static("internal_energy")
-    enthalpy_qst: Float[Array, " time"] = _quasi_static("enthalpy")
+    planck: Float[Array, " time"] = quantity(*_label("planck"))
+    massieu: Float[Array, " time"] = quantity(*_label("massieu"))
+    m_entropy: Float[Array, " time"] = quantity(*_label("m_entropy"))
+    p_entropy: Float[Array, " time"] = quantity(*_label("p_entropy"))
+    gibbs: Float[Array, " time"] = quantity(*_label("gibbs"))
+    helmholtz: Float[Array, " time"] = quantity(*_label("helmholtz"))
+    internal_energy: Float[Array, " time"] = quantity(*_label("internal_energy"))
+    enthalpy: Float[Array, " time"] = quantity(*_label("enthalpy"))
+    planck_qst: Float[Array, " time"] = quantity(*_quasi_static("planck"))
+    massieu_qst: Float[Array, " time"] = quantity(*_quasi_static("massieu"))
+    m_entropy_qst: Float[Array, " time"] = quantity(*_quasi_static("m_entropy"))
+    p_entropy_qst: Float[Array, " time"] = quantity(*_quasi_static("p_entropy"))
+    gibbs_qst: Float[Array, " time"] = quantity(*_quasi_static("gibbs"))
+    helmholtz_qst: Float[Array, " time"] = quantity(*_quasi_static("helmholtz"))
+    internal_energy_qst: Float[Array, " time"] = quantity(*_quasi_static("internal_energy"))
+    enthalpy_qst: Float[Array, " time"] = quantity(*_quasi_static("enthalpy"))
     entropy_produced: Float[Array, " time"] = quantity("k_B", "entropy produced since the first time", ("time",))
     entropy_production_rate: Float[Array, " time"] = quantity(
         "k_B/time", "its average over each interval between searches", ("time",)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
@@ -74,7 +75,7 @@ def propagate(
     term: DrivenTerm,
     noise: Noise | None,
     begin: Spectrum,
-    duration: Any,
+    duration: Float[Array, ""],
     steps: Int[Array, ""],
     most: int,
     measure: Measure,
@@ -125,7 +126,7 @@ def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "
 
 
 def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> Measure:
-    """U and X of a state at this beta; with `impulses` also what one of the field does, see `gained`.
+    """U and X of a state at this beta; with `impulses` also what one of the field does, see `kick_energy`.
 
     They are linear in the state and, but for a `DrudeBath`, the same at every beta: rows to multiply it with.
     """
@@ -155,9 +156,20 @@ def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tu
     return scale * jnp.sum(slope * along), scale * jnp.sum(slope**2 * density)
 
 
-def gained(seen: Float[Array, "*times observables"], kick: Any) -> Float[Array, "*times"]:
+def kick_energy(seen: Float[Array, "*times observables"], kick: Float[Array, ""]) -> Float[Array, "*times"]:
     """Kinetic energy that an impulse of the field brings, which takes p to p + kick X'(q)."""
     return kick * seen[..., 2] + 0.5 * kick**2 * seen[..., 3]
+
+
+def with_kick(spectrum: Spectrum, work: Workspace, kick: Float[Array, ""]) -> Spectrum:
+    """The state after an impulse of the field, p -> p + kick X'(q).
+
+    Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.
+    """
+    side = work.grid.p_side
+    cosine, sine = phase(-kick * work.phase_x)
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
+    return jnp.concatenate([spectrum[:1], re, im])
 
 
 def _plan(steps: Int[Array, ""], most: int) -> _Plan:

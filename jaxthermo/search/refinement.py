@@ -1,6 +1,7 @@
 """The search for the cheapest protocol, with time steps that are halved until they no longer decide what it costs."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -92,7 +93,9 @@ def _refined(problem: Problem, start: Array, *, steps: int) -> Refinement:
     )
 
 
-def refined_in_rounds(problem: Problem, start: Float[Array, " z"], steps: int, tell: Any) -> Refinement:
+def refined_in_rounds(
+    problem: Problem, start: Float[Array, " z"], steps: int, tell: Callable[[str], None]
+) -> Refinement:
     """The same search by short programs from the host; `tell(text)` hears how far it is."""
     now = _first(start, jnp.asarray(steps, jnp.int32))
     while not bool(now.finished):

@@ -47,25 +47,27 @@ def either_mode(
         arrays, static = eqx.partition((args, result), eqx.is_array)
         known, known_tree = jax.tree.flatten(arrays)
         linear, linear_tree = jax.tree.flatten(changes)
-        floats, result_tree = jax.tree.flatten(eqx.filter(result, eqx.is_inexact_array))
+        result_tree = jax.tree.structure(eqx.filter(result, eqx.is_inexact_array))
         moves = jax.tree.map(lambda leaf: leaf is not None, changes, is_leaf=lambda leaf: leaf is None)
 
         def forward(known: list[Any], linear: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
-            moved = tangent(args, result, jax.tree.unflatten(linear_tree, linear))
-            # What the map leaves alone has no change of its own.
-            leaves = jax.tree.leaves(eqx.filter(moved, eqx.is_inexact_array))
-            assert len(leaves) == len(floats)
-            return leaves
+            return _filled(tangent(args, result, jax.tree.unflatten(linear_tree, linear)), result)
 
         def backward(known: list[Any], covectors: list[Any]) -> list[Any]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
             moving, fixed = eqx.partition(args, moves)
-            return jax.tree.leaves(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)))
+            return _filled(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)), moving)
 
         return result, jax.tree.unflatten(result_tree, _call(forward, backward, known, linear))
 
     return solved(args)
+
+
+def _filled(values: Any, like: Any) -> list[Any]:
+    """Changes or covectors of the floating arrays of a tree, zero where a constant has none."""
+    zeros = jax.tree.map(jnp.zeros_like, eqx.filter(like, eqx.is_inexact_array))
+    return jax.tree.leaves(eqx.combine(eqx.filter(values, eqx.is_inexact_array), zeros))
 
 
 _linear_p = Primitive("linear_in_either_mode")

@@ -76,7 +76,7 @@ def cumulants(
     units: IntLike,
     order: IntLike = 2,
     *,
-    of: str | IntLike | Sequence[float] = "work",
+    of: str | IntLike | Sequence[int | float] = "work",
 ) -> Cumulants:
     """Cumulants of a current at long times, from the generator: the work, the heat of a reservoir, or net hops.
 
@@ -110,7 +110,7 @@ def cumulants(
     rates, residual = _taylor(now, states, found, order, weight)
     orders = np.arange(1, order + 1)
     hops = rates / units
-    values = hops * scale**orders
+    values = hops * scale ** orders.astype(float)
     produced, driven = _produced(now, states, found, values[0] if counted is Counted.work else None)
     variance = values[1] if order > 1 else jnp.full_like(values[0], jnp.nan)
     moving = driven & (values[0] != 0)
@@ -137,7 +137,7 @@ def cumulants(
 
 
 def _counted(
-    of: str | IntLike | Sequence[float], now: Moment, states: Space
+    of: str | IntLike | Sequence[int | float], now: Moment, states: Space
 ) -> tuple[Counted, Array | None, Float[Array, ""]]:
     """What is counted, what each hop counts of it ((E, ..); None: 1), and a factor."""
     network, edges = now.network, len(now.network.edges)

@@ -151,9 +151,8 @@ def simulate(
     # As arrays, so that other numbers are not compiled again.
     limit, number = jnp.asarray(cap), as_float(units)
 
-    def walked(counts: Array, stream: Stream) -> Walk:
-        counts, stream = jax.tree.map(jnp.asarray, (counts, stream))
-        walk = start(counts, stream, network.reservoir_count)
+    def walked(counts: Array | np.ndarray, stream: Stream) -> Walk:
+        walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), network.reservoir_count)
         if driven:
             return in_slices(
                 lambda now, blocks: driven_jumps(network, betas, coupling, number, t_end, limit, step, now, blocks),
@@ -168,7 +167,7 @@ def simulate(
         )
 
     # A walk has its trajectories last; map_lanes wants them first.
-    def chunk(counts: Array, stream: Stream) -> dict[str, Array]:
+    def chunk(counts: Array | np.ndarray, stream: Stream) -> dict[str, Array]:
         walk = walked(counts, stream)
         capped = jnp.where(walk.t < t_end, int(Status.max_jumps_reached), int(Status.ok))
         return {

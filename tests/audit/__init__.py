@@ -1,0 +1,1 @@
+"""Answers of the library against small independent references, at parameters drawn at random."""

@@ -1,0 +1,265 @@
+"""Whether an answer of the library is right, fails honestly, or is wrong and says ok."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import oscillator_exact as exact
+
+from . import ask, hierarchy, kramers, networks
+from .ask import Answer
+
+# What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
+# the reference integrates; of N units.
+EQUILIBRIUM, COURSE, RING, FINITE = 1e-6, 1e-4, 1e-6, 1e-9
+
+RIGHT, HONEST, WRONG, UNKNOWN = "right", "honest failure", "WRONG AND OK", "no reference"
+
+
+class Verdict(NamedTuple):
+    """What was found of one draw; `error` is over what the verb promises, so that above 1 it is wrong."""
+
+    outcome: str
+    error: float
+    words: str
+    seconds: float
+
+
+def judge(kind: str, p: dict[str, Any]) -> Verdict:
+    """Ask the library, ask a reference unless the library says that it failed, and compare."""
+    verb, compare = JUDGES[kind]
+    begin = time.perf_counter()
+    try:
+        found = verb(p)
+    except ValueError as refusal:
+        return Verdict(HONEST, math.nan, f"refused: {str(refusal)[:80]}", time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    if not found.ok:
+        return Verdict(HONEST, math.nan, found.words, seconds)
+    error = compare(p, found)
+    if error is None:
+        return Verdict(UNKNOWN, math.nan, "reference not converged", seconds)
+    return Verdict(RIGHT if error <= 1.0 else WRONG, float(error), found.words, seconds)
+
+
+def _well(p: dict[str, Any]) -> hierarchy.Well:
+    return hierarchy.Well(tuple(p["coefficients"]), p["strength"], _poles(p))
+
+
+def _poles(p: dict[str, Any]) -> Any:
+    return tuple(map(tuple, exact.pade(p["poles"] or 0)))
+
+
+def _moments(p: dict[str, Any]) -> exact.HarmonicMoments:
+    xi, eta = exact.pade(p["poles"] or 0)
+    return exact.HarmonicMoments(1.0, p["strength"] ** 2, xi, eta)
+
+
+def harmonic_equilibrium(p: dict[str, Any], found: Answer) -> float:
+    moments = _moments(p)
+    at = exact.harmonic_stationary(p["beta"], p["x"], w0=1.0, gamma=moments.gamma, xi=moments.xi, eta=moments.eta)
+    return hierarchy.furthest(found.numbers, at | {"X": at["q"]}) / EQUILIBRIUM
+
+
+def classical_equilibrium(p: dict[str, Any], found: Answer) -> float:
+    at = exact.classical_equilibrium(np.polynomial.Polynomial(p["coefficients"]), p["beta"], p["x"])
+    return hierarchy.furthest(found.numbers, at) / EQUILIBRIUM
+
+
+def quantum_equilibrium(p: dict[str, Any], found: Answer) -> float | None:
+    at, change = hierarchy.converged(_well(p), p["beta"], p["x"], 0.3 * EQUILIBRIUM)
+    return None if at is None else max(0.0, hierarchy.furthest(found.numbers, at) - change) / EQUILIBRIUM
+
+
+def _ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """A ramp and its slope."""
+    slope = (end - start) / (t1 - t0)
+    return (
+        lambda t: start + (end - start) * min(max((t - t0) / (t1 - t0), 0.0), 1.0),
+        lambda t: slope if t0 <= t <= t1 else 0.0,
+    )
+
+
+def _along(found: Answer, at: dict[str, Any]) -> float:
+    """The largest error of moments and work at any saved time."""
+    scale = hierarchy.scales({"q2": float(np.max(at["q2"])), "p2": float(np.max(at["p2"]))})
+    scale["work"] = scale["U"]
+    return max(float(np.max(np.abs(found.numbers[name] - at[name]))) / scale[name] for name in scale) / COURSE
+
+
+def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
+    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    moments, ts = _moments(p), np.array(p["ts"])
+    keys: dict[str, Any] = {"w0": 1.0, "gamma": moments.gamma, "xi": moments.xi, "eta": moments.eta}
+    at = exact.harmonic_trajectory(beta, x, dx, ts, kinks=(*p["beta"][2:], *p["x"][2:]), **keys)
+    return _along(found, at | {"X": at["q"]})
+
+
+# More functions than that cost minutes.
+MOST_MOMENTA = 72
+
+
+def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
+    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
+    least, most = sorted(p["beta"][:2])
+    reach = max(_reach(p, least, field) for field in p["x"][:2])
+    settings: dict[str, Any] = {"theta": 0.5 * (1.0 / least + 1.0 / most), "reach": reach}
+    # Gaussians of other temperatures are series that fall by this factor every two functions.
+    fall = max(0.3, (most - least) / (most + least))
+    momenta = 16 + int(2.0 * math.log(1e-6) / math.log(fall))
+    if momenta > MOST_MOMENTA:
+        return None
+    asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
+    at = kramers.drive(*asked, **settings, momenta=momenta, points=80)
+    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=64)
+    blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
+    return None if blur > 0.1 * COURSE else _along(found, at)
+
+
+def _reach(p: dict[str, Any], beta: float, x: float) -> float:
+    q = np.linspace(-40.0, 40.0, 16001)
+    height = np.polynomial.polynomial.polyval(q, p["coefficients"]) - x * q
+    return 1.1 * float(np.abs(q[beta * (height - height.min()) < 26.0]).max())
+
+
+def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
+    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    ts = np.array(p["ts"])
+    results = []
+    for levels, depth in ((22, 3), (26, 4)):
+        ladder = hierarchy.Hierarchy(_well(p), hierarchy.basis(_well(p), p["x"][0], levels), depth)
+        members, _ = ladder.stationary(p["beta"][0])
+        states, work = ladder.drive(members, beta, x, dx, p["x"][0], ts)
+        rows = [ladder.measure(state, x(t)) for state, t in zip(states, ts, strict=True)]
+        results.append({name: np.array([row[name] for row in rows]) for name in rows[0]} | {"work": work})
+    less, at = results
+    blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
+    return None if blur > 0.2 * COURSE else _along(found, at)
+
+
+def harmonic_cycle(p: dict[str, Any], found: Answer) -> float:
+    hot, cold, x0, x1, period = p["cycle"]
+    quarter, moments = period / 4.0, _moments(p)
+    beta = _periodic((hot, hot, cold, cold, hot), quarter)
+    x = _periodic((x0, x1, x1, x0, x0), quarter)
+    slopes = [(b - a) / quarter for a, b in ((x0, x1), (x1, x1), (x1, x0), (x0, x0))]
+
+    def dx(t: float) -> float:
+        return slopes[min(int(t / quarter), 3)]
+
+    ts = np.linspace(0.0, period, 41)
+    keys: dict[str, Any] = {"w0": 1.0, "gamma": moments.gamma, "xi": moments.xi, "eta": moments.eta}
+    start = moments.stationary(hot, x0)
+    for _ in range(200):
+        at = exact.harmonic_trajectory(beta, x, dx, ts, kinks=ts[::10], start=start, **keys)
+        gap, start = float(np.abs(at["state"][-1] - start).max()), at["state"][-1]
+        if gap < 1e-10:
+            break
+    span = float(np.ptp(at["U"]))
+    return abs(found.numbers["work"] - float(at["work"][-1])) / (2.0 * p["tol"] * span)
+
+
+def _periodic(values: tuple[float, ...], quarter: float) -> Callable[[float], float]:
+    corners = quarter * np.arange(5)
+    return lambda t: float(np.interp(t, corners, values))
+
+
+def _ring(p: dict[str, Any]) -> networks.Ring:
+    names = ("q", "coupling", "force", "prefactor", "energies", "law", "split")
+    return networks.Ring(**{name: p[name] for name in names})
+
+
+# A trajectory is followed for so long at a time, and so often, until it has come this near.
+STRETCH, STRETCHES, NEAR = 40.0, 100, 1e-4
+
+
+def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
+    """The state is on an attractor, and the trajectory from the start comes to it."""
+    ring, beta, state = _ring(p), p["beta"], found.numbers["state"]
+    start = np.array(p["start"])
+    if found.numbers["kind"] == "fixed point":
+        if not networks.stable(ring, beta, state):
+            return math.inf
+        J = ring.force * ring.currents(state, beta).sum()
+        error = abs(J - found.numbers["work_current"]) / (RING * max(1.0, abs(J)))
+        return _arrives(ring, beta, start, lambda P: float(np.abs(P - state).max()), error)
+    turn = 1.1 * float(found.numbers["period"])
+    error = _closed(ring, beta, state, found)
+    return _arrives(ring, beta, start, lambda P: networks.nearest(ring, beta, P, turn, state), error)
+
+
+def _arrives(
+    ring: networks.Ring, beta: float, P: np.ndarray, gap: Callable[[np.ndarray], float], error: float
+) -> float | None:
+    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on."""
+    for _ in range(STRETCHES):
+        P, _ = networks.flow(ring, beta, P, STRETCH)
+        if gap(P) < NEAR:
+            return error
+        if np.abs(ring.slope(P, beta)).max() < 1e-10 * np.abs(ring.currents(P, beta)).max():
+            return math.inf
+    return None
+
+
+def _closed(ring: networks.Ring, beta: float, point: np.ndarray, found: Answer) -> float:
+    """Whether an orbit closes after its period, with the work that is said."""
+    period = float(found.numbers["period"])
+    end, work = networks.flow(ring, beta, point, period)
+    said = float(found.numbers["work_current"])
+    return max(float(np.abs(end - point).max()) / RING, abs(work / period - said) / (RING * max(1.0, abs(said))))
+
+
+def ring_cycle(p: dict[str, Any], found: Answer) -> float:
+    return _closed(_ring(p), p["beta"], found.numbers["point"], found)
+
+
+def finite(p: dict[str, Any], found: Answer) -> float:
+    at = networks.dense_stationary(_ring(p), p["beta"], p["units"])
+    return max(abs(found.numbers[name] - value) / (FINITE * max(1.0, abs(value))) for name, value in at.items())
+
+
+def minimum_work(p: dict[str, Any], found: Answer) -> float:
+    """The protocol costs its value, which lies between the exact bound and the cost of resting."""
+    (b0, x0), (b, x), horizon = p["from"], p["to"], p["horizon"]
+    numbers = found.numbers
+    value, error = float(numbers["value"]), float(numbers["error"])
+    moments = _moments(p)
+
+    def planck(beta: float, field: float) -> float:
+        return -math.log(beta) + 0.5 * beta * field**2
+
+    # KL of the starting Gaussian from the canonical one at (beta, x); <q^2> = T, <p^2> = T.
+    divergence = math.log(b0 / b) + b / b0 - 1.0 + 0.5 * b * (x0 - x) ** 2
+    bound = planck(b, x) - divergence
+    temperature, field = (np.polynomial.Polynomial(numbers[f"{n}_coefficients"]) for n in ("beta", "x"))
+    scaled = temperature * field
+
+    def slope(t: float, y: np.ndarray) -> np.ndarray:
+        rates = moments.rates(y[:-1], float(temperature(t)), float(field(t)))
+        energy = 0.5 * (y[2] + y[4])
+        return np.append(rates, energy * temperature.deriv()(t) - y[0] * scaled.deriv()(t))
+
+    start = np.append(moments.stationary(b0, x0), 0.0)
+    spent = exact.solve_ivp(slope, (0.0, horizon), start, method="DOP853", rtol=1e-11, atol=1e-13).y[-1, -1]
+    cost = planck(float(temperature(horizon)), float(field(horizon))) + float(spent)
+    allowed, scale = error + 1e-6 * (1.0 + abs(value)), 1e-6 * (1.0 + abs(value))
+    wrong = (abs(cost - value) / allowed, abs(float(numbers["lower"]) - bound) / scale, (bound - value) / allowed)
+    return max(*wrong, (value - planck(b, x)) / scale)
+
+
+JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, Any], Answer], float | None]]] = {
+    "equilibrium, harmonic": (ask.equilibrium, harmonic_equilibrium),
+    "equilibrium, classical": (ask.equilibrium, classical_equilibrium),
+    "equilibrium, quantum": (ask.equilibrium, quantum_equilibrium),
+    "drive, harmonic": (ask.drive, harmonic_drive),
+    "drive, classical": (ask.drive, classical_drive),
+    "drive, quantum": (ask.drive, quantum_drive),
+    "cycle, harmonic": (ask.run_cycle, harmonic_cycle),
+    "ring, stationary": (ask.stationary, ring_stationary),
+    "ring, limit cycle": (ask.limit_cycle, ring_cycle),
+    "ring, N units": (ask.mesoscopic_stationary, finite),
+    "minimum work": (ask.minimum_work, minimum_work),
+}

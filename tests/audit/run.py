@@ -1,0 +1,121 @@
+"""`make audit`: many draws, each kept as a line of a file, so that a run can be stopped and taken up; and a report."""
+
+import argparse
+import collections
+import gc
+import json
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import jaxthermo as jt
+from jaxthermo.provenance import checkout, provenance
+
+from . import draws, judge
+
+FOLDER = Path(__file__).resolve().parents[2]
+CRASH = "crash"
+# XLA maps pages for each function that it compiles, and crashes where the kernel allows no more.
+MAPPINGS, MOST_MAPPINGS = Path("/proc/self/maps"), 30_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; call again to go on")
+    parser.add_argument("--kept", type=Path, default=FOLDER / "results" / "audit.jsonl")
+    parser.add_argument("--report", type=Path, default=FOLDER / "docs" / "audit.md")
+    asked = parser.parse_args()
+    jt.enable_cache()
+    asked.kept.parent.mkdir(parents=True, exist_ok=True)
+    known = {row["seed"] for row in rows_of(asked.kept)}
+    end, commit = time.monotonic() + 60.0 * asked.minutes, checkout()[0]
+    for seed in range(asked.draws):
+        if seed in known:
+            continue
+        if time.monotonic() > end:
+            break
+        row = one(seed) | {"commit": commit}
+        with asked.kept.open("a") as kept:
+            kept.write(json.dumps(row) + "\n")
+        print(seed, row["kind"], row["outcome"], row["words"], f"{row['seconds']:.1f} s", flush=True)
+        if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+            jax.clear_caches()
+            gc.collect()
+    asked.report.write_text(report(rows_of(asked.kept), asked.draws))
+
+
+def rows_of(kept: Path) -> list[dict[str, Any]]:
+    if not kept.exists():
+        return []
+    return [json.loads(line) for line in kept.read_text().splitlines()]
+
+
+def one(seed: int) -> dict[str, Any]:
+    """One draw and its verdict; an error other than a refusal is one of the library's own, and counts as a crash."""
+    kind, p = draws.question(seed)
+    begin = time.perf_counter()
+    try:
+        verdict = judge.judge(kind, p)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {str(error)[:100]} ({Path(where.filename).name}:{where.lineno})"
+        verdict = judge.Verdict(CRASH, float("nan"), words, time.perf_counter() - begin)
+    return {"seed": seed, "kind": kind, "parameters": p, **verdict._asdict()}
+
+
+HEAD = """# An audit by random draws
+
+Written by `make audit`; the rules are in `tests/audit/`. Each draw has a seed of its own and asks one verb, with its
+defaults, at parameters from the whole range: beta 0.05 to 10 (anharmonic quantum wells: 0.3 to 10), A 0.01 to 2, K 0 to
+4, single and double wells, ramps that last from 0.001 to 3, rings with any law of rates. An answer is *right* where it
+agrees with an independent reference to what the verb promises, an *honest failure* where its status is not ok, and
+*wrong and ok* where it is neither. *No reference*: the reference itself did not converge, so nothing was decided.
+"""
+COLUMNS = (judge.RIGHT, judge.HONEST, judge.UNKNOWN, judge.WRONG, CRASH)
+
+
+def report(rows: list[dict[str, Any]], wanted: int) -> str:
+    """What was found, as a page of the documentation."""
+    here = provenance({})
+    versions = ", ".join(f"{name[:-8]} {here[name]}" for name in here if name.endswith("_version"))
+    seeds = [row["seed"] for row in rows] or [0]
+    lines = [
+        HEAD,
+        f"{len(rows)} of {wanted} draws, seeds {min(seeds)} to {max(seeds)}; {versions}; {here['device_kind']}.",
+        f"Commits: {', '.join(sorted({row['commit'][:9] for row in rows}))}.",
+        "",
+        f"| verb | draws | {' | '.join(COLUMNS)} | seconds, median and largest |",
+        "|" + "---|" * (3 + len(COLUMNS)),
+    ]
+    for kind in [*draws.KINDS, None]:
+        own = [row for row in rows if kind in (None, row["kind"])]
+        counts = collections.Counter(row["outcome"] for row in own)
+        seconds = sorted(row["seconds"] for row in own) or [0.0]
+        spent = f"{seconds[len(seconds) // 2]:.2f}, {seconds[-1]:.1f}"
+        lines.append(f"| {kind or 'all'} | {len(own)} | {' | '.join(str(counts[o]) for o in COLUMNS)} | {spent} |")
+    lines += ["", "Seconds are of the library's calls, with compilation where a shape came for the first time.", ""]
+    lines += _reasons(rows)
+    bad = [row for row in rows if row["outcome"] in (judge.WRONG, CRASH)]
+    lines += (
+        ["## Wrong and ok, and crashes", ""] if bad else ["None of the draws was wrong and ok, and none crashed.", ""]
+    )
+    for row in bad:
+        lines.append(f"- seed {row['seed']}, {row['kind']}: {row['error']:.2g} times what is promised; {row['words']}")
+        lines.append(f"  `{json.dumps(row['parameters'])}`")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[str]:
+    counts = collections.Counter((row["kind"], row["words"][:60]) for row in rows if row["outcome"] == judge.HONEST)
+    table = [f"| {kind} | {words} | {count} |" for (kind, words), count in sorted(counts.items())]
+    return ["## Honest failures", "", "| verb | status | draws |", "|---|---|---|", *table, ""]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A short audit: every draw is right, or its status says that it may not be; and the references agree."""
+
+import numpy as np
+import oscillator_exact as exact
+import pytest
+
+from . import draws, hierarchy, judge, kramers
+
+# Of the draws of a kind, so many may fail honestly: their meshes are drawn too small on purpose.
+HONEST = 0.7
+
+
+@pytest.mark.parametrize("kind", draws.SHORT)
+def test_no_answer_is_wrong_and_ok(kind):
+    asked = [draws.question(seed, narrow=True, kind=kind)[1] for seed in range(draws.SHORT[kind])]
+    verdicts = [judge.judge(kind, p) for p in asked]
+    wrong = [(p, v) for p, v in zip(asked, verdicts, strict=True) if v.outcome == judge.WRONG]
+    assert not wrong, wrong
+    known = [v for v in verdicts if v.outcome == judge.RIGHT]
+    assert len(known) >= (1.0 - HONEST) * len(verdicts), verdicts
+
+
+QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
+
+
+def test_two_forms_of_the_hierarchy_agree():
+    well = hierarchy.Well(QUARTIC, 1.0, tuple(map(tuple, exact.pade(1))))
+    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 18, 5)
+    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 18, 14, noise=False)
+    assert residual < 1e-11
+    assert hierarchy.furthest(published, noise) < 1e-7
+
+
+def test_the_hierarchy_of_a_parabola_has_the_closed_moments():
+    xi, eta = exact.pade(2)
+    well = hierarchy.Well((0.0, 0.0, 0.5), 0.7, (tuple(xi), tuple(eta)))
+    found, _ = hierarchy.equilibrium(well, 3.0, 0.4, 16, 2)
+    at = exact.harmonic_stationary(3.0, 0.4, w0=1.0, gamma=0.49, xi=xi, eta=eta)
+    assert hierarchy.furthest(found, at | {"X": at["q"]}) < 1e-8
+
+
+def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():
+    def beta(t):
+        return 1.0 + 0.25 * min(t, 2.0)
+
+    def x(t):
+        return min(t, 1.5) / 3.0
+
+    def dx(t):
+        return 1.0 / 3.0 if t <= 1.5 else 0.0
+
+    ts, kinks = np.array([0.0, 1.0, 3.0]), np.array([1.5, 2.0])
+    found = kramers.drive((0.0, 0.0, 0.5), 1.0, beta, x, dx, ts, kinks, theta=1.0, reach=8.0, momenta=24, points=60)
+    none = np.zeros(0)
+    at = exact.harmonic_trajectory(beta, x, dx, ts, w0=1.0, gamma=1.0, xi=none, eta=none, kinks=kinks)
+    for name, value in (at | {"X": at["q"]}).items():
+        if name in found:
+            np.testing.assert_allclose(found[name], value, atol=1e-8)
