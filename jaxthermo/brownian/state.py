@@ -98,6 +98,7 @@ def measured_state(
     residual: Float[Array, ""],
     error: Float[Array, ""],
     t: Float[Array, ""] | float = 0.0,
+    *,
     exact: bool = False,
 ) -> State:
     """A state from its members: everything else is measured on them.

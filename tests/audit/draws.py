@@ -213,15 +213,15 @@ KINDS: dict[str, tuple[Callable[[Generator, bool], Draw], float]] = {
 }
 # The default suite asks what costs little.
 SHORT = {
-    "equilibrium, harmonic": 10,
+    "equilibrium, harmonic": 8,
     "equilibrium, classical": 10,
-    "equilibrium, quantum": 8,
+    "equilibrium, quantum": 6,
     "drive, harmonic": 5,
     "drive, classical": 5,
     "cycle, harmonic": 1,
-    "ring, stationary": 12,
+    "ring, stationary": 14,
     "ring, limit cycle": 2,
-    "ring, N units": 6,
+    "ring, N units": 8,
     "minimum work": 1,
 }
 

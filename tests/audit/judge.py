@@ -97,8 +97,8 @@ def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
     return _along(found, at | {"X": at["q"]})
 
 
-# More functions than that cost minutes.
-MOST_MOMENTA = 72
+# More functions than that cost too much.
+MOST_MOMENTA = 130
 
 
 def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
@@ -106,15 +106,15 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
     least, most = sorted(p["beta"][:2])
     reach = max(_reach(p, least, field) for field in p["x"][:2])
-    settings: dict[str, Any] = {"theta": 0.5 * (1.0 / least + 1.0 / most), "reach": reach}
+    settings: dict[str, Any] = {"theta": 1.0 / least, "reach": reach}
     # Gaussians of other temperatures are series that fall by this factor every two functions.
-    fall = max(0.3, (most - least) / (most + least))
+    fall = max(0.3, 1.0 - least / most)
     momenta = 16 + int(2.0 * math.log(1e-6) / math.log(fall))
     if momenta > MOST_MOMENTA:
         return None
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    at = kramers.drive(*asked, **settings, momenta=momenta, points=80)
-    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=64)
+    at = kramers.drive(*asked, **settings, momenta=momenta, points=96)
+    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=80)
     blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
     return None if blur > 0.1 * COURSE else _along(found, at)
 
