@@ -38,9 +38,8 @@ def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
         return [panel]
     if values.ndim not in (2, 3):
         raise ValueError(f"`of` must have one to three axes, but {of} has {values.ndim}: {values.dims}")
-    facets: list[dict[Any, int]] = (
-        [{}] if values.ndim == 2 else [{values.dims[0]: index} for index in range(values.shape[0])]
-    )
+    first, count = values.dims[0], values.shape[0]
+    facets: list[dict[Any, int]] = [{}] if values.ndim == 2 else [{first: index} for index in range(count)]
     drawn = panels(axes, len(facets))
     low, high = float(values.where(~failed).min()), float(values.where(~failed).max())
     for panel, facet in zip(drawn, facets, strict=True):

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxthermo.brownian import PeriodicRun, PhaseGrid, Polynomial, classical_oscillator, run_cycle
+from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.report.stirling_data import POTENTIAL, our_cycle
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.report.tables import markdown, show
 from jaxthermo.search.engine import optimise_cycle
 

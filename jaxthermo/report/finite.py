@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 import jaxthermo as jt
+from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
 from jaxthermo.report.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 
 if TYPE_CHECKING:
     import xarray

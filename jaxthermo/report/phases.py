@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 from rich.console import Console
 from rich.progress import Progress
 
-from jaxthermo.potts import Phase, phase_diagram
 from jaxthermo.plot.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
+from jaxthermo.potts import Phase, phase_diagram
 
 # One colour for each phase.
 COLOURS = (UNKNOWN, "#f7f4e9", "#56b4e9", "#009e73", "#e69f00")

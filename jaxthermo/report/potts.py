@@ -10,9 +10,9 @@ import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from jaxthermo.plot.style import caption, save, style
 from jaxthermo.provenance import provenance
 from jaxthermo.report import index, plan, potts_data, potts_figures, potts_table
-from jaxthermo.plot.style import caption, save, style
 from jaxthermo.report.tables import markdown, show
 
 ByQ = dict[int, xarray.Dataset]

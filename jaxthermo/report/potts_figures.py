@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxthermo.potts import Phase
 from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
+from jaxthermo.potts import Phase
 
 ByQ = dict[int, xarray.Dataset]
 

@@ -9,6 +9,7 @@ import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from jaxthermo.plot.style import save, style
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.report import index, plan, stirling_figures
 from jaxthermo.report.stirling_data import (
@@ -22,7 +23,6 @@ from jaxthermo.report.stirling_data import (
     settings_of,
 )
 from jaxthermo.report.stirling_figures import Cycles
-from jaxthermo.plot.style import save, style
 from jaxthermo.report.tables import markdown, show
 
 TITLE = "Koyanagi & Tanimura 2024, thermostatic Stirling engine"

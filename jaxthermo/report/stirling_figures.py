@@ -6,8 +6,8 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from jaxthermo.protocols.stirling import STROKES, StirlingCycle
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
+from jaxthermo.protocols.stirling import STROKES, StirlingCycle
 
 Cycles = dict[tuple[str, float], xarray.Dataset]
 

@@ -11,11 +11,11 @@ from jaxthermo._status import Status
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
 from jaxthermo.brownian.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.plot.style import save, style
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
 from jaxthermo.report import stirling_figures
 from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
-from jaxthermo.plot.style import save, style
 from jaxthermo.report.tables import markdown
 from jaxthermo.search.cycle_inference import Fit, infer_cycle
 
