@@ -228,7 +228,10 @@ BAD = {
         r"`trajectories` must fit .* 3.36e\+14 bytes",
     ),
     "order zero": (lambda: jt.potts.cumulants(RING, 1.0, 3, 0), "`order` must be an integer >= 1"),
-    "s of two axes": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, np.zeros((1, 1))), "`s` must be a scalar or one-dim"),
+    "s of two axes": (
+        lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, np.zeros((1, 1))),
+        "`s` must be a scalar or one-dim",
+    ),
     "no s": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, []), "`s` must be .* not empty"),
     "infinite s": (lambda: jt.potts.scaled_cumulant(RING, 1.0, 3, np.inf), "`s` must be finite"),
 }
