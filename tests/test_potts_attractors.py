@@ -49,7 +49,7 @@ def test_a_cycle_is_one_turn_at_equal_times(phases):
     ring = jt.PottsRing(3, -1.0, 1.0, G)
     quarter = len(one.cycle) // 4
     run = jt.potts.evolve(ring, 4.0, one.cycle[0], [0.0, one.period / 4, one.period])
-    np.testing.assert_allclose(run.occupation[1:], one.cycle[[quarter, 0]], atol=1e-6)
+    np.testing.assert_allclose(run.occupation[1:], one.cycle[np.array([quarter, 0])], atol=1e-6)
 
 
 def test_coexistence_is_said_and_its_basins_are_shares():
