@@ -51,6 +51,8 @@ ATOL = 1e-10
 HISTORY = 2 * ROUND_STEPS
 # The trajectory must have come this close to a fixed point, relative to where it started, to be counted as its own.
 CLOSE = 0.02
+# As close as this, relative to where it started, the trajectory belongs to a fixed point at a transition.
+CREEPING = 0.2
 # Two passages of the trajectory this close, relative to the size of the loop between them, make a guess for an orbit.
 RECURRENCE = 0.2
 # A closed orbit must pass this close to the trajectory, relative to the orbit's size.
@@ -100,7 +102,8 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
 
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
     `residual` is max |field| at a fixed point, the gap of a closed orbit, and for an undecided lane the change of the
-    running averages between its last two rounds. Derivatives in `args` work in both modes; those of an undecided lane
+    running averages between its last two rounds. A lane that creeps towards a fixed point exactly at a transition is
+    undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those of an undecided lane
     are NaN, since its averages belong to no attractor.
     """
     found, orbit = search(field, observe, jax.lax.stop_gradient(start), frozen(args), max_rounds)
@@ -119,17 +122,17 @@ def search(
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
     history = _Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
 
-    def cond(carry: tuple[Attractor, Orbit, _Path]) -> Array:
-        found, _, _ = carry
-        return jnp.logical_and(found.kind == UNDECIDED, found.rounds < max_rounds)
+    def cond(carry: tuple[Attractor, Orbit, _Path, Array]) -> Array:
+        found, _, _, hopeless = carry
+        return (found.kind == UNDECIDED) & (found.rounds < max_rounds) & jnp.logical_not(hopeless)
 
-    def body(carry: tuple[Attractor, Orbit, _Path]) -> tuple[Attractor, Orbit, _Path]:
-        found, _, history = carry
+    def body(carry: tuple[Attractor, Orbit, _Path, Array]) -> tuple[Attractor, Orbit, _Path, Array]:
+        found, _, history, _ = carry
         path = _advance(field, history.end(), args)
         history = history.then(path)
         mean = _average(field, observe, path, args)
 
-        root, root_residual, is_root = _own_fixed_point(field, start, path, args)
+        root, root_residual, is_root, hopeless = _own_fixed_point(field, start, path, args)
         guess, guess_period, size, recurs = _recurrence(field, history, args)
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
@@ -139,13 +142,14 @@ def search(
 
         kind = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
         drift = jnp.max(jnp.abs(mean - found.mean))
-        residual = jnp.where(is_root, root_residual, jnp.where(is_orbit, orbit.residual, drift))
-        point = jnp.where(is_root, root, jnp.where(is_orbit, orbit.point, path.end()))
+        at_root = is_root | (hopeless & jnp.logical_not(is_orbit))
+        residual = jnp.where(at_root, root_residual, jnp.where(is_orbit, orbit.residual, drift))
+        point = jnp.where(at_root, root, jnp.where(is_orbit, orbit.point, path.end()))
         period = jnp.where(is_orbit, orbit.period, nan)
-        mean = jnp.where(is_root, observe(root, args), mean)
-        return Attractor(kind, point, period, mean, residual, found.rounds + 1), orbit, history
+        mean = jnp.where(at_root, observe(root, args), mean)
+        return Attractor(kind, point, period, mean, residual, found.rounds + 1), orbit, history, hopeless
 
-    found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
+    found, orbit, _, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history, jnp.array(False)))
     is_cycle = found.kind == LIMIT_CYCLE
     # An idle lane goes round a blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
@@ -178,17 +182,27 @@ def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
     return total / (path.times[-1] - path.times[0])
 
 
-def _own_fixed_point(field: Field, start: Array, path: _Path, args: Any) -> tuple[Array, Array, Bool[Array, ""]]:
-    """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before."""
+def _own_fixed_point(
+    field: Field, start: Array, path: _Path, args: Any
+) -> tuple[Array, Array, Bool[Array, ""], Bool[Array, ""]]:
+    """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before.
+
+    The last value is true where the fixed point ahead is exactly at a transition: neither stable nor unstable. The
+    trajectory then creeps towards it with a power of time, and no number of rounds decides.
+    """
     root, residual, converged = newton(field, path.end(), args)
     distance = jnp.linalg.norm(path.states - root, axis=1)
     now = distance[-1]
     before = jnp.maximum(jnp.max(distance), jnp.linalg.norm(start - root))
     half_way = distance[-(distance.shape[0] // 4)]
-    approaching = jnp.logical_and(now <= CLOSE * before, now < half_way)
+    falling = now < half_way
     arrived = now <= ARRIVED
-    stable = is_stable(jax.jacfwd(field)(root, args), MARGINAL)
-    return root, residual, converged & stable & (approaching | arrived)
+    jacobian = jax.jacfwd(field)(root, args)
+    margins = jnp.asarray([MARGINAL, -MARGINAL], now.dtype)
+    stable, not_unstable = jax.vmap(lambda margin: is_stable(jacobian, margin))(margins)
+    is_root = converged & stable & ((falling & (now <= CLOSE * before)) | arrived)
+    hopeless = converged & not_unstable & jnp.logical_not(stable) & falling & (now <= CREEPING * before)
+    return root, residual, is_root, hopeless
 
 
 def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Array, Bool[Array, ""]]:

@@ -23,7 +23,7 @@ def log_spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
     return log_radius
 
 
-def is_stable(jacobian: Float[Array, "n n"], margin: float) -> Bool[Array, ""]:
+def is_stable(jacobian: Float[Array, "n n"], margin: float | Float[Array, ""]) -> Bool[Array, ""]:
     """Whether every eigenvalue has a real part below -margin * |jacobian|.
 
     The Cayley transform (1 + J)(1 - J)^-1 maps the left half-plane into the unit disc.
