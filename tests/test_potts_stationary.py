@@ -88,10 +88,12 @@ def test_other_values_compile_nothing_anew(scan):
 
 @pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
 def test_at_the_transition_the_answer_is_undecided_and_has_no_derivative():
-    found = jt.potts.stationary(ring(), 3.0, max_rounds=3)
+    found = jt.potts.stationary(ring(), 3.0)
     assert found.kind == "undecided"
-    assert found.residual > 0 and np.isfinite(found.work_current)
-    slope = jax.grad(lambda beta: jt.potts.stationary(ring(), beta, max_rounds=3).work_current)(3.0)
+    # The trajectory creeps towards the uniform state, whose averages it has; no number of rounds would decide.
+    assert found.stats["rounds"] < 8
+    np.testing.assert_allclose(found.work_current, jt.potts.uniform_work_current(ring(), 3.0), rtol=1e-12)
+    slope = jax.grad(lambda beta: jt.potts.stationary(ring(), beta).work_current)(3.0)
     assert np.isnan(slope)
 
 
