@@ -9,7 +9,6 @@ Xi_neq - Xi_info of the best value that either found; Nelder-Mead that never com
 import time
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,9 +16,13 @@ from scipy.optimize import minimize
 
 import jaxthermo as jt
 from benchmarks._bench import time_call
-from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import information_planck
-from jaxthermo.search.minimum_work import MAX_STEPS, cost, search_for, search_one, starting_points
+from jaxthermo.search.lbfgs import SearchState, after_evaluation, initial_state, minimum_of, unfinished
+from jaxthermo.search.least_work import steps_of
+from jaxthermo.search.potential_range import problem_of
+from jaxthermo.search.propagation import bound_of
+from jaxthermo.search.protocol_cost import Problem, cost
+from jaxthermo.search.refinement import STOPPING
 
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
 GRID = jt.PhaseGrid(5.6, 0.35, 9.8, 0.5)
@@ -35,38 +38,50 @@ def run(quick: bool) -> list[dict[str, Any]]:
     oscillator = jt.classical_oscillator(jt.Polynomial(POTENTIAL), 1.0, GRID)
     cycle = jt.run_cycle(oscillator, CYCLE, points=max(1, points // 4), steps=8, keep_states=True)
     times = np.linspace(0.0, float(CYCLE.period), points, endpoint=False)
-    at = cycle.sel(time=times, method="nearest")
-    work = workspace(oscillator, GRID)
-    search = search_for(
-        oscillator, work, at.beta.values, at.x.values, order=order, horizon=1.0, jumps=False, dt=0.5 if quick else STEP
-    )
-    starts = starting_points(search, 0)
-    states = (jnp.asarray(at.members.values), jnp.asarray(at.beta.values), jnp.asarray(at.x.values))
+    at = np.abs(np.asarray(cycle.time)[:, None] - times).argmin(axis=0)
+    states = tuple(np.asarray(series)[at] for series in (cycle.members, cycle.beta, cycle.x))
+    potential = jt.search.potential_around(oscillator, cycle.beta, cycle.x)
+    steps = steps_of(1.0, 0.5 if quick else STEP)
+    most, count = bound_of(steps), jnp.asarray(steps, jnp.int32)
+
+    def problem(V: Any, beta: Any, x: Any) -> Problem:
+        return problem_of(oscillator, potential, V, beta, x, jnp.asarray(1.0), order, False)
 
     @jax.jit
-    def value(z: Any, V: Any, beta: Any, x: Any) -> Any:
-        return cost(search, V, work, beta, x, z)[0]
+    def value(z: Any, *state: Any) -> Any:
+        return cost(problem(*state), z, count, most)[0]
 
     @jax.jit
-    def value_and_grad(z: Any, V: Any, beta: Any, x: Any) -> Any:
-        return jax.value_and_grad(lambda z: cost(search, V, work, beta, x, z)[0])(z)
+    def value_and_grad(z: Any, *state: Any) -> Any:
+        return jax.value_and_grad(lambda z: cost(problem(*state), z, count, most)[0])(z)
 
     first = jax.tree.map(lambda leaf: leaf[0], states)
-    plain = time_call(value, starts[0], *first, repeats=21).run_seconds
-    with_gradient = time_call(value_and_grad, starts[0], *first, repeats=21).run_seconds
+    zeros = jnp.zeros(2 * order)
+    plain = time_call(value, zeros, *first, repeats=21).run_seconds
+    with_gradient = time_call(value_and_grad, zeros, *first, repeats=21).run_seconds
     price = with_gradient / plain
 
-    @eqx.filter_jit
-    def one(V: Any, beta: Any, x: Any) -> Any:
-        return search_one(search, V, work, beta, x, starts)
+    @jax.jit
+    def one(*state: Any) -> Any:
+        """A search on these time steps; the library's repeats it with shorter ones until they no longer matter."""
+        here = problem(*state)
+        evaluate = jax.value_and_grad(lambda z: cost(here, z, count, most), has_aux=True)
 
-    jax.block_until_ready(one(*first).value)
-    bound = jax.jit(lambda V, beta, x: information_planck(V, work, beta, x))
+        def after(now: SearchState) -> SearchState:
+            (loss, aux), slope = evaluate(now.trial)
+            return after_evaluation(now, loss, aux, slope, STOPPING)
+
+        start = initial_state(jnp.zeros(here.parameters), (jnp.zeros(()), jnp.zeros(())), STOPPING)
+        end = jax.lax.while_loop(lambda now: unfinished(now, STOPPING), after, start)
+        return minimum_of(end, STOPPING), end.evaluations, potential(here.beta, here.x)
+
+    jax.block_until_ready(one(*first))
+    bound = jax.jit(lambda *state: information_planck(state[0], problem(*state).discretisation, *state[1:]))
     rows = []
     for i, t in enumerate(times):
         here = jax.tree.map(lambda leaf, i=i: leaf[i], states)
         begin = time.perf_counter()
-        found = jax.block_until_ready(one(*here))
+        found, solves, upper = jax.block_until_ready(one(*here))
         ours = time.perf_counter() - begin
         trace: list[float] = []
 
@@ -77,7 +92,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         begin = time.perf_counter()
         minimize(
             objective,
-            np.zeros(search.parameters),
+            np.zeros(zeros.shape),
             method="Nelder-Mead",
             options={"maxfev": QUICK_EVALUATIONS if quick else MAX_EVALUATIONS, "xatol": 1e-9, "fatol": 1e-12},
         )
@@ -85,9 +100,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
         lowest = float(bound(*here))
         best = min(float(found.value), min(trace))
         goal = best + NEAR * (best - lowest)
-        history = np.asarray(found.minimum.history)
+        history = np.asarray(found.history)
         near = np.flatnonzero(history <= goal)
-        share = (near[0] + 1) / int(found.minimum.steps) if len(near) else 1.0
+        share = (near[0] + 1) / int(found.steps) if len(near) else 1.0
         reached = np.flatnonzero(np.array(trace) <= goal)
         rows.append(
             {
@@ -95,9 +110,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
                 "value": float(found.value),
                 "nelder_mead_value": min(trace),
                 "lower": lowest,
-                "upper": float(found.upper),
-                "solves": price * int(found.solves),
-                "solves_to_1e-3": price * share * int(found.solves),
+                "upper": float(upper),
+                "solves": price * int(solves),
+                "solves_to_1e-3": price * share * int(solves),
                 "nelder_mead_solves": len(trace),
                 "nelder_mead_solves_to_1e-3": int(reached[0]) + 1 if len(reached) else len(trace),
                 "nelder_mead_came_near": bool(len(reached)),
@@ -115,6 +130,6 @@ def run(quick: bool) -> list[dict[str, Any]]:
         "smallest_ratio": float((theirs / ours).min()),
         "seconds_ratio": sum(r["nelder_mead_seconds"] for r in rows) / sum(r["run_seconds"] for r in rows),
         "nelder_mead_came_near": sum(r["nelder_mead_came_near"] for r in rows),
-        "max_steps": MAX_STEPS,
+        "max_steps": STOPPING.max_steps,
     }
     return [*rows, total]

@@ -1,7 +1,7 @@
 """What does `jt.scan` cost over the bare vmapped function, in the same chunks, with a store on the disk?
 
 The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
-library's adaptive `trajectory`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
+library's adaptive `evolve`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
 period and coupling strength, on a coarse grid (`GRID`) and with coarse steps. On an accelerator there are ten million
 rings and 10 000 oscillators.
 
@@ -35,7 +35,6 @@ from benchmarks._bench import on_accelerator
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
-from jaxthermo.scans.quantities import cycle_work
 from jaxthermo.scans.run import prepare
 
 FINAL_TIME, TOLERANCE = 10.0, 1e-6
@@ -63,8 +62,8 @@ def ring_work(beta: Any, force: Any) -> dict[str, Any]:
     start = jnp.asarray([0.96, 0.01, 0.01, 0.01, 0.01])
     ends = jnp.asarray([0.0, FINAL_TIME])
     settings: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "solver": diffrax.Tsit5()}
-    done = jt.potts.trajectory(ring, beta, start, ends, **settings)
-    return {"work": done.work[-1], "status": done.status, "steps": done.steps}
+    done = jt.potts.evolve(ring, beta, start, ends, **settings)
+    return {"work": done.work[-1], "status": done.status, "steps": done.stats["steps"]}
 
 
 def ring_axes(betas: int, forces: int) -> dict[str, np.ndarray]:
@@ -75,8 +74,13 @@ def ring_axes(betas: int, forces: int) -> dict[str, np.ndarray]:
 def engine_work() -> Callable[..., Any]:
     """Work per stationary cycle."""
     potential = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
-    engine = jt.classical_oscillator(potential, 1.0, jt.PhaseGrid(*GRID))
-    return cycle_work(engine, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5), points=3, steps=1, tolerance=1e-6)
+
+    def cycle_work(strength: Any, period: Any) -> dict[str, Any]:
+        particle = jt.classical_oscillator(potential, strength, jt.PhaseGrid(*GRID))
+        done = jt.run_cycle(particle, jt.StirlingCycle(0.5, 1.0, 1.0, 0.5, period), points=3, steps=1)
+        return {"work": done.work, "heat": done.heat, "steps": done.stats["cycles"]}
+
+    return cycle_work
 
 
 def engine_axes(periods: int, strengths: int) -> dict[str, np.ndarray]:

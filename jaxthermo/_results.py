@@ -7,35 +7,58 @@ that printing and labelling need no table of their own.
 import dataclasses
 import html
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from jaxthermo._status import Status, flags, words
+from jaxthermo._status import Status, flags
+from jaxthermo._status import words as spelled
 from jaxthermo.checks import is_known
+from jaxthermo.flags import Code, coded
 
 if TYPE_CHECKING:
     import xarray
 
 
 class Quantity(NamedTuple):
-    """How an array of a result is labelled: its unit, its meaning, its axes, and where it is shown."""
+    """How an array of a result is labelled: its unit, its meaning, its axes, where it is shown, its codes in words."""
 
     units: str
     long_name: str
     dims: tuple[str, ...]
     main: bool
     coordinate: bool
+    codes: type[Code] | None = None
 
 
 def quantity(
-    units: str, long_name: str, dims: tuple[str, ...] = (), *, main: bool = False, coordinate: bool = False
+    units: str,
+    long_name: str,
+    dims: tuple[str, ...] = (),
+    *,
+    main: bool = False,
+    coordinate: bool = False,
+    codes: type[Code] | None = None,
+    default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A field of a result with its label; `main` numbers are printed, a `coordinate` labels the axis of its name."""
-    return eqx.field(metadata={"quantity": Quantity(units, long_name, dims, main, coordinate)})
+    """A field of a result with its label.
+
+    main          whether it is printed
+    coordinate    whether it labels the axis of its name
+    codes         the enumeration whose integers it holds
+    default       for a field that some results are without: None
+    """
+    label = Quantity(units, long_name, dims, main, coordinate, codes)
+    more = {} if default is dataclasses.MISSING else {"default": default}
+    return eqx.field(metadata={"quantity": label}, **more)
+
+
+def status_over(*dims: str) -> Any:
+    """The field `status` of a result that has one status for each point of its own axes."""
+    return quantity("1", "how it ended", dims)
 
 
 def quantities(result: Any) -> dict[str, Quantity]:
@@ -48,6 +71,7 @@ def _labelled(field: Any) -> bool:
     return "quantity" in field.metadata
 
 
+@dataclass_transform(field_specifiers=(eqx.field, quantity, status_over))
 class AbstractResult(eqx.Module):
     """A result: arrays by name, `status`, `stats` (what it cost), and the parameters that made it.
 
@@ -65,7 +89,7 @@ class AbstractResult(eqx.Module):
     @property
     def outcome(self) -> Any:
         """The status in words; an array of words for a batch."""
-        return words(self.status)
+        return spelled(self.status)
 
     def parameters(self) -> dict[str, Any]:
         """What a reader needs to run it again: every field that is neither a labelled array nor bookkeeping."""
@@ -103,6 +127,8 @@ def _lines(result: AbstractResult) -> list[tuple[str, str]]:
         return [("traced", "values are known outside jax transformations only")]
     lines = [("status", _outcomes(result.status))]
     for name, label in quantities(result).items():
+        if name == "status":
+            continue
         values = np.asarray(getattr(result, name))
         if label.main or values.ndim == 0:
             unit = "" if label.units == "1" else f" {label.units}"
@@ -135,19 +161,24 @@ def _dataset(result: AbstractResult) -> "xarray.Dataset":
 
     variables: dict[str, Any] = {}
     coords: dict[str, Any] = {}
-    for name, label in quantities(result).items():
+    labels = quantities(result)
+    for name, label in labels.items():
+        if name == "status":
+            continue
         values = np.asarray(getattr(result, name))
         dims = (*(f"lane_{i}" for i in range(values.ndim - len(label.dims))), *label.dims)
-        entry = (dims, values, {"units": label.units, "long_name": label.long_name})
+        words = {} if label.codes is None else coded(label.codes.words())
+        entry = (dims, values, {"units": label.units, "long_name": label.long_name, **words})
         is_axis = label.coordinate and values.ndim == 1
         (coords if is_axis else variables)[name] = entry
     attrs: dict[str, Any] = {name: np.asarray(value).item() for name, value in result.stats.items() if _single(value)}
     status = np.asarray(result.status)
     if status.ndim == 0:
-        attrs["status"] = words(status)
+        attrs["status"] = spelled(status)
     else:
-        lanes = tuple(f"lane_{i}" for i in range(status.ndim))
-        variables["status"] = (lanes, status, {"units": "1", "long_name": "how the lane ended", **flags()})
+        own = labels["status"].dims if "status" in labels else ()
+        lanes = (*(f"lane_{i}" for i in range(status.ndim - len(own))), *own)
+        variables["status"] = (lanes, status, {"units": "1", "long_name": "how it ended", **flags()})
     return xarray.Dataset(variables, coords=coords, attrs={**attrs, **provenance(result.parameters())})
 
 

@@ -1,16 +1,15 @@
 """How a calculation ended: one enumeration for the whole library."""
 
-from enum import IntEnum
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from jaxthermo.flags import coded
+from jaxthermo.flags import Code, coded
 
 
-class Status(IntEnum):
+class Status(Code):
     """How a calculation ended, as the integer that every result carries in `status`.
 
     Results hold arrays of these integers, so that they pass through jit, vmap and stores; compare them with a member,
@@ -38,11 +37,6 @@ class Status(IntEnum):
     leaps_too_long = 18
     below_rounding_errors = 19
     invalid_input = 20
-
-    @property
-    def word(self) -> str:
-        """The member's name as words: "max steps reached"."""
-        return self.name.replace("_", " ")
 
     @property
     def message(self) -> str:
@@ -74,7 +68,7 @@ MESSAGES = {
     Status.invalid_input: "A parameter of this lane is impossible, such as a temperature below zero.",
 }
 
-WORDS = tuple(member.word for member in Status)
+WORDS = Status.words()
 
 
 def as_codes(status: Any) -> Int[Array, "..."]:

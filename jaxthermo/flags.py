@@ -1,6 +1,30 @@
-"""Integer codes in labelled data, spelled out in their attributes."""
+"""Integer codes in results and in labelled data, spelled out in words."""
 
+from enum import IntEnum
 from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Int
+
+
+class Code(IntEnum):
+    """An enumeration whose integers results carry, so that they pass through jit, vmap and stores."""
+
+    @property
+    def word(self) -> str:
+        """The member's name as words: "limit cycle"."""
+        return self.name.replace("_", " ")
+
+    @classmethod
+    def words(cls) -> tuple[str, ...]:
+        """The words of all members in their order."""
+        return tuple(member.word for member in cls)
+
+    @classmethod
+    def spelled(cls, codes: Int[Array, "..."] | np.ndarray | int) -> Any:
+        """The word of a code; an array of words for an array of codes."""
+        found = np.asarray(cls.words())[np.asarray(codes)]
+        return str(found) if found.ndim == 0 else found
 
 
 def coded(words: tuple[str, ...]) -> dict[str, Any]:

@@ -18,8 +18,6 @@ from jaxthermo.brownian.stepper import DrivenTerm, start
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
 # The states at beta = 0.7 .. 1.1 end here at 1e-7 in every direction; both sides of a comparison use the same grid.
 GRID = jt.PhaseGrid(6.0, 0.3, 8.4, 0.5)
-# For derivatives, which are those of the same steps on any grid.
-COARSE = jt.PhaseGrid(5.0, 0.5, 7.0, 0.7)
 TIMES = np.linspace(0.0, 3.0, 4)
 
 
@@ -155,24 +153,6 @@ def test_stability_extents_of_known_methods():
         found = stability_extents(solver)
         assert abs(found[0] - real) < 0.03
         assert abs(found[1] - imaginary) < 0.06
-
-
-def test_a_drive_is_differentiated_in_both_modes():
-    """d(work)/d(beta, x, strength) with fixed steps from the equilibrium that moves along; classical, to be quick."""
-
-    def work(p):
-        kramers = jt.classical_oscillator(QUARTIC, p[2], COARSE)
-        beta, x = Wave(BETA.numbers.at[0].set(p[0])), Wave(X.numbers.at[1].set(p[1]))
-        return jt.drive(kramers, beta, x, jnp.array([0.0, 1.0, 2.0]), dt=0.2).work[-1]
-
-    at, h = jnp.array([0.9, 0.4, 0.7]), 1e-4
-    plain = jax.jit(work)
-    central = jnp.stack([(plain(at + s) - plain(at - s)) / (2 * h) for s in h * jnp.eye(3)])
-    forward = jax.jit(jax.jacfwd(work))(at)
-    reverse = jax.jit(jax.grad(work))(at)
-    # The difference errs by h^2 and by rounding over h; the modes differentiate the same steps.
-    np.testing.assert_allclose(forward, central, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(reverse, forward, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["strength", "hbar"])

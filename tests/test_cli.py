@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import jaxthermo
 from jaxthermo.cli import app
-from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
+from jaxthermo.potts import Phase
 from jaxthermo.report import potts, potts_data
 
 
@@ -114,19 +114,19 @@ def test_figure_2_is_zero_below_the_critical_beta_and_positive_above(reproductio
     for q, d in made.data["fig2"].items():
         saved = d.uniform_work_current - d.work_current
         assert float(abs(saved[d.beta < q]).max()) < 1e-8
-        above = (d.beta > q) & (d.phase != UNDECIDED)
+        above = (d.beta > q) & (d.phase != Phase.undecided)
         assert float(saved[above].min()) > 0
-        assert np.all(d.phase[d.beta < q] == UNIFORM)
+        assert np.all(d.phase[d.beta < q] == Phase.uniform)
 
 
 def test_only_odd_rings_synchronise_here(reproduction):
     _, made = reproduction
-    has_cycle = {q: bool((d.phase == CYCLE).any()) for q, d in made.data["fig2"].items()}
+    has_cycle = {q: bool((d.phase == Phase.limit_cycle).any()) for q, d in made.data["fig2"].items()}
     assert has_cycle == {q: q % 2 == 1 for q in has_cycle}
 
 
 def test_figure_3_never_beats_figure_4(reproduction):
     _, made = reproduction
     for q, d in made.data["fig3"].items():
-        known = d.phase != UNDECIDED
+        known = d.phase != Phase.undecided
         assert float(d.power.where(known).max()) <= float(made.data["fig4"][q].power) + 1e-12

@@ -75,12 +75,12 @@ def test_no_fold_on_a_branch_that_does_not_turn():
 
 def test_branch_runs_through_its_fold():
     path = jt.jumps.branch(potts(-1.0), 8.0, START, low=3.0, high=8.5)
-    x = path.occupation.values[:, 0]
+    x = np.asarray(path.occupation)[:, 0]
     past = np.abs(4.0 * x - 1.0) > 0.05
-    np.testing.assert_allclose(path.beta.values[past], beta_of(x[past]), rtol=1e-9)
+    np.testing.assert_allclose(np.asarray(path.beta)[past], beta_of(x[past]), rtol=1e-9)
     assert float(path.beta.min()) == pytest.approx(EXACT.fun, abs=2e-3) and int(path.fold.sum()) >= 1
-    first = int(np.argmax(path.fold.values))
-    assert bool(path.stable.values[: first - 1].all()) and not bool(path.stable.values[first + 1])
+    first = int(np.argmax(np.asarray(path.fold)))
+    assert bool(np.asarray(path.stable)[: first - 1].all()) and not bool(np.asarray(path.stable)[first + 1])
 
 
 def test_cycle_comes_back_to_itself(cycle):

@@ -10,25 +10,12 @@ import jax.numpy as jnp
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.jumps.branches import _follow
-from jaxthermo.jumps.finite import jumps
-from jaxthermo.jumps.finite.distribution import stationary_distribution
-from jaxthermo.jumps.finite.fluctuations import _taylor
-from jaxthermo.jumps.finite.hops import moment
-from jaxthermo.jumps.finite.leaps import leaps
-from jaxthermo.jumps.finite.master import Meso, evolution
-from jaxthermo.jumps.finite.perron import perron
-from jaxthermo.jumps.finite.random import streams
-from jaxthermo.jumps.finite.sectors import Sector, leading_mode
-from jaxthermo.jumps.finite.space import space
-from jaxthermo.jumps.finite.theorem import _averages
-from jaxthermo.potts.congruence import _sample
-from jaxthermo.potts.cycle_branch import _along, find_loop
-from jaxthermo.potts.phases import _cold_is_stable
+from jaxthermo.potts.diagram import _cold_is_stable
+from jaxthermo.potts.symmetry import _sample
 
-BETA, END = jnp.asarray(4.0), jnp.asarray(1.0)
+BETA = jnp.asarray(4.0)
 TIMES = jnp.linspace(0.0, 1.0, 3)
-CAP = jnp.asarray(9)
+KEY = jax.random.key(0)
 
 
 def ring(force=1.0):
@@ -43,60 +30,9 @@ def period(beta):
     return jt.potts.limit_cycle(ring(), beta).period
 
 
-def follow_branch(beta):
-    return _follow(ring().network, beta, jt.potts.localised(3), jnp.asarray(0.03), "beta", -1.0, 3)
-
-
-def follow_cycle(beta):
-    found = find_loop(ring(), beta, None)
-    return _along(ring(), beta[None], jt.potts.fold(ring()), *found)
-
-
 def cold_is_stable(beta):
     rings = jax.vmap(ring)(jnp.array([0.5, 1.0]))
     return _cold_is_stable(rings, jnp.array([3.0, 4.0]), beta[None])
-
-
-def master_equation(beta):
-    states = space(3, 4)
-    return evolution(ring().network, beta, None, Meso(states), jnp.full(states.size, 1 / states.size), TIMES)
-
-
-def averages(beta):
-    return _averages(ring().network, lambda t: beta, None, space(3, 4), END, TIMES, backwards=False)
-
-
-def mode(beta):
-    states = space(3, 8)
-    one = jnp.full(states.size, 1 / states.size)
-    return leading_mode(moment(ring(), beta), states, Sector(turns=1), END, jnp.zeros(()), one + 0j, one)
-
-
-def tilted(beta):
-    states = space(3, 8)
-    even = jnp.full(states.size, 1 / states.size)
-    return perron(moment(ring(), beta), states, END, jnp.zeros(()), even, jnp.zeros(states.size))
-
-
-def taylor(beta):
-    states, now = space(3, 8), moment(ring(), beta)
-    return _taylor(now, states, stationary_distribution(now, states), 2)
-
-
-def walk():
-    return jumps.start(jnp.array([[2, 1, 1]] * 4), streams(jax.random.key(0), 4))
-
-
-def steady(beta):
-    return jumps.steady_jumps(ring(), beta, END, END, CAP, walk(), CAP)
-
-
-def driven(beta):
-    return jumps.driven_jumps(ring(), lambda t: beta, None, END, END, CAP, END, jumps.first_hazard(walk()), CAP)
-
-
-def leaping(beta):
-    return leaps(ring().network, beta, None, 4, END, CAP, walk().counts, jax.random.key(0))
 
 
 def between_temperatures():
@@ -118,20 +54,19 @@ PROGRAMS = {
     "limit_cycle, derivative": jax.grad(period),
     "fold": lambda beta: jt.potts.fold(ring(beta)),
     "normal_form": lambda beta: jt.potts.normal_form(ring(beta)).growth,
-    "branch": follow_branch,
-    "cycle_branch": follow_cycle,
+    "branch": lambda beta: jt.potts.branch(ring(), beta, low=0.1, high=9.0, points=3),
+    "cycle_branch": lambda beta: jt.potts.cycle_branch(ring(), beta[None]),
     "phase_diagram": cold_is_stable,
     "attractors": lambda beta: _sample(ring(), beta, jt.potts.localised(3), beta),
-    "trajectory": lambda beta: jt.potts.trajectory(ring(), beta, jt.potts.localised(3), TIMES),
-    "mesoscopic_evolve": master_equation,
-    "work_theorem": averages,
-    "mesoscopic_thermodynamics": lambda beta: jt.potts.mesoscopic_thermodynamics(ring(), beta, 8),
-    "coherence": mode,
-    "cumulants": taylor,
-    "scaled_cumulant": tilted,
-    "simulate": steady,
-    "simulate, driven": driven,
-    "tau_leap": leaping,
+    "mesoscopic_evolve": lambda beta: jt.potts.mesoscopic_evolve(ring(), beta, 4, None, TIMES),
+    "work_theorem": lambda beta: jt.potts.work_theorem(ring(), beta, 4, 1.0),
+    "mesoscopic_stationary": lambda beta: jt.potts.mesoscopic_stationary(ring(), beta, 8),
+    "coherence": lambda beta: jt.potts.coherence(ring(), beta, 8),
+    "cumulants": lambda beta: jt.potts.cumulants(ring(), beta, 8),
+    "scaled_cumulant": lambda beta: jt.potts.scaled_cumulant(ring(), beta, 8, 0.1),
+    "simulate": lambda beta: jt.potts.simulate(ring(), beta, 4, 1.0, 4, KEY, [2, 1, 1]),
+    "simulate, driven": lambda beta: jt.potts.simulate(ring(), lambda t: beta, 4, 1.0, 4, KEY, [2, 1, 1]),
+    "tau_leap": lambda beta: jt.potts.tau_leap(ring(), beta, 4, 1.0, 4, KEY, [2, 1, 1], steps=9),
 }
 
 

@@ -14,6 +14,8 @@ from systems import HARMONIC
 
 import jaxthermo as jt
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms, expansion
+from jaxthermo.brownian.hierarchy import members_of
+from jaxthermo.brownian.state import measured_state
 from jaxthermo.checks import require_positive
 
 
@@ -117,9 +119,14 @@ GRID = jt.PhaseGrid(6.0, 0.5, 7.0, 0.58)
 
 
 @pytest.fixture(scope="module")
-def oscillator():
-    """Harmonic, m = w = 1: second moments close at depth 2."""
-    return jt.quantum_oscillator(HARMONIC, BATH, grid=GRID)
+def start():
+    """Harmonic, m = w = 1, so that second moments close at depth 2; a Gaussian in q and p beside a bath at rest."""
+    oscillator = jt.quantum_oscillator(HARMONIC, BATH, grid=GRID)
+    members = len(members_of(oscillator))
+    density = jnp.exp(-0.5 * ((GRID.q - 0.3) ** 2 + GRID.p[:, None] ** 2)) / (2.0 * np.pi)
+    V = jnp.zeros((GRID.p_points, members, GRID.q_points)).at[:, 0].set(density)
+    beta, x, nothing = (jnp.asarray(number) for number in (1.0, 0.3, jnp.nan))
+    return measured_state(oscillator, V, beta, x, nothing, nothing)
 
 
 def linear(temperature):
@@ -132,37 +139,35 @@ def linear(temperature):
     return M, D
 
 
-def test_its_equilibrium_is_that_of_the_closed_moments(oscillator):
-    state = jt.equilibrium(oscillator, 1.0, 0.3)
-    M, D = linear(1.0)
-    spread = solve_continuous_lyapunov(M, D)
-    np.testing.assert_allclose(state.X, 0.3, atol=1e-7)
-    np.testing.assert_allclose(state.q2 - state.X**2, spread[0, 0], rtol=1e-6)
-    np.testing.assert_allclose(state.p2, spread[1, 1], rtol=1e-6)
-    # The spectrum has its pair of complex rates.
-    assert np.any(np.abs(np.linalg.eigvals(M[2:, 2:]).imag) > 1.0)
-
-
-def test_it_is_driven_in_temperature_and_field(oscillator):
+def test_it_is_driven_in_temperature_and_field(start):
     """Against the closed moments, and heat counted twice."""
 
     def beta(t):
         return 1.0 + 0.2 * t
 
-    run = jt.drive(oscillator, beta, jt.Ramp(0.3, 0.5, 0.0, 1.0), [0.0, 0.5, 1.0], tolerance=1e-8)
+    def field(t):
+        return 0.3 + 0.2 * t
+
+    run = jt.drive(start.oscillator, beta, field, [0.0, 1.0, 2.0], start, tolerance=1e-8)
     M, D = linear(1.0)
-    start = np.concatenate([[0.3], np.zeros(len(M) - 1), solve_continuous_lyapunov(M, D).ravel()])
+    # The spectrum has its pair of complex rates.
+    assert np.any(np.abs(np.linalg.eigvals(M[2:, 2:]).imag) > 1.0)
+    spread = np.zeros_like(M)
+    spread[:2, :2], spread[2:, 2:] = np.eye(2), solve_continuous_lyapunov(M[2:, 2:], D[2:, 2:])
+    mean = np.zeros(len(M))
+    mean[0] = 0.3
 
     def rates(t, y):
         mean, spread = y[: len(M)], y[len(M) :].reshape(M.shape)
         M_now, D_now = linear(1.0 / beta(t))
         push = np.zeros(len(M))
-        push[1] = 0.3 + 0.2 * t
+        push[1] = field(t)
         return np.concatenate([push - M_now @ mean, (D_now - M_now @ spread - spread @ M_now.T).ravel()])
 
-    end = solve_ivp(rates, (0.0, 1.0), start, rtol=1e-9, atol=1e-11).y[:, -1]
-    spread = end[len(M) :].reshape(M.shape)
-    np.testing.assert_allclose(run.X[-1], end[0], atol=1e-6)
-    np.testing.assert_allclose(run.q2[-1], spread[0, 0] + end[0] ** 2, rtol=1e-6)
-    np.testing.assert_allclose(run.p2[-1], spread[1, 1] + end[1] ** 2, rtol=1e-6)
-    assert run.first_law_residual < 1e-6
+    end = solve_ivp(rates, (0.0, 2.0), np.concatenate([mean, spread.ravel()]), rtol=1e-9, atol=1e-11).y[:, -1]
+    mean, spread = end[: len(M)], end[len(M) :].reshape(M.shape)
+    np.testing.assert_allclose(run.X[-1], mean[0], atol=1e-6)
+    np.testing.assert_allclose(run.q2[-1], spread[0, 0] + mean[0] ** 2, rtol=1e-6)
+    np.testing.assert_allclose(run.p2[-1], spread[1, 1] + mean[1] ** 2, rtol=1e-6)
+    # It has got warm from the bath, and both ways to count that agree.
+    assert abs(run.heat[-1]) > 0.01 and run.first_law_residual < 1e-6

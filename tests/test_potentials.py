@@ -1,5 +1,7 @@
 """Quasi-static and non-equilibrium potentials against quadrature, closed moment equations and exact bounds."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,28 +9,30 @@ import pytest
 from scipy.integrate import quad
 
 import jaxthermo as jt
+from jaxthermo import Status
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.quasistatic import partition_of
-from jaxthermo.search import along
+from jaxthermo.search import process_potentials
 from jaxthermo.thermo.potentials import from_planck
 
 COEFFICIENTS = (0.0, 0.0, 0.1, 0.02, 0.05)
 QUARTIC = jt.Polynomial(COEFFICIENTS)
 HARMONIC = jt.Polynomial([0.0, 0.0, 0.5])
-GRID = jt.PhaseGrid(5.6, 0.35, 10.5, 0.7)
+GRID = jt.PhaseGrid(5.6, 0.35, 10.2, 0.6)
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("JAXTHERMO_CACHE", str(tmp_path_factory.getbasetemp() / "planck"))
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXTHERMO_CACHE", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
 def engine():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
-    cycle = jt.run_cycle(oscillator, CYCLE, points=2, steps=12)
-    return oscillator, cycle, jt.potentials(cycle, oscillator, points=8, dt=0.2)
+    run = jt.run_cycle(oscillator, CYCLE, points=2, steps=20, keep_states=True)
+    return oscillator, run, jt.potentials(run, points=8, order=3, dt=0.2)
 
 
 def _log_z(beta, x):
@@ -55,7 +59,7 @@ def test_classical_derivatives_are_means_and_do_not_depend_on_the_grid():
     assert abs(float(jt.planck_potential(oscillator, 0.8, 0.6) - free)) < 1e-12
 
 
-def test_planck_potential_of_the_quantum_harmonic_oscillator_is_its_closed_form():
+def test_planck_potential_of_the_quantum_harmonic_oscillator_is_its_closed_form(own_cache):
     """U of the closed moment equations, integrated by another quadrature from infinite temperature."""
     xi, eta = expansion("pade", 2)
 
@@ -68,18 +72,12 @@ def test_planck_potential_of_the_quantum_harmonic_oscillator_is_its_closed_form(
     oscillator = jt.quantum_oscillator(HARMONIC, 1.0, poles=2, depth=1)
     first = float(jt.planck_potential(oscillator, 1.3, 0.3))
     assert abs(first - exact) < 1e-7
-    # The second call reads what the first has written.
+    # The second call reads what the first has written; what is torn is computed again.
     assert float(jt.planck_potential(oscillator, 1.3, 0.3)) == first
-
-
-def test_a_torn_cache_is_computed_again(monkeypatch, tmp_path):
-    monkeypatch.setenv("JAXTHERMO_CACHE", str(tmp_path))
-    oscillator = jt.quantum_oscillator(HARMONIC, 0.6, poles=1, depth=1)
-    first = float(jt.planck_potential(oscillator, 1.0, 0.0))
-    (stored,) = tmp_path.glob("*.npz")
+    (stored,) = own_cache.glob("*.npz")
     stored.write_bytes(stored.read_bytes()[:100])
-    assert float(jt.planck_potential(oscillator, 1.0, 0.0)) == first
-    assert len(list(tmp_path.glob("*"))) == 1
+    assert float(jt.planck_potential(oscillator, 1.3, 0.3)) == first
+    assert len(list(own_cache.glob("*"))) == 1
 
 
 def test_quantum_needs_known_values():
@@ -99,69 +97,68 @@ def test_legendre_transforms_hold():
 
 
 def test_bounds_hold_along_the_cycle_and_it_closes(engine):
-    _, _, p = engine
-    found = p.planck.values[p.searched.values]
-    assert set(p.search_status.values) <= {0, 1} and float(p.search_error.max()) < 1e-5
-    assert (found >= p.planck_lower.values - 1e-6).all()
-    assert (found <= p.planck_upper.values + 1e-12).all()
-    assert (p.planck_upper.values - p.planck_lower.values > 1e-3).any()
+    _, run, p = engine
+    found = p.planck[p.searched]
+    assert (p.search_status == Status.ok).all() and float(p.search_error.max()) < 1e-5
+    assert p.ok and run.ok
+    assert (found >= p.planck_lower - 1e-6).all()
+    assert (found <= p.planck_upper + 1e-12).all()
+    assert (p.planck_upper - p.planck_lower > 1e-3).any()
     for name in ("planck", "massieu", "m_entropy", "p_entropy", "helmholtz", "gibbs", "enthalpy"):
-        assert abs(float(p[name][-1] - p[name][0])) < 1e-5, name
+        series = getattr(p, name)
+        assert abs(float(series[-1] - series[0])) < 1e-5, name
     # What the cycle produces is the heat it lets through: int beta dQ over it, whatever the search found.
-    assert abs(float(p.entropy_production[-1] - p.work_int[-1])) < 1e-5
+    assert abs(float(p.entropy_produced[-1] - run.cumulative_work_int[-1])) < 1e-5
 
 
 def test_entropy_production(engine):
     _, _, p = engine
     assert float(p.entropy_production_rate.min()) >= -1e-8
-    exact = p.entropy_production_rate_exact.values
+    exact = p.entropy_production_rate_exact
     assert (exact >= 0.0).all()
-    average = np.average(p.entropy_production_rate.values)
+    average = np.average(p.entropy_production_rate)
     assert abs(average / exact[:-1].mean() - 1.0) < 0.1
+    # Entropy that is produced is heat that leaves, so waste heat is counted as negative.
     assert (np.diff(p.waste_heat) <= 1e-8).all()
 
 
 def test_minimum_work_principles(engine):
     """W_ext >= -dPhi, W_int >= -dXi, Q_ext <= dLambda, Q_int <= dGamma, between any two searches."""
-    _, _, p = engine
-    at = p.isel(time=np.flatnonzero(p.searched.values))
-    for work, potential in (("work_ext", "massieu"), ("work_int", "planck")):
-        assert (np.diff(at[work]) + np.diff(at[potential]) >= -1e-8).all(), work
-    for heat, potential in (("heat_ext", "m_entropy"), ("heat_int", "p_entropy")):
-        assert (np.diff(at[potential]) - np.diff(at[heat]) >= -1e-8).all(), heat
+    _, run, p = engine
+    for work, potential in (("work_ext", p.massieu), ("work_int", p.planck)):
+        series = getattr(run, f"cumulative_{work}")
+        assert (np.diff(series[p.searched]) + np.diff(potential[p.searched]) >= -1e-8).all(), work
+    for heat, potential in (("heat_ext", p.m_entropy), ("heat_int", p.p_entropy)):
+        series = getattr(run, f"cumulative_{heat}")
+        assert (np.diff(potential[p.searched]) - np.diff(series[p.searched]) >= -1e-8).all(), heat
 
 
-def test_a_cycle_may_stand_for_its_run(engine, monkeypatch):
+def test_a_cycle_may_stand_for_its_run_and_is_run_again_for_its_states(engine, monkeypatch):
     """README's `jt.potentials(cycle, engine)`, with a cycle and an oscillator."""
     oscillator, run, searched = engine
-    monkeypatch.setattr(along, "run_cycle", lambda oscillator, cycle, **options: run)
-    monkeypatch.setattr(along, "_again", lambda dataset, oscillator: kept)
-    kept = jt.run_cycle(oscillator, CYCLE, points=2, steps=12, keep_states=True)
-    again = jt.potentials(CYCLE, oscillator, points=8, dt=0.2)
-    np.testing.assert_allclose(again.planck, searched.planck, atol=1e-9)
+    asked = []
+    monkeypatch.setattr(process_potentials, "run_cycle", lambda *_, **how: (asked.append(how), run)[1])
+    again = jt.potentials(CYCLE, oscillator, points=1, order=3, dt=0.2)
+    np.testing.assert_allclose(again.planck[0], searched.planck[0], atol=1e-9)
+    process_potentials._with_states(dataclasses.replace(run, members=None), None, None)
+    assert asked[1]["points"] == 2 and asked[1]["steps"] == 20
 
 
-def test_datasets_that_cannot_be_used_are_named(engine):
-    oscillator, cycle, _ = engine
-    run = jt.drive(oscillator, 1.0, lambda t: 0.1 * t, [0.0, 1.0])
+def test_potentials_are_a_dataset(engine):
+    _, _, p = engine
+    data = p.to_dataset()
+    assert data.m_entropy_qst.dims == ("time",) and data.planck_lower.dims == ("search",)
+    assert data.enthalpy.attrs["units"] == "energy" and data.attrs["solves"] > 9
+
+
+def test_runs_that_cannot_be_used_are_named(engine):
+    _, run, _ = engine
+    driven = object.__new__(jt.brownian.DrivenRun)
+    object.__setattr__(driven, "members", None)
     with pytest.raises(ValueError, match="keep_states"):
-        jt.potentials(run, oscillator)
+        jt.potentials(driven)
     with pytest.raises(ValueError, match="`points`"):
-        jt.potentials(cycle, oscillator, points=0)
-    with pytest.raises(ValueError, match="`dataset`"):
-        jt.potentials(cycle.drop_vars("work_int"), oscillator)
-    with pytest.raises(ValueError, match="keep_states"):
-        jt.brownian.state_of(cycle, oscillator, 1.0)
-
-
-def test_a_drive_goes_on_from_a_kept_state():
-    oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
-
-    def field(t):
-        return 0.2 * jnp.asarray(t)
-
-    whole = jt.drive(oscillator, 1.0, field, [0.0, 1.0, 2.0], keep_states=True, dt=0.05)
-    half = jt.brownian.state_of(whole, oscillator, 1.0)
-    rest = jt.drive(oscillator, 1.0, field, [1.0, 2.0], state=half, dt=0.05)
-    assert abs(float(rest.X[-1] - whole.X[-1])) < 1e-12
-    assert np.isclose(half.X, whole.X[1])
+        jt.potentials(run, points=0)
+    lost = dataclasses.replace(run, status=jnp.asarray(int(Status.not_finite), jnp.int32))
+    with pytest.raises(ValueError, match="`run` must have come to its end"):
+        jt.potentials(lost)

@@ -118,16 +118,16 @@ def test_branch_turns_at_the_fold_and_changes_stability_there(cold_branch, fold_
     assert cold_branch.fold.sum() == 1
     assert float(cold_branch.beta.min()) == pytest.approx(fold, abs=2e-3)
     assert bool(cold_branch.stable[: turn - 1].all()) and not bool(cold_branch.stable[turn + 1 :].any())
-    np.testing.assert_allclose(cold_branch.occupation.sum("state"), 1.0, atol=1e-14)
+    np.testing.assert_allclose(cold_branch.occupation.sum(axis=-1), 1.0, atol=1e-14)
 
 
 def test_branch_points_are_fixed_points(cold_branch):
     ring = jt.PottsRing(3, -1.0, 1.0, 0.1)
     rates = jax.vmap(lambda P, beta: jt.potts.vector_field(0.0, P, ring, beta))(
-        jnp.asarray(cold_branch.occupation.values), jnp.asarray(cold_branch.beta.values)
+        cold_branch.occupation, cold_branch.beta
     )
     assert np.abs(rates).max() < 1e-9
-    flow = jt.potts.thermodynamics(0.0, jnp.asarray(cold_branch.occupation.values[5]), ring, cold_branch.beta.values[5])
+    flow = jt.potts.thermodynamics(0.0, cold_branch.occupation[5], ring, cold_branch.beta[5])
     np.testing.assert_allclose(cold_branch.work_current[5], flow.work_current, rtol=1e-12)
     np.testing.assert_allclose(flow.heat_current, -flow.work_current, rtol=1e-6)
 

@@ -9,7 +9,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.jumps.coordinates import field
-from jaxthermo.potts.congruence import cycle_curve
+from jaxthermo.potts.symmetry import cycle_orbit
 from jaxthermo.solve.cycle import close_orbit
 from jaxthermo.solve.fixed_point import newton
 
@@ -113,7 +113,7 @@ def test_predicted_cycle_of_three_states():
         assert list(found.kind) == ["limit cycle"] * 2
         amplitude, frequency = [], []
         for lane, beta in enumerate(betas):
-            cycle = cycle_curve(ring, jnp.asarray(beta), found.state[lane], float(found.period[lane]), range(3))
+            cycle = cycle_orbit(ring, jnp.asarray(beta), found.state[lane], float(found.period[lane]), range(3))
             frequency.append(-2 * np.pi / found.period[lane])
             wave = np.fft.fft(cycle.states, axis=1)[:, 1] / 3
             amplitude.append(np.abs(np.fft.fft(wave)[-1]) / len(wave))
@@ -211,7 +211,7 @@ def test_glauber_rates_mix_two_modes_of_six_states():
     orbit = close_orbit(field, start[:-1], jnp.array(turn), (ring, beta))
     assert orbit.closed
     np.testing.assert_allclose(orbit.period, turn, rtol=1e-3)
-    cycle = cycle_curve(ring, beta, np.append(orbit.point, 1 - orbit.point.sum()), float(orbit.period), range(6))
+    cycle = cycle_orbit(ring, beta, np.append(orbit.point, 1 - orbit.point.sum()), float(orbit.period), range(6))
     waves = np.fft.fft(np.fft.fft(cycle.states, axis=1) / 6, axis=0) / len(cycle.states)
     found = [np.abs(waves[1:, 2]).max(), abs(waves[0, 3])]
     np.testing.assert_allclose(found, pattern.amplitudes * np.sqrt(distance), rtol=0.03)

@@ -7,7 +7,7 @@ import pytest
 import xarray
 
 import jaxthermo as jt
-from jaxthermo.potts.phases import CLUSTERED, CYCLE, LOCALISED, UNIFORM
+from jaxthermo.potts import Phase
 from jaxthermo.report.phases import draw_phases, summary
 
 G = 0.1
@@ -23,9 +23,9 @@ def test_every_lane_is_its_stationary_state(diagram):
     lanes = np.random.default_rng(1).choice(diagram.phase.size, 16, replace=False)
     beta, force = (grid.ravel()[lanes] for grid in np.meshgrid(BETAS, FORCES, indexing="ij"))
     found = jt.potts.stationary_lanes(jax.vmap(lambda f: jt.PottsRing(3, -1.0, f, G))(jnp.asarray(force)), beta)
-    np.testing.assert_array_equal(diagram.phase.values.ravel()[lanes], jt.potts.phases(found))
-    np.testing.assert_allclose(diagram.work_current.values.ravel()[lanes], found.work_current, rtol=1e-9)
-    np.testing.assert_allclose(diagram.period.values.ravel()[lanes], found.period, rtol=1e-9)
+    np.testing.assert_array_equal(np.asarray(diagram.phase).ravel()[lanes], jt.potts.phases(found))
+    np.testing.assert_allclose(np.asarray(diagram.work_current).ravel()[lanes], found.work_current, rtol=1e-9)
+    np.testing.assert_allclose(np.asarray(diagram.period).ravel()[lanes], found.period, rtol=1e-9)
 
 
 def test_lines_are_the_exact_ones(diagram):
@@ -35,28 +35,28 @@ def test_lines_are_the_exact_ones(diagram):
 
 
 def test_phases_lie_between_their_lines(diagram):
-    beta, phase = diagram.beta, diagram.phase
-    assert diagram.attrs["undecided"] == 0
+    beta, phase = diagram.beta[:, None], diagram.phase
+    assert diagram.ok.all() and diagram.stats["undecided"] == 0
     uniform = (beta < diagram.beta_c1) & (beta < diagram.beta_fold)
-    assert np.all(phase.where(uniform, UNIFORM) == UNIFORM)
+    assert np.all(phase[uniform] == Phase.uniform)
     localised = beta > diagram.beta_fold
-    assert np.all(phase.where(localised, LOCALISED) == LOCALISED) and np.all(diagram.localised_stable == localised)
+    assert np.all(phase[localised] == Phase.localised) and np.all(diagram.localised_stable == localised)
     between = (beta > diagram.beta_c1) & (beta < diagram.beta_fold)
-    assert between.any() and np.all(phase.where(between, CYCLE) == CYCLE)
-    np.testing.assert_array_equal(diagram.uniform_stable, beta < diagram.beta_c1 + 0 * diagram.force)
+    assert between.any() and np.all(phase[between] == Phase.limit_cycle)
+    np.testing.assert_array_equal(diagram.uniform_stable, (beta < diagram.beta_c1) & np.ones(phase.shape, bool))
 
 
 def test_coexistence_is_seen():
     """Weakly driven: localised states beside the uniform one below beta_c1, and beside a cycle just above it."""
     data = jt.potts.phase_diagram(3, -1.0, [2.9, 3.02, 3.5], [0.1, 0.12], prefactor=G)
-    assert np.all(data.phase == LOCALISED) and np.all(data.localised_stable)
+    assert np.all(data.phase == Phase.localised) and np.all(data.localised_stable)
     np.testing.assert_array_equal(data.uniform_stable[:, 0], [True, False, False])
     np.testing.assert_array_equal(data.cycle_stable[:, 0], [False, True, False])
 
 
 def test_even_rings_alternate_between_the_lines():
     data = jt.potts.phase_diagram(4, -1.0, [3.5, 4.6, 6.0], [0.6, 1.0], prefactor=G)
-    np.testing.assert_array_equal(data.phase[:, 0], [UNIFORM, CLUSTERED, LOCALISED])
+    np.testing.assert_array_equal(data.phase[:, 0], [Phase.uniform, Phase.clustered, Phase.localised])
 
 
 def test_output_power_over_loads():

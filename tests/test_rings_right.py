@@ -47,7 +47,7 @@ def test_second_derivative_of_the_normal_form():
 
 def test_second_derivative_of_finite_numbers():
     def f(beta):
-        return jt.potts.mesoscopic_thermodynamics(ring(), beta, 6).work_current
+        return jt.potts.mesoscopic_stationary(ring(), beta, 6).work_current
 
     assert second(f, 3.5) == pytest.approx(difference(f, 3.5, 1e-3), rel=1e-5)
 
@@ -108,12 +108,12 @@ def test_leaps_keep_very_many_units(units):
     found = jt.potts.tau_leap(
         jt.PottsRing(3, -1.0, 1.0, 1.0), 2.0, units, 0.5, 4, jax.random.key(0), [units, 0, 0], steps=64
     )
-    assert found.attrs["status"] == "ok"
-    assert np.all(found.final_counts.sum("state") == units)
+    assert found.ok.all()
+    assert np.all(found.final_counts.sum(axis=-1) == units)
     assert np.all(found.final_counts >= 0)
     # The midpoint rule's error is 8e-6 here, and noise falls like N^(-1/2), 2e-5 at 4e9.
     mean_field = jt.potts.evolve(jt.PottsRing(3, -1.0, 1.0, 1.0), 2.0, [1.0, 0.0, 0.0], [0.0, 0.5])
-    assert found.work.values == pytest.approx(float(mean_field.work[-1]) / 0.5, abs=1e-4)
+    assert np.asarray(found.work) == pytest.approx(float(mean_field.work[-1]) / 0.5, abs=1e-4)
 
 
 def test_more_units_than_a_float_counts_are_refused():
@@ -130,14 +130,14 @@ def test_the_uniform_state_is_stable_where_its_spectrum_says_so():
     found = jt.potts.phase_diagram(3, -1.0, [2.0, 16.0], [0.2], prefactor=1.0, rates=glauber)
     for beta in (2.0, 16.0):
         decays = bool(jnp.all(jt.potts.spectrum(jt.PottsRing(3, -1.0, 0.2, 1.0, rates=glauber), beta)[1:].real < 0))
-        assert bool(found.uniform_stable.sel(beta=beta, force=0.2)) == decays
-    assert bool(found.uniform_stable.sel(beta=16.0, force=0.2))
+        assert bool(found.uniform_stable[found.beta == beta][0, 0]) == decays
+    assert bool(found.uniform_stable[1, 0])
 
 
 def test_cumulants_of_one_unit():
     # A biased walk round a ring of rates k+, k-: c_1 = k+ - k-, c_2 = k+ + k-, in hops.
     found = jt.potts.cumulants(ring(), 2.0, 1, order=4)
-    assert found.attrs["status"] == "ok"
+    assert found.ok.all()
     fast, slow = 0.1 * np.exp(1.0), 0.1 * np.exp(-1.0)
     expected = [fast - slow, fast + slow, fast - slow, fast + slow]
-    assert found.hop_cumulant.values == pytest.approx(expected, rel=1e-11)
+    assert np.asarray(found.hop_cumulant) == pytest.approx(expected, rel=1e-11)

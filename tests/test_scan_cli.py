@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import jaxthermo as jt
 from jaxthermo.cli import app
-from jaxthermo.experiments import load as experiment
+from jaxthermo.experiments import experiment
 from jaxthermo.experiments.schema import ConfigError
 from jaxthermo.scans import with_units
 
@@ -135,29 +135,32 @@ def test_stationary_work_is_that_of_the_attractors(command, write, tmp_path):
 
     The lanes beside those are as good as without them.
     """
-    ran = command("scan", write(RING.replace('stop = 2.5, count = 9, units = "1/energy"', "stop = 3.0, count = 6")))
+    text = RING.replace('stop = 2.5, count = 9, units = "1/energy"', "stop = 3.0, count = 6")
+    ran = command("scan", write(text.replace('work"\n', 'work"\nmax_rounds = 20\n')))
     assert ran.exit_code == 0, ran.output
-    assert "10 ok, 2 not converged" in ran.output
+    assert "10 ok, 2 undecided" in ran.output
     data = xarray.open_zarr(tmp_path / "here.zarr", consolidated=False).load()
-    np.testing.assert_array_equal(data.status, [[0, 0]] * 5 + [[3, 3]])
+    np.testing.assert_array_equal(data.status, [[0, 0]] * 5 + [[jt.Status.undecided] * 2])
     np.testing.assert_allclose(data.work_current[:5], exact(data).transpose("beta", "force")[:5], rtol=1e-12)
     assert {data[name].attrs["units"] for name in ("period", "work_current")} == {"time", "energy/time"}
-    assert (data.steps % 512 == 0).all() and (data.steps[5] > data.steps[:5].max()).all()
+    assert (data.rounds[5] > data.rounds[:5].max()).all()
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
 def test_cycle_work_is_that_of_run_cycle(write):
     described = experiment.load(write(ENGINE))
     data = jt.scan(described.function(), described.axes)
     oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(5.0, 0.5, 5.0, 0.5))
     cycle = jt.StirlingCycle(0.8, 1.2, 0.2, 0.6, 6.0)
     run = jt.run_cycle(oscillator, cycle, 1e-8, points=3, steps=1)
-    np.testing.assert_allclose(data.work[1], run.attrs["work"], rtol=1e-6)
-    np.testing.assert_allclose(data.heat[1], run.attrs["heat"], rtol=1e-6)
-    assert data.work.dims == ("period_beta_cold",) and (data.status == 0).all()
+    np.testing.assert_allclose(data.work[1], run.work, rtol=1e-6)
+    np.testing.assert_allclose(data.heat[1], run.heat, rtol=1e-6)
+    assert data.work.dims == ("period_beta_cold",) and int(data.status[1]) == int(run.status)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
 def test_minimum_work_and_fold_are_those_of_the_library(write):
     model = ENGINE.split("[quantity]")[0]
     text = '[quantity]\nname = "minimum_work"\nbeta_start = 0.9\nx_start = 0.1\norder = 2\ndt = 0.25\nx = 0.4\n'
@@ -166,8 +169,7 @@ def test_minimum_work_and_fold_are_those_of_the_library(write):
     oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(5.0, 0.5, 5.0, 0.5))
     start = jt.equilibrium(oscillator, 0.9, 0.1)
     found = jt.minimum_work(oscillator, start, 1.1, 0.4, order=2, dt=0.25)
-    # The two may go as far in x as the widest of the scan's states allows, which is further by 0.1 %.
-    np.testing.assert_allclose(data.value[1], found.value, atol=1e-6)
+    np.testing.assert_allclose(data.value[1], found.value, atol=1e-9)
     np.testing.assert_allclose(data.lower[1], found.lower, rtol=1e-10)
     assert data.value.attrs["units"] == "1"
 
@@ -301,7 +303,7 @@ def mutated(draw):
 
 
 @given(text=mutated())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_configuration_ends_in_a_traceback(text, command, tmp_path, monkeypatch):
     """Up to where the function is built, which the machine may take long over; that is another test's."""
     monkeypatch.setattr(experiment, "build", lambda *tables: lambda **axes: sum(jnp.asarray(v) for v in axes.values()))

@@ -56,7 +56,7 @@ def search():
 def test_attractor_of_the_hopf_normal_form_and_its_derivatives(search):
     above = jax.jit(search)(0.25, 1.3)
     below = jax.jit(search)(-0.25, 1.3)
-    assert int(above.code) == LIMIT_CYCLE and int(below.code) == FIXED_POINT
+    assert int(above.kind) == LIMIT_CYCLE and int(below.kind) == FIXED_POINT
     np.testing.assert_allclose(above.period, 2 * np.pi / 1.3, rtol=1e-9)
     np.testing.assert_allclose(above.mean, 0.25, rtol=1e-9)
     np.testing.assert_allclose(below.mean, 0.0, atol=1e-12)
@@ -76,7 +76,7 @@ def test_recurrence_after_several_turns_is_one_turn():
         [[0.15, -0.2, 0.3, 0.1], [-0.3, 0.1, 0.05, -0.35], [0.25, 0.3, -0.2, 0.2], [-0.1, 0.4, 0.3, 0.3]]
     )
     found = jax.jit(jax.vmap(lambda x: find_attractor(ghost, radius_squared, x, -0.001, 70)))(starts)
-    assert np.all(found.code == LIMIT_CYCLE)
+    assert np.all(found.kind == LIMIT_CYCLE)
     np.testing.assert_allclose(found.period, 2 * np.pi, rtol=1e-9)
 
 
@@ -87,7 +87,7 @@ def test_a_torus_is_undecided():
         return jnp.concatenate([hopf(x[:2], (0.3, 1.0)), hopf(x[2:], (0.3, args * jnp.sqrt(2.0)))])
 
     found = jax.jit(lambda s: find_attractor(torus, lambda x, _: x[:1], jnp.array([0.5, 0.0, 0.4, 0.1]), s, 8))(1.0)
-    assert int(found.code) == UNDECIDED and int(found.rounds) == 8
+    assert int(found.kind) == UNDECIDED and int(found.rounds) == 8
     assert np.isnan(found.period)
 
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxthermo._status import Status
+from jaxthermo._types import VectorLike
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.reach import Reach, reach_of, roughness
@@ -59,7 +60,7 @@ NO_GRID = (
 )
 
 
-def grid_for(oscillator: Any, betas: Any, fields: Any) -> PhaseGrid:
+def grid_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> PhaseGrid:
     """A phase grid that holds the equilibrium states at all these beta and x.
 
     Method     The range and the wavenumbers at which the states at the extreme temperatures and fields have fallen to
@@ -116,7 +117,7 @@ def step(side: int, reach: float, wave: float) -> float:
     return float(np.sqrt(reach / side * np.pi / wave))
 
 
-def depth_for(oscillator: Any, betas: Any, fields: Any) -> int:
+def depth_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> int:
     """A depth of the hierarchy at which its truncation changes X, <q^2> and <p^2> by less than 1e-6 of their scale.
 
     Equation   the error is about PREFACTOR r^depth, r = sum_k [j_k kappa / (m nu_k + gamma/4)]^2, with j_k and nu_k the
@@ -151,7 +152,7 @@ def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
     return float(np.sum((jitter * kappa / rate) ** 2))
 
 
-def resolved(oscillator: Any, betas: Any, fields: Any) -> Oscillator:
+def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, for these temperatures and fields.
 
     Raises     ValueError as `grid_for`, where there is no grid

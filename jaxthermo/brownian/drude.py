@@ -191,7 +191,7 @@ class DrudeBath(AbstractBath):
         return nu, jitter, jnp.sqrt(variance)
 
 
-def _first_row(row: Array) -> Float[Array, "modes modes"]:
+def _first_row(row: Array | np.ndarray) -> Float[Array, "modes modes"]:
     return jnp.zeros((row.shape[0], row.shape[0])).at[0].set(row)
 
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._results import quantity
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
@@ -30,9 +29,9 @@ LABELS = {
 }
 
 
-def measured(name: str, *dims: str, main: bool = False) -> Any:
-    """A field of a result that holds the measured quantity of this name, over these axes."""
-    return quantity(*LABELS[name], dims, main=main)
+def measured(name: str, *dims: str) -> tuple[str, str, tuple[str, ...]]:
+    """What `quantity` asks of the measured quantity of this name, over these axes."""
+    return *LABELS[name], dims
 
 
 class Observables(eqx.Module):

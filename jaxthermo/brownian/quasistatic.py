@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.brownian.automatic import NO_GRID
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.planck_table import PlanckTable, planck_table
@@ -76,7 +77,7 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
 
 
-def quasi_static(oscillator: Oscillator, betas: Any, fields: Any) -> QuasiStatic:
+def quasi_static(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> QuasiStatic:
     """Xi_qst for all beta up to the largest and all x between the extremes of those given.
 
     The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
@@ -85,7 +86,7 @@ def quasi_static(oscillator: Oscillator, betas: Any, fields: Any) -> QuasiStatic
     return QuasiStatic(partition, planck_table(oscillator, partition, betas, fields) if oscillator.quantum else None)
 
 
-def planck_potential(oscillator: Any, beta: Any, x: Any) -> Float[Array, ""]:
+def planck_potential(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Float[Array, ""]:
     """The quasi-static Planck potential Xi_qst(beta, x~), x~ = beta x.
 
     Equation   classical: ln Z, Z = integral of exp[-beta (H_0 - x X)] dq dp / (2 pi hbar);

@@ -4,10 +4,16 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+from jaxtyping import Array, Int
 
+from jaxthermo._status import Status, as_codes
 from jaxthermo.brownian.bath import AbstractBath
+from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import as_float
+from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.schedules import AbstractSchedule
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
@@ -34,6 +40,11 @@ def _deep(bath: AbstractBath, record: dict[str, Any]) -> AbstractBath:
     return bath if bath.depth is not None else bath.with_depth(record["depth"])
 
 
+def status_of(dataset: "xarray.Dataset") -> Int[Array, ""]:
+    """The status that a dataset has in words."""
+    return as_codes(next(member for member in Status if member.word == dataset.attrs["status"]))
+
+
 def remade(record: Any) -> Any:
     """What a record of the provenance stands for: modules by the name of their class, numbers as arrays."""
     if isinstance(record, list) and any(isinstance(entry, dict) for entry in record):
@@ -42,7 +53,7 @@ def remade(record: Any) -> Any:
         raise ValueError(f"`oscillator` must be given, since the dataset records the function {record} by name only")
     if not isinstance(record, dict):
         return None if record is None else as_float(record)
-    kind = next((kind for kind in _subclasses(eqx.Module) if kind.__qualname__ == record["class"]), None)
+    kind = next((kind for kind in _known() if kind.__qualname__ == record["class"]), None)
     if kind is None:
         raise ValueError(f"`oscillator` must be given, since the dataset records a {record['class']}, not known here")
     # Not by its constructor: the record holds fields, not arguments.
@@ -51,6 +62,12 @@ def remade(record: Any) -> Any:
         value = record[field.name]
         object.__setattr__(made, field.name, value if field.metadata.get("static") else remade(value))
     return made
+
+
+def _known() -> list[Any]:
+    """The classes of parameters, and those that anyone has added to them."""
+    open_types = (AbstractBath, AbstractPotential, AbstractCycle, AbstractSchedule)
+    return [Oscillator, PhaseGrid, *(kind for base in open_types for kind in _subclasses(base))]
 
 
 def _subclasses(kind: Any) -> list[Any]:

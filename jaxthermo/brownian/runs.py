@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity
-from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Protocol
-from jaxthermo.brownian.records import oscillator_of, remade
+from jaxthermo.brownian.records import oscillator_of, remade, status_of
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import Schedule, value_at
@@ -44,20 +43,13 @@ WORKS = {
 FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
 
 
-def _series(name: str, **how: Any) -> Any:
-    return quantity(*{**SERIES, **WORKS}[name], ("time",), **how)
+TIME = ("time", "time", ("time",))
+POSITION, MOMENTUM = ("length", "position q", ("position",)), ("momentum", "momentum p", ("momentum",))
+MEMBERS, AXES = ("1/action", "members of the hierarchy"), ("momentum", "member", "position")
 
 
-def _time() -> Any:
-    return quantity("time", "time", ("time",), coordinate=True)
-
-
-def _members(*dims: str) -> Any:
-    return quantity("1/action", "members of the hierarchy", (*dims, "momentum", "member", "position"))
-
-
-def _axis(name: str) -> Any:
-    return quantity("length" if name == "position" else "momentum", name, (name,), coordinate=True)
+def _series(name: str) -> tuple[str, str, tuple[str, ...]]:
+    return *{**SERIES, **WORKS}[name], ("time",)
 
 
 class DrivenRun(AbstractResult):
@@ -72,34 +64,34 @@ class DrivenRun(AbstractResult):
     oscillator: Oscillator
     protocol: Protocol
     tolerance: Float[Array, "*batch"]
-    time: Float[Array, "*batch times"] = _time()
-    beta: Float[Array, "*batch times"] = _series("beta")
-    x: Float[Array, "*batch times"] = _series("x")
-    X: Float[Array, "*batch times"] = _series("X", main=True)
-    U: Float[Array, "*batch times"] = _series("U", main=True)
-    H: Float[Array, "*batch times"] = _series("H")
-    q: Float[Array, "*batch times"] = _series("q")
-    q2: Float[Array, "*batch times"] = _series("q2")
-    p2: Float[Array, "*batch times"] = _series("p2")
-    qp: Float[Array, "*batch times"] = _series("qp")
-    purity: Float[Array, "*batch times"] = _series("purity")
-    norm: Float[Array, "*batch times"] = _series("norm")
-    min_wigner: Float[Array, "*batch times"] = _series("min_wigner")
-    edge: Float[Array, "*batch times"] = _series("edge")
-    coarse: Float[Array, "*batch times"] = _series("coarse")
-    tail: Float[Array, "*batch times"] = _series("tail")
-    work: Float[Array, "*batch times"] = _series("work", main=True)
-    heat: Float[Array, "*batch times"] = _series("heat", main=True)
-    bath_heat: Float[Array, "*batch times"] = _series("bath_heat")
-    work_int: Float[Array, "*batch times"] = _series("work_int")
-    work_ext: Float[Array, "*batch times"] = _series("work_ext")
-    heat_int: Float[Array, "*batch times"] = _series("heat_int")
-    heat_ext: Float[Array, "*batch times"] = _series("heat_ext")
+    time: Float[Array, "*batch times"] = quantity(*TIME, coordinate=True)
+    beta: Float[Array, "*batch times"] = quantity(*_series("beta"))
+    x: Float[Array, "*batch times"] = quantity(*_series("x"))
+    X: Float[Array, "*batch times"] = quantity(*_series("X"), main=True)
+    U: Float[Array, "*batch times"] = quantity(*_series("U"), main=True)
+    H: Float[Array, "*batch times"] = quantity(*_series("H"))
+    q: Float[Array, "*batch times"] = quantity(*_series("q"))
+    q2: Float[Array, "*batch times"] = quantity(*_series("q2"))
+    p2: Float[Array, "*batch times"] = quantity(*_series("p2"))
+    qp: Float[Array, "*batch times"] = quantity(*_series("qp"))
+    purity: Float[Array, "*batch times"] = quantity(*_series("purity"))
+    norm: Float[Array, "*batch times"] = quantity(*_series("norm"))
+    min_wigner: Float[Array, "*batch times"] = quantity(*_series("min_wigner"))
+    edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
+    coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
+    tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
+    work: Float[Array, "*batch times"] = quantity(*_series("work"), main=True)
+    heat: Float[Array, "*batch times"] = quantity(*_series("heat"), main=True)
+    bath_heat: Float[Array, "*batch times"] = quantity(*_series("bath_heat"))
+    work_int: Float[Array, "*batch times"] = quantity(*_series("work_int"))
+    work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
+    heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
+    heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
     first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
-    position: Float[Array, "*batch q"] = _axis("position")
-    momentum: Float[Array, "*batch p"] = _axis("momentum")
-    V: Float[Array, "*batch p n q"] = _members()
-    members: Float[Array, "*batch times p n q"] | None = _members("time")
+    position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
+    momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
+    V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
+    members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
     @property
     def final(self) -> State:
@@ -141,33 +133,33 @@ class PeriodicRun(AbstractResult):
     residual: Float[Array, "*batch"] = quantity("1/sqrt(action)", "2-norm of what one more turn changes")
     step_error: Float[Array, "*batch"] = quantity("energy", "estimated error of the work from the time step")
     first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
-    time: Float[Array, "*batch times"] = _time()
-    beta: Float[Array, "*batch times"] = _series("beta")
-    x: Float[Array, "*batch times"] = _series("x")
-    X: Float[Array, "*batch times"] = _series("X")
-    U: Float[Array, "*batch times"] = _series("U")
-    H: Float[Array, "*batch times"] = _series("H")
-    q: Float[Array, "*batch times"] = _series("q")
-    q2: Float[Array, "*batch times"] = _series("q2")
-    p2: Float[Array, "*batch times"] = _series("p2")
-    qp: Float[Array, "*batch times"] = _series("qp")
-    purity: Float[Array, "*batch times"] = _series("purity")
-    norm: Float[Array, "*batch times"] = _series("norm")
-    min_wigner: Float[Array, "*batch times"] = _series("min_wigner")
-    edge: Float[Array, "*batch times"] = _series("edge")
-    coarse: Float[Array, "*batch times"] = _series("coarse")
-    tail: Float[Array, "*batch times"] = _series("tail")
-    cumulative_work: Float[Array, "*batch times"] = _series("work")
-    cumulative_heat: Float[Array, "*batch times"] = _series("heat")
-    cumulative_bath_heat: Float[Array, "*batch times"] = _series("bath_heat")
-    cumulative_work_int: Float[Array, "*batch times"] = _series("work_int")
-    cumulative_work_ext: Float[Array, "*batch times"] = _series("work_ext")
-    cumulative_heat_int: Float[Array, "*batch times"] = _series("heat_int")
-    cumulative_heat_ext: Float[Array, "*batch times"] = _series("heat_ext")
-    position: Float[Array, "*batch q"] = _axis("position")
-    momentum: Float[Array, "*batch p"] = _axis("momentum")
-    V: Float[Array, "*batch p n q"] = _members()
-    members: Float[Array, "*batch times p n q"] | None = _members("time")
+    time: Float[Array, "*batch times"] = quantity(*TIME, coordinate=True)
+    beta: Float[Array, "*batch times"] = quantity(*_series("beta"))
+    x: Float[Array, "*batch times"] = quantity(*_series("x"))
+    X: Float[Array, "*batch times"] = quantity(*_series("X"))
+    U: Float[Array, "*batch times"] = quantity(*_series("U"))
+    H: Float[Array, "*batch times"] = quantity(*_series("H"))
+    q: Float[Array, "*batch times"] = quantity(*_series("q"))
+    q2: Float[Array, "*batch times"] = quantity(*_series("q2"))
+    p2: Float[Array, "*batch times"] = quantity(*_series("p2"))
+    qp: Float[Array, "*batch times"] = quantity(*_series("qp"))
+    purity: Float[Array, "*batch times"] = quantity(*_series("purity"))
+    norm: Float[Array, "*batch times"] = quantity(*_series("norm"))
+    min_wigner: Float[Array, "*batch times"] = quantity(*_series("min_wigner"))
+    edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
+    coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
+    tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
+    cumulative_work: Float[Array, "*batch times"] = quantity(*_series("work"))
+    cumulative_heat: Float[Array, "*batch times"] = quantity(*_series("heat"))
+    cumulative_bath_heat: Float[Array, "*batch times"] = quantity(*_series("bath_heat"))
+    cumulative_work_int: Float[Array, "*batch times"] = quantity(*_series("work_int"))
+    cumulative_work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
+    cumulative_heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
+    cumulative_heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
+    position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
+    momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
+    V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
+    members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
     @property
     def final(self) -> State:
@@ -260,8 +252,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
         raise ValueError(f"`dataset` must come from `to_dataset` of a jt.brownian.{cls.__name__}")
     made = object.__new__(cls)
     values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
-    words = dataset.attrs["status"]
-    values["status"] = jnp.asarray(next(int(member) for member in Status if member.word == words), jnp.int32)
+    values["status"] = status_of(dataset)
     known = {"steps", "cycles", "steps_per_piece"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -12,7 +13,7 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held
-from jaxthermo.brownian.records import oscillator_of
+from jaxthermo.brownian.records import oscillator_of, status_of
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
@@ -37,18 +38,18 @@ class State(AbstractResult):
     wigner: Float[Array, "*batch q p"] = quantity(
         "1/action", "Wigner function, classically the phase-space density", ("position", "momentum")
     )
-    X: Float[Array, "*batch"] = measured("X")
-    U: Float[Array, "*batch"] = measured("U")
-    norm: Float[Array, "*batch"] = measured("norm")
-    q: Float[Array, "*batch"] = measured("q")
-    q2: Float[Array, "*batch"] = measured("q2")
-    p2: Float[Array, "*batch"] = measured("p2")
-    qp: Float[Array, "*batch"] = measured("qp")
-    purity: Float[Array, "*batch"] = measured("purity")
-    min_wigner: Float[Array, "*batch"] = measured("min_wigner")
-    edge: Float[Array, "*batch"] = measured("edge")
-    coarse: Float[Array, "*batch"] = measured("coarse")
-    tail: Float[Array, "*batch"] = measured("tail")
+    X: Float[Array, "*batch"] = quantity(*measured("X"))
+    U: Float[Array, "*batch"] = quantity(*measured("U"))
+    norm: Float[Array, "*batch"] = quantity(*measured("norm"))
+    q: Float[Array, "*batch"] = quantity(*measured("q"))
+    q2: Float[Array, "*batch"] = quantity(*measured("q2"))
+    p2: Float[Array, "*batch"] = quantity(*measured("p2"))
+    qp: Float[Array, "*batch"] = quantity(*measured("qp"))
+    purity: Float[Array, "*batch"] = quantity(*measured("purity"))
+    min_wigner: Float[Array, "*batch"] = quantity(*measured("min_wigner"))
+    edge: Float[Array, "*batch"] = quantity(*measured("edge"))
+    coarse: Float[Array, "*batch"] = quantity(*measured("coarse"))
+    tail: Float[Array, "*batch"] = quantity(*measured("tail"))
     residual: Float[Array, "*batch"] = quantity("1/(action time)", "max |dW_0/dt| of an equilibrium, else NaN")
     error: Float[Array, "*batch"] = quantity("1", "bound on what the linear solve has left, over the state's size")
 
@@ -75,8 +76,10 @@ class State(AbstractResult):
         if "V" not in dataset:
             raise ValueError("`dataset` must come from `to_dataset` of a jt.State")
         oscillator = oscillator_of(dataset, oscillator)
-        numbers = (jnp.asarray(np.asarray(dataset[name])) for name in ("V", "beta", "x", "residual", "error"))
-        return measured_state(oscillator, *numbers)
+        names = ("V", "beta", "x", "residual", "error")
+        V, beta, x, residual, error = (jnp.asarray(np.asarray(dataset[name])) for name in names)
+        state = measured_state(oscillator, V, beta, x, residual, error)
+        return eqx.tree_at(lambda state: state.status, state, status_of(dataset))
 
     @classmethod
     def load(cls, path: Any, oscillator: Oscillator | None = None) -> "State":

@@ -1,4 +1,4 @@
 """Experiments: files in TOML that say what is to be scanned."""
 
-from jaxthermo.experiments.load import Experiment as Experiment
-from jaxthermo.experiments.load import load as load
+from jaxthermo.experiments.experiment import Experiment as Experiment
+from jaxthermo.experiments.experiment import load as load

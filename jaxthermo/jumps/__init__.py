@@ -2,6 +2,7 @@
 
 from jaxthermo.jumps.attractor import Stationary as Stationary
 from jaxthermo.jumps.attractor import stationary as stationary
+from jaxthermo.jumps.branches import Branch as Branch
 from jaxthermo.jumps.branches import branch as branch
 from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
 from jaxthermo.jumps.cycles import limit_cycle as limit_cycle
@@ -13,11 +14,11 @@ from jaxthermo.jumps.finite import coherence as coherence
 from jaxthermo.jumps.finite import cumulants as cumulants
 from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
 from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
-from jaxthermo.jumps.finite import mesoscopic_thermodynamics as mesoscopic_thermodynamics
 from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
 from jaxthermo.jumps.finite import simulate as simulate
 from jaxthermo.jumps.finite import tau_leap as tau_leap
 from jaxthermo.jumps.finite import work_theorem as work_theorem
+from jaxthermo.jumps.folds import Bifurcation as Bifurcation
 from jaxthermo.jumps.folds import Fold as Fold
 from jaxthermo.jumps.folds import fold as fold
 from jaxthermo.jumps.folds import fold_beta as fold_beta
@@ -36,3 +37,4 @@ from jaxthermo.jumps.rates import Arrhenius as Arrhenius
 from jaxthermo.jumps.rates import Glauber as Glauber
 from jaxthermo.jumps.rates import LoadSharing as LoadSharing
 from jaxthermo.jumps.rates import Metropolis as Metropolis
+from jaxthermo.solve.attractor import AttractorKind as AttractorKind

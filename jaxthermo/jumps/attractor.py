@@ -4,35 +4,35 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
+from jaxthermo._types import IntLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
-from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
+from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.solve.attractor import KINDS, UNDECIDED, Attractor, find_attractor
+from jaxthermo.solve.attractor import UNDECIDED, Attractor, AttractorKind, find_attractor
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import lean_jit
 
 MAX_ROUNDS = 256
 
 
-class Stationary(AbstractResult):
+class Stationary(AbstractFlowResult):
     """The attractor reached, and time averages over it; made by `stationary`.
 
-    `code` indexes ("undecided", "fixed point", "limit cycle"); `kind` spells it out. `state` is the fixed point, or one
-    point on the cycle, or the last state of an undecided lane. `period` is NaN unless the attractor is a limit cycle.
+    `attractor` holds members of `AttractorKind`, `kind` their words. `state` is the fixed point, or one point on the
+    cycle, or the last state of an undecided trajectory. `period` is NaN unless the attractor is a limit cycle.
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
-    network: JumpNetwork
+    stats: dict[str, Array]
+    network: AbstractJumpModel
     beta: Float[Array, "*betas"]
-    code: Int[Array, "*batch"] = quantity("1", "kind of attractor: 0 undecided, 1 fixed point, 2 limit cycle")
+    attractor: Int[Array, "*batch"] = quantity("1", "kind of attractor", codes=AttractorKind)
     occupation: Float[Array, "*batch q"] = quantity("1", "mean occupation P_i", ("state",), main=True)
     state: Float[Array, "*batch q"] = quantity("1", "a point of the attractor", ("state",))
     period: Float[Array, "*batch"] = quantity("time", "period of the limit cycle")
@@ -48,13 +48,7 @@ class Stationary(AbstractResult):
     @property
     def kind(self) -> Any:
         """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
-        words = np.asarray(KINDS)[np.asarray(self.code)]
-        return str(words) if words.ndim == 0 else words
-
-    @property
-    def heat_current(self) -> Float[Array, "*batch"]:
-        """Mean heat current from all reservoirs together."""
-        return jnp.sum(self.heat_currents, axis=-1)
+        return AttractorKind.spelled(self.attractor)
 
 
 def stationary(
@@ -62,7 +56,7 @@ def stationary(
     beta: Betas,
     p0: ArrayLike | Sequence[float] | None = None,
     *,
-    max_rounds: ArrayLike = MAX_ROUNDS,
+    max_rounds: IntLike = MAX_ROUNDS,
 ) -> Stationary:
     """The attractor that the mean field reaches from p0, with averages over it.
 
@@ -74,33 +68,40 @@ def stationary(
     max_rounds   rounds of integration before the search gives up
     Units        per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises       ValueError for impossible parameters; without double precision
+    Accuracy     1e-9, since Newton's method ends the search: `residual` is near rounding error for both known kinds.
     Source       Herpich & Esposito 2019, Secs. III and IV, for any graph and several reservoirs
 
-    Newton's method ends the search, so `residual` is near rounding error for both known kinds, and derivatives with
-    respect to beta and all numbers of the network are those of the attractor (both modes). `Status.undecided` means
-    that neither was found in `max_rounds` rounds: exactly at a transition, or on a torus. Its averages are those of the
-    last round, its residual their last change, and its derivatives are NaN.
+    Derivatives with respect to beta and all numbers of the network are those of the attractor (both modes).
+    `Status.undecided` means that none was found in `max_rounds` rounds: exactly at a transition, or on a torus. Its
+    averages are those of the last round, its residual their last change, and its derivatives are NaN.
     """
-    network, beta = require_constant(network, beta)
-    require_double_for(RTOL, RTOL)
-    p0 = initial_occupation(network.q, p0)
-    # As an array, so that another number of rounds is not compiled again.
-    found = find_attractor(field, observe, p0[:-1], (network, beta), jnp.asarray(max_rounds, jnp.int32))
-    result = _described(network, beta, found)
+    result = long_time_state(network, beta, p0, max_rounds)
     warn_unless_ok(result)
     return result
 
 
+def long_time_state(
+    model: AbstractJumpModel, beta: Betas, p0: ArrayLike | Sequence[float] | None, max_rounds: IntLike
+) -> Stationary:
+    """`stationary` without a warning."""
+    network, betas = require_constant(model, beta)
+    require_double_for(RTOL, RTOL)
+    start = initial_occupation(network.q, p0)
+    # As an array, so that another number of rounds is not compiled again.
+    found = find_attractor(field, observe, start[:-1], (network, betas), jnp.asarray(max_rounds, jnp.int32))
+    return _described(model, betas, found)
+
+
 @lean_jit
-def _described(network: JumpNetwork, beta: Array, found: Attractor) -> Stationary:
-    mean, occupation = averages(found.mean, network.reservoir_count)
-    known = status_if(found.code == UNDECIDED, Status.undecided)
+def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stationary:
+    mean, occupation = averages(found.mean, model.network.reservoir_count)
+    known = status_if(found.kind == UNDECIDED, Status.undecided)
     return Stationary(
         status=jnp.where(jnp.isfinite(mean.work_current), known, int(Status.not_finite)).astype(jnp.int32),
         stats={"rounds": found.rounds},
-        network=network,
+        network=model,
         beta=beta,
-        code=found.code,
+        attractor=found.kind,
         occupation=occupation,
         state=complete(found.point),
         period=found.period,

@@ -1,45 +1,73 @@
-"""Branches of fixed points through their folds, as labelled datasets."""
+"""Branches of fixed points through their folds."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from jaxthermo.checks import require_double_for, require_integer, require_scalar
+from jaxthermo._results import quantity, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import ScalarLike
+from jaxthermo.checks import is_known, require_double_for, require_integer, require_scalar
 from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.folds import scaled_field
-from jaxthermo.jumps.labels import labelled
-from jaxthermo.jumps.mean_field import Betas, thermodynamics
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.provenance import provenance
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
+from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
-
-if TYPE_CHECKING:
-    import xarray
 
 ALONG = ("beta", "force")
 POINTS, LONGEST = 400, 0.03
 
 
+class Branch(AbstractFlowResult):
+    """A branch of fixed points, step by step; see `branch`.
+
+    Under a jax transformation it has as many steps as were allowed, and those beyond its end are NaN.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Array]
+    network: AbstractJumpModel
+    along: str = eqx.field(static=True)
+    beta: Float[Array, "*batch step"] = quantity("1/energy", "inverse temperature of reservoir 0", ("step",), main=True)
+    forces: Float[Array, "*batch step edges"] = quantity("energy", "force of each edge", ("step", "edge"))
+    occupation: Float[Array, "*batch step q"] = quantity("1", "occupation P_i", ("step", "state"))
+    work_current: Float[Array, "*batch step"] = quantity("energy/time", "work of the forces per unit time", ("step",))
+    heat_currents: Float[Array, "*batch step reservoirs"] = quantity(
+        "energy/time", "heat current from each reservoir", ("step", "reservoir")
+    )
+    entropy_production_rate: Float[Array, "*batch step"] = quantity("k_B/time", "rate of entropy production", ("step",))
+    stable: Bool[Array, "*batch step"] = quantity("1", "whether every perturbation decays", ("step",))
+    fold: Bool[Array, "*batch step"] = quantity("1", "first point after a turn in the parameter", ("step",))
+
+    @property
+    def force(self) -> Float[Array, "*batch step"]:
+        """The force of the first edge: that of all, where the branch was followed in it."""
+        return self.forces[..., 0]
+
+
 def branch(
     network: AbstractJumpModel,
     beta: Betas,
-    start: Any = None,
+    start: ArrayLike | Sequence[float] | None = None,
     *,
     along: str = "beta",
-    low: Any,
-    high: Any,
+    low: ScalarLike,
+    high: ScalarLike,
     upward: bool = False,
     points: int = POINTS,
-    longest: Any = LONGEST,
-) -> "xarray.Dataset":
+    longest: ScalarLike = LONGEST,
+) -> Branch:
     """The branch of fixed points through a given one, followed in beta or in the force through its folds.
 
     Equation   F(P, parameter) = 0, stepped in arclength of (P_1 .. P_{q-1}, ln beta) or (P_1 .. P_{q-1}, f)
@@ -49,14 +77,16 @@ def branch(
     start      (q,), a guess for Newton's method there, None for P_1 = 1
     along      "beta" (that of reservoir 0) or "force", which must be one for all edges
     low, high  between which values of it the branch is followed
-    Shapes     each variable has the dimension `step`, `heat_currents` also `reservoir`
-    Units      in each variable's attrs
+    upward     whether it first heads for larger values of the parameter, and not for smaller ones
+    points     steps after which it ends
+    longest    length of a step, in the arclength of the equation
+    Units      in the labels of the result
     Raises     ValueError if no fixed point is found near `start`, for impossible parameters, without double precision
     Source     pseudo-arclength: Keller, in Applications of Bifurcation Theory (1977)
 
-    It first heads for smaller values of the parameter (`upward`: for larger ones), and ends outside [low, high], after
-    `points` steps of at most `longest`, or where the curve cannot be followed. `fold` marks the first point after each
-    turn in the parameter; `stable` is the stability of the point against all perturbations.
+    It ends outside [low, high], after `points` steps, or where the curve cannot be followed. `fold` marks the first
+    point after each turn in the parameter; `stable` is the stability of the point against all perturbations. Under a
+    jax transformation a start without a fixed point has `Status.not_converged`. There are no derivatives along it.
     """
     model = network
     network, betas = require_constant(model, beta)
@@ -64,63 +94,64 @@ def branch(
     if along not in ALONG:
         raise ValueError(f"`along` must be one of {', '.join(ALONG)}, but is {along!r}")
     points = require_integer("points", points, 1)
-    low, high = float(require_scalar("low", low)), float(require_scalar("high", high))
+    low, high = require_scalar("low", low), require_scalar("high", high)
     if along == "force" and network.forces_at(0.0).ndim:
         raise ValueError('`along` must not be "force", since every edge has its own')
-    first = float(jnp.ravel(betas)[0] if along == "beta" else network.forces_at(0.0))
-    if not low <= first <= high:
+    first = jnp.ravel(betas)[0] if along == "beta" else network.forces_at(0.0)
+    if is_known((first, low, high)) and not low <= first <= high:
         raise ValueError(f"`low` and `high` must hold the start's {along} = {first}, but are {low} and {high}")
     guess = initial_occupation(network.q, start)
     step = require_scalar("longest", longest)
-    fronts, found, stable, work, heats = _follow(network, betas, guess, step, along, 1.0 if upward else -1.0, points)
-    if not bool(found):
-        raise ValueError(
-            f"`start` must be near a fixed point, but Newton's method found none at beta = {np.asarray(betas)}"
-        )
-    values = np.exp(fronts.point[:, -1]) if along == "beta" else np.asarray(fronts.point[:, -1])
-    slope = np.asarray(fronts.tangent[:, -1])
-    inside = np.cumprod(np.asarray(fronts.alive) & (values >= low) & (values <= high)).astype(bool)
-    # A step that was refused leaves its point twice.
-    moved = np.append(True, np.any(np.diff(np.asarray(fronts.point), axis=0) != 0.0, axis=1))
-    keep = inside & moved
-    turned = np.append(False, np.diff(np.sign(slope[keep])) != 0)
-    units = "1/energy" if along == "beta" else "energy"
-    name = "inverse temperature" if along == "beta" else "force f"
-    variables = {
-        along: ("step", values[keep], units, name),
-        "occupation": (("step", "state"), _complete_all(fronts.point[:, :-1])[keep], "1", "occupation P_i"),
-        "work_current": ("step", np.asarray(work)[keep], "energy/time", "work current per unit"),
-        "heat_currents": (
-            ("step", "reservoir"),
-            np.asarray(heats)[keep],
-            "energy/time",
-            "heat current per unit from each reservoir",
-        ),
-        "stable": ("step", np.asarray(stable)[keep], "1", "whether every perturbation decays"),
-        "fold": ("step", turned, "1", f"first point after a turn in {name}"),
-    }
-    coords = {
-        "step": ("step", np.arange(int(keep.sum())), "1", "step along the branch"),
-        "state": ("state", np.arange(1, network.q + 1), "1", "state of a unit"),
-    }
-    parameters = {"network": model, "beta": betas, "start": guess, "along": along, "low": low, "high": high}
-    return labelled(variables, coords).assign_attrs(provenance(parameters))
+    result, kept = _follow(model, betas, guess, step, (low, high), along, 1.0 if upward else -1.0, points)
+    if is_known(result.status):
+        if not bool(result.ok):
+            raise ValueError(
+                f"`start` must be near a fixed point, but Newton's method found none at beta = {np.asarray(betas)}"
+            )
+        result = _shortened(result, np.asarray(kept))
+    warn_unless_ok(result)
+    return result
 
 
-_complete_all = lean_jit(jax.vmap(complete))
+ALONG_STEPS = (
+    "beta",
+    "forces",
+    "occupation",
+    "work_current",
+    "heat_currents",
+    "entropy_production_rate",
+    "stable",
+    "fold",
+)
+
+
+def _shortened(result: Branch, kept: np.ndarray) -> Branch:
+    """The branch without what lies beyond its end."""
+
+    def arrays(result: Branch) -> list[Array]:
+        return [getattr(result, name) for name in ALONG_STEPS]
+
+    return eqx.tree_at(arrays, result, [values[kept] for values in arrays(result)])
 
 
 @lean_jit
 def _follow(
-    network: JumpNetwork, betas: Array, guess: Array, longest: Array, along: str, direction: float, points: int
-) -> tuple[Front, Array, Array, Array, Array]:
-    """All fronts of the branch, whether its start was found, and stability, work and heats of each point."""
-    first = betas if betas.ndim == 0 else betas[0]
+    model: AbstractJumpModel,
+    betas: Array,
+    guess: Array,
+    longest: Array,
+    window: tuple[Array, Array],
+    along: str,
+    direction: float,
+    points: int,
+) -> tuple[Branch, Array]:
+    """Every point of the branch, and which of them are within the window."""
+    network, betas = frozen((model.network, betas))
+    first = jnp.ravel(betas)[0]
 
     def at(parameter: Array) -> tuple[JumpNetwork, Array]:
         if along == "beta":
-            warmth = jnp.exp(parameter)
-            return network, warmth if betas.ndim == 0 else warmth * (betas / first)
+            return network, jnp.exp(parameter) * (betas / first)
         return _with_force(network, parameter), betas
 
     def equations(y: Array, _: Any) -> Array:
@@ -133,15 +164,58 @@ def _follow(
     def advance(front: Front, _: Any) -> tuple[Front, Front]:
         return advance_curve(equations, front, None, longest), front
 
-    def describe(point: Array) -> tuple[Array, Array, Array]:
-        args = at(point[-1])
-        stable = is_stable(jax.jacfwd(field)(point[:-1], args), MARGINAL)
-        flow = thermodynamics(0.0, complete(point[:-1]), *args)
-        return stable, flow.work_current, flow.heat_currents
-
     _, fronts = jax.lax.scan(advance, front, length=points)
-    stable, work, heats = jax.vmap(describe)(fronts.point)
-    return fronts, found, stable, work, heats
+    values = jnp.exp(fronts.point[:, -1]) if along == "beta" else fronts.point[:, -1]
+    low, high = window
+    inside = jnp.cumprod(fronts.alive & (values >= low) & (values <= high)).astype(bool)
+    # A step that was refused leaves its point twice.
+    moved = jnp.append(True, jnp.any(jnp.diff(fronts.point, axis=0) != 0.0, axis=1))
+    kept = inside & moved
+
+    def describe(point: Array) -> dict[str, Array]:
+        now, betas = at(point[-1])
+        flow = thermodynamics(0.0, complete(point[:-1]), now, betas)
+        return {
+            "beta": jnp.ravel(betas)[0],
+            "forces": jnp.broadcast_to(now.forces_at(0.0), (len(now.edges),)),
+            "occupation": complete(point[:-1]),
+            "work_current": flow.work_current,
+            "heat_currents": flow.heat_currents,
+            "entropy_production_rate": flow.entropy_production_rate,
+            "stable": is_stable(jax.jacfwd(field)(point[:-1], (now, betas)), MARGINAL),
+        }
+
+    described = jax.vmap(describe)(fronts.point)
+    known = {name: jnp.where(_like(kept, values), values, _missing(values)) for name, values in described.items()}
+    # The direction of the last point that was kept, since those left out in between have none of their own.
+    heading = jnp.where(kept, jnp.sign(fronts.tangent[:, -1]), 0.0)
+    turned = kept & (heading * _last_before(heading) < 0)
+    result = Branch(
+        status=status_if(~found, Status.not_converged),
+        stats={"points": jnp.sum(kept)},
+        network=model,
+        along=along,
+        fold=turned,
+        **known,
+    )
+    return result, kept
+
+
+def _like(mask: Array, values: Array) -> Array:
+    return mask.reshape(mask.shape + (1,) * (values.ndim - 1))
+
+
+def _missing(values: Array) -> Any:
+    return jnp.full((), jnp.nan, values.dtype) if jnp.issubdtype(values.dtype, jnp.inexact) else jnp.zeros((), bool)
+
+
+def _last_before(signs: Float[Array, " steps"]) -> Float[Array, " steps"]:
+    """At every step the last sign before it that is not 0."""
+
+    def onward(last: Array, sign: Array) -> tuple[Array, Array]:
+        return jnp.where(sign != 0.0, sign, last), last
+
+    return jax.lax.scan(onward, jnp.zeros((), signs.dtype), signs)[1]
 
 
 def _with_force(network: JumpNetwork, force: Array) -> JumpNetwork:

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
-from jaxthermo.jumps.mean_field import Betas, Thermodynamics
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_constant
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
@@ -26,12 +26,12 @@ INTERVALS_PER_STATE = 32
 SEARCH_ROUNDS = 20
 
 
-class LimitCycle(AbstractResult):
+class LimitCycle(AbstractFlowResult):
     """One limit cycle; see `limit_cycle`. Everything is NaN where `status` is not ok."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
-    network: JumpNetwork
+    stats: dict[str, Array]
+    network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     period: Float[Array, "*batch"] = quantity("time", "period", main=True)
     occupation: Float[Array, "*batch q"] = quantity("1", "mean occupation P_i", ("state",))
@@ -46,11 +46,6 @@ class LimitCycle(AbstractResult):
     multipliers: Complex[Array, "*batch n"] = quantity("1", "Floquet multipliers, the trivial one first", ("mode",))
     stable: Bool[Array, "*batch"] = quantity("1", "whether every perturbation decays")
     residual: Float[Array, "*batch"] = quantity("1", "largest error of the collocation equations, in occupations")
-
-    @property
-    def heat_current(self) -> Float[Array, "*batch"]:
-        """Mean heat current from all reservoirs together."""
-        return jnp.sum(self.heat_currents, axis=-1)
 
 
 def limit_cycle(
@@ -72,29 +67,61 @@ def limit_cycle(
     `Status.no_cycle_found` where no search ends on a cycle. Derivatives in beta and the network's numbers are those of
     the cycle (both modes), except for `multipliers`, `point` and `stable`, which have none.
     """
-    network, betas = require_constant(network, beta)
+    model = network
+    network, betas = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
     if network.q < 3:
         raise ValueError("`network` must have q >= 3 states to cycle, but has q = 2")
-    starts = (
-        [localised(network.q), near_uniform(network.q)] if start is None else [initial_occupation(network.q, start)]
-    )
+    starts = usual_starts(network.q) if start is None else initial_occupation(network.q, start)[None]
     held, warmth = frozen((network, betas))
-    found = search_from(held, warmth, starts[0])
-    if len(starts) > 1:
-        if is_traced((held, warmth)):
-            found = jax.lax.cond(found.code == LIMIT_CYCLE, lambda: found, lambda: search_from(held, warmth, starts[1]))
-        elif found.code != LIMIT_CYCLE:
-            found = search_from(held, warmth, starts[1])
-    result = _described(network, betas, *settled(held, warmth, found))
+    found, _ = first_cycle(held, jnp.stack([warmth] * len(starts)), starts, len(starts))
+    result = described(model, betas, *settled(held, warmth, found))
     warn_unless_ok(result)
     return result
 
 
+def usual_starts(q: int) -> Float[Array, "tries q"]:
+    """Where cycles are looked for: from one full state, then from near the uniform state."""
+    return jnp.stack([localised(q), near_uniform(q)])
+
+
+def first_cycle(
+    network: JumpNetwork, betas: Float[Array, "tries *betas"], starts: Float[Array, "tries q"], count: Any
+) -> tuple[Attractor, Int[Array, ""]]:
+    """What the first of `count` searches that ends on a cycle has found, else the last of them, and its number."""
+    if is_traced((network, betas, starts, count)):
+        return _first_cycle(network, betas, starts, jnp.asarray(count))
+    for tried in range(count):
+        found = search_from(network, betas[tried], starts[tried])
+        if found.kind == LIMIT_CYCLE:
+            break
+    return found, jnp.asarray(tried)
+
+
+# Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
 @lean_jit
-def _described(network: JumpNetwork, betas: Array, arrived: Traveller, is_cycle: Array) -> LimitCycle:
+def _first_cycle(network: JumpNetwork, betas: Array, starts: Array, count: Array) -> tuple[Attractor, Array]:
+    def goes_on(carry: tuple[Attractor, Array]) -> Array:
+        found, tried = carry
+        return (found.kind != LIMIT_CYCLE) & (tried < count)
+
+    def try_next(carry: tuple[Attractor, Array]) -> tuple[Attractor, Array]:
+        _, tried = carry
+        return search_from(network, betas[tried], starts[tried]), tried + 1
+
+    shapes = jax.eval_shape(search_from, network, betas[0], starts[0])
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    found, tried = jax.lax.while_loop(goes_on, try_next, (blank, jnp.zeros((), jnp.int32)))
+    return found, jnp.maximum(tried - 1, 0)
+
+
+@lean_jit
+def described(
+    model: AbstractJumpModel, betas: Float[Array, "*betas"], arrived: Traveller, is_cycle: Bool[Array, ""]
+) -> LimitCycle:
+    """Averages and multipliers of a closed loop, differentiable in the model and betas."""
     good = is_cycle & arrived.alive
-    period, mean, occupation, multipliers = measured(network, betas, arrived)
+    period, mean, occupation, multipliers = measured(model.network, betas, arrived)
     missing = jnp.full((), jnp.nan, period.dtype)
 
     def known(value: Array) -> Array:
@@ -104,7 +131,7 @@ def _described(network: JumpNetwork, betas: Array, arrived: Traveller, is_cycle:
     return LimitCycle(
         status=jnp.where(good, int(Status.ok), trouble).astype(jnp.int32),
         stats={},
-        network=network,
+        network=model,
         beta=betas,
         period=known(period),
         occupation=known(occupation),
@@ -120,36 +147,33 @@ def _described(network: JumpNetwork, betas: Array, arrived: Traveller, is_cycle:
     )
 
 
-def search_from(model: AbstractJumpModel, beta: Float[Array, "*betas"], start: Float[Array, " q"]) -> Attractor:
+def search_from(network: JumpNetwork, beta: Float[Array, "*betas"], start: Float[Array, " q"]) -> Attractor:
     """The attractor reached from one start, by a search that gives up early."""
-    found, _ = search(field, observe, start[:-1], (model, beta), jnp.asarray(SEARCH_ROUNDS, jnp.int32))
+    found, _ = search(field, observe, start[:-1], (network, beta), jnp.asarray(SEARCH_ROUNDS, jnp.int32))
     return found
 
 
 @lean_jit
-def settled(
-    model: AbstractJumpModel, beta: Float[Array, "*betas"], found: Attractor
-) -> tuple[Traveller, Bool[Array, ""]]:
+def settled(network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor) -> tuple[Traveller, Bool[Array, ""]]:
     """The cycle that was found, closed on a mesh, and whether one was found at all."""
-    return settle(field, departing_from(model, beta, found), (model, beta)), found.code == LIMIT_CYCLE
+    return settle(field, departing_from(network, beta, found), (network, beta)), found.kind == LIMIT_CYCLE
 
 
-def departing_from(model: AbstractJumpModel, beta: Float[Array, "*betas"], found: Attractor) -> Traveller:
+def departing_from(network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor) -> Traveller:
     """The mesh of a cycle; of something short and harmless where none was found."""
-    q = as_network(model).q
-    is_cycle = found.code == LIMIT_CYCLE
-    base = jnp.where(is_cycle, found.point, localised(q)[:-1])
+    is_cycle = found.kind == LIMIT_CYCLE
+    base = jnp.where(is_cycle, found.point, localised(network.q)[:-1])
     period = jnp.where(is_cycle, found.period, 1e-6)
-    loop = sample_loop(field, base, period, (model, beta), INTERVALS_PER_STATE * q)
+    loop = sample_loop(field, base, period, (network, beta), INTERVALS_PER_STATE * network.q)
     return departing(loop, beta if beta.ndim == 0 else beta[0], is_cycle)
 
 
 def measured(
-    model: AbstractJumpModel, beta: Float[Array, "*betas"], found: Traveller
+    network: JumpNetwork, beta: Float[Array, "*betas"], found: Traveller
 ) -> tuple[Float[Array, ""], Thermodynamics, Float[Array, " q"], Complex[Array, " n"]]:
-    """Period, averages and mean occupation of a closed loop, differentiable in model and beta; then its multipliers."""
-    followed, return_map = follow_loop(field, frozen(found.loop), (model, beta))
-    mean, occupation = averages(loop_average(observe, followed, (model, beta)), as_network(model).reservoir_count)
+    """Period, averages and mean occupation of a closed loop, differentiable in network and beta; its multipliers."""
+    followed, return_map = follow_loop(field, frozen(found.loop), (network, beta))
+    mean, occupation = averages(loop_average(observe, followed, (network, beta)), network.reservoir_count)
     return_map = frozen(return_map)
     multipliers = _trivial_first(jnp.linalg.eigvals(jnp.where(jnp.isfinite(return_map), return_map, 0.0)))
     return jnp.exp(followed.log_period), mean, occupation, multipliers

@@ -6,19 +6,12 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, as_codes
+from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo.checks import require_double_for, require_times
-from jaxthermo.jumps.mean_field import Betas, Thermodynamics, flows, thermodynamics_of
-from jaxthermo.jumps.network import (
-    AbstractJumpModel,
-    JumpNetwork,
-    checked,
-    require_not_negative,
-)
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
@@ -30,22 +23,20 @@ RTOL = 1e-12
 ATOL = 1e-14
 MAX_STEPS = 10_000_000
 
-# What `solve.integrate` says, in the words of the library.
-STATUSES = (Status.ok, Status.max_steps_reached, Status.solver_failed)
 
-
-class Evolution(AbstractResult):
+class Evolution(AbstractFlowResult):
     """A trajectory at the times asked for; see `evolve`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
-    network: JumpNetwork
+    stats: dict[str, Array]
+    network: AbstractJumpModel
     betas: Schedule
     time: Float[Array, "*batch time"] = quantity("time", "time", ("time",), coordinate=True)
     occupation: Float[Array, "*batch time q"] = quantity("1", "occupation P_i", ("time", "state"))
     beta: Float[Array, "*batch time reservoirs"] = quantity(
         "1/energy", "inverse temperature of each reservoir", ("time", "reservoir")
     )
+    forces: Float[Array, "*batch time edges"] = quantity("energy", "force of each edge", ("time", "edge"))
     energy: Float[Array, "*batch time"] = quantity("energy", "energy per unit", ("time",))
     entropy: Float[Array, "*batch time"] = quantity("k_B", "entropy per unit", ("time",))
     work_current: Float[Array, "*batch time"] = quantity("energy/time", "work of the forces per unit time", ("time",))
@@ -60,11 +51,6 @@ class Evolution(AbstractResult):
     entropy_produced: Float[Array, "*batch time"] = quantity(
         "k_B", "entropy produced since the first time", ("time",), main=True
     )
-
-    @property
-    def heat_current(self) -> Float[Array, "*batch time"]:
-        """Heat current from all reservoirs together."""
-        return jnp.sum(self.heat_currents, axis=-1)
 
     @property
     def heat(self) -> Float[Array, "*batch time"]:
@@ -93,8 +79,9 @@ def evolve(
     beta       a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
     p0         occupations at ts[0], (q,), that sum to 1; None for P_1 = 1 - small
     ts         times of the result, increasing
-    rtol, atol, max_steps, solver
-               of the integration; for stiff, cold networks pass `solver=diffrax.Kvaerno5()`
+    rtol, atol    tolerances of a step, relative and absolute
+    max_steps     steps after which the integration gives up
+    solver        None: `diffrax.Dopri8()`; for stiff, cold networks `diffrax.Kvaerno5()`
     Units      per unit; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError that names the argument for bad shapes, occupations, times, beta or tolerances
     Source     Herpich & Esposito 2019, Eqs. (1), (8), (9), for any graph and several reservoirs
@@ -103,14 +90,16 @@ def evolve(
     in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
     one more solve for each of these numbers.
     """
-    network, betas = checked(network, beta)
+    model = network
+    network, betas = checked(model, beta)
     require_double_for(rtol, atol)
     ts = require_times("ts", ts)
     p0 = initial_occupation(network.q, p0)
     # A callable is checked where the user will see it: at the times asked for.
     jax.eval_shape(lambda t: network.betas_at(betas, t), ts[0])
     require_not_negative("beta", jax.vmap(lambda t: value_at(betas, t))(ts))
-    result = _evolved(network, betas, p0, ts, rtol, atol, max_steps, solver)
+    found = _evolved(network, betas, p0, ts, rtol, atol, max_steps, solver)
+    result = Evolution(network=model, betas=betas, time=ts, **found)
     warn_unless_ok(result)
     return result
 
@@ -125,7 +114,7 @@ def _evolved(
     atol: float,
     max_steps: int,
     solver: diffrax.AbstractSolver | None,
-) -> Evolution:
+) -> dict[str, Any]:
     def solved(args: Any, times: Array) -> tuple[Any, Any]:
         solution = integrate(
             rates_of_change,
@@ -143,29 +132,22 @@ def _evolved(
         return tuple(unreached_as_nan(values) for values in states), (status_of(solution), solution.stats["num_steps"])
 
     (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts)
-    flow = jax.vmap(lambda t, P: _thermodynamics(t, P, network, betas))(ts, occupation)
-    each = jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(ts)
-    return Evolution(
-        time=ts,
-        occupation=occupation,
-        beta=each,
-        energy=flow.energy,
-        entropy=flow.entropy,
-        work_current=flow.work_current,
-        heat_currents=flow.heat_currents,
-        entropy_production_rate=flow.entropy_production_rate,
-        work=totals[:, 0],
-        heats=totals[:, 2:],
-        entropy_produced=totals[:, 1],
-        status=as_codes(np.asarray(STATUSES))[status],
-        stats={"steps": steps},
-        network=network,
-        betas=betas,
-    )
-
-
-def _thermodynamics(t: Array, P: Array, network: JumpNetwork, betas: Schedule) -> Thermodynamics:
-    return thermodynamics_of(P, network, flows(t, P, network, betas))
+    flow = jax.vmap(lambda t, P: thermodynamics(t, P, network, betas))(ts, occupation)
+    return {
+        "status": status,
+        "stats": {"steps": steps},
+        "occupation": occupation,
+        "beta": jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(ts),
+        "forces": jax.vmap(lambda t: jnp.broadcast_to(network.forces_at(t), (len(network.edges),)))(ts),
+        "energy": flow.energy,
+        "entropy": flow.entropy,
+        "work_current": flow.work_current,
+        "heat_currents": flow.heat_currents,
+        "entropy_production_rate": flow.entropy_production_rate,
+        "work": totals[:, 0],
+        "heats": totals[:, 2:],
+        "entropy_produced": totals[:, 1],
+    }
 
 
 def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:

@@ -11,9 +11,10 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo.checks import require_double_for
+from jaxthermo.flags import Code
 from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
 from jaxthermo.solve.constant import frozen
@@ -29,12 +30,24 @@ MAX_STEPS = 400
 NEARBY = 0.1
 
 
+class Bifurcation(Code):
+    """How fixed points are born."""
+
+    none = 0
+    fold = 1
+    pitchfork = 2
+
+
 class Fold(AbstractResult):
-    """A fold in temperature; see `fold`. Everything is NaN where `status` is not ok."""
+    """A fold in temperature; see `fold`. Everything is NaN where `status` is not ok.
+
+    `bifurcation` holds members of `Bifurcation`, `kind` their words: a ring may have a pitchfork in a fold's place.
+    """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
-    network: JumpNetwork
+    stats: dict[str, Array]
+    network: AbstractJumpModel
+    bifurcation: Int[Array, "*batch"] = quantity("1", "kind of bifurcation", codes=Bifurcation)
     beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the fold; of reservoir 0", main=True)
     betas: Float[Array, "*batch reservoirs"] = quantity(
         "1/energy", "inverse temperature of each reservoir at the fold", ("reservoir",)
@@ -43,11 +56,16 @@ class Fold(AbstractResult):
     null_vector: Float[Array, "*batch q"] = quantity("1", "direction of the branch there", ("state",))
     residual: Float[Array, "*batch"] = quantity("1", "largest |F|, |J v|, relative to the rates at no energy change")
 
+    @property
+    def kind(self) -> Any:
+        """ "fold", "pitchfork" or "none"; for a batch an array of these words."""
+        return Bifurcation.spelled(self.bifurcation)
+
 
 def fold_beta(
     network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[float] | None = None, *, upward: bool = False
 ) -> Float[Array, ""]:
-    """Inverse temperature, of reservoir 0, at which a branch of fixed points turns; see `fold`."""
+    """Inverse temperature, of reservoir 0, at which a branch of fixed points turns; arguments as `fold`."""
     return fold(network, beta, start, upward=upward).beta
 
 
@@ -67,43 +85,58 @@ def fold(
     Source     extended system: Seydel, Numer. Math. 33, 339 (1979); Moore & Spence, SIAM J. Numer. Anal. 17, 567 (1980)
 
     The branch is followed by pseudo-arclength in ln beta; Newton's method on the extended system ends the search.
-    Derivatives in the network's numbers are those of the implicit function theorem (both modes).
+    Derivatives in the network's numbers and in the ratios of `beta` are those of the implicit function theorem (both
+    modes).
     `Status.not_converged` where there is no fixed point near the start, or its branch does not turn.
     """
-    network, betas = require_constant(network, beta)
+    model = network
+    network, betas = require_constant(model, beta)
     require_double_for(1e-13, 1e-13)
-    result = _fold(network, frozen(betas), initial_occupation(network.q, start), 1.0 if upward else -1.0)
+    result = _fold(model, betas, initial_occupation(network.q, start), 1.0 if upward else -1.0)
     warn_unless_ok(result)
     return result
 
 
 @lean_jit
-def _fold(network: JumpNetwork, betas: Array, start: Array, direction: float) -> Fold:
-    n = network.q - 1
-    first = betas if betas.ndim == 0 else betas[0]
-    ratios = None if betas.ndim == 0 else betas / first
-    fixed = (frozen(network), ratios)
-    log_beta = jnp.log(first)
+def _fold(model: AbstractJumpModel, betas: Array, start: Array, direction: float) -> Fold:
+    network = model.network
+    ratios = None if betas.ndim == 0 else betas / betas[0]
+    log_beta = jnp.log(frozen(jnp.ravel(betas)[0]))
+    fixed = frozen((network, ratios))
     x, _, known = newton(lambda x, args: equations(jnp.append(x, log_beta), args), start[:-1], fixed)
     before, after = turn(jnp.append(x, log_beta), known, fixed, direction)
     guess, null = between(before, after)
+    n = network.q - 1
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
     found &= near(root[:n], root[-1], guess) & after.alive
-    root = follow(extended, root, (network, ratios))
-    state, vector, log_beta = unpack(root)
-    residual = jnp.max(jnp.abs(extended(frozen(root), fixed)[:-1]))
+    unknowns = unpack(follow(extended, root, (network, ratios)))
+    return described(model, ratios, *unknowns, jnp.where(found, int(Bifurcation.fold), int(Bifurcation.none)))
+
+
+def described(
+    model: AbstractJumpModel,
+    ratios: Float[Array, " reservoirs"] | None,
+    state: Float[Array, " q"],
+    vector: Float[Array, " q"],
+    log_beta: Float[Array, ""],
+    bifurcation: Int[Array, ""],
+) -> Fold:
+    """The result from the unknowns of `extended`, with NaN where there is no bifurcation."""
+    network, known = model.network, bifurcation != int(Bifurcation.none)
+    unknowns = jnp.concatenate([state[:-1], vector[:-1], log_beta[None]])
+    residual = jnp.max(jnp.abs(extended(unknowns, (network, ratios))[:-1]))
+    every = jnp.ones(network.reservoir_count) if ratios is None else ratios
     missing = jnp.full((), jnp.nan, state.dtype)
-    at = jnp.exp(log_beta)
-    every = jnp.full(network.reservoir_count, 1.0) if ratios is None else ratios
     return Fold(
-        status=status_if(~found, Status.not_converged),
+        status=status_if(~known, Status.not_converged),
         stats={},
-        network=network,
-        beta=jnp.where(found, at, missing),
-        betas=jnp.where(found, at * every, missing),
-        occupation=jnp.where(found, state, missing),
-        null_vector=jnp.where(found, vector, missing),
-        residual=jnp.where(found, residual, missing),
+        network=model,
+        bifurcation=bifurcation,
+        beta=jnp.where(known, jnp.exp(log_beta), missing),
+        betas=jnp.where(known, jnp.exp(log_beta) * every, missing),
+        occupation=jnp.where(known, state, missing),
+        null_vector=jnp.where(known, vector, missing),
+        residual=jnp.where(known, residual, missing),
     )
 
 

@@ -7,12 +7,30 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._results import AbstractResult
 from jaxthermo.jumps.bookkeeping import Flows
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
 from jaxthermo.jumps.schedules import Schedule
 
 # One inverse temperature for all reservoirs, one for each, or as many schedules.
 Betas = Schedule | Sequence[Schedule]
+
+
+class AbstractFlowResult(AbstractResult):
+    """A result with the heat current of each reservoir and the rate of entropy production."""
+
+    heat_currents: eqx.AbstractVar[Float[Array, "*batch reservoirs"]]
+    entropy_production_rate: eqx.AbstractVar[Float[Array, "*batch"]]
+
+    @property
+    def heat_current(self) -> Float[Array, "*batch"]:
+        """Heat per unit time from all reservoirs together."""
+        return jnp.sum(self.heat_currents, axis=-1)
+
+    @property
+    def entropy_production(self) -> Float[Array, "*batch"]:
+        """`entropy_production_rate`."""
+        return self.entropy_production_rate
 
 
 class Thermodynamics(eqx.Module):

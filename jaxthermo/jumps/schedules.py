@@ -1,18 +1,19 @@
 """Functions of time and of state, held so that jit, vmap and results can carry them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import ScheduleLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import formula
 from jaxthermo.protocols.schedule import value_at
 
 # A number, an array, or a callable of time.
-Schedule = ArrayLike | Callable[[Any], Any]
+Schedule = ArrayLike | ScheduleLike
 
 
 class Several(eqx.Module):

@@ -1,12 +1,14 @@
 """The driven Potts ring: parameters, and nothing of time stepping."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import IntLike, ScalarLike, ScheduleLike
 from jaxthermo.checks import (
     as_float,
     is_known,
@@ -27,7 +29,13 @@ class PottsRing(AbstractJumpModel):
     Equation   dE_i = eps_{i+1} - eps_i + u (P_{i+1} - P_i) on bond i -> i+1 (mod q);
                E = sum eps_i P_i + (u/2) sum P_i^2. A ring of q states has q bonds, also for q = 2, whose states are
                joined by two.
-    Shapes     coupling u, prefactor G: scalars; force f: a scalar or a callable of time; energies eps: (q,), None: flat
+
+    q          number of states
+    coupling   u, a number; u < 0 attracts
+    force      f, a number or a callable of time
+    prefactor  G, a number
+    energies   eps, (q,); None: flat
+    rates      the rate law; None: `Arrhenius`
     Units      k_B = 1: u, f and eps are energies in the unit of 1/beta, G is a rate per unit time
     Raises     ValueError if q is not an integer >= 2, if a shape is wrong, for rates without local detailed balance
     Source     Herpich & Esposito, Phys. Rev. E 99, 022135 (2019), Sec. II
@@ -42,12 +50,12 @@ class PottsRing(AbstractJumpModel):
 
     def __init__(
         self,
-        q: Any,
-        coupling: Any,
-        force: Any,
-        prefactor: Any = 1.0,
-        energies: Any = None,
-        rates: Any = None,
+        q: IntLike,
+        coupling: ScalarLike,
+        force: ScheduleLike,
+        prefactor: ScalarLike = 1.0,
+        energies: ArrayLike | Sequence[float] | None = None,
+        rates: AbstractRates | None = None,
     ):
         self.q = require_integer("q", q, 2)
         self.coupling = require_scalar("coupling", coupling)
@@ -80,14 +88,14 @@ class PottsRing(AbstractJumpModel):
             raise ValueError("`force` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
 
 
-def check_ring(ring: Any) -> None:
+def check_ring(ring: PottsRing) -> None:
     """Raise a ValueError that names the first parameter of the ring with an impossible value."""
     if not isinstance(ring, PottsRing):
         raise ValueError(f"`ring` must be a jt.PottsRing, but is {type(ring).__name__}")
     ring.check()
 
 
-def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
+def require_autonomous(ring: PottsRing, beta: ScheduleLike) -> Float[Array, ""]:
     """A constant, finite beta >= 0 for a ring with constant force; stationary states need both."""
     check_ring(ring)
     ring.check(constant=True)
@@ -98,7 +106,7 @@ def require_autonomous(ring: Any, beta: Any) -> Float[Array, ""]:
     return beta
 
 
-def require_attraction(coupling: Any, purpose: str) -> None:
+def require_attraction(coupling: Float[Array, "*batch"], purpose: str) -> None:
     """Raise a ValueError unless a known coupling is < 0; `purpose` says for what."""
     if not is_known(coupling):
         postpone(lambda: coupling < 0)
@@ -106,7 +114,7 @@ def require_attraction(coupling: Any, purpose: str) -> None:
         raise ValueError(f"`coupling` must be < 0 for {purpose}, but is {np.asarray(coupling)}")
 
 
-def require_beta(beta: Any) -> None:
+def require_beta(beta: Float[Array, "*batch"] | np.ndarray) -> None:
     """Raise a ValueError unless a known beta is finite and >= 0."""
     require_finite("beta", beta)
     if not is_known(beta):

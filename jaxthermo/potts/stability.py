@@ -1,12 +1,11 @@
 """What is known in closed form: the uniform state, its spectrum and critical temperature, the low-temperature limit."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.constant import frozen
@@ -20,10 +19,15 @@ BISECTIONS = 60
 ROUNDING = 1e-13
 
 
-def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+def uniform_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     """Work current per unit in the uniform state, f (V+ - V-); for Arrhenius rates 2 G f sinh(beta f/2), Eq. (10).
 
-    Independent of q and u. Raises ValueError if the energies are known not to be flat.
+    ring       a `jt.PottsRing` with flat energies and a constant force
+    beta       inverse temperature, a number
+    Units      energy per unit time
+    Raises     ValueError if the energies are known not to be flat
+
+    Independent of q and u.
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
@@ -31,11 +35,14 @@ def uniform_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
     return ring.force * (forward - backward)
 
 
-def low_temperature_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]:
+def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     """Work current per unit deep in the localised phase, where P_1 -> 1 and its outflow runs round the ring.
 
     Equation   q f V+(dE = -u): each of the q bonds carries the same stationary current, that of the slowest,
                J = V+(dE = -u) P_1; for Arrhenius rates the work is q G f exp[beta (u + f)/2]
+
+    ring       a `jt.PottsRing` with flat energies and a constant force
+    beta       inverse temperature, a number
     Units      energy per unit time
     Source     derived here. Herpich & Esposito 2019, Eq. (11), has the same exponential without the factor q; the
                stationary state of Eq. (1) has it.
@@ -48,13 +55,16 @@ def low_temperature_work_current(ring: PottsRing, beta: Any) -> Float[Array, ""]
     return ring.q * ring.force * forward
 
 
-def spectrum(ring: PottsRing, beta: Any) -> Complex[Array, " q"]:
+def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
     """Eigenvalues of the linearised dynamics about the uniform state, modes k = 0..q-1.
 
     Equation   lambda_k = -(1 - cos kappa)(V+ + V- - 2 D) - i sin kappa (V+ - V-), kappa = 2 pi k/q,
                D = (u/q) d(V+ - V-)/d(dE) at dE = 0; for Arrhenius rates
                -2 G [(1 - cos kappa)(1 + beta u/q) cosh(beta f/2) + i sin kappa sinh(beta f/2)]
-    Shapes     (q,), complex; mode k is P_j ~ exp(i kappa j)
+
+    ring       a `jt.PottsRing` with flat energies and a constant force
+    beta       inverse temperature, a number
+    Returns    (q,), complex; mode k is P_j ~ exp(i kappa j)
     Units      1 / time
     Raises     ValueError if the energies are known not to be flat
     Source     Herpich & Esposito 2019, Eqs. (5)-(7), extended to every beta and to any rates
@@ -72,6 +82,8 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     """Inverse temperature beta_c1 at which the uniform state loses stability, all modes at once; inf if it never does.
 
     Equation   the smallest root of V+ + V- = 2 D (see `spectrum`); -q/u for Arrhenius rates and u < 0
+
+    ring       a `jt.PottsRing` with flat energies and a constant force
     Units      1 / energy
     Raises     ValueError if the energies are known not to be flat, or the force is a callable
     Source     Herpich & Esposito 2019, Eq. (5)
@@ -89,7 +101,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     first = jnp.argmin(stable)
     found = jnp.logical_and(jnp.logical_not(stable[first]), first > 0)
 
-    def bisect(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def bisect(_: Array, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = 0.5 * (low + high)
         is_stable = _excess(middle, fixed) > 0

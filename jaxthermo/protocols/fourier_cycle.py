@@ -58,7 +58,7 @@ class FourierCycle(AbstractCycle):
 
     def bounds(self) -> tuple[Float[Array, " betas"], Float[Array, " fields"]]:
         """Both series at many times."""
-        times = self.period * jnp.arange(SAMPLES) / SAMPLES
+        times = self.period * (jnp.arange(SAMPLES, dtype=float) / SAMPLES)
         return jax.vmap(self.beta)(times), jax.vmap(self.x)(times)
 
     def check(self) -> None:

@@ -24,12 +24,12 @@ def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
     return Constant(number)
 
 
-def value_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> Float[Array, "..."]:
+def value_at(schedule: Schedule | ScheduleLike | ArrayLike, t: ArrayLike) -> Float[Array, "..."]:
     """The schedule at time t."""
-    return as_float(schedule(t) if callable(schedule) else schedule)
+    return as_float(schedule(as_float(t)) if callable(schedule) else schedule)
 
 
-def rate_at(schedule: Schedule | ArrayLike, t: ArrayLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def rate_at(schedule: ScheduleLike | ArrayLike, t: ArrayLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The schedule and its time derivative at time t."""
     if not callable(schedule) or isinstance(schedule, Constant):
         value = value_at(schedule, t)

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 import jaxthermo as jt
-from jaxthermo.jumps.labels import labelled
 from jaxthermo.provenance import provenance
+from jaxthermo.report.labels import labelled
 from jaxthermo.report.style import PALETTE, caption, figure, panel_title, save, style
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def approach(units: Sequence[int] = UNITS) -> "xarray.Dataset":
     for column, number in enumerate(units):
         for row, beta in enumerate(PHASES.values()):
             found = jt.potts.mesoscopic_stationary(ring, beta, number)
-            work[row, column], residual[row, column] = float(found.work_current), found.attrs["residual"]
+            work[row, column], residual[row, column] = float(found.work_current), float(found.residual)
             if number >= COHERENT:
                 mode = jt.potts.coherence(ring, beta, number)
-                quality[row, column] = float(mode.quality_factor) if mode.attrs["status"] == "ok" else np.nan
+                quality[row, column] = float(mode.quality_factor) if bool(mode.ok.all()) else np.nan
     limit = [float(jt.potts.stationary(ring, beta).work_current) for beta in PHASES.values()]
     variables = {
         "work_current": (("beta", "units"), work, "energy/time", "stationary work current per unit"),

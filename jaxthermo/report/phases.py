@@ -14,10 +14,10 @@ from matplotlib.patches import Patch
 from rich.console import Console
 from rich.progress import Progress
 
-from jaxthermo.potts import PHASES, phase_diagram
+from jaxthermo.potts import Phase, phase_diagram
 from jaxthermo.report.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
 
-# One colour for each of PHASES.
+# One colour for each phase.
 COLOURS = (UNKNOWN, "#f7f4e9", "#56b4e9", "#009e73", "#e69f00")
 COEXISTENCE = "localised and cyclic, or localised and uniform, states stable"
 
@@ -38,7 +38,7 @@ def draw_phases(
     console = Console()
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"q = {q}", total=None)
-        data = phase_diagram(
+        found = phase_diagram(
             q,
             coupling,
             beta_max * middle,
@@ -47,6 +47,7 @@ def draw_phases(
             forward_force=forward_force,
             advance=lambda count: progress.advance(task, count),
         )
+    data = found.to_dataset()
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"phases_q{q}"
     path = stem.with_suffix(".zarr")
@@ -60,7 +61,7 @@ def draw_phases(
 def summary(data: xarray.Dataset) -> str:
     """Shares of the phases, and what coexists, in one line."""
     total = data.phase.size
-    shares = [f"{name} {float((data.phase == code).sum()) / total:.1%}" for code, name in enumerate(PHASES)]
+    shares = [f"{name} {float((data.phase == code).sum()) / total:.1%}" for code, name in enumerate(Phase.words())]
     both = float((data.localised_stable & (data.cycle_stable | data.uniform_stable)).sum()) / total
     return f"{', '.join(shares)}; localised beside cyclic or uniform states {both:.1%}"
 
@@ -81,22 +82,22 @@ def diagram(data: xarray.Dataset, fixed: str) -> Figure:
 def draw_lines(axes: Axes, data: xarray.Dataset, hue: str) -> None:
     """beta_c1 and the fold over the force."""
     across = _across(data)
-    axes.plot(data[across], data.beta_c1, color=hue, ls="--", lw=1.3)
-    axes.plot(data[across], data.beta_fold, color=hue, lw=1.3)
-    axes.set(ylim=(float(data.beta[0]), float(data.beta[-1])), xlabel=str(data[across].attrs["long_name"]))
+    axes.plot(across, data.beta_c1, color=hue, ls="--", lw=1.3)
+    axes.plot(across, data.beta_fold, color=hue, lw=1.3)
+    axes.set(ylim=(float(data.beta[0]), float(data.beta[-1])), xlabel=str(across.attrs["long_name"]))
 
 
 def _phases(axes: Axes, data: xarray.Dataset) -> None:
-    across = data[_across(data)]
+    across = _across(data)
     mesh: dict[str, Any] = {"shading": "nearest", "rasterized": True}
     axes.pcolormesh(across, data.beta, data.phase, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=4.5, **mesh)
     both = (data.localised_stable & (data.cycle_stable | data.uniform_stable)).values.astype(float)
     if both.any() and min(both.shape) > 1:
         axes.contourf(across, data.beta, both, levels=[0.5, 1.5], colors="none", hatches=["////"])
     draw_lines(axes, data, "black")
-    present = [code for code in range(len(PHASES)) if (data.phase == code).any()]
+    present = [code for code in Phase if (data.phase == code).any()]
     handles = [
-        *(Patch(facecolor=COLOURS[code], edgecolor="black", lw=0.5, label=PHASES[code]) for code in present),
+        *(Patch(facecolor=COLOURS[code], edgecolor="black", lw=0.5, label=code.word) for code in present),
         Line2D([], [], color="black", ls="--", label=r"$\beta_{c1}$"),
         Line2D([], [], color="black", label="fold"),
     ]
@@ -111,12 +112,13 @@ def _heat(axes: Axes, data: xarray.Dataset) -> Any:
     else:
         work = data.work_current.values
         values = np.log10(np.where(work > 0, work, np.nan))
-    across = data[_across(data)]
+    across = _across(data)
     shown = np.ma.masked_invalid(np.where(known, values, np.nan))
     image = axes.pcolormesh(across, data.beta, shown, cmap=HEAT, shading="nearest", rasterized=True)
     draw_lines(axes, data, "white")
     return image
 
 
-def _across(data: xarray.Dataset) -> str:
-    return "force2" if "force2" in data.dims else "force"
+def _across(data: xarray.Dataset) -> xarray.DataArray:
+    """The load where there is one, else the force."""
+    return data.force2 if "force2" in data else data.force

@@ -8,12 +8,12 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
-from jaxthermo.jumps import labels
 from jaxthermo.potts import (
-    PHASES,
+    Phase,
     PottsRing,
     Stationary,
     critical_beta,
+    evolve,
     fold_beta,
     localised,
     low_temperature_work_current,
@@ -21,17 +21,15 @@ from jaxthermo.potts import (
     output_power,
     phases,
     stationary_lanes,
-    trajectory,
     uniform_work_current,
 )
-
-# As many rounds as `maximum_power` spends, so that both decide alike.
-from jaxthermo.potts.conversion import SEARCH_ROUNDS
-from jaxthermo.potts.phases import CYCLE
+from jaxthermo.potts.converter import FEW_ROUNDS
+from jaxthermo.potts.edges import Place, Side
+from jaxthermo.report import labels
 from jaxthermo.solve.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
-PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": SEARCH_ROUNDS, "start": "P_1 = 1 - 1e-9"}
+PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": FEW_ROUNDS, "start": "P_1 = 1 - 1e-9"}
 
 FOLD_NAME = "beta_c2, the fold of the localised states"
 
@@ -48,7 +46,7 @@ PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8
 def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
     """Attractors from P_1 = 1 for lanes of (beta, force)."""
     rings = jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))
-    return stationary_lanes(rings, betas, max_rounds=SEARCH_ROUNDS, advance=advance)
+    return stationary_lanes(rings, betas, max_rounds=FEW_ROUNDS, advance=advance)
 
 
 def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
@@ -56,12 +54,12 @@ def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
     betas = np.array(PORTRAIT_BETAS[q])
     found = attractors(q, betas, np.full(len(betas), FORCE), advance)
     phase = phases(found)
-    spans = np.where(phase == CYCLE, found.period, 1.0)
+    spans = np.where(phase == Phase.limit_cycle, found.period, 1.0)
     unit = np.linspace(0.0, 1.0, PORTRAIT_POINTS)
     starts = np.tile(localised(q), (len(betas), 1))
     path = _occupations(q, betas, starts, np.tile(PORTRAIT_TIME * unit, (len(betas), 1)))
     turn = _occupations(q, betas, np.asarray(found.state), spans[:, None] * unit)
-    turn = np.where((phase == CYCLE)[:, None, None], turn, np.nan)
+    turn = np.where((phase == Phase.limit_cycle)[:, None, None], turn, np.nan)
     variables = {
         "occupation": (("beta", "time", "state"), path, "1", "occupation P_i from P_1 = 1"),
         "cycle": (("beta", "turn", "state"), turn, "1", "occupation P_i round the limit cycle"),
@@ -120,24 +118,30 @@ def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | 
 def optimum(q: int) -> xarray.Dataset:
     """Fig. 4: the global maximum of the output power over (f2, beta) with f1 = 1, and its efficiency."""
     best = maximum_power(q, COUPLING, PREFACTOR, FORCE)
-    phase = phases(attractors(q, np.array([best.beta]), np.array([FORCE + best.force2])))
     variables = {
         "power": ((), best.power, "energy/time", "largest time-averaged output power |P| per unit"),
         "efficiency": ((), best.efficiency, "1", "efficiency at maximum power"),
         "force2": ((), best.force2, "energy", "load f2 at the maximum"),
         "beta": ((), best.beta, "1/energy", "inverse temperature at the maximum"),
-        "phase": ((), phase[0], "1", "phase at the maximum"),
-        "undecided": ((), best.undecided, "1", "lanes of the search without a known attractor, left out of it"),
+        "phase": ((), best.phases[0], "1", "phase at the maximum"),
+        "place": ((), best.places[0], "1", "where the maximum lies"),
+        "side": ((), best.sides[0], "1", "from which side of an edge it is approached"),
+        "gaps": ("candidate", best.gaps, "energy/time", "how far the maxima found are below the global one"),
+        "betas": ("candidate", best.betas, "1/energy", "inverse temperatures of the maxima found"),
+        "loads": ("candidate", best.loads, "energy", "loads of the maxima found"),
         "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
     }
-    return labelled(variables, {})
+    dataset = labelled(variables, {})
+    dataset["place"].attrs |= coded(Place.words())
+    dataset["side"].attrs |= coded(Side.words())
+    return dataset
 
 
 def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
     """A labelled dataset whose phase, if it has one, is spelt out."""
     dataset = labels.labelled(variables, coords)
     if "phase" in dataset:
-        dataset["phase"].attrs |= coded(PHASES)
+        dataset["phase"].attrs |= coded(Phase.words())
     return dataset
 
 
@@ -162,6 +166,6 @@ def _occupations(q: int, betas: np.ndarray, starts: np.ndarray, times: np.ndarra
 @jax.jit
 def _paths(ring: PottsRing, betas: Any, starts: Any, times: Any) -> Any:
     def path(beta: Any, start: Any, ts: Any) -> Any:
-        return trajectory(ring, beta, start, ts, rtol=PORTRAIT_RTOL, atol=PORTRAIT_ATOL).occupation
+        return evolve(ring, beta, start, ts, rtol=PORTRAIT_RTOL, atol=PORTRAIT_ATOL).occupation
 
     return jax.vmap(path)(betas, starts, times)

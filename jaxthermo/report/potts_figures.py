@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxthermo.potts import PHASES
-from jaxthermo.potts.phases import CYCLE, UNDECIDED, UNIFORM
+from jaxthermo.potts import Phase
 from jaxthermo.report.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
 
 ByQ = dict[int, xarray.Dataset]
@@ -44,13 +43,13 @@ def _portrait(axes: Axes, q: int, dataset: xarray.Dataset) -> None:
         phase = int(lane.phase)
         line: dict[str, Any] = {"color": PALETTE[index + 1]}
         axes.plot(*_pair(lane.occupation.values), lw=0.8, **line)
-        if phase == CYCLE:
+        if phase == Phase.limit_cycle:
             axes.plot(*_pair(lane.cycle.values), lw=2.2, **line)
-        elif phase not in (UNDECIDED, UNIFORM):
+        elif phase not in (Phase.undecided, Phase.uniform):
             # Every turn of the ring makes another fixed point; together they are the pairs of neighbours.
             point = lane.attractor.values
             axes.plot(point, np.roll(point, -1), "o", ms=6, mec="black", mew=0.6, zorder=3, **line)
-        handles.append(Line2D([], [], lw=2.2, label=rf"$\beta={beta:g}$, {PHASES[phase]}", **line))
+        handles.append(Line2D([], [], lw=2.2, label=rf"$\beta={beta:g}$, {Phase(phase).word}", **line))
     stable = "black" if dataset.beta.values.max() < float(dataset.critical_beta) else "white"
     axes.plot(1 / q, 1 / q, "o", ms=6.5, mfc=stable, mec="black", mew=1.2, zorder=4)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="$P_1$", ylabel="$P_2$")
@@ -67,7 +66,7 @@ def work(data: ByQ) -> Figure:
     fig, axes = figure(1, 2, height=3.9)
     for q, dataset in data.items():
         beta, uniform = dataset.beta.values, dataset.uniform_work_current.values
-        known = dataset.phase.values != UNDECIDED
+        known = dataset.phase.values != Phase.undecided
         actual = np.where(known, dataset.work_current.values, np.nan)
         ratio = np.divide(actual, uniform, out=np.full_like(actual, np.nan), where=uniform > 0)
         cold = float(dataset.low_temperature)
@@ -107,21 +106,21 @@ def landscapes(data: ByQ, best: ByQ) -> Figure:
         Patch(facecolor=UNKNOWN, label="undecided"),
     ]
     axes[0].legend(handles=handles, loc="upper left", labelcolor="white")
-    count = ", ".join(f"{int((d.phase == UNDECIDED).sum())} of {d.phase.size}" for d in data.values())
+    count = ", ".join(f"{int((d.phase == Phase.undecided).sum())} of {d.phase.size}" for d in data.values())
     caption(fig, f"{FIXED}, $f_1=1$. Undecided: {count} points.")
     return fig
 
 
 def _landscape(axes: Axes, q: int, dataset: xarray.Dataset, best: xarray.Dataset, top: float) -> Any:
     loads, betas = dataset.force2.values, dataset.beta.values
-    unknown = dataset.phase.values == UNDECIDED
+    unknown = dataset.phase.values == Phase.undecided
     power = np.ma.masked_where(unknown, dataset.power.values)
     image = axes.pcolormesh(loads, betas, power, cmap=HEAT, vmin=0.0, vmax=top, shading="nearest", rasterized=True)
     shade = np.ma.masked_where(~unknown, np.ones(unknown.shape))
     axes.pcolormesh(loads, betas, shade, cmap=ListedColormap([UNKNOWN]), shading="nearest", rasterized=True)
     axes.axhline(float(dataset.critical_beta), color="white", ls="--", lw=1.3)
     axes.plot(loads, dataset.fold_beta.values, color="white", ls=":", lw=1.8)
-    if (dataset.phase == CYCLE).any():
+    if (dataset.phase == Phase.limit_cycle).any():
         axes.text(-0.2, float(dataset.critical_beta) + 0.35, "S", color="white", ha="center", va="bottom")
     axes.plot(float(best.force2), float(best.beta), "o", ms=9, mfc="none", mec="white", mew=1.8)
     axes.set(xlabel="load $f_2$", ylabel=r"inverse temperature $\beta$", ylim=(betas[0], betas[-1]))
@@ -137,7 +136,7 @@ def optima(data: ByQ) -> Figure:
         values = np.array([float(d[name]) for d in data.values()])
         axes.plot(qs, values, color=hue, lw=1.2)
         for q, value, d in zip(qs, values, data.values(), strict=True):
-            filled = hue if int(d.phase) == CYCLE else "white"
+            filled = hue if int(d.phase) == Phase.limit_cycle else "white"
             axes.plot(q, value, marker, ms=8, mfc=filled, mec=hue, mew=1.6, zorder=3)
         axes.tick_params(axis="y", colors=hue, which="both", left=axes is left, right=axes is right)
     left.set_xlabel("number of states $q$")

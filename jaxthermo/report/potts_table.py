@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray
 
-from jaxthermo.potts import PHASES
-from jaxthermo.potts.phases import CLUSTERED, CYCLE, UNDECIDED
+from jaxthermo.potts import Phase
+from jaxthermo.potts.edges import Place
 from jaxthermo.report.potts_data import COUPLING, FORCE
 
 ByQ = dict[int, xarray.Dataset]
@@ -16,8 +16,6 @@ ByQ = dict[int, xarray.Dataset]
 PLATEAU = 0.1
 # "close to 1/2", as a difference.
 NEAR_HALF = 0.1
-# The maximum often lies on a border that runs askew to the grid.
-SEARCHED = "none; grid search, so the last digits depend on the grid"
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def rows(work: ByQ, best: ByQ) -> list[Row]:
 
 def _work_rows(q: int, d: xarray.Dataset) -> list[Row]:
     beta, phase = d.beta.values, d.phase.values
-    known = phase != UNDECIDED
+    known = phase != Phase.undecided
     uniform = known & (beta < float(d.critical_beta))
     deviation = np.abs(d.work_current.values - d.uniform_work_current.values)[uniform].max()
     last, first_uniform = float(d.work_current[-1]), float(d.uniform_work_current[-1])
@@ -80,21 +78,23 @@ def _work_rows(q: int, d: xarray.Dataset) -> list[Row]:
         ),
         Row("undecided points of Fig. 2", q, float(np.sum(~known))),
     ]
-    if np.any(phase == CYCLE):
-        coldest = float(beta[phase == CYCLE].max())
+    if np.any(phase == Phase.limit_cycle):
+        coldest = float(beta[phase == Phase.limit_cycle].max())
         rows.insert(2, Row("coldest limit cycle on the grid", q, coldest, float(d.fold_beta), "beta_c2"))
     return rows
 
 
 def _optimum_rows(q: int, d: xarray.Dataset) -> list[Row]:
-    phase = PHASES[int(d.phase)]
-    return [
-        Row(f"largest |P| ({phase})", q, float(d.power), source=SEARCHED),
-        Row("efficiency at maximum power", q, float(d.efficiency), source=SEARCHED),
-        Row("beta at the maximum", q, float(d.beta), source=SEARCHED),
-        Row("f2 at the maximum", q, float(d.force2), source=SEARCHED),
-        Row("undecided lanes of the search", q, float(d.undecided)),
+    phase, place = Phase(int(d.phase)).word, Place(int(d.place)).word
+    rows = [
+        Row(f"largest |P| ({phase}, {place})", q, float(d.power)),
+        Row("efficiency at maximum power", q, float(d.efficiency)),
+        Row("beta at the maximum", q, float(d.beta)),
+        Row("f2 at the maximum", q, float(d.force2)),
     ]
+    if d.gaps.size > 1:
+        rows.append(Row("how far the next maximum is below it", q, float(d.gaps[1])))
+    return rows
 
 
 def findings(work: ByQ, best: ByQ) -> list[Finding]:
@@ -114,7 +114,7 @@ def findings(work: ByQ, best: ByQ) -> list[Finding]:
 
 def _cheaper(work: ByQ) -> Finding:
     def lowest(d: xarray.Dataset) -> float:
-        known = d.phase.values != UNDECIDED
+        known = d.phase.values != Phase.undecided
         return float((d.uniform_work_current - d.work_current).values[known].min())
 
     worst = {q: lowest(d) for q, d in work.items()}
@@ -127,7 +127,7 @@ def _even_phases(work: ByQ) -> Finding:
     """Whether all that even q shows below its transition is localised."""
     spans = {}
     for q, d in work.items():
-        between = d.beta.values[np.isin(d.phase.values, (CLUSTERED, CYCLE))]
+        between = d.beta.values[np.isin(d.phase.values, (Phase.clustered, Phase.limit_cycle))]
         if q % 2 == 0 and len(between):
             spans[q] = f"q = {q}: clustered or cycling at beta {between.min():.2f} to {between.max():.2f}"
     evens = ", ".join(str(q) for q in work if q % 2 == 0)
@@ -161,8 +161,8 @@ def _near_half(efficiency: dict[int, float]) -> Finding:
 
 
 def _at_cycles(best: ByQ) -> Finding:
-    odd = {q: PHASES[int(d.phase)] for q, d in best.items() if q % 2 == 1}
+    odd = {q: Phase(int(d.phase)).word for q, d in best.items() if q % 2 == 1}
     evidence = ", ".join(f"q = {q}: {phase}" for q, phase in odd.items())
     return Finding(
-        "for odd q the maximum lies in the synchronised phase", set(odd.values()) <= {PHASES[CYCLE]}, evidence
+        "for odd q the maximum lies in the synchronised phase", set(odd.values()) <= {Phase.limit_cycle.word}, evidence
     )

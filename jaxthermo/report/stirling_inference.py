@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 from rich.console import Console
 
+from jaxthermo._status import Status
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
 from jaxthermo.brownian.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
@@ -17,7 +18,6 @@ from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, osc
 from jaxthermo.report.style import save, style
 from jaxthermo.report.tables import markdown
 from jaxthermo.search.cycle_inference import Fit, infer_cycle
-from jaxthermo.solve.integrate import STATUS
 
 LABEL = "inferred"
 # One mesh for all, so that each kind is compiled once. It must hold the coldest and narrowest state of the family: with
@@ -90,7 +90,7 @@ def _rows(cases: list[tuple[str, float]], fit: Fit) -> list[list[str]]:
 def _verdict(fit: Fit) -> str:
     worst = float(abs(fit.residuals).max())
     count = len(fit.residuals)
-    if set(fit.statuses) != {STATUS[0]}:
+    if set(fit.statuses) != {Status.ok.word}:
         return "Some of the works of the cycle found are not to be trusted, see their status; nothing is concluded."
     if worst <= 1.0:
         return (

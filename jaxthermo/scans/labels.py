@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxthermo._status import flags
+from jaxthermo.flags import coded
 from jaxthermo.provenance import provenance
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.traced import Variable
@@ -27,7 +28,8 @@ def attributes(variable: Variable, units: dict[str, str]) -> dict[str, Any]:
     if variable.name == "status":
         return {"units": "1", "long_name": "how the lane ended", **flags(), "pending": PENDING}
     known = variable.units or UNITS.get(variable.name, UNKNOWN)
-    return {"units": units.get(variable.name, known), "long_name": variable.long_name}
+    words = {} if variable.codes is None else coded(variable.codes.words())
+    return {"units": units.get(variable.name, known), "long_name": variable.long_name, **words}
 
 
 def coordinates(axes: Axes) -> dict[str, tuple[str, np.ndarray, dict[str, Any]]]:

@@ -8,8 +8,8 @@ import numpy as np
 from jaxthermo.provenance import PACKAGES, provenance
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.files import StoreError
-from jaxthermo.scans.fingerprint import fingerprint
 from jaxthermo.scans.layout import Layout
+from jaxthermo.scans.program_hash import fingerprint
 from jaxthermo.scans.traced import Traced
 
 FORMAT = 1

@@ -11,6 +11,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jaxthermo._results import AbstractResult, quantities
 from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo.checks import as_float, postponed
+from jaxthermo.flags import Code
 from jaxthermo.scans.axes import RESERVED
 
 # What a bare number is called.
@@ -34,7 +35,10 @@ COSTS = ("solves", "evaluations", "steps", "rounds", "cycles")
 
 
 class Variable(NamedTuple):
-    """One result of a lane, with the dimensions of its array and its label; without one `units` is None."""
+    """One result of a lane, with the dimensions of its array and its label; without one `units` is None.
+
+    `codes` is the enumeration whose integers it holds, if any.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -42,6 +46,7 @@ class Variable(NamedTuple):
     dims: tuple[str, ...]
     units: str | None
     long_name: str
+    codes: type[Code] | None
 
 
 class Traced(NamedTuple):
@@ -69,6 +74,7 @@ class _Labelled(NamedTuple):
     dims: tuple[str, ...]
     units: str | None = None
     long_name: str | None = None
+    codes: type[Code] | None = None
 
 
 def trace(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
@@ -99,8 +105,10 @@ def trace(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
     if clash:
         raise ValueError(f"`function` must return names other than those of the axes, but returns {clash}")
     variables = tuple(
-        Variable(name, o.shape, np.dtype(o.dtype), label.dims, label.units, label.long_name or name.replace("_", " "))
-        for (name, label), o in zip(labels.items(), outputs, strict=True)
+        Variable(
+            name, o.shape, np.dtype(o.dtype), own.dims, own.units, own.long_name or name.replace("_", " "), own.codes
+        )
+        for (name, own), o in zip(labels.items(), outputs, strict=True)
     )
     traced = Traced(program, variables)
     _require_vmap(traced, jax.ShapeDtypeStruct((2,), scalar.dtype), len(names))
@@ -147,7 +155,9 @@ def _named(result: Any, axes: tuple[str, ...]) -> tuple[dict[str, _Labelled], An
     for path, leaf in leaves:
         prefix = "_".join(_word(key) for key in path)
         if _is_result(leaf):
-            statuses.append(leaf.status)
+            # Of a result that has a status for each of its points the first that is not ok.
+            each = jnp.ravel(leaf.status)
+            statuses.append(each[jnp.argmax(each != int(Status.ok))])
             new = dict(_of_result(leaf, prefix, axes))
         else:
             new = {_identifier(prefix or VALUE): _of_leaf(_identifier(prefix or VALUE), leaf)}
@@ -182,7 +192,8 @@ def _of_result(result: AbstractResult, prefix: str, axes: tuple[str, ...]) -> It
     for name, label in quantities(result).items():
         value = jnp.asarray(getattr(result, name))
         added = tuple(f"{own(name)}_{n}" for n in range(value.ndim - len(label.dims)))
-        yield own(name), _Labelled(value, (*added, *(own(dim) for dim in label.dims)), label.units, label.long_name)
+        dims = (*added, *(own(dim) for dim in label.dims))
+        yield own(name), _Labelled(value, dims, label.units, label.long_name, label.codes)
     for name, count in result.stats.items():
         if np.ndim(count) == 0:
             yield own(name), _Labelled(jnp.asarray(count), (), "1")

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem
 from jaxthermo._types import IntLike
 from jaxthermo.brownian import PeriodicRun, run_cycle
@@ -27,7 +27,8 @@ from jaxthermo.search.free_parameters import (
     with_parameters,
     with_room,
 )
-from jaxthermo.search.objectives import AtLeast, Negative, Objective, efficiency, entropy_production_rate, power
+from jaxthermo.search.objectives import AtLeast, Negative, Objective, entropy_production_rate, power
+from jaxthermo.search.optimised import MEASURES, OptimisedCycle, ParetoFront
 from jaxthermo.solve.bounded import descend
 from jaxthermo.solve.lean import lean_jit
 
@@ -40,65 +41,6 @@ FINAL_TOLERANCE, FINAL_POINTS = 1e-5, 10
 LONGEST_STROKE = 0.5
 # How hard a missed constraint is punished, in units of the objective.
 PENALTY = 30.0
-
-MEASURES = {"power": power, "efficiency": efficiency, "entropy_production_rate": entropy_production_rate}
-POWER, EFFICIENCY, RATE = (
-    ("energy/time", "work done per unit time"),
-    ("1", "work done over the heat taken in while the bath is hot or being heated"),
-    ("k_B/time", "entropy produced per unit time"),
-)
-
-
-class OptimisedCycle(AbstractResult):
-    """A cycle improved by `optimise_cycle`, beside the one it started from.
-
-    Both are run afresh under control of the time step, and what these runs say of themselves is in `start_status` and
-    `cycle_status`; `search_status` says how the search ended, `status` is the first of these that is not ok. The
-    history has every cycle tried on the time steps of the search. `stats`: `evaluations`.
-    """
-
-    status: Int[Array, ""]
-    stats: dict[str, int]
-    oscillator: Oscillator
-    objective: Objective
-    constraints: tuple[Objective, ...]
-    start: StirlingCycle
-    cycle: StirlingCycle
-    value: Float[Array, ""] = quantity("unit of the objective", "the objective of the improved cycle")
-    start_value: Float[Array, ""] = quantity("unit of the objective", "the objective of the first cycle")
-    power: Float[Array, ""] = quantity(*POWER)
-    start_power: Float[Array, ""] = quantity(POWER[0], f"{POWER[1]}, by the first cycle")
-    efficiency: Float[Array, ""] = quantity(*EFFICIENCY)
-    start_efficiency: Float[Array, ""] = quantity(EFFICIENCY[0], f"{EFFICIENCY[1]}, of the first cycle")
-    entropy_production_rate: Float[Array, ""] = quantity(*RATE)
-    start_entropy_production_rate: Float[Array, ""] = quantity(RATE[0], f"{RATE[1]}, by the first cycle")
-    cycle_status: Int[Array, ""] = quantity("1", "how the run of the improved cycle ended, as jt.Status")
-    start_status: Int[Array, ""] = quantity("1", "how the run of the first cycle ended, as jt.Status")
-    search_status: Int[Array, ""] = quantity("1", "how the search ended, as jt.Status")
-    history: Float[Array, " evaluations"] = quantity("unit of the objective", "objective of each try", ("evaluation",))
-    history_power: Float[Array, " evaluations"] = quantity(POWER[0], f"{POWER[1]}, by each try", ("evaluation",))
-    history_entropy_production_rate: Float[Array, " evaluations"] = quantity(
-        RATE[0], f"{RATE[1]}, by each try", ("evaluation",)
-    )
-
-    @property
-    def improvement(self) -> Float[Array, ""]:
-        """What the search has added to the objective."""
-        return self.value - self.start_value
-
-
-class ParetoFront(AbstractResult):
-    """Cycles between most power and least entropy production, made by `pareto_front`; `point` numbers them."""
-
-    status: Int[Array, ""]
-    stats: dict[str, int]
-    oscillator: Oscillator
-    cycles: tuple[StirlingCycle, ...]
-    power: Float[Array, " point"] = quantity(*POWER, ("point",), main=True)
-    efficiency: Float[Array, " point"] = quantity(*EFFICIENCY, ("point",), main=True)
-    entropy_production_rate: Float[Array, " point"] = quantity(*RATE, ("point",), main=True)
-    work: Float[Array, " point"] = quantity("energy", "work done on the oscillator in one cycle", ("point",))
-    cycle_status: Int[Array, " point"] = quantity("1", "how the run of each cycle ended, as jt.Status", ("point",))
 
 
 def optimise_cycle(
@@ -133,9 +75,8 @@ def optimise_cycle(
     """
     check_oscillator(oscillator)
     check_cycle(cycle)
-    knots = np.asarray(cycle.knots())
-    betas = np.array([float(cycle.beta(t)) for t in knots])
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, betas)
+    knots = cycle.knots()
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, jax.vmap(cycle.beta)(knots))
     limit = require_integer("steps", steps, 1)
     free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
     oscillator = with_room(oscillator, cycle, free)

@@ -57,7 +57,7 @@ class AtLeast(eqx.Module):
 
     def __call__(self, run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
         """Not negative where the quantity is large enough."""
-        return (self.quantity(run, cycle) - self.least) / jnp.maximum(jnp.abs(self.least), 1e-12)
+        return (jnp.asarray(self.quantity(run, cycle)) - self.least) / jnp.maximum(jnp.abs(self.least), 1e-12)
 
 
 class Negative(eqx.Module):

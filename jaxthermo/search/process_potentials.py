@@ -1,6 +1,6 @@
 """The eight potentials along a driven process, quasi-static and out of equilibrium, and its entropy production."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,32 +12,31 @@ from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.protocols import AbstractCycle
-from jaxthermo.search.least_work import STEP, MinimumWork, settled, steps_of
+from jaxthermo.search.least_work import STEP, settled, steps_of
 from jaxthermo.search.potential_range import potential_around, problem_of
 from jaxthermo.search.refinement import refined
 from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
-# A process that came to its end, though its work may miss what is promised of it: its status goes on into the result.
-USABLE = (Status.ok, Status.grid_too_coarse, Status.hierarchy_too_shallow)
+# A process that did not come to its end. The status of any other goes on into the result.
+UNFINISHED = (Status.max_steps_reached, Status.solver_failed, Status.not_finite)
 NOT_KEPT = "`run` must hold its states: make it with jt.drive(..., keep_states=True) or jt.run_cycle(...)"
 
 
-def _series(name: str, kind: str = "non-equilibrium") -> Any:
+def _label(name: str, kind: str = "non-equilibrium") -> tuple[str, str, tuple[str, ...]]:
     units, meaning = MEANING[name]
-    return quantity(units, f"{kind} {meaning}", ("time",))
+    return units, f"{kind} {meaning}", ("time",)
 
 
-def _quasi_static(name: str) -> Any:
-    return _series(name, "quasi-static")
+def _quasi_static(name: str) -> tuple[str, str, tuple[str, ...]]:
+    return _label(name, "quasi-static")
 
 
 class ProcessPotentials(AbstractResult):
@@ -50,22 +49,22 @@ class ProcessPotentials(AbstractResult):
     horizon: Float[Array, ""]
     jumps: bool
     time: Float[Array, " time"] = quantity("time", "time", ("time",), coordinate=True)
-    planck: Float[Array, " time"] = _series("planck")
-    massieu: Float[Array, " time"] = _series("massieu")
-    m_entropy: Float[Array, " time"] = _series("m_entropy")
-    p_entropy: Float[Array, " time"] = _series("p_entropy")
-    gibbs: Float[Array, " time"] = _series("gibbs")
-    helmholtz: Float[Array, " time"] = _series("helmholtz")
-    internal_energy: Float[Array, " time"] = _series("internal_energy")
-    enthalpy: Float[Array, " time"] = _series("enthalpy")
-    planck_qst: Float[Array, " time"] = _quasi_static("planck")
-    massieu_qst: Float[Array, " time"] = _quasi_static("massieu")
-    m_entropy_qst: Float[Array, " time"] = _quasi_static("m_entropy")
-    p_entropy_qst: Float[Array, " time"] = _quasi_static("p_entropy")
-    gibbs_qst: Float[Array, " time"] = _quasi_static("gibbs")
-    helmholtz_qst: Float[Array, " time"] = _quasi_static("helmholtz")
-    internal_energy_qst: Float[Array, " time"] = _quasi_static("internal_energy")
-    enthalpy_qst: Float[Array, " time"] = _quasi_static("enthalpy")
+    planck: Float[Array, " time"] = quantity(*_label("planck"))
+    massieu: Float[Array, " time"] = quantity(*_label("massieu"))
+    m_entropy: Float[Array, " time"] = quantity(*_label("m_entropy"))
+    p_entropy: Float[Array, " time"] = quantity(*_label("p_entropy"))
+    gibbs: Float[Array, " time"] = quantity(*_label("gibbs"))
+    helmholtz: Float[Array, " time"] = quantity(*_label("helmholtz"))
+    internal_energy: Float[Array, " time"] = quantity(*_label("internal_energy"))
+    enthalpy: Float[Array, " time"] = quantity(*_label("enthalpy"))
+    planck_qst: Float[Array, " time"] = quantity(*_quasi_static("planck"))
+    massieu_qst: Float[Array, " time"] = quantity(*_quasi_static("massieu"))
+    m_entropy_qst: Float[Array, " time"] = quantity(*_quasi_static("m_entropy"))
+    p_entropy_qst: Float[Array, " time"] = quantity(*_quasi_static("p_entropy"))
+    gibbs_qst: Float[Array, " time"] = quantity(*_quasi_static("gibbs"))
+    helmholtz_qst: Float[Array, " time"] = quantity(*_quasi_static("helmholtz"))
+    internal_energy_qst: Float[Array, " time"] = quantity(*_quasi_static("internal_energy"))
+    enthalpy_qst: Float[Array, " time"] = quantity(*_quasi_static("enthalpy"))
     entropy_produced: Float[Array, " time"] = quantity("k_B", "entropy produced since the first time", ("time",))
     entropy_production_rate: Float[Array, " time"] = quantity(
         "k_B/time", "its average over each interval between searches", ("time",)
@@ -75,7 +74,7 @@ class ProcessPotentials(AbstractResult):
     search: Float[Array, " search"] = quantity("time", "times of the searches", ("search",), coordinate=True)
     planck_upper: Float[Array, " search"] = quantity("1", "quasi-static Planck potential", ("search",))
     planck_lower: Float[Array, " search"] | None = quantity("1", "information bound of a classical state", ("search",))
-    search_status: Int[Array, " search"] = quantity("1", "how the search ended, as jt.Status", ("search",))
+    search_status: Int[Array, " search"] = quantity("1", "how the search ended", ("search",), codes=Status)
     search_error: Float[Array, " search"] = quantity("1", "what the time step may have changed", ("search",))
     entropy_production_rate_exact: Float[Array, " search"] | None = quantity(
         "k_B/time", "rate of entropy production of a classical state, from the Kramers equation", ("search",)
@@ -124,8 +123,8 @@ def potentials(
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator
     require_ohmic(oscillator)
-    if int(run.status) not in USABLE:
-        raise ValueError(f"`run` must have status ok, but has {run.outcome!r}")
+    if int(run.status) in UNFINISHED:
+        raise ValueError(f"`run` must have come to its end, but its status is {run.outcome!r}")
     t, beta, x = (np.asarray(series) for series in (run.time, run.beta, run.x))
     chosen = _nearest(t, require_integer("points", points, 1))
     order, steps = require_integer("order", order, 1), steps_of(horizon, dt)
@@ -133,8 +132,8 @@ def potentials(
     potential = potential_around(oscillator, beta, x)
     settings = potential, require_scalar("horizon", horizon), order, bool(jumps), steps
     with Line("potentials", progress) as line:
-        found, exact = _searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], line)
-    return _result(run, found, exact, chosen, settings)
+        found = _searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], line)
+    return _result(run, found, chosen, settings)
 
 
 def _with_states(
@@ -150,12 +149,26 @@ def _with_states(
         return run
     if isinstance(run, DrivenRun):
         raise ValueError(NOT_KEPT)
-    return run_cycle(run.oscillator, run.cycle, float(run.tolerance), keep_states=True, progress=progress)
+    steps = int(run.stats["steps_per_piece"])
+    how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
+    return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
+
+
+class _Found(NamedTuple):
+    """What is kept of each search; for a quantum oscillator there is neither a bound nor an exact rate."""
+
+    value: Any
+    upper: Any
+    lower: Any
+    error: Any
+    status: Any
+    solves: Any
+    exact: Any
 
 
 def _searched(
-    oscillator: Oscillator, settings: tuple[Any, ...], states: Field, beta: np.ndarray, x: np.ndarray, line: Line
-) -> tuple[MinimumWork, np.ndarray]:
+    oscillator: Oscillator, settings: tuple[Any, ...], states: Array, beta: np.ndarray, x: np.ndarray, line: Line
+) -> _Found:
     """All searches, one state after another on each core."""
     done = 0
 
@@ -164,23 +177,19 @@ def _searched(
         done += count
         line.tell(f"{done} of {len(beta)} states")
 
-    def lanes(*each: Array) -> tuple[MinimumWork, Array]:
-        return _lanes(oscillator, settings, *each)
-
-    return map_lanes(lanes, states, beta, x, chunk=1, advance=tell)
+    return map_lanes(lambda *each: _lanes(oscillator, settings, *each), states, beta, x, chunk=1, advance=tell)
 
 
 @lean_jit
-def _lanes(
-    oscillator: Oscillator, settings: tuple[Any, ...], states: Array, betas: Array, fields: Array
-) -> tuple[MinimumWork, Array]:
+def _lanes(oscillator: Oscillator, settings: tuple[Any, ...], states: Any, betas: Any, fields: Any) -> _Found:
     potential, horizon, order, jumps, steps = settings
 
-    def one(V: Array, beta: Array, x: Array) -> tuple[MinimumWork, Array]:
+    def one(V: Array, beta: Array, x: Array) -> _Found:
         problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
         end = refined(problem, jnp.zeros(problem.parameters), steps)
-        rate = jnp.nan if oscillator.quantum else entropy_production_rate(V, problem.discretisation, beta)
-        return settled(problem, end, [end.evaluations], as_codes(Status.ok)), jnp.asarray(rate)
+        found = settled(problem, end, [end.evaluations], as_codes(Status.ok))
+        exact = None if oscillator.quantum else entropy_production_rate(V, problem.discretisation, beta)
+        return _Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
 
     return jax.vmap(one)(states, betas, fields)
 
@@ -197,7 +206,7 @@ def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Arra
 
 
 def _result(
-    run: PeriodicRun | DrivenRun, found: MinimumWork, exact: np.ndarray, chosen: np.ndarray, settings: tuple[Any, ...]
+    run: PeriodicRun | DrivenRun, found: _Found, chosen: np.ndarray, settings: tuple[Any, ...]
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
@@ -232,7 +241,7 @@ def _result(
         planck_lower=None if found.lower is None else jnp.asarray(found.lower),
         search_status=jnp.asarray(found.status),
         search_error=jnp.asarray(found.error),
-        entropy_production_rate_exact=None if run.oscillator.quantum else jnp.asarray(exact),
+        entropy_production_rate_exact=None if found.exact is None else jnp.asarray(found.exact),
         maxwell_defect=None if potential.table is None else potential.table.maxwell_defect,
     )
     warn_unless_ok(result)

@@ -12,10 +12,8 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian.automatic import extremes, resolved, rung, step
-from jaxthermo.brownian.equilibria import equilibrium
-from jaxthermo.brownian.grid import PhaseGrid, phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.grid import phase, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
@@ -25,6 +23,7 @@ from jaxthermo.checks import require_integer, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, gained, measure_of, propagate
+from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
 from jaxthermo.solve.lean import lean_jit
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
@@ -186,39 +185,20 @@ def optimal_ramp(
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)
     order = require_integer("order", order, 0 if jumps else 1)
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, np.array([0.0, duration]), np.array([beta, beta]))
-    oscillator = _on_grid(oscillator, beta, x_start, x_end, duration)
-    V, work = _start(oscillator, beta, x_start) if not oscillator.quantum else _correlated(oscillator, beta, x_start)
+    times, betas = jnp.asarray([0.0, float(duration)]), jnp.asarray([float(beta)] * 2)
+    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
+    oscillator = with_room_for(oscillator, beta, x_start, x_end, duration)
+    start = correlated_start if oscillator.quantum else classical_start
+    V, work, unsolved = start(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
     problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
     with Line("optimal_ramp", progress) as line:
-        result = _refined(problem, line)
+        result = _refined(problem, line, unsolved)
     warn_unless_ok(result)
     return result
 
 
-@lean_jit
-def _start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
-    q, p = grid.q, grid.p
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    places, momenta = (
-        jax.nn.softmax(-beta * (energy - x * coordinate)),
-        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
-    )
-    return momenta[:, None, None] * places / grid.cell, work
-
-
-def _correlated(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    state = equilibrium(oscillator, beta, x)
-    return state.V, state.work
-
-
-def _refined(problem: _Problem, line: Line) -> OptimalRamp:
+def _refined(problem: _Problem, line: Line, unsolved: bool) -> OptimalRamp:
     """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small."""
     z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
     for left in reversed(range(REFINEMENTS + 1)):
@@ -239,16 +219,18 @@ def _refined(problem: _Problem, line: Line) -> OptimalRamp:
         if hopeless or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
             break
         z = found.point
-    return _labelled(problem, found, again, error, step_error, edge, solves)
+    return _labelled(problem, found, (again, error, step_error, edge), solves, unsolved)
 
 
 def _labelled(
-    problem: _Problem, found: Descent, work: Array, error: float, step_error: Array, edge: Array, solves: int
+    problem: _Problem, found: Descent, seen: tuple[Array, float, Array, Array], solves: int, unsolved: bool
 ) -> OptimalRamp:
+    work, error, step_error, edge = seen
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # A search that stands still for rounding errors is named last, a search that broke off first.
     problems = (
+        Status.not_converged if unsolved else Status.ok,
         Status.ok if found.status is Status.plateau else found.status,
         Status.grid_too_small if float(edge) >= EDGE else Status.ok,
         Status.time_step_too_long if not error <= RESOLVED * (1.0 + abs(float(work))) else Status.ok,
@@ -271,43 +253,6 @@ def _labelled(
         kicks=jnp.asarray(kicks),
         history=jnp.asarray(found.history),
     )
-
-
-def _on_grid(oscillator: Oscillator, beta: Any, x_start: Any, x_end: Any, duration: Any) -> Oscillator:
-    """The oscillator on a grid with room for a particle that is moved from the one field to the other."""
-    fields = _room(x_start, x_end)
-    if oscillator.grid is not None:
-        return resolved(oscillator, beta, fields)
-    widest = extremes(oscillator, beta, fields)
-    places = np.asarray(_places(oscillator, beta, jnp.stack([x_start, x_end]), jnp.linspace(-widest.q, widest.q, 401)))
-    # A ramp goes up to twice its mean speed, and a sudden one no faster than the oscillator swings.
-    distance = abs(float(places[1, 0] - places[0, 0]))
-    swing = 1.0 / np.sqrt(float(beta) * float(oscillator.mass) * float(np.min(places[:, 1])))
-    momentum = float(oscillator.mass) * distance * min(2.0 / float(duration), swing)
-    q_side, p_side = rung(widest.q, widest.k), rung(widest.p + momentum, widest.y)
-    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p + momentum, widest.y)
-    grid = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    return resolved(oscillator, beta, fields)
-
-
-@lean_jit
-def _places(
-    oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
-) -> Float[Array, "fields 2"]:
-    """Mean and variance of the position in the classical equilibrium at each field."""
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate), axis=1)
-    mean = weight @ q
-    return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
-
-
-def _room(x_start: Any, x_end: Any) -> list[float]:
-    """The range of fields with room for overshoot on both sides."""
-    low, high = sorted((float(x_start), float(x_end)))
-    return [low - 0.5 * (high - low), high + 0.5 * (high - low)]
 
 
 def _powers(shape: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.flags import Code
 from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.cycle import (
@@ -30,8 +31,16 @@ from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.stepping import Stepper, walk
 
-UNDECIDED, FIXED_POINT, LIMIT_CYCLE = 0, 1, 2
-KINDS = ("undecided", "fixed point", "limit cycle")
+
+class AttractorKind(Code):
+    """What a trajectory ends on."""
+
+    undecided = 0
+    fixed_point = 1
+    limit_cycle = 2
+
+
+UNDECIDED, FIXED_POINT, LIMIT_CYCLE = (int(kind) for kind in AttractorKind)
 
 ROUND_STEPS = 512
 # First step, in units of the fastest time: from an almost empty state diffrax's own choice may be NaN.
@@ -59,7 +68,7 @@ MARGINAL = 1e-10
 class Attractor(eqx.Module):
     """What the search found. `mean` is the time average of the observables; `period` is NaN unless a limit cycle."""
 
-    code: Int[Array, ""]
+    kind: Int[Array, ""]
     point: Float[Array, " n"]
     period: Float[Array, ""]
     mean: Float[Array, " m"]
@@ -112,7 +121,7 @@ def search(
 
     def cond(carry: tuple[Attractor, Orbit, _Path]) -> Array:
         found, _, _ = carry
-        return jnp.logical_and(found.code == UNDECIDED, found.rounds < max_rounds)
+        return jnp.logical_and(found.kind == UNDECIDED, found.rounds < max_rounds)
 
     def body(carry: tuple[Attractor, Orbit, _Path]) -> tuple[Attractor, Orbit, _Path]:
         found, _, history = carry
@@ -128,16 +137,16 @@ def search(
         orbit = close_orbit(field, guess, guess_period, args, wanted)
         is_orbit = _is_own_orbit(field, orbit, guess, size, history, args)
 
-        code = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
+        kind = jnp.where(is_root, FIXED_POINT, jnp.where(is_orbit, LIMIT_CYCLE, UNDECIDED))
         drift = jnp.max(jnp.abs(mean - found.mean))
         residual = jnp.where(is_root, root_residual, jnp.where(is_orbit, orbit.residual, drift))
         point = jnp.where(is_root, root, jnp.where(is_orbit, orbit.point, path.end()))
         period = jnp.where(is_orbit, orbit.period, nan)
         mean = jnp.where(is_root, observe(root, args), mean)
-        return Attractor(code, point, period, mean, residual, found.rounds + 1), orbit, history
+        return Attractor(kind, point, period, mean, residual, found.rounds + 1), orbit, history
 
     found, orbit, _ = jax.lax.while_loop(cond, body, (blank, no_orbit(start), history))
-    is_cycle = found.code == LIMIT_CYCLE
+    is_cycle = found.kind == LIMIT_CYCLE
     # An idle lane goes round a blank orbit's short, harmless stretch.
     idle = eqx.tree_at(lambda o: (o.point, o.period), orbit, (found.point, jnp.full_like(orbit.period, 1e-9)))
     orbit = jax.tree.map(lambda a, b: jnp.where(is_cycle, a, b), orbit, idle)
@@ -293,7 +302,7 @@ def _sensitivity(
     nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
     nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)
     return jax.lax.switch(
-        found.code,
+        found.kind,
         [
             lambda: (nan_period, nan_mean),
             lambda: (nan_period, jax.jacfwd(at_fixed_point)(vector, found.point)),

@@ -8,14 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxthermo._status import Status
 from jaxthermo.solve.checks_off import without_checks
 
 VectorField = Callable[[Any, Any, Any], Any]
 
-OK = 0
-MAX_STEPS = 1
-FAILED = 2
-STATUS = ("ok", "max steps reached", "solver failed")
+OK, MAX_STEPS, FAILED = int(Status.ok), int(Status.max_steps_reached), int(Status.solver_failed)
 
 
 def integrate(
@@ -57,10 +55,11 @@ def integrate(
 
 
 def status_of(solution: diffrax.Solution) -> Int[Array, ""]:
-    """Index into `STATUS` for one solve."""
+    """The member of `jt.Status` for one solve."""
     ok = solution.result == diffrax.RESULTS.successful
     out_of_steps = solution.result == diffrax.RESULTS.max_steps_reached
-    return jnp.where(ok, OK, jnp.where(out_of_steps, MAX_STEPS, FAILED)).astype(jnp.int32)
+    trouble = jnp.where(out_of_steps, int(Status.max_steps_reached), int(Status.solver_failed))
+    return jnp.where(ok, int(Status.ok), trouble).astype(jnp.int32)
 
 
 def unreached_as_nan(values: Float[Array, "..."]) -> Float[Array, "..."]:

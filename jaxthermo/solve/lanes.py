@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxthermo.solve.lean import is_traced
+
 Progress = Callable[[int], None]
 
 # A vmapped adaptive loop runs to its slowest lane, so a processor gets neighbours of like cost in small chunks. An
@@ -30,12 +32,15 @@ def map_lanes(
     Shapes     every leaf of `lanes` has the same leading axis; so has every leaf of the result
     Raises     ValueError if the leading axes differ or are empty
 
-    `advance(count)` is called, from any thread, when `count` more lanes are done.
+    `advance(count)` is called, from any thread, when `count` more lanes are done. Under a jax transformation all lanes
+    are one chunk, and the result holds what jax traces.
     """
     counts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(lanes)}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"`lanes` must share one non-empty leading axis, but have lengths {sorted(counts)}")
     total = counts.pop()
+    if is_traced(lanes):
+        return vectorised(*lanes)
     length = usual_chunk(total) if chunk is None else chunk
 
     def run(first: int) -> Any:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from jaxthermo.solve.lean import is_traced
+
 Carry = TypeVar("Carry")
 
 # Steps of the first slice, and seconds that the others are to take.
@@ -23,7 +25,10 @@ def in_slices(
 
     `advance` makes at most so many steps, of a compiled loop bounded by this number. Each slice is waited for, so
     that an interrupt of the thread which calls this leaves nothing to compute on; Python interrupts only its main one.
+    Under a jax transformation all is one slice.
     """
+    if is_traced(carry):
+        return advance(carry, jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32))
     steps = FIRST
     while True:
         begin = time.perf_counter()

@@ -1,21 +1,26 @@
 """The eight potentials of a system with temperature 1/beta and field x, all from one of them and from U and X."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import jax
 import numpy as np
+from jaxtyping import ArrayLike
+
+# NumPy and JAX alike.
+Numbers = jax.Array | np.ndarray | float
 
 
 class Potentials(NamedTuple):
     """Four entropic potentials and four energies, see `from_planck`; each of the shape of what they were made from."""
 
-    planck: Any
-    massieu: Any
-    m_entropy: Any
-    p_entropy: Any
-    gibbs: Any
-    helmholtz: Any
-    internal_energy: Any
-    enthalpy: Any
+    planck: Numbers
+    massieu: Numbers
+    m_entropy: Numbers
+    p_entropy: Numbers
+    gibbs: Numbers
+    helmholtz: Numbers
+    internal_energy: Numbers
+    enthalpy: Numbers
 
 
 # Unit, and what it is a function of in the quasi-static case.
@@ -31,13 +36,16 @@ MEANING = {
 }
 
 
-def from_planck(planck: Any, beta: Any, x: Any, U: Any, X: Any) -> Potentials:
+def from_planck(planck: Numbers, beta: Numbers, x: Numbers, U: Numbers, X: Numbers) -> Potentials:
     """All potentials from the Planck potential Xi, by Legendre transforms.
 
     Equation   with x~ = beta x: Phi = Xi - x~ X, Lambda = Phi + beta U, Gamma = Lambda + x~ X; F = -Phi/beta,
                G = -Xi/beta, U, H = U - x X, so that U = F + T Lambda and H = G + T Lambda
-    Shapes     any that broadcast; numpy and jax arrays alike
-    Units      k_B = 1: entropic potentials are numbers, the others energies
+    planck     Xi, in or out of equilibrium
+    beta, x    inverse temperature and field
+    U, X       mean energy, and the mean coordinate that the field couples to. All shapes that broadcast, numpy and
+               jax arrays alike
+    Returns    all eight, of that shape. k_B = 1: entropic potentials are numbers, the others energies
     Source     Koyanagi & Tanimura 2024, Tables 1 and 2
 
     It holds in and out of equilibrium: the non-equilibrium Planck potential gives the non-equilibrium others. A driven
@@ -57,6 +65,10 @@ def from_planck(planck: Any, beta: Any, x: Any, U: Any, X: Any) -> Potentials:
     )
 
 
-def mean_rate(increase: Any, time: Any) -> np.ndarray:
-    """Average rate of a cumulated quantity over each interval between neighbouring times, (times - 1,)."""
+def mean_rate(increase: ArrayLike, time: ArrayLike) -> np.ndarray:
+    """Average rate of a cumulated quantity over each interval between neighbouring times, (times - 1,).
+
+    increase   the quantity at each time, (times,)
+    time       (times,)
+    """
     return np.diff(np.asarray(increase)) / np.diff(np.asarray(time))

@@ -1,35 +1,63 @@
-"""The stationary state of N units on both levels, as labelled datasets and as a differentiable function."""
+"""The stationary state of N units on both levels, differentiable in all numbers of the network."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, STATUS, Distribution, stationary_distribution
+from jaxthermo._results import quantity, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import IntLike
+from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import Moment, moment
-from jaxthermo.jumps.finite.labels import finite_dataset, state_coords, thermodynamic_variables
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
-from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
+from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.solve.both_modes import from_jacobians
+from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
-
-if TYPE_CHECKING:
-    import xarray
 
 # The tolerance of the linear solves needs double precision.
 RTOL = 1e-12
 
+# The master equation of the parameters, in one row, and an approximate inverse of it about a distribution.
+Equation = Callable[[Array], Hops]
+Inverse = Callable[[Hops, Array], Callable[[Array], Array]]
 
-def mesoscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) -> "xarray.Dataset":
+
+class FiniteStationary(AbstractFlowResult):
+    """The stationary state of N units; made by `mesoscopic_stationary` and `microscopic_stationary`."""
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    network: AbstractJumpModel
+    beta: Float[Array, "*betas"]
+    units: int = eqx.field(static=True)
+    occupation: Float[Array, "*batch q"] = quantity("1", "mean share N_i/N of the units", ("state",), main=True)
+    covariance: Float[Array, "*batch q q"] = quantity(
+        "1", "covariance of the shares N_i/N and N_j/N", ("state", "other_state")
+    )
+    energy: Float[Array, "*batch"] = quantity("energy", "mean energy per unit")
+    entropy: Float[Array, "*batch"] = quantity("k_B", "entropy per unit")
+    work_current: Float[Array, "*batch"] = quantity("energy/time", "mean work of the forces per unit and time")
+    heat_currents: Float[Array, "*batch reservoirs"] = quantity(
+        "energy/time", "mean heat current from each reservoir per unit", ("reservoir",), main=True
+    )
+    entropy_production_rate: Float[Array, "*batch"] = quantity("k_B/time", "mean rate of entropy production per unit")
+    residual: Float[Array, "*batch"] = quantity("1", "share of the traffic between states that is out of balance")
+
+
+def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLike) -> FiniteStationary:
     """The stationary state of N units, from the master equation of their occupation numbers.
 
     Equation   0 = dp(N_1..N_q)/dt, rates N_i V+-(dE) along the edge i -> j, dE = E(n - 1_i + 1_j) - E(n) with
@@ -38,63 +66,144 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) -> 
     network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
     beta       a number, or (R,) numbers, one for each reservoir
     units      N
-    Shapes     scalars, but for `occupation`, (q,), `heat_currents`, (R,), and `covariance` of the shares N_i/N, (q, q)
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
+    Accuracy   `residual` below 1e-9, else `Status.not_converged`
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B16)
 
-    `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. `attrs["residual"]` is the
-    share of the traffic between states that is out of balance; above 1e-9 `attrs["status"]` is "not converged".
+    `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. Derivatives in beta and all
+    numbers of the network (both modes, any order) take one linear solve for each: L dp = -dL p with sum dp = 0.
     """
-    states, beta = _prepared(network, beta, units)
-    now = moment(network, beta)
-    found = stationary_distribution(now, states)
-    return _dataset(_observed(found.p, now, states), found, network, beta, states.units, states.size)
-
-
-def mesoscopic_thermodynamics(network: AbstractJumpModel, beta: Any, units: Any) -> FiniteThermodynamics:
-    """`mesoscopic_stationary` as a function of arrays, to be differentiated in beta and all numbers of the network.
-
-    Equation   L dp = -dL p with sum dp = 0, one linear solve for each parameter, in both modes
-    Raises     as `mesoscopic_stationary`
-    """
-    states, beta = _prepared(network, beta, units)
-    # Only the model's own numbers: a ring has fewer than its network.
-    dynamic, static = eqx.partition((network, beta), eqx.is_array)
-    values, restore = ravel_pytree(dynamic)
-    return _observed_parameters(states, lambda values: eqx.combine(restore(values), static), values)
-
-
-def _prepared(model: AbstractJumpModel, beta: Any, units: Any) -> tuple[Space, Array]:
+    model = network
     network, betas = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
-    return space(network.q, units, network.edges), betas
+    states = space(network.q, units, network.edges)
+    found = stationary_distribution(moment(network, betas), states)
+    now, p = _followed(
+        model,
+        betas,
+        found.p,
+        lambda now: mesoscopic_hops(now, states),
+        lambda hops, p: _multigrid(hops, states, p),
+    )
+    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
+    warn_unless_ok(result)
+    return result
 
 
-def _observed_parameters(states: Space, restore: Any, values: Array) -> FiniteThermodynamics:
-    p = _stationary(states, restore, values)
-    return _observed(p, moment(*restore(values)), states)
+def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLike) -> FiniteStationary:
+    """The stationary state of N units, each followed by itself: q^N states, for validation.
+
+    Equation   0 = dp(alpha)/dt over alpha = (state of unit 1, .., state of unit N), Eqs. (A3), (A4)
+
+    network    a `jt.PottsRing`, or a `jt.JumpNetwork` with the edges of one
+    beta, units
+               as `mesoscopic_stationary`
+    Units      per unit and per unit time; k_B = 1
+    Raises     ValueError for impossible parameters, another graph, q^N > 100 000, without double precision
+    Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8)
+
+    Nothing is assumed of the symmetry between units. Derivatives as there.
+    """
+    model = network
+    network, betas = require_constant(model, beta)
+    require_double_for(RTOL, RTOL)
+    require_ring_edges(network)
+    units = require_microstates(network.q, units)
+    each, counts, links = microscopic(network.q, units)
+    # Constants, also where jax is tracing the parameters.
+    with jax.ensure_compile_time_eval():
+        unit_states, numbers = jnp.asarray(each), jnp.asarray(counts)
+
+    def hops(now: Moment) -> Hops:
+        return microscopic_hops(now, unit_states, numbers, links)
+
+    found = _relaxed(hops(frozen(moment(network, betas))))
+    now, p = _followed(model, betas, found.p, hops, lambda hops, p: _diagonal(hops))
+    flow = observe(p, now, hops(now), numbers, jnp.zeros(counts.shape[1]))
+    result = _result(flow, found, model, betas, units, counts.shape[1])
+    warn_unless_ok(result)
+    return result
 
 
-def _stationary(states: Space, restore: Any, values: Array) -> Float[Array, " states"]:
-    """The stationary distribution as a function of the parameters, with derivatives of every order in both modes."""
+def _result(
+    flow: FiniteThermodynamics, found: Distribution, model: AbstractJumpModel, betas: Array, units: int, states: int
+) -> FiniteStationary:
+    return FiniteStationary(
+        status=status_if(~(found.residual < CONVERGED), Status.not_converged),
+        stats={"iterations": found.iterations, "states": states},
+        network=model,
+        beta=betas,
+        units=units,
+        occupation=flow.occupation,
+        covariance=flow.covariance,
+        energy=flow.energy,
+        entropy=flow.entropy,
+        work_current=flow.work_current,
+        heat_currents=flow.heat_currents,
+        entropy_production_rate=flow.entropy_production_rate,
+        residual=found.residual,
+    )
+
+
+@lean_jit
+def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
+    return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
+
+
+def _multigrid(hops: Hops, states: Space, p: Array) -> Callable[[Array], Array]:
+    cells = stencil(hops, states, p)
+    return lambda r: cycle(cells, r)
+
+
+def _diagonal(hops: Hops) -> Callable[[Array], Array]:
+    outflow = hops.outflow()
+    return lambda r: -r / outflow
+
+
+@lean_jit
+def _relaxed(hops: Hops) -> Distribution:
+    """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
+    outflow = hops.outflow()
+    uniform = jnp.full_like(outflow, 1.0 / outflow.size)
+    size = RTOL * jnp.linalg.norm(outflow * uniform)
+    found = gmres(hops.apply, _diagonal(hops), -hops.apply(uniform), size, 20 * LIMIT)
+    p = uniform + found.x
+    p = p / jnp.sum(p)
+    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(outflow * p)
+    return Distribution(p, residual, found.iterations)
+
+
+def _followed(
+    model: AbstractJumpModel, betas: Array, p: Array, equation: Callable[[Moment], Hops], inverse: Inverse
+) -> tuple[Moment, Float[Array, " states"]]:
+    """The network's parameters, and its stationary distribution with derivatives in them."""
+    if is_known((model, betas)):
+        return moment(model, betas), p
+    # Only the model's own numbers: a ring has fewer than its network.
+    dynamic, static = eqx.partition((model, betas), eqx.is_array)
+    values, restore = ravel_pytree(dynamic)
+
+    def at(values: Array) -> Moment:
+        return moment(*eqx.combine(restore(values), static))
+
+    def hops(values: Array) -> Hops:
+        return equation(at(values))
 
     @jax.custom_jvp
-    def solved(values: Array) -> Array:
-        return stationary_distribution(moment(*restore(values)), states).p
+    def followed(values: Array, p: Array) -> Array:
+        return p
 
-    @solved.defjvp
+    @followed.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        (values,), (d_values,) = primals, tangents
-        p = solved(values)
-        rows = from_jacobians(lambda values, p: _responses(states, restore, values, p))(values, p)
-        return p, d_values @ rows
+        rows = from_jacobians(lambda values, p: _responses(hops, inverse, values, p))(*primals)
+        return followed(*primals), tangents[0] @ rows
 
-    return solved(values)
+    return at(values), followed(values, jax.lax.stop_gradient(p))
 
 
-def _responses(states: Space, restore: Any, values: Array, p: Array) -> Float[Array, "parameters states"]:
+def _responses(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Float[Array, "parameters states"]:
     """dp/d(parameter) for every parameter; where that is differentiated again, p follows the parameters."""
 
     @jax.custom_jvp
@@ -104,93 +213,31 @@ def _responses(states: Space, restore: Any, values: Array, p: Array) -> Float[Ar
     @at.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         here = at(*primals)
-        return here, tangents[0] @ _rows(states, restore, primals[0], here)
+        return here, tangents[0] @ _rows(hops, inverse, primals[0], here)
 
-    return _rows(states, restore, values, at(values, p))
+    return _rows(hops, inverse, values, at(values, p))
 
 
-def _rows(states: Space, restore: Any, values: Array, p: Array) -> Float[Array, "parameters states"]:
-    """The linear solves of `mesoscopic_thermodynamics`, one for each parameter."""
-
-    def flow(values: Array, p: Array) -> Array:
-        return mesoscopic_hops(moment(*restore(values)), states).apply(p)
+def _rows(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Float[Array, "parameters states"]:
+    """One linear solve for each parameter, L dp = -dL p."""
 
     @jax.custom_jvp
     def solution(values: Array, p: Array, drive: Array) -> Array:
-        hops = mesoscopic_hops(moment(*restore(values)), states)
-        inverse = stencil(hops, states, p)
+        here = hops(values)
         # A parameter that only scales all rates moves nothing, and then the drive is rounding error: not to be solved.
-        least = 10.0 * jnp.finfo(p.dtype).eps * jnp.linalg.norm(hops.outflow() * p)
+        least = 10.0 * jnp.finfo(p.dtype).eps * jnp.linalg.norm(here.outflow() * p)
         size = jnp.maximum(RTOL * jnp.linalg.norm(drive), least)
-        return gmres(hops.apply, lambda r: cycle(inverse, r), drive, size, LIMIT).x
+        return gmres(here.apply, inverse(here, p), drive, size, LIMIT).x
 
     @solution.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         values, p, _ = primals
         x = solution(*primals)
-        _, turned = jax.jvp(lambda values: flow(values, x), (values,), (tangents[0],))
-        return x, solution(values, p, tangents[2] - turned)
+        _, change = jax.jvp(lambda values: hops(values).apply(x), (values,), (tangents[0],))
+        return x, solution(values, p, tangents[2] - change)
 
     def one(direction: Array) -> Array:
-        x = solution(values, p, -jax.jvp(lambda values: flow(values, p), (values,), (direction,))[1])
+        x = solution(values, p, -jax.jvp(lambda values: hops(values).apply(p), (values,), (direction,))[1])
         return x - jnp.sum(x) * p
 
     return jax.lax.map(one, jnp.eye(values.size, dtype=values.dtype))
-
-
-def microscopic_stationary(network: AbstractJumpModel, beta: Any, units: Any) -> "xarray.Dataset":
-    """The stationary state of N units, each followed by itself: q^N states, for validation.
-
-    Equation   0 = dp(alpha)/dt over alpha = (state of unit 1, .., state of unit N), Eqs. (A3), (A4)
-    Arguments and shapes as `mesoscopic_stationary`; the network must be a ring.
-    Units      per unit and per unit time; k_B = 1
-    Raises     ValueError for impossible parameters, another graph, q^N > 100 000, without double precision
-    Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8)
-
-    Nothing is assumed of the symmetry between units.
-    """
-    model = network
-    network, beta = require_constant(model, beta)
-    require_double_for(RTOL, RTOL)
-    require_ring_edges(network)
-    units = require_microstates(network.q, units)
-    each, counts, links = microscopic(network.q, units)
-    now = moment(network, beta)
-    hops = microscopic_hops(now, jnp.asarray(each), jnp.asarray(counts), links)
-    found = _relaxed(hops)
-    flow = observe(found.p, now, hops, jnp.asarray(counts), jnp.zeros(counts.shape[1]))
-    return _dataset(flow, found, model, beta, units, counts.shape[1])
-
-
-@lean_jit
-def _relaxed(hops: Hops) -> Distribution:
-    """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
-    outflow = hops.outflow()
-    uniform = jnp.full_like(outflow, 1.0 / outflow.size)
-    size = RTOL * jnp.linalg.norm(outflow * uniform)
-    found = gmres(hops.apply, lambda r: -r / outflow, -hops.apply(uniform), size, 20 * LIMIT)
-    p = uniform + found.x
-    p = p / jnp.sum(p)
-    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(outflow * p)
-    return Distribution(p, residual, found.iterations)
-
-
-@lean_jit
-def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
-    return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
-
-
-def _dataset(
-    flow: FiniteThermodynamics, found: Distribution, model: AbstractJumpModel, beta: Any, units: int, states: int
-) -> "xarray.Dataset":
-    return finite_dataset(
-        thermodynamic_variables(flow),
-        state_coords(as_network(model).q),
-        model,
-        beta,
-        units,
-        status=STATUS[0 if float(found.residual) < CONVERGED else 1],
-        residual=float(found.residual),
-        iterations=int(found.iterations),
-        states=states,
-    )

@@ -21,7 +21,6 @@ TOLERANCE, GUESS_TOLERANCE = 1e-13, 1e-4
 LIMIT, GUESS_LIMIT = 300, 30
 # Largest share of the traffic between states that may be out of balance in a state called stationary.
 CONVERGED = 1e-9
-STATUS = ("ok", "not converged")
 
 
 class Distribution(eqx.Module):

@@ -1,45 +1,88 @@
 """Fluctuations of work, heat and currents of N units at long times: cumulants, generating and rate functions."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
-from jaxthermo.flags import coded
+from jaxthermo.flags import Code
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, STATUS, Distribution, stationary_distribution
+from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import Moment, moment
-from jaxthermo.jumps.finite.labels import finite_dataset
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
+from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, require_constant, require_one_reservoir
+from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
-
-if TYPE_CHECKING:
-    import xarray
 
 RTOL = 1e-12
 # Distance of the points between which the slope is taken, in units of 1/max(|f|, 1): errors of order step^4, and of
 # those of the eigenvalue over step.
 SLOPE_STEP = 4e-3
+# The points are that number, and twice it, and so on, so that numbers of like size share one compilation.
+FEWEST_POINTS = 4
+
+
+class Counted(Code):
+    """What cumulants are those of."""
+
+    work = 0
+    heat = 1
+    hops = 2
+
+
+class Cumulants(AbstractResult):
+    """Cumulants of what hops count, per unit and per unit time; made by `cumulants`.
+
+    `counted` holds a member of `Counted`. Where that is an energy, the cumulant of order k has the unit energy^k/time.
+    `uncertainty_ratio` is variance x entropy production rate/(2 current^2). `hop_cumulant` are those of the net number
+    of all hops, which come with the work where all edges have one force.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: dict[str, Any]
+    network: AbstractJumpModel
+    beta: Float[Array, "*betas"]
+    units: int = eqx.field(static=True)
+    counted: Int[Array, "*batch"] = quantity("1", "what is counted", codes=Counted)
+    order: Int[Array, " order"] = quantity("1", "order of the cumulant", ("order",), coordinate=True)
+    cumulant: Float[Array, "*batch order"] = quantity("counted^order/time", "cumulant, per unit", ("order",), main=True)
+    current: Float[Array, "*batch"] = quantity("counted/time", "mean current per unit")
+    variance: Float[Array, "*batch"] = quantity("counted^2/time", "variance per unit; NaN without the second order")
+    entropy_production_rate: Float[Array, "*batch"] = quantity("k_B/time", "mean rate of entropy production per unit")
+    uncertainty_ratio: Float[Array, "*batch"] = quantity("1", "variance x entropy production/(2 mean^2), at least 1")
+    residual: Float[Array, "*batch"] = quantity("1", "largest residual, relative to the traffic between states")
+    hop_cumulant: Float[Array, "*batch order"] | None = quantity(
+        "1/time", "cumulant of the net number of hops, per unit", ("order",), default=None
+    )
 
 
 def cumulants(
-    network: AbstractJumpModel, beta: Any, units: Any, order: Any = 2, *, of: str | int | Any = "work"
-) -> "xarray.Dataset":
+    network: AbstractJumpModel,
+    beta: Betas,
+    units: IntLike,
+    order: IntLike = 2,
+    *,
+    of: str | IntLike | Sequence[int | float] = "work",
+) -> Cumulants:
     """Cumulants of a current at long times, from the generator: the work, the heat of a reservoir, or net hops.
 
     Equation   lambda(s) = sum_k c_k s^k/k! is the leading eigenvalue of the generator with forward hops weighted by
                exp(s w), backward ones by exp(-s w), where a hop counts w; its Taylor series follows from one linear
                solve per order. The k-th cumulant of what is counted grows like c_k t.
-               Uncertainty ratio: variance x entropy production/(2 mean^2)
 
     network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
     beta       a number, or (R,) numbers, one for each reservoir
@@ -47,15 +90,13 @@ def cumulants(
     order      the highest
     of         "work", w = f_e; the number r of a reservoir, w = dE_e - f_e on its edges: the heat from it; or (E,)
                numbers w, which count net hops along edges
-    Shapes     over `order`, 1 .. order
     Units      per unit and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, order < 1, more states than memory holds, without double precision
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
                158101 (2015)
 
-    The variables are `work_*`, `heat_*` or `hop_*`; with one force for all edges, the work comes with the net number of
-    all hops. The ratio is NaN where the mean vanishes by symmetry, as at f = 0 with one reservoir and at beta = 0, and
-    without the second order.
+    The ratio is NaN where the mean vanishes by symmetry, as at f = 0 with one reservoir and at beta = 0, and without
+    the second order. `Status.not_converged` where `residual` is above 1e-9. Cumulants have no derivatives.
     """
     model = network
     network, beta = require_constant(model, beta)
@@ -64,49 +105,47 @@ def cumulants(
     order = require_integer("order", order, 1)
     states = space(network.q, units, network.edges)
     now = moment(network, beta)
-    name, energy, weight, scale = _counted(of, now, states)
+    counted, weight, scale = _counted(of, now, states)
     found = stationary_distribution(now, states)
     rates, residual = _taylor(now, states, found, order, weight)
     orders = np.arange(1, order + 1)
-    hops = np.asarray(rates) / units
-    counted = hops * scale**orders
-    produced, driven = _produced(now, states, found, counted[0] if name == "work" else None)
-    ratio = counted[1] * produced / (2.0 * counted[0] ** 2) if order > 1 and driven and counted[0] else np.nan
-    about = {"work": "work", "heat": f"heat from reservoir {of}", "hop": "net number of hops"}[name]
-    mean, spread = ("energy/time", "energy^2/time") if energy else ("1/time", "1/time")
-    variables = {
-        f"{name}_cumulant": (
-            "order",
-            counted,
-            "energy^order/time" if energy else "1/time",
-            f"cumulant of the {about}, per unit and time",
-        ),
-        f"{name}_current": ((), counted[0], mean, f"mean current of the {about} per unit"),
-        f"{name}_variance": (
-            (),
-            counted[1] if order > 1 else np.nan,
-            spread,
-            f"variance of the {about}, per unit and time",
-        ),
-        "entropy_production": ((), produced, "k_B/time", "mean rate of entropy production per unit"),
-        "uncertainty_ratio": ((), ratio, "1", "variance x entropy production/(2 mean^2), at least 1"),
-    }
-    if weight is None:
-        variables["hop_cumulant"] = ("order", hops, "1/time", "cumulant of the net number of hops, per unit and time")
-    coords = {"order": ("order", orders, "1", "order of the cumulant")}
-    worst = max(float(found.residual), float(residual))
-    status = STATUS[0 if worst < CONVERGED else 1]
-    return finite_dataset(variables, coords, model, beta, units, status=status, residual=worst, states=states.size)
+    hops = rates / units
+    values = hops * scale ** orders.astype(float)
+    produced, driven = _produced(now, states, found, values[0] if counted is Counted.work else None)
+    variance = values[1] if order > 1 else jnp.full_like(values[0], jnp.nan)
+    moving = driven & (values[0] != 0)
+    ratio = variance * produced / (2.0 * jnp.where(moving, values[0], 1.0) ** 2)
+    worst = jnp.maximum(found.residual, residual)
+    result = Cumulants(
+        status=status_if(~(worst < CONVERGED), Status.not_converged),
+        stats={"states": states.size},
+        network=model,
+        beta=beta,
+        units=units,
+        counted=jnp.asarray(int(counted), jnp.int32),
+        order=jnp.asarray(orders),
+        cumulant=values,
+        current=values[0],
+        variance=variance,
+        entropy_production_rate=produced,
+        uncertainty_ratio=jnp.where(moving, ratio, jnp.nan),
+        residual=worst,
+        hop_cumulant=hops if weight is None else None,
+    )
+    warn_unless_ok(result)
+    return without_derivatives(result, "cumulants")
 
 
-def _counted(of: Any, now: Moment, states: Space) -> tuple[str, bool, Any, float]:
-    """Name of what is counted, whether it is an energy, what each hop counts ((E, ..); None: 1), and a factor."""
+def _counted(
+    of: str | IntLike | Sequence[int | float], now: Moment, states: Space
+) -> tuple[Counted, Array | None, Float[Array, ""]]:
+    """What is counted, what each hop counts of it ((E, ..); None: 1), and a factor."""
     network, edges = now.network, len(now.network.edges)
+    one = jnp.ones(())
     if isinstance(of, str):
         if of != "work":
             raise ValueError(f'`of` must be "work", the number of a reservoir, or ({edges},) numbers, but is {of!r}')
-        one_force = now.force.ndim == 0
-        return "work", True, None if one_force else now.force[:, None], float(now.force) if one_force else 1.0
+        return (Counted.work, None, now.force) if now.force.ndim == 0 else (Counted.work, now.force[:, None], one)
     weights = np.asarray(of)
     if weights.ndim == 0:
         number = require_integer("of", of, 0)
@@ -114,24 +153,27 @@ def _counted(of: Any, now: Moment, states: Space) -> tuple[str, bool, Any, float
             raise ValueError(f"`of` must be a reservoir below {network.reservoir_count}, but is {number}")
         mine = jnp.asarray(np.asarray(network.reservoirs) == number)[:, None]
         change = now.gain(states.counts.astype(float), states.units) - along_edges(now.force, states.counts)
-        return "heat", True, jnp.where(mine, change, 0.0), 1.0
+        return Counted.heat, jnp.where(mine, change, 0.0), one
     if weights.shape != (edges,):
         raise ValueError(f"`of` must have shape ({edges},), one number for each edge, but has shape {weights.shape}")
-    return "hop", False, as_float(weights)[:, None], 1.0
+    return Counted.hops, as_float(weights)[:, None], one
 
 
-def _produced(now: Moment, states: Space, found: Distribution, work: Any) -> tuple[float, bool]:
+def _produced(
+    now: Moment, states: Space, found: Distribution, work: Array | None
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """Entropy production per unit and time of the stationary state, and whether there is any by the parameters."""
+    pushed = jnp.any(now.force != 0)
     if now.network.reservoir_count == 1 and work is not None:
-        beta = float(jnp.reshape(now.beta, ()))
-        return beta * float(work), bool(jnp.any(now.force != 0)) and beta != 0
+        beta = jnp.reshape(now.beta, ())
+        return beta * work, pushed & (beta != 0)
     heats = mesoscopic_hops(now, states).booked(found.p, now).heat_currents(now.network) / states.units
-    return -float(jnp.sum(now.beta * heats)), bool(jnp.any(now.force != 0)) or now.network.reservoir_count > 1
+    return -jnp.sum(now.beta * heats), pushed | (now.network.reservoir_count > 1)
 
 
 @lean_jit
 def _taylor(
-    now: Moment, states: Space, found: Distribution, order: int, weight: Any = None
+    now: Moment, states: Space, found: Distribution, order: int, weight: Array | None
 ) -> tuple[Float[Array, " order"], Array]:
     """c_1 .. c_order of all units, and the worst residual of the linear solves; `weight` w is 1 if None.
 
@@ -170,7 +212,26 @@ def _taylor(
     return jnp.stack(results), worst
 
 
-def scaled_cumulant(network: AbstractJumpModel, beta: Any, units: Any, s: Any) -> "xarray.Dataset":
+class ScaledCumulants(AbstractResult):
+    """The scaled cumulant generating function of the work and its rate function; made by `scaled_cumulant`."""
+
+    stats: dict[str, Any]
+    network: AbstractJumpModel
+    beta: Float[Array, "*betas"]
+    units: int = eqx.field(static=True)
+    s: Float[Array, "*batch s"] = quantity("1/energy", "conjugate of the work", ("s",), coordinate=True)
+    status: Int[Array, "*batch s"] = status_over("s")
+    scaled_cumulant: Float[Array, "*batch s"] = quantity("1/time", "lim ln <exp(s W)>/(N t)", ("s",), main=True)
+    work_current: Float[Array, "*batch s"] = quantity(
+        "energy/time", "work current per unit that s makes typical", ("s",)
+    )
+    rate_function: Float[Array, "*batch s"] = quantity("1/time", "rate function of that work current, per unit", ("s",))
+    residual: Float[Array, "*batch s"] = quantity("1", "residual of the eigenvector, relative to the traffic", ("s",))
+
+
+def scaled_cumulant(
+    network: AbstractJumpModel, beta: ScalarLike, units: IntLike, s: ArrayLike | Sequence[float]
+) -> ScaledCumulants:
     """Scaled cumulant generating function of the work, lambda(s) = lim ln <exp(s W)>/(N t), and its rate function.
 
     Equation   N lambda(s) is the eigenvalue of largest real part of the generator with forward hops weighted by
@@ -187,73 +248,91 @@ def scaled_cumulant(network: AbstractJumpModel, beta: Any, units: Any, s: Any) -
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999)
 
     The eigenvector is positive, and only one is. `residual` is the largest of those between which the slope is taken,
-    relative to the traffic; above 1e-9 the `status` of the point is "not converged".
+    relative to the traffic; above 1e-9 the `status` of the point is `Status.not_converged`. There are no derivatives;
+    `work_current` is the one in s.
     """
     model = network
     network, beta = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
     require_one_reservoir(network)
     units = require_mesostates(network.q, units, len(network.edges))
-    points = np.atleast_1d(np.asarray(as_float(s)))
+    points = jnp.atleast_1d(as_float(s))
     if points.ndim != 1 or points.size == 0:
         raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(network.q, units, network.edges)
     now = moment(network, jnp.reshape(beta, ()))
-    p = stationary_distribution(now, states).p
-    step = SLOPE_STEP / max(float(jnp.max(jnp.abs(now.force))), 1.0)
-    wanted = np.unique(np.concatenate([points + shift * step for shift in range(-2, 3)]))
-    modes = _along(now, states, p, wanted)
-
-    def at(places: np.ndarray) -> np.ndarray:
-        return np.array([float(modes[place].value) / units for place in places])
-
-    value = at(points)
-    near, far = (at(points + shift * step) - at(points - shift * step) for shift in (1, 2))
-    slope = (8.0 * near - far) / (12.0 * step)
-    residual = np.array([max(float(modes[s + shift * step].residual) for shift in range(-2, 3)) for s in points])
-    variables = {
-        "scaled_cumulant": ("s", value, "1/time", "lim ln <exp(s W)>/(N t)"),
-        "work_current": ("s", slope, "energy/time", "work current per unit that s makes typical"),
-        "rate_function": ("s", points * slope - value, "1/time", "rate function of that work current, per unit"),
-        "residual": ("s", residual, "1", "residual of the eigenvector, relative to the traffic"),
-        "status": ("s", (residual > CONVERGED).astype(np.int32), "1", "whether the eigenvector was found"),
-    }
-    coords = {"s": ("s", points, "1/energy", "conjugate of the work")}
-    worst = STATUS[int(variables["status"][1].max())]
-    dataset = finite_dataset(variables, coords, model, beta, units, status=worst, states=states.size)
-    dataset["status"].attrs |= coded(STATUS)
-    return dataset
-
-
-def _along(now: Moment, states: Space, p: Array, places: np.ndarray) -> dict[float, Perron]:
-    """The leading mode at every s, each started from its neighbour's.
-
-    Two are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both with the
-    eigenvalue 0. The others are reached from the nearer one, outwards. Left eigenvectors are uniform at s = 0 and far
-    from it at s = -beta, unless vectors are divided by the equilibrium state.
-    """
-    end = -float(now.beta)
-    from_end = np.abs(places - end) < np.abs(places)
-    equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
-    anchors = (
-        (0.0, p, jnp.zeros_like(p), ~from_end),
-        (end, jnp.ones_like(p), equilibrium, from_end),
+    step = SLOPE_STEP / jnp.maximum(jnp.max(jnp.abs(now.force)), 1.0)
+    count = max(FEWEST_POINTS, 1 << (len(points) - 1).bit_length())
+    padded = jnp.pad(points, (0, count - len(points)), mode="edge")
+    value, residual = _around(
+        now, states, stationary_distribution(now, states).p, padded, step, jnp.asarray(len(points))
     )
-    found: dict[float, Perron] = {}
-    for origin, start, scale, chosen in anchors:
-        for side in (places >= origin, places < origin):
-            line = sorted(places[chosen & side].tolist(), key=lambda s: abs(s - origin))
-            past, vector = [(origin, 0.0)], start
-            for place in line:
-                guess = as_float(_extrapolated(past, place))
-                mode = perron(now, states, along_edges(jnp.exp(place * now.force), states.counts), guess, vector, scale)
-                found[place], vector = jax.tree.map(np.asarray, mode), mode.x
-                past = [*past[-1:], (place, float(mode.value))]
-    return found
+    value, residual = value[: len(points)] / units, jnp.max(residual[: len(points)], axis=1)
+    slope = (8.0 * (value[:, 3] - value[:, 1]) - (value[:, 4] - value[:, 0])) / (12.0 * step)
+    result = ScaledCumulants(
+        status=status_if(~(residual < CONVERGED), Status.not_converged),
+        stats={"states": states.size},
+        network=model,
+        beta=beta,
+        units=units,
+        s=points,
+        scaled_cumulant=value[:, 2],
+        work_current=slope,
+        rate_function=points * slope - value[:, 2],
+        residual=residual,
+    )
+    warn_unless_ok(result)
+    return without_derivatives(result, "scaled_cumulant")
 
 
-def _extrapolated(past: list[tuple[float, float]], place: float) -> float:
-    (s, value), *rest = reversed(past)
-    slope = (value - rest[0][1]) / (s - rest[0][0]) if rest and s != rest[0][0] else 0.0
-    return value + slope * (place - s)
+@lean_jit
+def _around(
+    now: Moment, states: Space, p: Array, points: Float[Array, " points"], step: Array, wanted: Array
+) -> tuple[Float[Array, "points five"], Float[Array, "points five"]]:
+    """The leading eigenvalue and its residual at each of the first `wanted` points and two steps to either side.
+
+    Two eigenvectors are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both
+    with the eigenvalue 0. The others are reached from the nearer one, outwards, each from its neighbour's. Left
+    eigenvectors are uniform at s = 0 and far from it at s = -beta, unless vectors are divided by the equilibrium state.
+    """
+    places = (points[:, None] + step * jnp.arange(-2.0, 3.0)).ravel()
+    is_wanted = jnp.repeat(jnp.arange(len(points)) < wanted, 5)
+    equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
+    origins = jnp.stack([jnp.zeros_like(now.beta), -now.beta])
+    starts, scales = jnp.stack([p, jnp.ones_like(p)]), jnp.stack([jnp.zeros_like(p), equilibrium])
+    from_end = jnp.abs(places - origins[1]) < jnp.abs(places)
+    lines = []
+    for anchor, near in enumerate((~from_end, from_end)):
+        for side in (places >= origins[anchor], places < origins[anchor]):
+            distance = jnp.where(near & side & is_wanted, jnp.abs(places - origins[anchor]), jnp.inf)
+            order = jnp.argsort(distance)
+            first = jnp.arange(len(places)) == 0
+            lines.append((order, jnp.full(len(places), anchor), first, jnp.isfinite(distance[order])))
+    visits, anchors, starting, chosen = (jnp.concatenate(parts) for parts in zip(*lines, strict=True))
+
+    def onward(carry: Any, entry: Any) -> Any:
+        place, anchor, first, chosen = entry
+        origin = origins[anchor]
+        fresh = (jnp.stack([origin, origin]), jnp.zeros(2), starts[anchor])
+        (s, values, vector) = jax.tree.map(lambda new, old: jnp.where(first, new, old), fresh, carry)
+
+        def follow() -> tuple[Any, Array, Array]:
+            apart = s[1] != s[0]
+            slope = jnp.where(apart, (values[1] - values[0]) / jnp.where(apart, s[1] - s[0], 1.0), 0.0)
+            guess = values[1] + slope * (place - s[1])
+            tilt = along_edges(jnp.exp(place * now.force), states.counts)
+            mode: Perron = perron(now, states, tilt, guess, vector, scales[anchor])
+            after = (jnp.stack([s[1], place]), jnp.stack([values[1], mode.value]), mode.x)
+            return after, mode.value, mode.residual
+
+        def stay() -> tuple[Any, Array, Array]:
+            return (s, values, vector), jnp.zeros(()), jnp.zeros(())
+
+        after, value, residual = jax.lax.cond(chosen, follow, stay)
+        return after, (value, residual)
+
+    blank = (jnp.zeros(2), jnp.zeros(2), jnp.zeros_like(p))
+    _, (value, residual) = jax.lax.scan(onward, blank, (places[visits], anchors, starting, chosen))
+    value, residual = (jnp.zeros_like(places).at[visits].add(one).reshape(len(points), 5) for one in (value, residual))
+    return value, residual

@@ -1,31 +1,29 @@
 """Approximate trajectories in steps of equal time, for as many units as one likes."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxthermo._results import warn_unless_ok
+from jaxthermo._status import Status
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
-from jaxthermo.flags import coded
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.hops import Moment, hop_rates, moment
-from jaxthermo.jumps.finite.labels import finite_dataset
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
-from jaxthermo.jumps.finite.trajectories import OK, ledger, require_trajectories, start_counts, trajectory_variables
-from jaxthermo.jumps.mean_field import levels
+from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
+from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, taken
-
-if TYPE_CHECKING:
-    import xarray
+from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.solve.constant import without_derivatives
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
-STATUS = ("ok", "leaps too long", "counts not conserved")
-TOO_LONG, LOST = 1, 2
 # A float counts no further.
 MOST_UNITS = 2**53
 # From so many units on, binomials of a large variance are drawn as normal ones: their skewness is below 1e-5, while
@@ -47,35 +45,41 @@ class Leaps(eqx.Module):
 
 def tau_leap(
     network: AbstractJumpModel,
-    beta: Any,
-    units: Any,
-    t_end: Any,
-    trajectories: Any,
-    key: Any,
-    n0: Any = None,
+    beta: Betas,
+    units: IntLike,
+    t_end: ScalarLike,
+    trajectories: IntLike,
+    key: Array,
+    n0: ArrayLike | Sequence[int] | None = None,
     *,
-    coupling: Any = None,
-    steps: Any = STEPS,
-) -> "xarray.Dataset":
+    coupling: Schedule | None = None,
+    steps: IntLike = STEPS,
+) -> Trajectories:
     """Trajectories of N units by leaps, with an estimate of their bias; see `simulate` for what is measured.
 
     Equation   in a leap of length h: Binomial(N_i, V h N*_i/N_i) units leave state i, where V sums the rates of all its
                hops, and binomials share them among the hops; rates and N* are those half a leap ahead on the mean-field
                path (midpoint)
 
-    network, beta, units, t_end, trajectories, key, n0, coupling
-               as `simulate`
-    steps      leaps of the coarse run; the fine run makes twice as many, and is the one returned
-    Units      as `simulate`
-    Raises     ValueError that names the argument; without double precision
-    Source     Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem. Phys.
-               122, 024112 (2005) for binomial leaps, which never take more units than there are
+    network        a `jt.JumpNetwork` or a `jt.PottsRing`
+    beta           a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
+    units          N, at most 2**53
+    t_end          time of the end
+    trajectories   how many
+    key            a `jax.random.key`
+    n0             (q,) counts for all, or (trajectories, q); None: drawn from the stationary state at time 0
+    coupling       a number or a callable of t in place of an interaction that is a number
+    steps          leaps of the coarse run; the fine run makes twice as many, and is the one returned
+    Units          as `simulate`
+    Raises         ValueError that names the argument; without double precision
+    Source         Tian & Burrage, J. Chem. Phys. 121, 10356 (2004), and Chatterjee, Vlachos & Katsoulakis, J. Chem.
+                   Phys. 122, 024112 (2005) for binomial leaps, which never take more units than there are
 
     A unit hops at most once in a leap, so leaps must be short against 1/V; a share above 1 is taken as 1, and the
-    `status` is "leaps too long" where the fine run did so, and "counts not conserved", with NaN for the results, where
-    counts do not add up to N. `work_bias` and its kin are coarse mean less fine mean, `*_bias_error` their standard
-    error, from independent random numbers. That difference is the fine run's bias where noise makes it, with an error
-    of order h, and three times it where there are so many units that the error of order h^2 is left.
+    status is `leaps_too_long` where the fine run did so, and `not_finite`, with NaN for the results, where counts do
+    not add up to N. `work_bias` and its kin are coarse mean less fine mean, `*_bias_error` their standard error, from
+    independent random numbers. That difference is the fine run's bias where noise makes it, with an error of order h,
+    and three times it where there are so many units that the error of order h^2 is left. There are no derivatives.
     """
     model = network
     network, _ = checked(model, beta)
@@ -88,32 +92,48 @@ def tau_leap(
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = require_schedules(model, beta, coupling, 0.0, t_end)
+    betas = require_schedules(model, beta, coupling, 0.0, t_end)
+    coupling = None if coupling is None else as_schedule(coupling)
     draw, *seeds = jax.random.split(key, 3)
-    first = start_counts(network, beta, coupling, units, count, draw, n0)
-    ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
+    first = start_counts(network, betas, coupling, units, count, draw, n0)
+    ends = at_ends(network, betas, coupling, t_end)
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
-        done = leaps(network, beta, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        lost = _lost(np.asarray(done.counts), units)
+        done = leaps(network, betas, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
+        lost = _lost(done.counts, units)
         # What is not conserved has no thermodynamics: the ledger makes it NaN.
-        totals = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, np.where(lost, LOST, OK))
-        runs.append((done, totals, np.where(lost, LOST, np.where(np.asarray(done.cut), TOO_LONG, OK))))
-    (_, coarse, _), (fine, totals, codes) = runs
-    variables = trajectory_variables(totals, units * float(t_end), first, fine.counts.T)
-    for name in ("work", "heat", "entropy_production"):
-        pair = [one[name] / (units * float(t_end)) for one in (coarse, totals)]
-        error = np.sqrt(sum(np.var(one, ddof=1) for one in pair) / count) if count > 1 else np.nan
-        unit = variables[name][2]
-        variables[f"{name}_bias"] = ((), pair[0].mean() - pair[1].mean(), unit, f"coarse less fine mean of {name}")
-        variables[f"{name}_bias_error"] = ((), error, unit, "standard error of that difference")
-    variables["status"] = ("trajectory", codes.astype(np.int32), "1", "whether leaps were short enough")
-    coords = {"state": ("state", np.arange(1, network.q + 1), "1", "state of a unit")}
-    words = STATUS[int(np.max(codes))]
-    attrs = {"t_end": float(t_end), "method": "binomial leaps", "step": float(t_end) / (2 * steps), "status": words}
-    dataset = finite_dataset(variables, coords, model, beta, units, **attrs)
-    dataset["status"].attrs |= coded(STATUS)
-    return dataset
+        taken_up = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, lost, units * t_end)
+        runs.append((done, lost, taken_up))
+    (_, _, coarse), (fine, lost, taken_up) = runs
+    too_long = jnp.where(fine.cut, int(Status.leaps_too_long), int(Status.ok))
+    result = Trajectories(
+        stats={"step": t_end / (2 * steps)},
+        network=model,
+        betas=betas,
+        coupling=coupling,
+        t_end=t_end,
+        units=units,
+        method="binomial leaps",
+        status=jnp.where(lost, int(Status.not_finite), too_long).astype(jnp.int32),
+        initial_counts=first,
+        final_counts=jnp.rint(fine.counts.T).astype(int),
+        **taken_up,
+        **_biases(coarse, taken_up),
+    )
+    warn_unless_ok(result)
+    return without_derivatives(result, "tau_leap")
+
+
+def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array]:
+    """Coarse mean less fine mean of work, heat and entropy production, and its standard error."""
+    found = {}
+    for name in ("work", "heat", "entropy_production_rate"):
+        pair = [jnp.sum(one["heats"], axis=1) if name == "heat" else one[name] for one in (coarse, fine)]
+        count = pair[0].shape[0]
+        spread = jnp.sqrt((jnp.var(pair[0], ddof=1) + jnp.var(pair[1], ddof=1)) / count) if count > 1 else jnp.nan
+        found[f"{name}_bias"] = jnp.mean(pair[0]) - jnp.mean(pair[1])
+        found[f"{name}_bias_error"] = as_float(spread)
+    return found
 
 
 @eqx.filter_jit
@@ -184,10 +204,10 @@ def _drawn(key: Any, n: Array, share: Array, units: int) -> Array:
     return jnp.where(variance > LARGE_VARIANCE, jnp.clip(jnp.round(normal), 0.0, n), exact)
 
 
-def _lost(counts: np.ndarray, units: int) -> np.ndarray:
-    """Where counts (q, lanes) are no whole numbers >= 0 with the sum N."""
-    whole = np.all((counts >= 0) & (counts == np.rint(counts)), axis=0)
-    return ~(whole & (np.sum(counts, axis=0) == units))
+def _lost(counts: Float[Array, "q lanes"], units: int) -> Bool[Array, " lanes"]:
+    """Where counts are no whole numbers >= 0 with the sum N."""
+    whole = jnp.all((counts >= 0) & (counts == jnp.rint(counts)), axis=0)
+    return ~(whole & (jnp.sum(counts, axis=0) == units))
 
 
 def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:

@@ -17,12 +17,7 @@ class FiniteThermodynamics(eqx.Module):
     entropy: Float[Array, "*batch"]
     work_current: Float[Array, "*batch"]
     heat_currents: Float[Array, "*batch reservoirs"]
-    entropy_production: Float[Array, "*batch"]
-
-    @property
-    def heat_current(self) -> Float[Array, "*batch"]:
-        """Mean heat current from all reservoirs together."""
-        return jnp.sum(self.heat_currents, axis=-1)
+    entropy_production_rate: Float[Array, "*batch"]
 
 
 def observe(
@@ -36,7 +31,12 @@ def observe(
 
     Equation   work <sum f_e J_e>, heat of reservoir r <sum J_e (dE_e - f_e)> over its edges, entropy <inner - ln p>,
                and entropy production sum J_e ln(forward flow/backward flow), with J_e the net flow along the hop e
-    Shapes     p: (states,); counts: (q, states); inner: entropy inside each state, ln(N!/prod N_i!) or 0
+
+    p          probabilities, (states,)
+    now        the network at one time
+    hops       its master equation
+    counts     occupation numbers of every state, (q, states)
+    inner      entropy inside each state, (states,): ln(N!/prod N_i!) or 0
     Units      per unit and per unit time; k_B = 1. Heat is counted into the units.
     Source     Herpich & Esposito 2019, Eqs. (B1)-(B8) and (B9)-(B14)
 
@@ -57,5 +57,5 @@ def observe(
         entropy=jnp.sum(jnp.where(p > 0, p * (inner - jnp.log(safe)), 0.0)) / units,
         work_current=flow.work_current() / units,
         heat_currents=flow.heat_currents(now.network) / units,
-        entropy_production=flow.entropy_production_rate() / units,
+        entropy_production_rate=flow.entropy_production_rate() / units,
     )

@@ -3,8 +3,6 @@
 The counter-based generator of jax costs ten times as much as the hop that its numbers decide.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,19 +23,19 @@ class Stream(eqx.Module):
     def uniform(self) -> tuple["Stream", Float[Array, "*lanes"]]:
         """The next number, from (0, 1] in steps of 2^-53."""
         low, high = self.low, self.high
-        bits = _turned(low + high, 17) + low
+        bits = _rotated(low + high, 17) + low
         high = high ^ low
-        following = Stream(_turned(low, 49) ^ high ^ (high << jnp.uint64(21)), _turned(high, 28))
+        following = Stream(_rotated(low, 49) ^ high ^ (high << jnp.uint64(21)), _rotated(high, 28))
         return following, ((bits >> jnp.uint64(11)).astype(jnp.float64) + 1.0) * 2.0**-53
 
 
-def streams(key: Any, lanes: int) -> Stream:
+def streams(key: Array, lanes: int) -> Stream:
     """Independent generators; the same key gives the same numbers."""
     low, high = jax.random.bits(key, (2, lanes), jnp.uint64)
     return Stream(low, high | jnp.uint64(1))
 
 
-def require_key(key: Any) -> Any:
+def require_key(key: Array) -> Array:
     """The key, or a ValueError."""
     try:
         jax.random.uniform(key, (), as_float(0.0).dtype)
@@ -46,5 +44,5 @@ def require_key(key: Any) -> Any:
     return key
 
 
-def _turned(x: Array, by: int) -> Array:
+def _rotated(x: Array, by: int) -> Array:
     return (x << jnp.uint64(by)) | (x >> jnp.uint64(64 - by))

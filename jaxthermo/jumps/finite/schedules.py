@@ -1,25 +1,28 @@
 """What driven units are asked before they start: numbers or callables of time, all of them sensible."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float, require_finite, require_scalar
+from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, checked, require_not_negative
+from jaxthermo.jumps.schedules import Schedule
 
 # Times at which a callable is looked at.
 LOOKS = 101
 
 
-def require_schedules(model: AbstractJumpModel, beta: Any, coupling: Any, first: Any, last: Any) -> Any:
+def require_schedules(
+    model: AbstractJumpModel, beta: Betas, coupling: Schedule | None, first: ScalarLike, last: ScalarLike
+) -> Schedule:
     """beta, an array or a callable, once beta, the forces and the coupling have been looked at.
 
     Raises     ValueError that names the one that is not a finite number at some time, or beta where it is below 0
     """
     network, betas = checked(model, beta)
-    ts = jnp.linspace(first, last, LOOKS)
+    ts = jnp.linspace(as_float(first), as_float(last), LOOKS)
     jax.eval_shape(lambda t: (network.betas_at(betas, t), network.forces_at(t)), ts[0])
     require_not_negative("beta", _worst(betas, ts))
     for name, schedule in model.driving.items():
@@ -34,7 +37,7 @@ def require_schedules(model: AbstractJumpModel, beta: Any, coupling: Any, first:
     return betas
 
 
-def _worst(schedule: Any, ts: Float[Array, " times"]) -> Array:
+def _worst(schedule: Schedule, ts: Float[Array, " times"]) -> Array:
     """The numbers themselves; of a callable, the values at a time where one is not finite, or where one is least."""
     if not callable(schedule):
         return as_float(schedule)

@@ -33,22 +33,22 @@ class Mode(eqx.Module):
 class Sector(eqx.Module):
     """Which vectors are searched: those that a rotation by one state multiplies by exp(2 pi i k/q), or of sum zero.
 
-    Without a `turns` all vectors are taken, but for the part along the stationary state if `transient`.
+    Without a `rotation` all vectors are taken, but for the part along the stationary state if `transient`.
     """
 
-    turns: int | None = eqx.field(static=True, default=None)
+    rotation: int | None = eqx.field(static=True, default=None)
     transient: bool = eqx.field(static=True, default=False)
 
     def project(self, x: Array, space: Space, weight: Array) -> Array:
         """The part of x in the sector."""
-        if self.turns is None:
+        if self.rotation is None:
             return x - jnp.sum(x) * weight / jnp.sum(weight) if self.transient else x
         assert space.rotation is not None
-        phase = np.exp(-2j * np.pi * self.turns / space.q)
-        total = turned = x
+        phase = np.exp(-2j * np.pi * self.rotation / space.q)
+        total = rotated = x
         for _ in range(space.q - 1):
-            turned = phase * turned[space.rotation]
-            total = total + turned
+            rotated = phase * rotated[space.rotation]
+            total = total + rotated
         return total / space.q
 
 

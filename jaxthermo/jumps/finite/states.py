@@ -1,12 +1,13 @@
 """The states of N units: occupation numbers, or the state of every single unit; counted before they are made."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import IntLike
 from jaxthermo.checks import as_float, require_finite, require_integer
 
 MAX_MICROSTATES = 100_000
@@ -21,7 +22,7 @@ def count_mesostates(q: int, units: int) -> int:
     return math.comb(units + q - 1, q - 1)
 
 
-def require_mesostates(q: int, units: Any, edges: int | None = None) -> int:
+def require_mesostates(q: int, units: IntLike, edges: int | None = None) -> int:
     """The number of units, or a ValueError with the bytes that its occupation numbers would take; edges: q if None."""
     units = require_integer("units", units, 1)
     count = count_mesostates(q, units)
@@ -34,7 +35,7 @@ def require_mesostates(q: int, units: Any, edges: int | None = None) -> int:
     return units
 
 
-def require_microstates(q: int, units: Any) -> int:
+def require_microstates(q: int, units: IntLike) -> int:
     """The number of units, or a ValueError with the bytes that q^N microstates would take."""
     units = require_integer("units", units, 1)
     # Compared as logarithms first: q^N of a careless N has millions of digits.
@@ -87,7 +88,7 @@ def counts_of(q: int, units: np.ndarray) -> np.ndarray:
     return np.stack([(units == state).sum(axis=0) for state in range(q)]).astype(np.int32)
 
 
-def initial_counts(q: int, units: int, n0: Any) -> np.ndarray:
+def initial_counts(q: int, units: int, n0: ArrayLike | Sequence[int] | None) -> np.ndarray:
     """n0 checked, (q,) integers that sum to N; None for all units in the first state, as the paper starts."""
     if n0 is None:
         return np.eye(q, dtype=np.int64)[0] * units

@@ -1,78 +1,112 @@
 """Jarzynski's equality and Crooks' relation for N units, from the master equation and without sampling."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
-from jaxthermo.checks import (
-    as_float,
-    require_double_for,
-    require_finite,
-    require_positive,
-    require_scalar,
-)
+from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
+from jaxthermo._status import first_problem
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import Moment, moment
-from jaxthermo.jumps.finite.labels import finite_dataset
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
+from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_one_reservoir
-from jaxthermo.solve.integrate import STATUS, integrate, status_of
+from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.solve.integrate import integrate, status_of
 from jaxthermo.solve.lean import lean_jit
-
-if TYPE_CHECKING:
-    import xarray
 
 RTOL = 1e-10
 MAX_STEPS = 1_000_000
 
 
+class WorkTheorem(AbstractResult):
+    """Exponential averages of the work of a driven process and of its reverse; made by `work_theorem`."""
+
+    stats: dict[str, Any]
+    network: AbstractJumpModel
+    betas: Schedule
+    coupling: Schedule | None
+    t_end: Float[Array, ""]
+    units: int = eqx.field(static=True)
+    s: Float[Array, " s"] = quantity("1", "exponent", ("s",), coordinate=True)
+    status: Int[Array, "*batch s"] = status_over("s")
+    forward: Float[Array, "*batch s"] = quantity("1", "<exp(-s w)>", ("s",), main=True)
+    backward: Float[Array, "*batch s"] = quantity("1", "<exp(-(1 - s) w)> of the reversed process", ("s",))
+    crooks_error: Float[Array, "*batch s"] = quantity("1", "relative violation of Crooks' relation", ("s",))
+    partition_ratio: Float[Array, "*batch"] = quantity("1", "Z(t_end)/Z(0) of f = 0")
+
+
 def work_theorem(
-    network: AbstractJumpModel, beta: Any, units: Any, t_end: Any, s: Any = (0.5, 1.0), *, coupling: Any = None
-) -> "xarray.Dataset":
+    network: AbstractJumpModel,
+    beta: Betas,
+    units: IntLike,
+    t_end: ScalarLike,
+    s: ArrayLike | Sequence[float] = (0.5, 1.0),
+    *,
+    coupling: Schedule | None = None,
+) -> WorkTheorem:
     """Averages over all trajectories of a driven process that starts in equilibrium, and of the one run backwards.
 
     Equation   w = int E dbeta + beta dW, where W is the work of the force and of u(t); `forward` <exp(-s w)> from the
                equilibrium of f = 0 at time 0; `backward` <exp(-(1 - s) w~)> for beta, f, u run from t_end to 0, from
                the equilibrium at t_end. Crooks: forward = Z(t_end)/Z(0) backward; at s = 1 it is Jarzynski's equality
-    Shapes     s: (points,) or a scalar; beta, forces and coupling (None: the network's): numbers or callables of time
+
+    network    a `jt.JumpNetwork` with one reservoir, or a `jt.PottsRing`
+    beta       a number or a callable of t
+    units      N
+    t_end      time of the end
+    s          exponents, (points,) or a number
+    coupling   a number or a callable of t in place of an interaction that is a number
     Units      none; w is that of all units
     Raises     ValueError that names the argument; for more states than memory holds, without double precision
     Source     Jarzynski, PRL 78, 2690 (1997); Crooks, Phys. Rev. E 60, 2721 (1999)
 
     The averages solve d psi/dt = L psi - s d(beta E)/dt psi, with hops along the force weighted by exp(-s beta f) in L.
+    Derivatives in beta, the coupling and the network's numbers are those of the integration, in both modes.
     """
     require_double_for(RTOL, RTOL)
     t_end = require_scalar("t_end", t_end)
     require_positive("t_end", t_end)
     model = network
-    beta = require_schedules(model, beta, coupling, 0.0, t_end)
+    betas = require_schedules(model, beta, coupling, 0.0, t_end)
+    coupling = None if coupling is None else as_schedule(coupling)
     network = require_one_reservoir(as_network(model))
     units = require_mesostates(network.q, units, len(network.edges))
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    past, future = (log_partition(moment(network, beta, t, coupling), states) for t in (jnp.zeros(()), t_end))
-
-    forward, status = _averages(network, beta, coupling, states, t_end, points, backwards=False)
-    backward, other = _averages(network, beta, coupling, states, t_end, 1.0 - points, backwards=True)
+    past, future = (log_partition(moment(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
+    ways = [(points, False), (1.0 - points, True)]
+    (forward, first), (backward, second) = (_averages(network, betas, coupling, states, t_end, *way) for way in ways)
     ratio = jnp.exp(future - past)
-    variables = {
-        "forward": ("s", forward, "1", "<exp(-s w)>"),
-        "backward": ("s", backward, "1", "<exp(-(1 - s) w)> of the reversed process"),
-        "crooks_error": ("s", forward / (ratio * backward) - 1.0, "1", "relative violation of Crooks' relation"),
-        "partition_ratio": ((), ratio, "1", "Z(t_end)/Z(0) of f = 0"),
-    }
-    worst = STATUS[max(int(np.max(status)), int(np.max(other)))]
-    coords = {"s": ("s", points, "1", "exponent")}
-    return finite_dataset(variables, coords, model, beta, units, status=worst, states=states.size)
+    result = WorkTheorem(
+        status=first_problem(first, second),
+        stats={"states": states.size},
+        network=model,
+        betas=betas,
+        coupling=coupling,
+        t_end=t_end,
+        units=units,
+        s=points,
+        forward=forward,
+        backward=backward,
+        crooks_error=forward / (ratio * backward) - 1.0,
+        partition_ratio=ratio,
+    )
+    warn_unless_ok(result)
+    return result
 
 
 def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
@@ -83,44 +117,49 @@ def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
 @lean_jit
 def _averages(
     network: JumpNetwork,
-    beta: Any,
-    coupling: Any,
+    betas: Schedule,
+    coupling: Schedule | None,
     states: Space,
     t_end: Float[Array, ""],
     points: Float[Array, " points"],
     backwards: bool,
 ) -> tuple[Float[Array, " points"], Int[Array, " points"]]:
-    inner = log_multiplicity(states.counts)
+    def averages(args: Any, constants: Any) -> tuple[Array, Array]:
+        network, betas, coupling, t_end = args
+        points, states = constants
 
-    def at(t: Any) -> Moment:
-        return moment(network, beta, t_end - t if backwards else t, coupling)
+        def at(t: Any) -> Moment:
+            return moment(network, betas, t_end - t if backwards else t, coupling)
 
-    def reduced(t: Any) -> Array:
-        now = at(t)
-        return now.beta * now.energy(states.counts)
+        def reduced(t: Any) -> Array:
+            now = at(t)
+            return now.beta * now.energy(states.counts)
 
-    start = jnp.exp(inner - reduced(jnp.zeros(())) - log_partition(at(jnp.zeros(())), states))
+        def rate(t: Any, psi: Any, s: Any) -> Any:
+            now = at(t)
+            change = jax.jvp(reduced, (as_float(t),), (jnp.ones(()),))[1]
+            tilt = jnp.exp(-s * now.beta * now.force)
+            return mesoscopic_hops(now, states).tilted(psi, along_edges(tilt, states.counts)) - s * change * psi
 
-    def rate(t: Any, psi: Any, s: Any) -> Any:
-        now = at(t)
-        change = jax.jvp(reduced, (as_float(t),), (jnp.ones(()),))[1]
-        tilt = jnp.exp(-s * now.beta * now.force)
-        return mesoscopic_hops(now, states).tilted(psi, along_edges(tilt, states.counts)) - s * change * psi
+        zero = jnp.zeros(())
+        start = jnp.exp(log_multiplicity(states.counts) - reduced(zero) - log_partition(at(zero), states))
 
-    def one(s: Array) -> tuple[Array, Array]:
-        solution = integrate(
-            rate,
-            start,
-            s,
-            t0=jnp.zeros(()),
-            t1=t_end,
-            saveat=diffrax.SaveAt(t1=True),
-            rtol=RTOL,
-            atol=RTOL / states.size,
-            max_steps=MAX_STEPS,
-            solver=diffrax.Tsit5(),
-        )
-        assert solution.ys is not None
-        return jnp.sum(solution.ys[0]), status_of(solution)
+        def one(s: Array) -> tuple[Array, Array]:
+            solution = integrate(
+                rate,
+                start,
+                s,
+                t0=zero,
+                t1=t_end,
+                saveat=diffrax.SaveAt(t1=True),
+                rtol=RTOL,
+                atol=RTOL / states.size,
+                max_steps=MAX_STEPS,
+                solver=diffrax.Tsit5(),
+            )
+            assert solution.ys is not None
+            return jnp.sum(solution.ys[0]), status_of(solution)
 
-    return jax.lax.map(one, points)
+        return jax.lax.map(one, points)
+
+    return both_modes(averages, (network, betas, coupling, t_end), (points, states))

@@ -1,54 +1,109 @@
-"""Trajectories of N units: exact jumps, with work, heat and entropy along each, as a labelled dataset."""
+"""Trajectories of N units: exact jumps, with work, heat and entropy along each."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
-from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer, require_positive
+from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
+from jaxthermo._status import Status
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
 from jaxthermo.checks import require_scalar as scalar
-from jaxthermo.flags import coded
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import Moment, moment
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
-from jaxthermo.jumps.finite.labels import finite_dataset
-from jaxthermo.jumps.finite.random import require_key, streams
+from jaxthermo.jumps.finite.random import Stream, require_key, streams
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
+from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
+from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.protocols.schedule import value_at
+from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.slices import in_slices
-
-if TYPE_CHECKING:
-    import xarray
 
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
 CHUNK = 256
 MAX_JUMPS = 10**12
 # Windows of a driven trajectory, if no step is given.
 WINDOWS = 1000
-STATUS = ("ok", "max jumps reached", "rates not finite")
-OK, CAPPED, OVERFLOWED = range(3)
 # Numbers kept for each trajectory, beside the counts: before, after, copies of both, and totals.
 COPIES, TOTALS = 6, 24
 
 
+class Trajectories(AbstractResult):
+    """Trajectories of N units, one for each index; made by `simulate` and `tau_leap`.
+
+    `work`, `heat`, `heats` and `entropy_production_rate` are averages over the time of the trajectory, per unit; that
+    of the entropy leaves out the change of -ln p. All are NaN where `status` says that a trajectory was cut short.
+    What only one of the two functions measures is None in results of the other.
+    """
+
+    stats: dict[str, Any]
+    network: AbstractJumpModel
+    betas: Schedule
+    coupling: Schedule | None
+    t_end: Float[Array, ""]
+    units: int = eqx.field(static=True)
+    method: str = eqx.field(static=True)
+    status: Int[Array, "*batch trajectory"] = status_over("trajectory")
+    work: Float[Array, "*batch trajectory"] = quantity(
+        "energy/time", "work per unit and time", ("trajectory",), main=True
+    )
+    heats: Float[Array, "*batch trajectory reservoirs"] = quantity(
+        "energy/time", "heat from each reservoir, per unit and time", ("trajectory", "reservoir"), main=True
+    )
+    entropy_production_rate: Float[Array, "*batch trajectory"] = quantity(
+        "k_B/time", "entropy production per unit and time, without the change of -ln p", ("trajectory",), main=True
+    )
+    initial_counts: Int[Array, "*batch trajectory q"] = quantity("1", "counts at time 0", ("trajectory", "state"))
+    final_counts: Int[Array, "*batch trajectory q"] = quantity("1", "counts at t_end", ("trajectory", "state"))
+    dimensionless_work: Float[Array, "*batch trajectory"] | None = quantity(
+        "1", "int E dbeta + beta dW of all units", ("trajectory",), default=None
+    )
+    jumps: Int[Array, "*batch trajectory"] | None = quantity("1", "hops made", ("trajectory",), default=None)
+    work_bias: Float[Array, "*batch"] | None = quantity("energy/time", "coarse less fine mean work", default=None)
+    work_bias_error: Float[Array, "*batch"] | None = quantity("energy/time", "standard error of that", default=None)
+    heat_bias: Float[Array, "*batch"] | None = quantity("energy/time", "coarse less fine mean heat", default=None)
+    heat_bias_error: Float[Array, "*batch"] | None = quantity("energy/time", "standard error of that", default=None)
+    entropy_production_rate_bias: Float[Array, "*batch"] | None = quantity(
+        "k_B/time", "coarse less fine mean entropy production", default=None
+    )
+    entropy_production_rate_bias_error: Float[Array, "*batch"] | None = quantity(
+        "k_B/time", "standard error of that", default=None
+    )
+
+    @property
+    def heat(self) -> Float[Array, "*batch trajectory"]:
+        """Heat from all reservoirs together, per unit and time."""
+        return jnp.sum(self.heats, axis=-1)
+
+    @property
+    def entropy_production(self) -> Float[Array, "*batch trajectory"]:
+        """`entropy_production_rate`."""
+        return self.entropy_production_rate
+
+
 def simulate(
     network: AbstractJumpModel,
-    beta: Any,
-    units: Any,
-    t_end: Any,
-    trajectories: Any,
-    key: Any,
-    n0: Any = None,
+    beta: Betas,
+    units: IntLike,
+    t_end: ScalarLike,
+    trajectories: IntLike,
+    key: Array,
+    n0: ArrayLike | Sequence[int] | None = None,
     *,
-    coupling: Any = None,
-    step: Any = None,
-    max_jumps: Any = MAX_JUMPS,
-) -> "xarray.Dataset":
+    coupling: Schedule | None = None,
+    step: ScalarLike | None = None,
+    max_jumps: IntLike = MAX_JUMPS,
+) -> Trajectories:
     """Exact trajectories of N units from time 0 to t_end.
 
     Equation   hops along an edge i -> j at rate N_i V+(dE), back at rate N_j V-(dE); work f_e per hop along the edge
@@ -65,18 +120,16 @@ def simulate(
     coupling       a number or a callable of t in place of an interaction that is a number
     step           longest window of the integrated hazard; None: t_end/1000
     max_jumps      hops after which a trajectory is stopped
-    Shapes         results: (trajectories,), `heats` (trajectories, R), counts (trajectories, q)
-    Units          `work`, `heat`, `heats`, `entropy_production`: per unit and per unit time; `dimensionless_work`: of
-                   all units
-    Raises     ValueError that names the argument; without double precision
-    Source     Gillespie 1976 for constant beta, forces and coupling. If one is a callable of time, the hazard is
-               integrated, a parabola in time over windows of at most `step`; see `driven_jumps`
+    Units          `dimensionless_work`: of all units; all else per unit and per unit time
+    Raises         ValueError that names the argument; without double precision
+    Source         Gillespie 1976 for constant beta, forces and coupling. If one is a callable of time, the hazard is
+                   integrated, a parabola in time over windows of at most `step`; see `driven_jumps`
 
     The entropy production leaves out -ln p, which only a distribution has; it is bounded, so its share in a rate falls
     like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> =
     Z(end)/Z(0) for a start in equilibrium; it is left out with several reservoirs. The same key gives the same
-    trajectories. One that is stopped by `max_jumps` or by rates beyond all numbers has NaN for its results, and a
-    `status`.
+    trajectories. One that is stopped by `max_jumps` or by rates beyond all numbers has NaN for its results, and the
+    status `max_jumps_reached` or `not_finite`. Trajectories have no derivatives.
     """
     model = network
     network, _ = checked(model, beta)
@@ -87,63 +140,76 @@ def simulate(
     t_end = scalar("t_end", t_end)
     require_positive("t_end", t_end)
     key = require_key(key)
-    beta = require_schedules(model, beta, coupling, 0.0, t_end)
-    driven = callable(beta) or not network.is_autonomous or callable(coupling)
+    betas = require_schedules(model, beta, coupling, 0.0, t_end)
+    coupling = None if coupling is None else as_schedule(coupling)
+    driven = callable(betas) or not network.is_autonomous or callable(coupling)
     step = t_end / WINDOWS if step is None else scalar("step", step)
     require_positive("step", step)
 
     seed, draw = jax.random.split(key)
-    first = start_counts(network, beta, coupling, units, count, draw, n0)
-    limit = jnp.asarray(cap)
+    first = start_counts(network, betas, coupling, units, count, draw, n0)
+    # As arrays, so that other numbers are not compiled again.
+    limit, number = jnp.asarray(cap), as_float(units)
 
-    # As an array, so that another number of units is not compiled again.
-    number = as_float(units)
-
-    def chunk(n: Any, stream: Any) -> Walk:
-        n, stream = jax.tree.map(jnp.asarray, (n, stream))
-        walk = start(n, stream, network.reservoir_count)
+    def walked(counts: Array, stream: Stream) -> Walk:
+        counts, stream = jax.tree.map(jnp.asarray, (counts, stream))
+        walk = start(counts, stream, network.reservoir_count)
         if driven:
-            begin = first_hazard(walk)
             return in_slices(
-                lambda now, blocks: driven_jumps(network, beta, coupling, number, t_end, limit, step, now, blocks),
-                begin,
+                lambda now, blocks: driven_jumps(network, betas, coupling, number, t_end, limit, step, now, blocks),
+                first_hazard(walk),
                 lambda now: unfinished(now[0], t_end, limit),
             )[0]
-        still = network.at(0.0, coupling)
+        still = network.at(0.0, None if coupling is None else value_at(coupling, 0.0))
         return in_slices(
-            lambda now, blocks: steady_jumps(still, beta, number, t_end, limit, now, blocks),
+            lambda now, blocks: steady_jumps(still, betas, number, t_end, limit, now, blocks),
             walk,
             lambda now: unfinished(now, t_end, limit),
         )
 
     # A walk has its trajectories last; map_lanes wants them first.
-    def turned(n: Any, stream: Any) -> Any:
-        walk = chunk(n, stream)
+    def chunk(counts: Array, stream: Stream) -> dict[str, Array]:
+        walk = walked(counts, stream)
+        capped = jnp.where(walk.t < t_end, int(Status.max_jumps_reached), int(Status.ok))
         return {
             "counts": walk.counts.T,
             "heats": walk.heats.T,
             "beta_heat": walk.beta_heat,
             "jumps": walk.jumps,
-            "status": jnp.where(jnp.isnan(walk.t), OVERFLOWED, jnp.where(walk.t < t_end, CAPPED, OK)),
+            "status": jnp.where(jnp.isnan(walk.t), int(Status.not_finite), capped).astype(jnp.int32),
         }
 
     # Powers of two, so that numbers of like size share one compilation.
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
-    done = map_lanes(turned, first, streams(seed, count), chunk=size)
-    ends = tuple(moment(network, beta, t, coupling) for t in (jnp.zeros(()), t_end))
-    totals = ledger(ends, first.T, done["counts"].T, done["heats"], done["beta_heat"], done["status"])
-    variables = trajectory_variables(totals, units * float(t_end), first, done["counts"])
-    variables["jumps"] = ("trajectory", done["jumps"], "1", "hops made")
-    variables["status"] = ("trajectory", done["status"], "1", "how the trajectory ended")
-    coords = {"state": ("state", np.arange(1, network.q + 1), "1", "state of a unit")}
-    method = "integrated hazard" if driven else "direct"
-    attrs = {"t_end": float(t_end), "method": method, "status": status_words(done["status"])}
-    dataset = finite_dataset(variables, coords, model, beta, units, **attrs)
-    dataset["status"].attrs |= coded(STATUS)
-    return dataset
+    done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size))
+    ends = at_ends(network, betas, coupling, t_end)
+    cut = done["status"] != int(Status.ok)
+    result = Trajectories(
+        stats={},
+        network=model,
+        betas=betas,
+        coupling=coupling,
+        t_end=t_end,
+        units=units,
+        method="integrated hazard" if driven else "direct",
+        status=done["status"],
+        initial_counts=first,
+        final_counts=jnp.rint(done["counts"]).astype(int),
+        jumps=done["jumps"],
+        **ledger(ends, first.T, done["counts"].T, done["heats"], done["beta_heat"], cut, units * t_end),
+    )
+    warn_unless_ok(result)
+    return without_derivatives(result, "simulate")
 
 
-def require_trajectories(q: int, trajectories: Any) -> int:
+Ends = tuple[Moment, Moment]
+
+
+def at_ends(network: JumpNetwork, betas: Schedule, coupling: Schedule | None, t_end: Float[Array, ""]) -> Ends:
+    return moment(network, betas, jnp.zeros(()), coupling), moment(network, betas, t_end, coupling)
+
+
+def require_trajectories(q: int, trajectories: IntLike) -> int:
     """The number of trajectories, or a ValueError with the bytes that they would take."""
     count = require_integer("trajectories", trajectories, 1)
     need = 8 * count * (COPIES * q + TOTALS)
@@ -153,7 +219,13 @@ def require_trajectories(q: int, trajectories: Any) -> int:
 
 
 def start_counts(
-    network: JumpNetwork, beta: Any, coupling: Any, units: int, count: int, key: Any, n0: Any
+    network: JumpNetwork,
+    beta: Schedule,
+    coupling: Schedule | None,
+    units: int,
+    count: int,
+    key: Array,
+    n0: ArrayLike | Sequence[int] | None,
 ) -> Int[Array, "lanes q"]:
     """The counts that every trajectory starts from; drawn from the stationary state at time 0 if n0 is None."""
     if n0 is not None:
@@ -172,57 +244,36 @@ def start_counts(
         raise ValueError(f"`n0` must be given for so many units: {error}") from None
     states = space(network.q, units, network.edges)
     found = stationary_distribution(moment(network, beta, 0.0, coupling), states)
-    if float(found.residual) > CONVERGED:
+    if is_known(found.residual) and float(found.residual) > CONVERGED:
         raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
     sums = jnp.cumsum(found.p)
     chosen = jnp.searchsorted(sums, sums[-1] * jax.random.uniform(key, (count,), sums.dtype))
     return states.counts[:, jnp.minimum(chosen, states.size - 1)].T.astype(int)
 
 
-def ledger(ends: Any, first: Any, last: Any, heats: Any, beta_heat: Any, status: Any) -> dict[str, np.ndarray]:
-    """Totals of all units from the first and last counts (q, lanes) and the heats (lanes, R) between; NaN if cut short.
+def ledger(
+    ends: Ends,
+    first: Array,
+    last: Array,
+    heats: Float[Array, "lanes reservoirs"],
+    beta_heat: Float[Array, " lanes"],
+    cut: Array,
+    scale: Float[Array, ""],
+) -> dict[str, Array]:
+    """What was taken up, from the first and last counts (q, lanes) and the heats between; NaN where `cut` short.
 
-    Equation   work = change of E - heat; w = change of (beta E) - sum beta heat, which only one reservoir has
+    Equation   work = change of E - heat; w = change of (beta E) - sum beta heat, which only one reservoir has; all but
+               w over `scale`, N t_end
     """
     first, last = as_float(first), as_float(last)
     begin, end = (one.energy(n) for one, n in zip(ends, (first, last), strict=True))
     inner = log_multiplicity(last) - log_multiplicity(first)
-    heat = jnp.sum(heats, axis=1)
-    totals = {
-        "work": end - begin - heat,
-        "heat": heat,
-        "heats": heats,
-        "entropy_production": inner - beta_heat,
+    rates = {
+        "work": (end - begin - jnp.sum(heats, axis=1)) / scale,
+        "heats": heats / scale,
+        "entropy_production_rate": (inner - beta_heat) / scale,
     }
     if ends[0].network.reservoir_count == 1:
         before, after = (jnp.reshape(one.beta, ()) for one in ends)
-        totals["dimensionless_work"] = after * end - before * begin - beta_heat
-    ok = np.asarray(status) == OK
-    return {name: np.where(ok if np.ndim(one) == 1 else ok[:, None], one, np.nan) for name, one in totals.items()}
-
-
-def trajectory_variables(totals: dict[str, np.ndarray], scale: float, first: Any, last: Any) -> dict[str, Any]:
-    """The variables that trajectories of every method have; `scale` is N t_end."""
-    heats = (("trajectory", "reservoir"), totals["heats"] / scale, "energy/time", "heat from each reservoir")
-    variables = {
-        "work": ("trajectory", totals["work"] / scale, "energy/time", "work per unit and time"),
-        "heat": ("trajectory", totals["heat"] / scale, "energy/time", "heat taken in, per unit and time"),
-        "heats": heats,
-        "entropy_production": (
-            "trajectory",
-            totals["entropy_production"] / scale,
-            "k_B/time",
-            "entropy production per unit and time, without the change of -ln p",
-        ),
-        "initial_counts": (("trajectory", "state"), np.asarray(first, np.int64), "1", "counts at time 0"),
-        "final_counts": (("trajectory", "state"), np.asarray(np.rint(last), np.int64), "1", "counts at t_end"),
-    }
-    if "dimensionless_work" in totals:
-        work = totals["dimensionless_work"]
-        variables["dimensionless_work"] = ("trajectory", work, "1", "int E dbeta + beta dW of all units")
-    return variables
-
-
-def status_words(codes: np.ndarray) -> str:
-    """The worst status of all trajectories."""
-    return STATUS[int(np.max(codes))]
+        rates["dimensionless_work"] = after * end - before * begin - beta_heat
+    return {name: jnp.where(cut if one.ndim == 1 else cut[:, None], jnp.nan, one) for name, one in rates.items()}

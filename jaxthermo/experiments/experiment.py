@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxthermo.experiments.build import CYCLE, ENDS, RATES, RING, build
+from jaxthermo.experiments.functions import CYCLE, ENDS, RATES, RING, build
 from jaxthermo.experiments.schema import (
     MOST_LANES,
     Check,

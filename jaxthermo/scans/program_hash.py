@@ -13,7 +13,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 # Names of functions, and rules of derivation, which have been applied by the time a jaxpr is whole.
-UNHEARD = ("name", "debug_info", "jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "ctx_mesh")
+IGNORED = ("name", "debug_info", "jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "ctx_mesh")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
@@ -63,7 +63,7 @@ class _Reader:
         for equation in jaxpr.eqns:
             inputs = " ".join(map(named, equation.invars))
             outputs = " ".join(map(named, equation.outvars))
-            settings = [f"{k}={self.setting(v)}" for k, v in sorted(equation.params.items()) if k not in UNHEARD]
+            settings = [f"{k}={self.setting(v)}" for k, v in sorted(equation.params.items()) if k not in IGNORED]
             lines.append(f"{outputs} = {equation.primitive.name}[{', '.join(settings)}] {inputs}")
         lines.append(" ".join(map(named, jaxpr.outvars)))
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from jaxthermo.brownian import (
     PhaseGrid,
@@ -42,7 +43,7 @@ def build(model: Table, settings: Table, fixed: Table, axes: Table) -> Function:
 def _ring(model: Table, values: Table) -> PottsRing:
     numbers = USUAL | model | values
     rates = RATES[model.get("rates", "arrhenius")]()
-    return PottsRing(model["q"], *(numbers[name] for name in RING), rates=rates)
+    return PottsRing(model["q"], **{name: numbers[name] for name in RING}, rates=rates)
 
 
 def _stationary_work(model: Table, settings: Table, held: Table, axes: Table) -> Function:
@@ -91,7 +92,7 @@ def _cycle_work(model: Table, settings: Table, held: Table, axes: Table) -> Func
 def _minimum_work(model: Table, settings: Table, held: Table, axes: Table) -> Function:
     betas, fields = (_extremes(names, held, axes) for names in (("beta_start", "beta"), ("x_start", "x")))
     oscillator = _oscillator(model, betas, fields, axes)
-    potential = potential_around(oscillator, [[beta] for beta in betas], fields)
+    potential = potential_around(oscillator, np.array(betas)[:, None], np.array(fields))
     chosen = {name: settings[name] for name in ("order", "horizon", "dt", "jumps") if name in settings}
 
     def function(**varied: Any) -> object:

@@ -3,12 +3,14 @@
 from itertools import permutations
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
+from jaxthermo._results import AbstractResult, quantity
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_finite
 from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.patterns import KINDS, Pattern, patterns_of
@@ -17,19 +19,28 @@ from jaxthermo.potts.stability import critical_beta, require_flat
 from jaxthermo.solve.lean import lean_jit
 
 
-class NormalForm(eqx.Module):
+class NormalForm(AbstractResult):
     """Amplitude equations of the critical modes k = 1..q//2 at beta_c1; made by `normal_form`.
 
     Arrays may have a leading axis, from `jax.vmap`; `kind` then has it too, while `patterns`, `pattern` and
     `occupation` are for one ring.
     """
 
-    q: int = eqx.field(static=True)
-    beta: Float[Array, "*batch"]
-    frequencies: Float[Array, "*batch modes"]
-    growth: Complex[Array, "*batch modes"]
-    coefficients: Complex[Array, "*batch modes modes"]
-    shapes: Complex[Array, "*batch q q"]
+    status: Int[Array, "*batch"]
+    stats: dict[str, Array]
+    network: PottsRing
+    beta: Float[Array, "*batch"] = quantity("1/energy", "beta_c1", main=True)
+    frequencies: Float[Array, "*batch modes"] = quantity("1/time", "frequencies omega_k", ("mode",), main=True)
+    growth: Complex[Array, "*batch modes"] = quantity("energy/time", "growth sigma_k beyond beta_c1", ("mode",))
+    coefficients: Complex[Array, "*batch modes modes"] = quantity(
+        "1/time", "cubic coefficients c_kj", ("mode", "other_mode")
+    )
+    shapes: Complex[Array, "*batch q q"] = quantity("1", "second-order shapes h_kl", ("wave", "other_wave"))
+
+    @property
+    def q(self) -> int:
+        """The number of states."""
+        return self.network.q
 
     @property
     def modes(self) -> tuple[int, ...]:
@@ -67,7 +78,7 @@ class NormalForm(eqx.Module):
             raise ValueError(f"`modes` must be those of one of the patterns {names}, but are {modes}")
         return found[0]
 
-    def occupation(self, pattern: Pattern, beta: Any) -> Float[Array, " q"]:
+    def occupation(self, pattern: Pattern, beta: ScalarLike) -> Float[Array, " q"]:
         """Occupations on the pattern at beta, to second order in its amplitudes, with all phases 0.
 
         Equation   P_j = 1/q + sum_k w_k e_kj + (1/2) sum_kl h_kl w_k w_l e_{k+l,j}, e_kj = exp(2 pi i k j/q), over all
@@ -93,10 +104,9 @@ def normal_form(ring: PottsRing) -> NormalForm:
 
     Equation   dw_k/dt = [i omega_k + sigma_k (beta - beta_c1)] w_k + sum_j c_kj |w_j|^2 w_k,  k, j = 1..q//2, with
                P_i = 1/q + sum_k [w_k exp(2 pi i k i/q) + conj.] + O(w^2); for even q the mode q/2 is real,
-               P_i = 1/q + w (-1)^i + ..., omega = 0
-    Shapes     frequencies omega, growth sigma: (q//2,); coefficients c: (q//2, q//2); shapes h: (q, q), zero where a
-               wave number or their sum is 0
-    Units      beta: 1/energy; frequencies, coefficients: 1/time; growth: energy/time
+               P_i = 1/q + w (-1)^i + ..., omega = 0; shapes h are zero where a wave number or their sum is 0
+
+    ring       a `jt.PottsRing` with flat energies, coupling < 0 and a constant force, not 0 for q > 2
     Raises     ValueError if the energies are known not to be flat, if coupling >= 0 or the uniform state never loses
                stability, if the force is a callable, or 0 with q > 2
     Source     derived here: Herpich & Esposito 2019, Sec. III, stop at the need for these coefficients
@@ -106,8 +116,8 @@ def normal_form(ring: PottsRing) -> NormalForm:
     near-identity map h. sin 2a + sin 2b + sin 2c - sin 2(a+b+c) = 4 sin(a+b) sin(b+c) sin(c+a) vanishes only where
     two of the three wave numbers are opposite: all resonant cubic terms are of the form |w_j|^2 w_k.
     At f = 0 all frequencies vanish, quadratic terms stay, and there is no such form; its range shrinks with f.
-    Coefficients are nested derivatives of the vector field; they can be jitted, vmapped and differentiated, and are NaN
-    where a traced ring breaks the conditions.
+    Coefficients are nested derivatives of the vector field. They are NaN, with `Status.not_finite`, where a traced ring
+    breaks the conditions.
     """
     require_autonomous(ring, 1.0)
     require_flat(ring)
@@ -150,7 +160,18 @@ def _normal_form(ring: PottsRing) -> NormalForm:
     effective = cubic[m, j, -j] + quadratic[j, m - j] * h[m, -j] + quadratic[-j, (m + j) % q] * h[m, j]
     # A Taylor coefficient of w_m w_j w_-j counts once for each order in which these can be written.
     orders = np.array([[len(set(permutations((a, b, q - b)))) / 6 for b in modes] for a in modes])
-    return NormalForm(q, beta, omega[modes], growth[modes], effective * orders.astype(effective.dtype), h)
+    coefficients = effective * orders.astype(effective.dtype)
+    known = jnp.isfinite(beta) & jnp.all(jnp.isfinite(jnp.abs(coefficients)))
+    return NormalForm(
+        status=status_if(~known, Status.not_finite),
+        stats={},
+        network=ring,
+        beta=beta,
+        frequencies=omega[modes],
+        growth=growth[modes],
+        coefficients=coefficients,
+        shapes=h,
+    )
 
 
 def _in_modes(derivative: Float[Array, "..."]) -> Complex[Array, "..."]:

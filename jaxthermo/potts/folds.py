@@ -1,16 +1,27 @@
 """Where the localised states are born: the fold of their branch, by Newton on the extended system."""
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
+from jaxthermo._results import warn_unless_ok
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import complete
-from jaxthermo.jumps.folds import FIRST_STEP, LONGEST_STEP, between, equations, extended, near, turn, unpack
+from jaxthermo.jumps.folds import (
+    FIRST_STEP,
+    LONGEST_STEP,
+    Bifurcation,
+    Fold,
+    between,
+    described,
+    equations,
+    extended,
+    near,
+    turn,
+    unpack,
+)
+from jaxthermo.jumps.network import JumpNetwork
 from jaxthermo.jumps.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.solve.arclength import Front, advance_curve, start_curve
@@ -19,10 +30,8 @@ from jaxthermo.solve.constant import frozen
 from jaxthermo.solve.fixed_point import follow, newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
-from jaxthermo.solve.outcome import Outcome, outcome_of
 
-FOLD_KINDS = ("none", "fold", "pitchfork")
-NONE, FOLD, PITCHFORK = range(3)
+NONE, FOLD, PITCHFORK = (int(kind) for kind in Bifurcation)
 
 # beta |u| where the branch starts: cold enough that P_1 is nearly 1, warm enough that exp(beta |u|) leaves digits.
 COLD = 12.0
@@ -32,29 +41,8 @@ BRANCH_POINTS = 80
 SYMMETRIC = 1e-3
 
 
-class Fold(eqx.Module):
-    """The birth of the localised states; see `fold`. `code` indexes ("none", "fold", "pitchfork"), `kind` names it."""
-
-    code: Int[Array, ""]
-    beta: Float[Array, ""]
-    occupation: Float[Array, " q"]
-    null_vector: Float[Array, " q"]
-    residual: Float[Array, ""]
-
-    @property
-    def outcome(self) -> Outcome:
-        """What a scan says of it; where there is no birth, none was found."""
-        return outcome_of(self.code != NONE, jnp.asarray(False), jnp.asarray(True))
-
-    @property
-    def kind(self) -> Any:
-        """ "fold", "pitchfork" or "none"; for a batch an array of these words."""
-        words = np.asarray(FOLD_KINDS)[np.asarray(self.code)]
-        return str(words) if words.ndim == 0 else words
-
-
 def fold_beta(ring: PottsRing) -> Float[Array, ""]:
-    """Inverse temperature above which the localised states exist, at the ring's force; see `fold`."""
+    """Inverse temperature above which the localised states exist, at the ring's force; `ring` as for `fold`."""
     return fold(ring).beta
 
 
@@ -64,7 +52,8 @@ def fold(ring: PottsRing) -> Fold:
     Equation   F(P, beta) = 0, J v = 0, |v| = 1, with F = dP/dt and J = dF/dP. Where half a turn of the ring leaves P as
                it is and reverses v, the localised states leave that symmetric state in a pitchfork; q = 4 does so from
                f = 0.45 |u| on
-    Shapes     scalars, but for `occupation` and `null_vector`, (q,)
+
+    ring       a `jt.PottsRing` with q >= 3, coupling < 0 and a constant force
     Units      beta: 1/energy; residual: max |F|, |J v| relative to the rates of the uniform state
     Raises     ValueError for impossible parameters, q = 2 (whose localised states are born at beta_c1), a coupling that
                is known to be >= 0, or without double precision
@@ -73,9 +62,17 @@ def fold(ring: PottsRing) -> Fold:
 
     For odd q, and where it lies above beta_c1, it is the infinite-period point beta_c2 of Herpich & Esposito 2019. The
     branch is followed down from a cold ring by pseudo-arclength; Newton's method on the extended system ends the
-    search. Derivatives in the ring's parameters are those of the implicit function theorem (both modes). "none", with
-    NaN, where a cold ring has no state localised at P_1, as with bounded rates and f > |u|.
+    search. Derivatives in the ring's parameters are those of the implicit function theorem (both modes). Kind "none",
+    with NaN and `Status.not_converged`, where a cold ring has no state localised at P_1, as with bounded rates and
+    f > |u|.
     """
+    result = fold_of(ring)
+    warn_unless_ok(result)
+    return result
+
+
+def fold_of(ring: PottsRing) -> Fold:
+    """`fold` without a warning."""
     require_autonomous(ring, 1.0)
     require_double_for(1e-13, 1e-13)
     if ring.q == 2:
@@ -88,43 +85,33 @@ def fold(ring: PottsRing) -> Fold:
 
 @lean_jit
 def _fold(ring: PottsRing) -> Fold:
-    n = ring.q - 1
-    fixed = frozen(ring)
-    before, after = turn(*cold_state(fixed), (fixed, None), -1.0)
+    n, network = ring.q - 1, ring.network
+    fixed = frozen(network)
+    before, after = turn(*cold_state(frozen(ring)), (fixed, None), -1.0)
     guess, null = between(before, after)
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
     found &= near(root[:n], root[-1], guess) & after.alive
-    state, vector, log_beta = unpack(follow(extended, root, (ring, None)))
-    code = jnp.where(found, FOLD, NONE)
+    state, vector, log_beta = unpack(follow(extended, root, (network, None)))
+    kind = jnp.where(found, FOLD, NONE)
     if ring.q % 2 == 0:
         symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
-        at, along, at_log_beta = _unpack_half(follow(_half_turn, symmetric_root, ring))
+        at, along, at_log_beta = _unpack_half(follow(_half_turn, symmetric_root, network))
         asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
         born &= near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
         state, vector = jnp.where(born, at, state), jnp.where(born, along, vector)
-        log_beta, code = jnp.where(born, at_log_beta, log_beta), jnp.where(born, PITCHFORK, code)
-    known = code != NONE
-    unknowns = jnp.concatenate([state[:-1], vector[:-1], log_beta[None]])
-    residual = jnp.max(jnp.abs(extended(unknowns, (ring, None))[:-1]))
-    missing = jnp.full((), jnp.nan, state.dtype)
-    return Fold(
-        code=code,
-        beta=jnp.where(known, jnp.exp(log_beta), missing),
-        occupation=jnp.where(known, state, missing),
-        null_vector=jnp.where(known, vector, missing),
-        residual=jnp.where(known, residual, missing),
-    )
+        log_beta, kind = jnp.where(born, at_log_beta, log_beta), jnp.where(born, PITCHFORK, kind)
+    return described(ring, None, state, vector, log_beta, kind)
 
 
-def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Any]:
+def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Bool[Array, ""]]:
     """A point of the localised branch at low temperature, as (P_1 .. P_{q-1}, ln beta), and whether it was found."""
     cold = COLD + COLD_PER_STATE * ring.q
     log_beta = jnp.log(cold / jnp.abs(ring.coupling))
 
-    def at_beta(x: Array, ring: PottsRing) -> Array:
-        return equations(jnp.append(x, log_beta), (ring, None))
+    def at_beta(x: Array, network: JumpNetwork) -> Array:
+        return equations(jnp.append(x, log_beta), (network, None))
 
-    x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring)
+    x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring.network)
     found &= (x[0] > 0.5) & jnp.all(complete(x) > 0)
     return jnp.append(x, log_beta), found
 
@@ -138,15 +125,16 @@ def is_cold_state_stable(
     of the branch's points, `LONGEST_STEP` in ln(beta).
     """
     point, found = cold_state(ring)
-    front = start_curve(equations, point, (ring, None), -1.0, FIRST_STEP)
+    args = (ring.network, None)
+    front = start_curve(equations, point, args, -1.0, FIRST_STEP)
 
-    def advance(front: Front, _: Any) -> tuple[Front, Front]:
-        return advance_curve(equations, front, (ring, None), LONGEST_STEP), front
+    def advance(front: Front, _: None) -> tuple[Front, Front]:
+        return advance_curve(equations, front, args, LONGEST_STEP), front
 
     _, fronts = jax.lax.scan(advance, front, length=BRANCH_POINTS)
 
     def decays(y: Array) -> Array:
-        return is_stable(jax.jacfwd(equations)(y, (ring, None))[:, :-1], MARGINAL)
+        return is_stable(jax.jacfwd(equations)(y, args)[:, :-1], MARGINAL)
 
     turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
     usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
@@ -155,16 +143,16 @@ def is_cold_state_stable(
     return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
 
 
-def _half_turn(z: Float[Array, " q"], ring: PottsRing) -> Float[Array, " q"]:
+def _half_turn(z: Float[Array, " q"], network: JumpNetwork) -> Float[Array, " q"]:
     """The extended system for P_{i+q/2} = P_i and v_{i+q/2} = -v_i, where the full one is singular.
 
     z = (P_1 .. P_{q/2-1}, v_1 .. v_{q/2}, ln beta).
     """
-    half = ring.q // 2
+    half = network.q // 2
     state, vector, log_beta = _unpack_half(z)
 
     def at(x: Array) -> Array:
-        return equations(jnp.append(x, log_beta), (ring, None))
+        return equations(jnp.append(x, log_beta), (network, None))
 
     value, slope = jax.jvp(at, (state[:-1],), (vector[:-1],))
     return jnp.concatenate([value[: half - 1], slope[:half], (jnp.dot(vector, vector) - 1.0)[None]])

@@ -1,4 +1,4 @@
-"""Results as labelled datasets."""
+"""The data of figures, from several results, as labelled datasets."""
 
 from typing import TYPE_CHECKING, Any
 

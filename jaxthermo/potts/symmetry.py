@@ -23,7 +23,7 @@ SAME_ORBIT = 1e-3
 BETWEEN = np.linspace(0.0, 1.0, 33)
 
 
-class Curve:
+class ClosedOrbit:
     """A closed curve in the space of occupations, or a single point, with the rotations that map it to itself."""
 
     def __init__(self, states: np.ndarray, rates: np.ndarray, step: float, shifts: range):
@@ -57,15 +57,17 @@ class Curve:
         return float(np.linalg.norm(value + self.step * slope - point, axis=1).min())
 
 
-def point_curve(occupation: np.ndarray, shifts: range) -> Curve:
-    """The curve of a fixed point."""
-    return Curve(occupation[None], np.zeros_like(occupation)[None], 0.0, shifts)
+def point_orbit(occupation: np.ndarray, shifts: range) -> ClosedOrbit:
+    """The orbit of a fixed point: the point."""
+    return ClosedOrbit(occupation[None], np.zeros_like(occupation)[None], 0.0, shifts)
 
 
-def cycle_curve(ring: PottsRing, beta: Any, state: np.ndarray, period: float, shifts: range) -> Curve:
-    """The curve of a limit cycle through a state, sampled at equal times."""
+def cycle_orbit(
+    ring: PottsRing, beta: Float[Array, ""], state: np.ndarray, period: float, shifts: range
+) -> ClosedOrbit:
+    """The limit cycle through a state, sampled at equal times."""
     states, rates = (np.asarray(values) for values in _sample(ring, beta, jnp.asarray(state), jnp.asarray(period)))
-    return Curve(states, rates, period / SAMPLES, shifts)
+    return ClosedOrbit(states, rates, period / SAMPLES, shifts)
 
 
 @lean_jit

@@ -1,0 +1,151 @@
+"""The long-time state of an autonomous ring: its attractor, and averages over it; for one lane or many."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from jaxthermo._results import warn_unless_ok
+from jaxthermo._status import Status
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.checks import as_float, is_known, require_double_for
+from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary, long_time_state
+from jaxthermo.jumps.cycles import described
+from jaxthermo.jumps.occupation import initial_occupations
+from jaxthermo.potts.cycles import find_loop, fold_and_warm
+from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
+from jaxthermo.solve.attractor import LIMIT_CYCLE, UNDECIDED
+from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.lanes import Progress, map_lanes
+from jaxthermo.solve.lean import is_traced, lean_jit
+
+# An undecided trajectory that ends this near a cycle, relative to its size, is on it.
+ON_THE_CYCLE = 1e-3
+
+
+def stationary(
+    ring: PottsRing,
+    beta: ScalarLike,
+    p0: ArrayLike | Sequence[float] | None = None,
+    *,
+    max_rounds: IntLike = MAX_ROUNDS,
+) -> Stationary:
+    """The attractor that the ring reaches from p0, with averages over it; see `jt.jumps.stationary`.
+
+    ring         a `jt.PottsRing` with a constant force
+    beta         inverse temperature, a number
+    p0           start, (q,); None for P_1 = 1 - small, the paper's
+    max_rounds   rounds of integration before the search gives up
+    Units        per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Raises       ValueError for impossible parameters; without double precision
+    Accuracy     1e-9, as `jt.jumps.stationary`
+    Source       Herpich & Esposito 2019, Secs. III and IV
+
+    A cycle too slow for the search, near the fold where its period diverges, is found by collocation where all numbers
+    are known; not under `jit`, `vmap` or `grad`.
+    """
+    beta = require_autonomous(ring, beta)
+    result = long_time_state(ring, beta, p0, max_rounds)
+    if not is_traced((ring, beta, result)) and int(result.attractor) == UNDECIDED:
+        result = _on_slow_cycle(ring, beta, result)
+    warn_unless_ok(result)
+    return result
+
+
+def _on_slow_cycle(ring: PottsRing, beta: Float[Array, ""], found: Stationary) -> Stationary:
+    """The stable cycle next to its infinite period, if the undecided trajectory ends on it."""
+    if ring.q == 2 or float(ring.coupling) >= 0:
+        return found
+    end, warm = fold_and_warm(ring)
+    if not warm < beta < end:
+        return found
+    arrived, is_cycle = find_loop(ring, beta, None)
+    cycle = described(ring, beta, arrived, is_cycle)
+    points = np.asarray(arrived.loop.stages).reshape(-1, ring.q - 1)
+    gap = _distance(np.asarray(found.state)[:-1], points)
+    if not (bool(cycle.ok) and bool(cycle.stable) and gap < ON_THE_CYCLE * np.ptp(points, axis=0).max()):
+        return found
+    return Stationary(
+        status=jnp.asarray(int(Status.ok), jnp.int32),
+        stats=found.stats,
+        network=ring,
+        beta=beta,
+        attractor=jnp.asarray(LIMIT_CYCLE, found.attractor.dtype),
+        occupation=cycle.occupation,
+        state=cycle.point,
+        period=cycle.period,
+        energy=cycle.energy,
+        entropy=cycle.entropy,
+        work_current=cycle.work_current,
+        heat_currents=cycle.heat_currents,
+        entropy_production_rate=cycle.entropy_production_rate,
+        residual=cycle.residual,
+    )
+
+
+def _distance(point: np.ndarray, corners: np.ndarray) -> float:
+    """From a point to a closed polygon."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    square = np.maximum(np.sum(sides**2, axis=1), 1e-300)
+    share = np.clip(np.sum((point - corners) * sides, axis=1) / square, 0.0, 1.0)
+    return float(np.min(np.linalg.norm(corners + share[:, None] * sides - point, axis=1)))
+
+
+def stationary_lanes(
+    rings: PottsRing,
+    betas: ArrayLike | Sequence[float],
+    p0: ArrayLike | Sequence[Sequence[float]] | None = None,
+    *,
+    max_rounds: IntLike = MAX_ROUNDS,
+    chunk: int | None = None,
+    advance: Progress | None = None,
+) -> Stationary:
+    """`stationary` over many lanes: one ring at all betas, or a ring for each, whose arrays then have a leading axis.
+
+    rings        a `jt.PottsRing`, or a batch of them, made with `jax.vmap`, for example
+                 `jax.vmap(lambda f: jt.PottsRing(5, -1.0, f))(forces)`
+    betas        inverse temperatures, (lanes,)
+    p0           starts, (lanes, q); None for P_1 = 1 - small in every lane
+    max_rounds   rounds of integration before a lane gives up
+    chunk        lanes that are vmapped together; None: as suits the device
+    advance      called with the number of lanes that have just been done, from any thread
+    Returns      a `Stationary` whose arrays have the axis of the lanes in front
+    Raises       ValueError if the lengths differ, or any lane's parameters are impossible
+
+    Lanes run in chunks on all cores, so one slow lane near a transition holds up only its own chunk, and an interrupt
+    waits for no other; chunks of an accelerator are large. Under a jax transformation all lanes are one chunk.
+    """
+    result = long_time_lanes(rings, betas, p0, max_rounds, chunk, advance)
+    warn_unless_ok(result)
+    return result
+
+
+def long_time_lanes(
+    rings: PottsRing,
+    betas: ArrayLike | Sequence[float],
+    p0: ArrayLike | Sequence[Sequence[float]] | None,
+    max_rounds: IntLike,
+    chunk: int | None = None,
+    advance: Progress | None = None,
+) -> Stationary:
+    """`stationary_lanes` without a warning."""
+    require_autonomous(rings, 1.0)
+    betas = as_float(betas)
+    if betas.ndim != 1:
+        raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
+    require_beta(betas)
+    require_double_for(RTOL, RTOL)
+    if rings.energies.ndim == 1:
+        # By NumPy where that is possible, since jax compiles each operation outside a compiled function by itself.
+        broadcast = np.broadcast_to if is_known(rings) else jnp.broadcast_to
+        rings = jax.tree.map(lambda leaf: broadcast(leaf, (len(betas), *np.shape(leaf))), rings)
+    starts = initial_occupations(rings.q, p0, len(betas))
+    rounds = jnp.full(len(betas), max_rounds, jnp.int32)
+    return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
+
+
+@lean_jit
+def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
+    return jax.vmap(long_time_state)(rings, betas, starts, rounds)

@@ -1,0 +1,134 @@
+"""A ring that turns the work of a drive f1 into work against a load f2: its power, lane by lane."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo.checks import as_float
+from jaxthermo.jumps.attractor import Stationary
+from jaxthermo.jumps.mean_field import thermodynamics
+from jaxthermo.jumps.occupation import localised
+from jaxthermo.potts.attractor import long_time_lanes
+from jaxthermo.potts.diagram import phases
+from jaxthermo.potts.folds import fold_of
+from jaxthermo.potts.ring import PottsRing
+from jaxthermo.potts.stability import critical_beta, uniform_work_current
+from jaxthermo.solve.attractor import UNDECIDED
+from jaxthermo.solve.lean import lean_jit
+
+# Most lanes are decided in the first rounds; those next to an edge take many.
+FEW_ROUNDS, MANY_ROUNDS = 12, 16
+# Powers of one attractor that was reached from two starts agree this well, relative to each other.
+SAME_POWER = 1e-7
+
+
+def output_power(state: Stationary, force: Array, force2: Array) -> Float[Array, "*batch"]:
+    """Output power delivered against the load, |P| = -f2 I with I = sum J = work current / f, per unit and time.
+
+    state      the attractor, from `stationary` of a ring with the force f1 + f2
+    force      f1 + f2
+    force2     the load f2
+    """
+    force, force2 = as_float(force), as_float(force2)
+    safe = jnp.where(force == 0, 1.0, force)
+    return jnp.where(force == 0, 0.0, -force2 * state.work_current / safe)
+
+
+class Lanes(NamedTuple):
+    """What a converter does at points (beta, f2): a NumPy array with an entry for each."""
+
+    points: np.ndarray
+    power: np.ndarray
+    phase: np.ndarray
+    attractor: np.ndarray
+    state: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Where an attractor was found."""
+        return (self.attractor != UNDECIDED) & np.isfinite(self.power)
+
+    def at(self, index: int | np.ndarray) -> "Lanes":
+        """The lanes of these indices; of one number, that lane without an axis."""
+        return Lanes(*(values[index] for values in self))
+
+
+class Converter:
+    """A ring driven by f1, with all points that were looked at counted."""
+
+    def __init__(self, ring: PottsRing):
+        self.ring, self.f1 = ring, float(ring.force)
+        self.lanes, self.undecided = 0, 0
+
+    def rings(self, loads: np.ndarray) -> PottsRing:
+        """The ring under each load."""
+        ring = self.ring
+        forces = jnp.asarray(self.f1 + loads)
+        return jax.vmap(lambda f: PottsRing(ring.q, ring.coupling, f, ring.prefactor, ring.energies, ring.rates))(
+            forces
+        )
+
+    def run(self, points: np.ndarray, starts: np.ndarray | None = None, rounds: int = FEW_ROUNDS) -> Lanes:
+        """The attractors at points (n, 2), from starts (n, q) or from P_1 = 1."""
+        betas, loads = np.asarray(points).T
+        found = long_time_lanes(self.rings(loads), betas, starts, rounds)
+        power = np.asarray(_powers(found, self.f1 + loads, loads))
+        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.state))
+        self.lanes += len(points)
+        self.undecided += int(np.sum(~lanes.known))
+        return lanes
+
+    def own_and_branch(self, points: np.ndarray, states: np.ndarray, phase: int) -> tuple[np.ndarray, Lanes]:
+        """Whether P_1 = 1 leads to the attractors of a phase that the states lead to, and those attractors."""
+        count = len(points)
+        starts = np.concatenate([np.tile(np.asarray(localised(self.ring.q)), (count, 1)), states])
+        both = self.run(np.concatenate([points, points]), starts, MANY_ROUNDS)
+        own, branch = both.at(np.arange(count)), both.at(np.arange(count, 2 * count))
+        same = np.abs(own.power - branch.power) < SAME_POWER * np.abs(branch.power)
+        return own.known & branch.known & same & (own.phase == phase) & (branch.phase == phase), branch
+
+    def onset(self, loads: np.ndarray) -> np.ndarray:
+        """beta_c1 under each load."""
+        return np.asarray(_onsets(self.rings(loads)))
+
+    def uniform_power(self, points: np.ndarray) -> np.ndarray:
+        """The power of the uniform state, stable or not."""
+        betas, loads = np.asarray(points).T
+        return np.asarray(_uniform_powers(self.rings(loads), jnp.asarray(betas), jnp.asarray(loads)))
+
+    def fold(self, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """beta of the birth of the localised states under each load, and their power there; NaN where there is none."""
+        if self.ring.q == 2:
+            return np.full(len(loads), np.nan), np.full(len(loads), np.nan)
+        beta, power = _folds(self.rings(loads), jnp.asarray(loads))
+        return np.asarray(beta), np.asarray(power)
+
+
+@lean_jit
+def _powers(found: Stationary, forces: Array, loads: Array) -> Array:
+    return output_power(found, forces, loads)
+
+
+_onsets = lean_jit(jax.vmap(critical_beta))
+
+
+@lean_jit
+def _uniform_powers(rings: PottsRing, betas: Array, loads: Array) -> Array:
+    def one(ring: PottsRing, beta: Array, load: Array) -> Array:
+        safe = jnp.where(ring.force == 0, 1.0, ring.force)
+        return jnp.where(ring.force == 0, 0.0, -load * uniform_work_current(ring, beta) / safe)
+
+    return jax.vmap(one)(rings, betas, loads)
+
+
+@lean_jit
+def _folds(rings: PottsRing, loads: Array) -> tuple[Array, Array]:
+    def one(ring: PottsRing, load: Array) -> tuple[Array, Array]:
+        born = fold_of(ring)
+        flow = thermodynamics(0.0, born.occupation, ring, born.beta)
+        return born.beta, -load * flow.work_current / ring.force
+
+    return jax.vmap(one)(rings, loads)

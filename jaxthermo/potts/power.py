@@ -1,0 +1,261 @@
+"""Maximum output power of a converter, with the edges on which it may lie computed as such."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.jumps.rates import AbstractRates
+from jaxthermo.potts.converter import Converter, Lanes
+from jaxthermo.potts.converter import output_power as output_power
+from jaxthermo.potts.diagram import Phase
+from jaxthermo.potts.edges import Maximum, Place, Side, edge_maximum
+from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
+from jaxthermo.potts.stability import critical_beta
+from jaxthermo.solve.attractor import AttractorKind
+
+# The first look: so many inverse temperatures and loads.
+GRID = 32
+GRID_OF_LOADS = 64
+# The localised phase, whose power only falls with beta, has taken over well below this multiple of beta_c1.
+BETA_RANGE = 3.0
+# Maxima of the first look that are followed: those above this share of the largest, and at most so many.
+PROMISING, FOLLOWED = 0.92, 5
+# Of those that meet an edge, the ones above this share of the best are followed along it.
+CLOSE = 0.97
+# A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
+# possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
+LAST_STEP, SHORTEST, FINEST = 1e-3, 2.0**-7, 2.0**-5
+CLIMB_STEPS = 60
+# Maxima with powers and loads this near, relative to the largest, are the same; powers this near are ties.
+SAME_MAXIMUM, TIE = 1e-3, 1e-6
+
+
+class MaximumPower(AbstractResult):
+    """Maximum output power, where it is reached, its efficiency, and its runners-up; see `maximum_power`.
+
+    The arrays over `candidate` hold all maxima that were found, by falling power, the global one first. `place` says
+    where a maximum lies, `side` from which side of an edge it is approached: it is then a limit, which need not be
+    reached on the edge.
+    """
+
+    status: Int[Array, ""]
+    stats: dict[str, Any]
+    ring: PottsRing
+    power: Float[Array, ""] = quantity("energy/time", "largest time-averaged output power |P| per unit", main=True)
+    efficiency: Float[Array, ""] = quantity("1", "efficiency at maximum power, -f2/f1", main=True)
+    force2: Float[Array, ""] = quantity("energy", "load f2 at the maximum")
+    beta: Float[Array, ""] = quantity("1/energy", "inverse temperature at the maximum")
+    attractor: Int[Array, ""] = quantity("1", "kind of attractor at the maximum", codes=AttractorKind)
+    powers: Float[Array, " candidate"] = quantity("energy/time", "output power of every maximum", ("candidate",))
+    efficiencies: Float[Array, " candidate"] = quantity("1", "its efficiency", ("candidate",))
+    loads: Float[Array, " candidate"] = quantity("energy", "its load f2", ("candidate",))
+    betas: Float[Array, " candidate"] = quantity("1/energy", "its inverse temperature", ("candidate",))
+    attractors: Int[Array, " candidate"] = quantity("1", "its attractor", ("candidate",), codes=AttractorKind)
+    phases: Int[Array, " candidate"] = quantity("1", "its phase", ("candidate",), codes=Phase)
+    places: Int[Array, " candidate"] = quantity("1", "where it lies", ("candidate",), codes=Place)
+    sides: Int[Array, " candidate"] = quantity("1", "from where it is approached", ("candidate",), codes=Side)
+    gaps: Float[Array, " candidate"] = quantity("energy/time", "how far it is below the global one", ("candidate",))
+
+    @property
+    def kind(self) -> str:
+        """The attractor at the maximum: "fixed point" or "limit cycle"."""
+        return AttractorKind.spelled(self.attractor)
+
+    @property
+    def place(self) -> Place:
+        """Where the maximum lies: inside a phase, at beta_c1, on a fold, or on the edge of a basin."""
+        return Place(int(self.places[0]))
+
+    @property
+    def ties(self) -> int:
+        """How many other maxima have the same power to its accuracy."""
+        return int(np.sum(np.asarray(self.gaps)[1:] <= TIE * float(self.power)))
+
+
+def maximum_power(
+    q: IntLike,
+    coupling: ScalarLike,
+    prefactor: ScalarLike,
+    forward_force: ScalarLike,
+    beta: ScalarLike | None = None,
+    *,
+    rates: AbstractRates | None = None,
+) -> MaximumPower:
+    """Largest output power over the load f2 (and over beta, if None), for the attractor reached from P_1 = 1.
+
+    Equation   I = sum J_i at f = f1 + f2; output power P = f2 I <= 0, `power` = |P|; efficiency eta = -f2/f1
+
+    q               number of states
+    coupling        u, an energy
+    prefactor       G of the rates, 1/time
+    forward_force   the drive f1 > 0, an energy
+    beta            inverse temperature; None: the maximum over all of them
+    rates           the rate law; None: `Arrhenius`
+    Units           power: energy per unit time and per unit of the ring; force2: energy; beta: 1/energy
+    Raises          ValueError if forward_force <= 0, or, with beta None, if the power is unbounded as beta -> infinity
+                    (coupling >= 0, or forward_force > -coupling); inside a jax transformation
+    Accuracy        1e-6 of the power, 1e-3 of the efficiency; `Status.not_converged` where that may be missed
+    Source          Herpich & Esposito 2019, Sec. IV, Figs. 3 and 4
+
+    A grid over beta and load shows where maxima may lie; each is then climbed on its own attractor. Power drops where
+    that attractor ends (at beta_c1, at a fold) and where P_1 = 1 begins to lead to another one (on the edge of a
+    basin). A climb that meets such an edge goes on along it: the edge is found by bisection, or where it is known
+    exactly, and the maximum is the limit from the side of the attractor. `stats` counts the lanes that were looked at,
+    and those without a known attractor.
+    """
+    if not is_known((coupling, prefactor, forward_force, beta, rates)):
+        raise ValueError("`maximum_power` needs known values: call it outside jit, vmap and grad")
+    f1 = require_scalar("forward_force", forward_force)
+    require_positive("forward_force", f1)
+    ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
+    check_ring(ring)
+    converter = Converter(ring)
+    # Interior points only: at f2 = 0 and f2 = -f1 the power vanishes.
+    if beta is not None:
+        beta = require_scalar("beta", beta)
+        require_beta(beta)
+        axes = np.array([float(beta)]), -converter.f1 * _inner(GRID_OF_LOADS)
+    else:
+        if float(ring.coupling) >= 0 or converter.f1 > -float(ring.coupling):
+            raise ValueError(
+                "`beta` must be given here: with coupling >= 0 or forward_force > -coupling the power grows without "
+                f"bound as beta -> infinity, but coupling is {float(ring.coupling)} and forward_force {converter.f1}"
+            )
+        require_finite("critical beta", critical_beta(ring))
+        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID), -converter.f1 * _inner(GRID)
+    found, largest = _maxima(converter, axes)
+    result = _result(converter, found, largest)
+    warn_unless_ok(result)
+    return result
+
+
+def _inner(count: int) -> np.ndarray:
+    """As many points that divide (0, 1) into equal parts."""
+    return np.linspace(0.0, 1.0, count + 2)[1:-1]
+
+
+def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[list[Maximum], float]:
+    """Every maximum that was found, by falling power, and the largest power of the first look."""
+    spacing = np.array([abs(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes])
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    lanes = converter.run(grid.reshape(-1, 2))
+    power = np.where(lanes.known, lanes.power, -np.inf)
+    if not np.any(lanes.known):
+        return [], -np.inf
+    found: list[Maximum] = []
+    climbs = [_climb(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
+    climbs.sort(key=lambda climb: -float(climb[0].power))
+    for here, blocked in climbs:
+        if not blocked:
+            found.append(_interior(here))
+        elif float(here.power) > CLOSE * float(climbs[0][0].power) and not _is_known(here, found, spacing):
+            edge = edge_maximum(converter, here, spacing)
+            found.append(_interior(here) if edge is None else edge)
+    distinct: list[Maximum] = []
+    for one in sorted(found, key=lambda one: -one.power):
+        scale = np.array([max(abs(one.point[0]), 1e-300), converter.f1])
+        if all(np.max(np.abs(one.point - other.point) / scale) > SAME_MAXIMUM for other in distinct):
+            distinct.append(one)
+    return distinct, float(power.max())
+
+
+def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
+    """Whether a climb has met an edge that was followed already."""
+    edges = [one for one in found if one.place is not Place.interior and one.phase == int(here.phase)]
+    return any(np.all(np.abs(one.point - here.points) <= 3.0 * spacing) for one in edges)
+
+
+def _interior(here: Lanes) -> Maximum:
+    kind, phase = int(here.attractor), int(here.phase)
+    return Maximum(here.points, float(here.power), kind, phase, Place.interior, Side.at_it)
+
+
+def _peaks(power: np.ndarray) -> list[int]:
+    """Indices into the flat table of points that no neighbour beats, best first."""
+    padded = np.pad(power, 1, constant_values=-np.inf)
+    rows, columns = power.shape
+    around = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    peaks = np.flatnonzero((power >= np.max(around, axis=0)) & (power >= PROMISING * power.max()))
+    return peaks[np.argsort(-power.ravel()[peaks])][:FOLLOWED].tolist()
+
+
+def _climb(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lanes, bool]:
+    """The maximum uphill on the seed's attractor, by quadratic models; True if an edge came before it."""
+    here, size, free = seed, 0.5 * spacing, spacing > 0
+    offsets = np.stack(np.meshgrid(*[(-1.0, 0.0, 1.0) if one else (0.0,) for one in free], indexing="ij"), axis=-1)
+    offsets = offsets.reshape(-1, 2)
+    for _ in range(CLIMB_STEPS):
+        if np.max(size[free] / spacing[free]) < SHORTEST:
+            return here, True
+        branch = converter.run(here.points + size * offsets, np.tile(here.state, (len(offsets), 1)))
+        smooth = branch.known & (branch.phase == here.phase)
+        if not smooth.all():
+            size = 0.5 * size
+            continue
+        step = size * _uphill(offsets, branch.power, free)
+        inside, there = converter.own_and_branch((here.points + step)[None], here.state[None], int(here.phase))
+        if not inside[0]:
+            size = 0.5 * size
+            continue
+        here = there.at(0)
+        if np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
+            return here, False
+        if np.all(np.abs(step) <= 0.5 * size):
+            size = np.maximum(0.25 * size, np.minimum(size, FINEST * spacing))
+    return here, False
+
+
+def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The step, within the offsets, to the maximum of the quadratic model; uphill where that has none."""
+    x = offsets[:, free]
+    pairs = [(i, j) for i in range(x.shape[1]) for j in range(i + 1)]
+    columns = [np.ones(len(x)), *x.T, *[x[:, i] * x[:, j] for i, j in pairs]]
+    fit = np.linalg.lstsq(np.stack(columns, axis=1), power, rcond=None)[0]
+    slope, bend = fit[1 : 1 + x.shape[1]], np.zeros((x.shape[1],) * 2)
+    for (i, j), value in zip(pairs, fit[1 + x.shape[1] :], strict=True):
+        bend[i, j] += value
+        bend[j, i] += value
+    concave = np.all(np.linalg.eigvalsh(bend) < 0)
+    step = -np.linalg.solve(bend, slope) if concave else slope / max(np.abs(slope).max(), 1e-300)
+    full = np.zeros(2)
+    full[free] = step / max(1.0, np.abs(step).max())
+    return full
+
+
+def _result(converter: Converter, found: list[Maximum], largest: float) -> MaximumPower:
+    """The maxima as a result; not converged where a point of the first look beats them all."""
+    nan = Maximum(
+        np.full(2, np.nan), np.nan, int(AttractorKind.undecided), int(Phase.undecided), Place.interior, Side.at_it
+    )
+    entries = found or [nan]
+    power = np.array([one.power for one in entries])
+    points = np.stack([one.point for one in entries])
+    status = Status.not_converged if found else Status.undecided
+    right = bool(found) and power[0] >= largest * (1.0 - TIE)
+    efficiencies = -points[:, 1] / converter.f1
+    kinds = np.array([one.attractor for one in entries], np.int32)
+    return MaximumPower(
+        status=status_if(not right, status),
+        stats={"lanes": converter.lanes, "undecided": converter.undecided},
+        ring=converter.ring,
+        power=jnp.asarray(power[0]),
+        efficiency=jnp.asarray(efficiencies[0]),
+        force2=jnp.asarray(points[0, 1]),
+        beta=jnp.asarray(points[0, 0]),
+        attractor=jnp.asarray(kinds[0]),
+        powers=jnp.asarray(power),
+        efficiencies=jnp.asarray(efficiencies),
+        loads=jnp.asarray(points[:, 1]),
+        betas=jnp.asarray(points[:, 0]),
+        attractors=jnp.asarray(kinds),
+        phases=jnp.asarray(np.array([one.phase for one in entries], np.int32)),
+        places=jnp.asarray(np.array([one.place for one in entries], np.int32)),
+        sides=jnp.asarray(np.array([one.side for one in entries], np.int32)),
+        gaps=jnp.asarray(power[0] - power),
+    )

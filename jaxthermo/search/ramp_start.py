@@ -1,0 +1,80 @@
+"""Where an optimal ramp starts: a grid with room for the motion, and the equilibrium on it."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo._status import Status
+from jaxthermo.brownian.automatic import extremes, resolved, rung, step
+from jaxthermo.brownian.equilibria import equilibrium
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.lean import lean_jit
+
+
+def classical_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+    """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
+    return *_canonical(oscillator, beta, x), False
+
+
+def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+    """The equilibrium with its correlations, and whether the solve for it has failed."""
+    state = equilibrium(oscillator, beta, x)
+    return state.V, state.work, int(state.status) == Status.not_converged
+
+
+@lean_jit
+def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
+    grid: Any = oscillator.grid
+    work = workspace(oscillator, grid)
+    q, p = grid.q, grid.p
+    energy, coordinate = (
+        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
+    )
+    places, momenta = (
+        jax.nn.softmax(-beta * (energy - x * coordinate)),
+        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
+    )
+    return momenta[:, None, None] * places / grid.cell, work
+
+
+def with_room_for(oscillator: Oscillator, beta: Any, x_start: Any, x_end: Any, duration: Any) -> Oscillator:
+    """The oscillator on a grid with room for a particle that is moved from the one field to the other."""
+    fields = _room(x_start, x_end)
+    if oscillator.grid is not None:
+        return resolved(oscillator, beta, fields)
+    widest = extremes(oscillator, beta, fields)
+    places = np.asarray(_places(oscillator, beta, jnp.stack([x_start, x_end]), jnp.linspace(-widest.q, widest.q, 401)))
+    # A ramp goes up to twice its mean speed, and a sudden one no faster than the oscillator swings.
+    distance = abs(float(places[1, 0] - places[0, 0]))
+    swing = 1.0 / np.sqrt(float(beta) * float(oscillator.mass) * float(np.min(places[:, 1])))
+    momentum = float(oscillator.mass) * distance * min(2.0 / float(duration), swing)
+    q_side, p_side = rung(widest.q, widest.k), rung(widest.p + momentum, widest.y)
+    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p + momentum, widest.y)
+    grid = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
+    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+    return resolved(oscillator, beta, fields)
+
+
+@lean_jit
+def _places(
+    oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
+) -> Float[Array, "fields 2"]:
+    """Mean and variance of the position in the classical equilibrium at each field."""
+    energy, coordinate = (
+        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
+    )
+    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate), axis=1)
+    mean = weight @ q
+    return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
+
+
+def _room(x_start: Any, x_end: Any) -> list[float]:
+    """The range of fields with room for overshoot on both sides."""
+    low, high = sorted((float(x_start), float(x_end)))
+    return [low - 0.5 * (high - low), high + 0.5 * (high - low)]

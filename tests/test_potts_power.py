@@ -1,0 +1,83 @@
+"""Work-to-work conversion: maximum power and its efficiency, inside phases and on their edges."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import jaxthermo as jt
+from jaxthermo.potts.edges import Place, Side
+
+
+def uniform_optimum(beta):
+    """The load of maximum power of the uniform state, tanh[beta (1 + f2)/2] = -beta f2/2, and the power there."""
+    load = brentq(lambda f2: np.tanh(0.5 * beta * (1.0 + f2)) + 0.5 * beta * f2, -1.0, 0.0)
+    return load, -load * 0.2 * np.sinh(0.5 * beta * (1.0 + load))
+
+
+@pytest.mark.parametrize("beta", [1e-3, 2.0])
+def test_uniform_phase_obeys_the_transcendental_equation(beta):
+    best = jt.potts.maximum_power(3, -1.0, 0.1, 1.0, beta=beta)
+    load, power = uniform_optimum(beta)
+    np.testing.assert_allclose(best.force2, load, atol=1e-6)
+    np.testing.assert_allclose(best.power, power, rtol=1e-10)
+    assert best.efficiency == -best.force2 and best.kind == "fixed point" and best.place is Place.interior
+    assert bool(best.ok) and best.stats["undecided"] == 0
+
+
+def test_linear_response_reaches_one_half():
+    assert abs(float(jt.potts.maximum_power(3, -1.0, 0.1, 1.0, beta=1e-3).efficiency) - 0.5) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def three():
+    return jt.potts.maximum_power(3, -1.0, 0.1, 1.0)
+
+
+def test_global_maximum_of_three_states_lies_in_the_synchronised_phase(three):
+    """A fresh evaluation at the point found, and its slope by the implicit function theorem, which vanishes."""
+
+    def power(z):
+        state = jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0 + z[1], 0.1), z[0])
+        return jt.potts.output_power(state, 1.0 + z[1], z[1])
+
+    assert three.kind == "limit cycle" and three.place is Place.interior and bool(three.ok)
+    value, slope = jax.value_and_grad(power)(jnp.stack([three.beta, three.force2]))
+    np.testing.assert_allclose(value, three.power, rtol=1e-9)
+    # With a bend of about 1 in the load that is a distance of 1e-5 from the maximum.
+    assert np.all(np.abs(slope) < 1e-5)
+
+
+def test_the_runner_up_is_the_limit_at_the_onset_from_below(three):
+    load, power = uniform_optimum(3.0)
+    assert (int(three.places[1]), int(three.sides[1])) == (Place.onset, Side.from_below)
+    np.testing.assert_allclose([three.powers[1], three.loads[1]], [power, load], atol=1e-6)
+    np.testing.assert_allclose(three.gaps[1], three.power - power, atol=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("q", "power", "efficiency", "places"),
+    [(4, 0.12083, 0.413, {Place.onset}), (5, 0.196358, 0.288, set(Place)), (6, 0.27982, 0.275, set(Place))],
+)
+def test_global_maxima_on_edges(q, power, efficiency, places):
+    best = jt.potts.maximum_power(q, -1.0, 0.1, 1.0)
+    assert bool(best.ok) and best.place in places - {Place.interior}
+    assert abs(float(best.power) - power) < 1e-5 and abs(float(best.efficiency) - efficiency) < 1e-3
+
+
+BAD = {
+    "no drive": ((3, -1.0, 0.1, 0.0), {"beta": 1.0}, "`forward_force` must be > 0"),
+    "NaN beta": ((3, -1.0, 0.1, 1.0), {"beta": np.nan}, "`beta` must be finite"),
+    "unbounded for repulsion": ((3, 1.0, 0.1, 1.0), {}, "`beta` must be given"),
+    "unbounded for strong drive": ((3, -1.0, 0.1, 1.5), {}, "`beta` must be given"),
+    "q": ((1, -1.0, 0.1, 1.0), {}, "`q` must be an integer"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments_are_named(case):
+    arguments, more, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        jt.potts.maximum_power(*arguments, **more)
