@@ -25,10 +25,10 @@ QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
 
 def test_two_forms_of_the_hierarchy_agree():
     well = hierarchy.Well(QUARTIC, 1.0, tuple(map(tuple, exact.pade(1))))
-    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 18, 5)
-    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 18, 14, noise=False)
+    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 16, 5)
+    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 16, 12, noise=False)
     assert residual < 1e-11
-    assert hierarchy.furthest(published, noise) < 1e-7
+    assert hierarchy.furthest(published, noise) < 2e-7
 
 
 def test_the_hierarchy_of_a_parabola_has_the_closed_moments():
