@@ -6,6 +6,8 @@ from jaxthermo.jumps.branches import Branch as Branch
 from jaxthermo.jumps.branches import branch as branch
 from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
 from jaxthermo.jumps.cycles import limit_cycle as limit_cycle
+from jaxthermo.jumps.driven import PeriodicState as PeriodicState
+from jaxthermo.jumps.driven import periodic_state as periodic_state
 from jaxthermo.jumps.evolution import Evolution as Evolution
 from jaxthermo.jumps.evolution import evolve as evolve
 from jaxthermo.jumps.finite import coherence as coherence

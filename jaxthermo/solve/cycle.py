@@ -75,11 +75,11 @@ def shoot(
         value, along = jax.linearize(dynamics, x, frozen)
         return value, jax.vmap(along)(dx, d_frozen)
 
-    (end, d_end), status = _arrive(rate, (point, d_point), (frozen, d_frozen))
+    (end, d_end), status = flow_to_one(rate, (point, d_point), (frozen, d_frozen))
     return Shot(end, d_end.T, status == OK)
 
 
-def _arrive(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
+def flow_to_one(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
     """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
 
     It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
@@ -101,7 +101,7 @@ def _arrive(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
 
         # Steps beside a tangent depend on it, so the values come from steps of their own.
         end, status = arrive(*primals)
-        (_, d_end), _ = _arrive(both, (primals[0], tangents[0]), (primals[1], tangents[1]))
+        (_, d_end), _ = flow_to_one(both, (primals[0], tangents[0]), (primals[1], tangents[1]))
         return (end, status), (d_end, np.zeros(status.shape, jax.dtypes.float0))
 
     return arrive(state, constant)
