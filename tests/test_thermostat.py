@@ -116,10 +116,9 @@ def test_the_second_law_holds_round_a_cycle_that_breaks_it_with_the_other_memory
     assert (run.outcome == "ok") == positive
 
 
-@pytest.mark.parametrize("value", ["published", 3, None])
-def test_unknown_memory_is_refused_by_name(value):
+def test_unknown_memory_is_refused_by_name():
     with pytest.raises(ValueError, match="`thermostat` must be one of symmetric, earlier"):
-        jt.OhmicBath(1.0, thermostat=value)
+        jt.OhmicBath(1.0, thermostat="published")
 
 
 def test_a_schedule_of_jax_numbers_is_checked_at_the_door():
