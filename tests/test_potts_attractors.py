@@ -49,7 +49,7 @@ def test_a_cycle_is_one_turn_at_equal_times(phases):
     ring = jt.PottsRing(3, -1.0, 1.0, G)
     quarter = len(one.cycle) // 4
     run = jt.potts.evolve(ring, 4.0, one.cycle[0], [0.0, one.period / 4, one.period])
-    np.testing.assert_allclose(run.occupation[1:], one.cycle[[quarter, 0]], atol=1e-6)
+    np.testing.assert_allclose(run.occupation[1:], one.cycle[np.array([quarter, 0])], atol=1e-6)
 
 
 def test_coexistence_is_said_and_its_basins_are_shares():
@@ -97,7 +97,9 @@ def test_undecided_starts_are_counted(monkeypatch):
 def test_the_curve_of_a_cycle_knows_its_symmetries(phases):
     """The cycle of three states is a wave: rotations only shift its phase, also between two samples."""
     one = phases[4.0][0]
-    curve = cycle_orbit(jt.PottsRing(3, -1.0, 1.0, G), jnp.array(4.0), one.cycle[0], one.period, range(3))
+    curve = cycle_orbit(
+        jt.PottsRing(3, -1.0, 1.0, G), jnp.array(4.0), np.asarray(one.cycle[0]), float(one.period), range(3)
+    )
     assert (curve.symmetries, curve.copies) == (3, 1)
     run = jt.potts.evolve(jt.PottsRing(3, -1.0, 1.0, G), 4.0, one.cycle[0], [0.0, 0.3217 * one.period])
     assert curve.rotations_through(np.asarray(run.occupation)[-1]) == [0, 1, 2]

@@ -97,7 +97,7 @@ def test_averages_obey_both_laws_and_the_symmetry_of_the_ring(found):
 
 
 def test_where_there_is_no_cycle_the_status_says_so(found):
-    assert list(found.status[5:]) == ["no cycle found"] * 2
+    assert list(found.outcome[5:]) == ["no cycle found"] * 2
     assert np.all(np.isnan(found.period[5:])) and np.all(np.isnan(found.multipliers[5:])) and not found.stable[5:].any()
 
 

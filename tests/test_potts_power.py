@@ -58,7 +58,11 @@ def test_the_runner_up_is_the_limit_at_the_onset_from_below(three):
 
 # Powers, loads and, for q = 5, the edge: DOP853 from P_1 = 1 goes to the cycle at beta = 6.6646, f2 = -0.2806, and to a
 # localised state at 6.6647.
-EDGES = [(4, 0.120835, 0.4129, Place.onset), (5, 0.196421, 0.2806, Place.basin_edge)]
+EDGES = [
+    (4, 0.120835, 0.4129, Place.onset),
+    (5, 0.196421, 0.2806, Place.basin_edge),
+    (6, 0.280072, 0.2636, Place.basin_edge),
+]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
@@ -54,7 +54,7 @@ class Stationary(AbstractFlowResult):
 def stationary(
     network: AbstractJumpModel,
     beta: Betas,
-    p0: ArrayLike | Sequence[float] | None = None,
+    p0: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     max_rounds: IntLike = MAX_ROUNDS,
 ) -> Stationary:
@@ -81,7 +81,7 @@ def stationary(
 
 
 def long_time_state(
-    model: AbstractJumpModel, beta: Betas, p0: ArrayLike | Sequence[float] | None, max_rounds: IntLike
+    model: AbstractJumpModel, beta: Betas, p0: ArrayLike | Sequence[ScalarLike] | None, max_rounds: IntLike
 ) -> Stationary:
     """`stationary` without a warning."""
     network, betas = require_constant(model, beta)

@@ -59,7 +59,7 @@ class Branch(AbstractFlowResult):
 def branch(
     network: AbstractJumpModel,
     beta: Betas,
-    start: ArrayLike | Sequence[float] | None = None,
+    start: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     along: str = "beta",
     low: ScalarLike,

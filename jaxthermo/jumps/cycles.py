@@ -9,6 +9,7 @@ from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
@@ -49,7 +50,7 @@ class LimitCycle(AbstractFlowResult):
 
 
 def limit_cycle(
-    network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[float] | None = None
+    network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[ScalarLike] | None = None
 ) -> LimitCycle:
     """A stable limit cycle of the mean field, with averages over it.
 

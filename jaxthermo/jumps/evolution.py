@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
@@ -61,8 +62,8 @@ class Evolution(AbstractFlowResult):
 def evolve(
     network: AbstractJumpModel,
     beta: Betas,
-    p0: ArrayLike | Sequence[float] | None,
-    ts: ArrayLike | Sequence[float],
+    p0: ArrayLike | Sequence[ScalarLike] | None,
+    ts: ArrayLike | Sequence[ScalarLike],
     *,
     rtol: float = RTOL,
     atol: float = ATOL,

@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.flags import Code
 from jaxthermo.jumps.coordinates import complete, field
@@ -63,14 +64,22 @@ class Fold(AbstractResult):
 
 
 def fold_beta(
-    network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[float] | None = None, *, upward: bool = False
+    network: AbstractJumpModel,
+    beta: Betas,
+    start: ArrayLike | Sequence[ScalarLike] | None = None,
+    *,
+    upward: bool = False,
 ) -> Float[Array, ""]:
     """Inverse temperature, of reservoir 0, at which a branch of fixed points turns; arguments as `fold`."""
     return fold(network, beta, start, upward=upward).beta
 
 
 def fold(
-    network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[float] | None = None, *, upward: bool = False
+    network: AbstractJumpModel,
+    beta: Betas,
+    start: ArrayLike | Sequence[ScalarLike] | None = None,
+    *,
+    upward: bool = False,
 ) -> Fold:
     """The fold at which the branch through a given fixed point turns back in temperature.
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import Schedule, as_schedule
@@ -81,12 +82,12 @@ class JumpNetwork(AbstractJumpModel):
     def __init__(
         self,
         edges: ArrayLike | Sequence[Edge],
-        energies: ArrayLike | Sequence[float],
+        energies: ArrayLike | Sequence[ScalarLike],
         interaction: ArrayLike | Interaction | None = None,
         forces: Schedule | Sequence[Schedule] = 0.0,
         reservoirs: ArrayLike | Sequence[int] | None = None,
         rates: AbstractRates | None = None,
-        prefactor: ArrayLike | Sequence[float] = 1.0,
+        prefactor: ArrayLike | Sequence[ScalarLike] = 1.0,
     ):
         self.energies = as_float(energies)
         if self.energies.ndim != 1 or self.energies.shape[0] < 2:

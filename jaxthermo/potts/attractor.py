@@ -28,7 +28,7 @@ ON_THE_CYCLE = 1e-3
 def stationary(
     ring: PottsRing,
     beta: ScalarLike,
-    p0: ArrayLike | Sequence[float] | None = None,
+    p0: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     max_rounds: IntLike = MAX_ROUNDS,
 ) -> Stationary:
@@ -95,7 +95,7 @@ def _distance(point: np.ndarray, corners: np.ndarray) -> float:
 
 def stationary_lanes(
     rings: PottsRing,
-    betas: ArrayLike | Sequence[float],
+    betas: ArrayLike | Sequence[ScalarLike],
     p0: ArrayLike | Sequence[Sequence[float]] | None = None,
     *,
     max_rounds: IntLike = MAX_ROUNDS,
@@ -124,7 +124,7 @@ def stationary_lanes(
 
 def long_time_lanes(
     rings: PottsRing,
-    betas: ArrayLike | Sequence[float],
+    betas: ArrayLike | Sequence[ScalarLike],
     p0: ArrayLike | Sequence[Sequence[float]] | None,
     max_rounds: IntLike,
     chunk: int | None = None,

@@ -26,7 +26,7 @@ from jaxthermo.solve.loop_path import Traveller, travel
 SHARE_BACK = 0.15
 
 
-def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[float] | None = None) -> LimitCycle:
+def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[ScalarLike] | None = None) -> LimitCycle:
     """A limit cycle of the ring, with averages over it.
 
     Equation   P(t + T) = P(t); averages (1/T) int_0^T dt; multipliers: eigenvalues of dP(T)/dP(0), the trivial one, 1,
@@ -64,7 +64,7 @@ def check_cycle(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
 
 
 def find_loop(
-    ring: PottsRing, beta: Float[Array, ""], start: ArrayLike | Sequence[float] | None
+    ring: PottsRing, beta: Float[Array, ""], start: ArrayLike | Sequence[ScalarLike] | None
 ) -> tuple[Traveller, Bool[Array, ""]]:
     """The cycle that `limit_cycle` documents, closed on a mesh, and whether one was found."""
     network = ring.network

@@ -92,8 +92,8 @@ class PhaseDiagram(AbstractResult):
 def phase_diagram(
     q: IntLike,
     coupling: ScalarLike,
-    betas: ArrayLike | Sequence[float],
-    forces: ArrayLike | Sequence[float],
+    betas: ArrayLike | Sequence[ScalarLike],
+    forces: ArrayLike | Sequence[ScalarLike],
     *,
     prefactor: ScalarLike = 1.0,
     rates: AbstractRates | None = None,
@@ -180,7 +180,7 @@ def phase_diagram(
     return result
 
 
-def _axis(name: str, values: ArrayLike | Sequence[float]) -> np.ndarray:
+def _axis(name: str, values: ArrayLike | Sequence[ScalarLike]) -> np.ndarray:
     if not is_known(values):
         raise ValueError(f"`{name}` must be known: call `phase_diagram` outside jit, vmap and grad")
     array = np.asarray(as_float(values))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxthermo.flags import Code
-from jaxthermo.potts.converter import MANY_ROUNDS, Converter, Lanes
+from jaxthermo.potts.converter import MANY_ROUNDS, SAME_POWER, Converter, Lanes
 from jaxthermo.potts.diagram import Phase
 
 # This far from beta_c1 and from folds, relative to them, attractors are known. At beta_c1 the limit of the power is
@@ -67,7 +67,7 @@ def edge_maximum(converter: Converter, here: Lanes, spacing: np.ndarray) -> Maxi
             reach = sign * 0.5 * spacing[axis]
             inner, outer, states, met = _bracket(converter, alone, axis, reach)
             # The edge that stops a climb is one towards which the power rises.
-            if not met[0] or converter.run(inner, states).power[0] < float(here.power):
+            if not met[0] or converter.run(inner, states).power[0] < (1.0 - SAME_POWER) * float(here.power):
                 continue
             across: Edge | None = None
             if spacing[1 - axis]:

@@ -54,7 +54,7 @@ class PottsRing(AbstractJumpModel):
         coupling: ScalarLike,
         force: ScheduleLike,
         prefactor: ScalarLike = 1.0,
-        energies: ArrayLike | Sequence[float] | None = None,
+        energies: ArrayLike | Sequence[ScalarLike] | None = None,
         rates: AbstractRates | None = None,
     ):
         self.q = require_integer("q", q, 2)

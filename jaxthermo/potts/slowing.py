@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._results import quantity, status_over, warn_unless_ok
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.coordinates import field
 from jaxthermo.jumps.cycles import LimitCycle, described
@@ -51,7 +52,7 @@ class CycleBranch(AbstractFlowResult):
 
 
 def cycle_branch(
-    ring: PottsRing, betas: ArrayLike | Sequence[float], start: ArrayLike | Sequence[float] | None = None
+    ring: PottsRing, betas: ArrayLike | Sequence[ScalarLike], start: ArrayLike | Sequence[ScalarLike] | None = None
 ) -> CycleBranch:
     """One limit cycle continued through the given betas in their order, and the law by which its period diverges.
 

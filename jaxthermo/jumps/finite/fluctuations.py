@@ -230,7 +230,7 @@ class ScaledCumulants(AbstractResult):
 
 
 def scaled_cumulant(
-    network: AbstractJumpModel, beta: ScalarLike, units: IntLike, s: ArrayLike | Sequence[float]
+    network: AbstractJumpModel, beta: ScalarLike, units: IntLike, s: ArrayLike | Sequence[ScalarLike]
 ) -> ScaledCumulants:
     """Scaled cumulant generating function of the work, lambda(s) = lim ln <exp(s W)>/(N t), and its rate function.
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import Moment, moment
@@ -121,7 +121,7 @@ def mesoscopic_evolve(
     beta: Betas,
     units: IntLike,
     n0: ArrayLike | Sequence[int] | None,
-    ts: ArrayLike | Sequence[float],
+    ts: ArrayLike | Sequence[ScalarLike],
     *,
     coupling: Schedule | None = None,
     rtol: float = RTOL,
@@ -165,7 +165,7 @@ def microscopic_evolve(
     beta: Betas,
     units: IntLike,
     n0: ArrayLike | Sequence[int] | None,
-    ts: ArrayLike | Sequence[float],
+    ts: ArrayLike | Sequence[ScalarLike],
     *,
     coupling: Schedule | None = None,
     rtol: float = RTOL,
@@ -212,7 +212,7 @@ def _evolve(
     units: int,
     level: Meso | Micro,
     p0: Array,
-    ts: ArrayLike | Sequence[float],
+    ts: ArrayLike | Sequence[ScalarLike],
     options: Options,
 ) -> FiniteEvolution:
     ts = require_times("ts", ts)

@@ -53,7 +53,7 @@ def work_theorem(
     beta: Betas,
     units: IntLike,
     t_end: ScalarLike,
-    s: ArrayLike | Sequence[float] = (0.5, 1.0),
+    s: ArrayLike | Sequence[ScalarLike] = (0.5, 1.0),
     *,
     coupling: Schedule | None = None,
 ) -> WorkTheorem:
