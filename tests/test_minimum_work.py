@@ -16,7 +16,7 @@ from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_poin
 from jaxthermo.search.interruptible import LONGEST, in_rounds
 from jaxthermo.search.lbfgs import Stopping, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.newton import newton_descent
-from jaxthermo.search.potential_range import problem_of
+from jaxthermo.search.potential_range import potential_status, problem_of
 from jaxthermo.search.protocol_cost import cost
 
 
@@ -307,6 +307,9 @@ def test_a_quantum_search_takes_its_potential_from_outside(quantum):
     assert found.status == Status.not_converged
     with pytest.raises(ValueError, match="`potential` must be made for this beta and x"):
         jt.minimum_work(quantum, start, 1.2, 0.4, order=2, dt=0.25, potential=potential)
+    for beta, status in ((1.0, Status.ok), (1.2, Status.invalid_input)):
+        problem = problem_of(quantum, potential, start.V, jnp.asarray(beta), jnp.asarray(0.4), jnp.ones(()), 2, False)
+        assert jax.jit(potential_status)(problem) == status
 
 
 def minimise(function, stopping):

@@ -202,7 +202,7 @@ def settled(
         status=first_problem(
             # A state that is no equilibrium is not the one asked for; what its grid misses is judged by `edge`.
             status_if(start_status == int(Status.not_converged), Status.not_converged),
-            potential_status(problem.potential),
+            potential_status(problem),
             jnp.where(found.status == int(Status.plateau), int(Status.ok), found.status),
             status_if(edge >= EDGE, Status.grid_too_small),
             status_if(missed > RESOLVED * scale, Status.time_step_too_long),

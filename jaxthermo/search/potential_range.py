@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ArrayLike
@@ -63,24 +63,33 @@ def _range(oscillator: Oscillator, betas: Array, fields: Array) -> tuple[Array, 
 
 
 def require_covered(problem: Problem) -> None:
-    """Refuse a table that protocols may leave, where it would be extrapolated."""
-    table = problem.potential.table
-    if table is None:
-        return
-    low, high = table.field_range
-    slack = 1e-9 * (1.0 + problem.field_reach)
-    inside = (problem.x - problem.field_reach >= low - slack) & (problem.x + problem.field_reach <= high + slack)
-    inside &= problem.beta * problem.beta_factor <= table.beta_max * (1.0 + 1e-9)
+    """Refuse a table that protocols may leave, where it would be extrapolated. What JAX traces, the status judges."""
+    inside = _covered(problem)
     if not is_known(inside):
         postpone(lambda: inside)
     elif not bool(inside):
         raise ValueError("`potential` must be made for this beta and x, by jt.search.potential_around")
 
 
-def potential_status(potential: QuasiStatic) -> Int[Array, ""]:
-    """Whether the equilibria that a quantum potential is made from are solved as well as states are."""
-    table = potential.table
-    return first_problem() if table is None else status_if(~(table.error < SOLVED), Status.not_converged)
+def _covered(problem: Problem) -> Bool[Array, ""] | bool:
+    table = problem.potential.table
+    if table is None:
+        return True
+    low, high = table.field_range
+    slack = 1e-9 * (1.0 + problem.field_reach)
+    inside = (problem.x - problem.field_reach >= low - slack) & (problem.x + problem.field_reach <= high + slack)
+    return inside & (problem.beta * problem.beta_factor <= table.beta_max * (1.0 + 1e-9))
+
+
+def potential_status(problem: Problem) -> Int[Array, ""]:
+    """Whether a quantum potential holds where protocols go, and its equilibria are solved as well as states are."""
+    table = problem.potential.table
+    if table is None:
+        return first_problem()
+    return first_problem(
+        status_if(~jnp.asarray(_covered(problem)), Status.invalid_input),
+        status_if(~(table.error < SOLVED), Status.not_converged),
+    )
 
 
 def problem_of(
