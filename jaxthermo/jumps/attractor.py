@@ -72,9 +72,9 @@ def stationary(
     Source       Herpich & Esposito 2019, Secs. III and IV, for any graph and several reservoirs
 
     Derivatives with respect to beta and all numbers of the network are those of the attractor (both modes).
-    `Status.undecided` means that none was found in `max_rounds` rounds, as on a torus: its averages are those of the last
-    round, its residual their last change. A trajectory that creeps towards a fixed point exactly at a transition is
-    undecided too, with the averages of that point. Derivatives of undecided lanes are NaN.
+    `Status.undecided` means that none was found in `max_rounds` rounds, as on a torus: its averages are those of the
+    last round, its residual their last change. A trajectory that creeps towards a fixed point exactly at a transition
+    is undecided too, with the averages of that point. Derivatives of undecided lanes are NaN.
     """
     result = long_time_state(network, beta, p0, max_rounds)
     warn_unless_ok(result)

@@ -103,8 +103,8 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
     `residual` is max |field| at a fixed point, the gap of a closed orbit, and for an undecided lane the change of the
     running averages between its last two rounds. A lane that creeps towards a fixed point exactly at a transition is
-    undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those of an undecided lane
-    are NaN, since its averages belong to no attractor.
+    undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those
+    of an undecided lane are NaN, since its averages belong to no attractor.
     """
     found, orbit = search(field, observe, jax.lax.stop_gradient(start), frozen(args), max_rounds)
     period, mean = _differentiable(field, observe, args, found, orbit)
