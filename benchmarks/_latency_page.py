@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks import _latency_cases as cases
-from jaxthermo.report.tables import markdown
+from jaxthermo.papers.tables import markdown
 
 HEADER = [
     "verb",

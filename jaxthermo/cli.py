@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 # One entry for each paper: its name, and the module whose `reproduce(out, quick)` makes its figures and tables.
-PAPERS = {"potts": "jaxthermo.report.potts", "stirling": "jaxthermo.report.stirling"}
+PAPERS = {"potts": "jaxthermo.papers.rings.report", "stirling": "jaxthermo.papers.engine.report"}
 
 # What a shell reports for a command stopped by Ctrl-C.
 INTERRUPTED = 130
@@ -94,7 +94,7 @@ def infer_protocol(
     ),
 ) -> None:
     """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024."""
-    from jaxthermo.report.stirling_inference import infer_protocol
+    from jaxthermo.papers.engine.inference_report import infer_protocol
 
     try:
         infer_protocol(out, quick, thermostat)
@@ -112,7 +112,7 @@ def better_engine(
     ),
 ) -> None:
     """Maximise the power of the Stirling engine over its field, strokes and period."""
-    from jaxthermo.report.better_engine import better_engine
+    from jaxthermo.papers.engine.better_engine import better_engine
 
     better_engine(out, quick)
     typer.echo(f"Written to {out}")
@@ -132,7 +132,7 @@ def phases(
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figure and data.")] = Path("results"),
 ) -> None:
     """Draw the phases of a driven ring over force and inverse temperature."""
-    from jaxthermo.report.phases import draw_phases, summary
+    from jaxthermo.papers.rings.phases import draw_phases, summary
 
     try:
         data = draw_phases(out, q, coupling, prefactor, beta_max, force_max, points, forward_force)
@@ -153,8 +153,7 @@ def scan(
     ] = False,
 ) -> None:
     """Compute a quantity over axes, on every device, into a store that survives being killed."""
-    from jaxthermo.experiments import load
-    from jaxthermo.report import scan as report
+    from jaxthermo.experiments import load, report
 
     with _one_message():
         described = load(experiment)
@@ -171,7 +170,7 @@ def show(
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the picture.")] = Path("results"),
 ) -> None:
     """Summarise a scan, and draw it."""
-    from jaxthermo.report import scan as report
+    from jaxthermo.experiments import report
 
     with _one_message():
         typer.echo(report.show(store, out, variable))
@@ -195,7 +194,7 @@ def validate(
     out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
 ) -> None:
     """Run every exact check of the library."""
-    from jaxthermo.report import validation
+    from jaxthermo.validation import report as validation
 
     if not validation.write(out):
         raise typer.Exit(1)

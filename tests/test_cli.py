@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 import jaxthermo
 from jaxthermo.cli import app
+from jaxthermo.papers.rings import data as potts_data
+from jaxthermo.papers.rings import report as potts
 from jaxthermo.potts import Phase
-from jaxthermo.report import potts, potts_data
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.report import better_engine as report
+from jaxthermo.papers.engine import better_engine as report
 from jaxthermo.search import engine
 from jaxthermo.search.free_parameters import free_parameters
 

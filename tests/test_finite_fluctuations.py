@@ -8,7 +8,7 @@ import jaxthermo as jt
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import moment
 from jaxthermo.jumps.finite.space import space
-from jaxthermo.report import finite
+from jaxthermo.papers.rings import finite
 
 UNEVEN = [0.0, 0.1, 0.3]
 

@@ -7,8 +7,8 @@ import pytest
 import xarray
 
 import jaxthermo as jt
+from jaxthermo.papers.rings.phases import draw_phases, summary
 from jaxthermo.potts import Phase
-from jaxthermo.report.phases import draw_phases, summary
 
 G = 0.1
 BETAS, FORCES = np.linspace(0.4, 7.6, 10), np.array([0.05, 0.25, 0.6, 1.0, 1.5])
@@ -68,7 +68,7 @@ def test_output_power_over_loads():
 
 
 def test_command_stores_what_it_draws(tmp_path, monkeypatch, diagram):
-    monkeypatch.setattr("jaxthermo.report.phases.phase_diagram", lambda *_, **__: diagram)
+    monkeypatch.setattr("jaxthermo.papers.rings.phases.phase_diagram", lambda *_, **__: diagram)
     draw_phases(tmp_path, 3, -1.0, G, 8.0, 1.5, 10)
     assert {path.name for path in tmp_path.iterdir()} == {"phases_q3.png", "phases_q3.svg", "phases_q3.zarr"}
     stored = xarray.open_zarr(tmp_path / "phases_q3.zarr", consolidated=False)

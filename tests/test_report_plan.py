@@ -8,7 +8,7 @@ import pytest
 import xarray
 from rich.console import Console
 
-from jaxthermo.report import index, kept, plan
+from jaxthermo.papers import index, kept, plan
 
 
 def console():

@@ -307,7 +307,9 @@ def mutated(draw):
 def test_no_configuration_ends_in_a_traceback(text, command, tmp_path, monkeypatch):
     """Up to where the function is built, which the machine may take long over; that is another test's."""
     monkeypatch.setattr(experiment, "build", lambda *tables: lambda **axes: sum(jnp.asarray(v) for v in axes.values()))
-    monkeypatch.setattr("jaxthermo.report.scan.dry_run", lambda described: f"{described.axes} {described.function()}")
+    monkeypatch.setattr(
+        "jaxthermo.experiments.report.dry_run", lambda described: f"{described.axes} {described.function()}"
+    )
     path = tmp_path / "e.toml"
     path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
     result = command("scan", path, "--dry-run")

@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 import jaxthermo as jt
 from jaxthermo.brownian import planck_table
 from jaxthermo.cli import app
+from jaxthermo.papers.engine import cycle_inference
+from jaxthermo.papers.engine import data as stirling_data
+from jaxthermo.papers.engine import inference_report as stirling_inference
+from jaxthermo.papers.engine import report as stirling
 from jaxthermo.protocols.cycle import check_cycle
-from jaxthermo.report import stirling, stirling_data, stirling_inference
-from jaxthermo.search import cycle_inference
 
 TOLERANCE = 4e-3
 QUARTIC = jt.Polynomial(stirling_data.POTENTIAL)

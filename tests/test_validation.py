@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxthermo.report.validation import CHECKS
+from jaxthermo.validation.report import CHECKS
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "validation.md"
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
+from jaxthermo.papers import labels
 from jaxthermo.potts import (
     Phase,
     PottsRing,
@@ -25,7 +26,6 @@ from jaxthermo.potts import (
 )
 from jaxthermo.potts.converter import FEW_ROUNDS
 from jaxthermo.potts.edges import Place, Side
-from jaxthermo.report import labels
 from jaxthermo.solve.lanes import Progress
 
 COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0

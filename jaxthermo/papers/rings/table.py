@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray
 
+from jaxthermo.papers.rings.data import COUPLING, FORCE
 from jaxthermo.potts import Phase
 from jaxthermo.potts.edges import Place
-from jaxthermo.report.potts_data import COUPLING, FORCE
 
 ByQ = dict[int, xarray.Dataset]
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxthermo.brownian import PeriodicRun, PhaseGrid, Polynomial, classical_oscillator, run_cycle
+from jaxthermo.papers.engine.data import POTENTIAL, our_cycle
+from jaxthermo.papers.tables import markdown, show
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.protocols import StirlingCycle
-from jaxthermo.report.stirling_data import POTENTIAL, our_cycle
-from jaxthermo.report.tables import markdown, show
 from jaxthermo.search.engine import optimise_cycle
 
 TITLE = "Classical Stirling engines of more power"

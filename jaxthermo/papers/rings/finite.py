@@ -1,6 +1,6 @@
 """How N units approach the mean field, in three phases: the figure of docs/finite.md and its data.
 
-`python -m jaxthermo.report.finite FOLDER` writes finite.png and finite.svg.
+`python -m jaxthermo.papers.rings.finite FOLDER` writes finite.png and finite.svg.
 """
 
 import sys
@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 import jaxthermo as jt
+from jaxthermo.papers.labels import labelled
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
-from jaxthermo.report.labels import labelled
 
 if TYPE_CHECKING:
     import xarray

@@ -9,10 +9,9 @@ import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from jaxthermo.plot.style import save, style
-from jaxthermo.protocols import StirlingCycle
-from jaxthermo.report import index, plan, stirling_figures
-from jaxthermo.report.stirling_data import (
+from jaxthermo.papers import index, plan
+from jaxthermo.papers.engine import figures as stirling_figures
+from jaxthermo.papers.engine.data import (
     KINDS,
     STRENGTHS,
     TABLE_4,
@@ -22,8 +21,10 @@ from jaxthermo.report.stirling_data import (
     potentials_of,
     settings_of,
 )
-from jaxthermo.report.stirling_figures import Cycles
-from jaxthermo.report.tables import markdown, show
+from jaxthermo.papers.engine.figures import Cycles
+from jaxthermo.papers.tables import markdown, show
+from jaxthermo.plot.style import save, style
+from jaxthermo.protocols import StirlingCycle
 
 TITLE = "Koyanagi & Tanimura 2024, thermostatic Stirling engine"
 NOTE = (

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jaxthermo.papers.plan import Made, Product
 from jaxthermo.provenance import provenance
-from jaxthermo.report.plan import Made, Product
 
 RECORD = "_run.json"
 PAGE = """<!doctype html>

@@ -10,10 +10,13 @@ import xarray
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from jaxthermo.papers import index, plan
+from jaxthermo.papers.rings import data as potts_data
+from jaxthermo.papers.rings import figures as potts_figures
+from jaxthermo.papers.rings import table as potts_table
+from jaxthermo.papers.tables import markdown, show
 from jaxthermo.plot.style import caption, save, style
 from jaxthermo.provenance import provenance
-from jaxthermo.report import index, plan, potts_data, potts_figures, potts_table
-from jaxthermo.report.tables import markdown, show
 
 ByQ = dict[int, xarray.Dataset]
 

@@ -11,13 +11,13 @@ from jaxthermo._status import Status
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
 from jaxthermo.brownian.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.papers.engine import figures as stirling_figures
+from jaxthermo.papers.engine.cycle_inference import Fit, infer_cycle
+from jaxthermo.papers.engine.data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
+from jaxthermo.papers.tables import markdown
 from jaxthermo.plot.style import save, style
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
-from jaxthermo.report import stirling_figures
-from jaxthermo.report.stirling_data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
-from jaxthermo.report.tables import markdown
-from jaxthermo.search.cycle_inference import Fit, infer_cycle
 
 LABEL = "inferred"
 # One mesh for all, so that each kind is compiled once. It must hold the coldest and narrowest state of the family: with

@@ -10,9 +10,9 @@ import xarray
 
 from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.papers.engine.cycle_inference import cycle_from
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search import potentials
-from jaxthermo.search.cycle_inference import cycle_from
 
 # U = 0.1 q^2 + 0.02 q^3 + 0.05 q^4, Eq. (44).
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -58,7 +58,7 @@ def our_cycle() -> StirlingCycle:
     return StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 
-# What `jaxthermo infer-protocol` found, in the order of `search.cycle_inference.PARAMETERS`; one of many that fit.
+# What `jaxthermo infer-protocol` found, in the order of `cycle_inference.PARAMETERS`; one of many that fit.
 INFERRED = (
     *(0.46785, 2.73, 0.25668, 0.048188, 0.3058, 0.24915, 0.45494),
     *(0.22388, 1.1512, 0.16845, 0.83448, 0.42569, 1.8439, 0.26885, 0.90575),

@@ -14,7 +14,7 @@ import xarray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxthermo.report import kept
+from jaxthermo.papers import kept
 
 Advance = Callable[[float], None]
 Data = dict[str, xarray.Dataset]

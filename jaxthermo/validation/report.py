@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxthermo.report import validation_brownian, validation_finite, validation_potts
+from jaxthermo.validation import brownian as validation_brownian
+from jaxthermo.validation import finite as validation_finite
+from jaxthermo.validation import rings as validation_potts
 
 
 @dataclass(frozen=True)

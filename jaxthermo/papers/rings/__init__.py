@@ -1,0 +1,1 @@
+"""Herpich & Esposito 2019: driven Potts rings."""
