@@ -118,7 +118,7 @@ def _evolved(
 ) -> dict[str, Any]:
     def solved(args: Any, times: Array) -> tuple[Any, Any]:
         solution = integrate(
-            _rates_of_change,
+            rates_of_change,
             (args[2], jnp.zeros(2 + network.reservoir_count, args[2].dtype)),
             args[:2],
             t0=times[0],
@@ -151,7 +151,7 @@ def _evolved(
     }
 
 
-def _rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:
+def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:
     """dP/dt; then work current, entropy production rate and the heat current of each reservoir."""
     P, _ = state
     network, betas = args
