@@ -127,8 +127,8 @@ def test_starts_are_uniform_on_the_simplex():
 
 BAD = {
     "starts": ({"starts": 0}, "`starts` must be an integer >= 1"),
-    "key": ({"key": "seed"}, "`key` must be a jax.random.key"),
-    "beta": ({"beta": lambda t: 1.0}, "`beta` must be constant"),
+    "key": ({"key": jnp.ones(3)}, "`key` must be a jax.random.key"),
+    "beta": ({"beta": -1.0}, "`beta` must be >= 0"),
 }
 
 

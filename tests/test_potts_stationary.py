@@ -150,7 +150,6 @@ def test_the_attractor_depends_on_the_start():
 
 
 BAD = {
-    "beta(t)": ((jt.PottsRing(3, -1.0, 1.0), lambda t: 1.0), "`beta` must be constant"),
     "force(t)": ((jt.PottsRing(3, -1.0, lambda t: 1.0), 1.0), "`force` must be constant"),
     "NaN beta": ((jt.PottsRing(3, -1.0, 1.0), np.nan), "`beta` must be finite"),
     "NaN force": ((jt.PottsRing(3, -1.0, np.nan), 1.0), "`force` must be finite"),

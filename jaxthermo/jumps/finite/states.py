@@ -92,7 +92,7 @@ def initial_counts(q: int, units: int, n0: ArrayLike | Sequence[int] | None) -> 
     """n0 checked, (q,) integers that sum to N; None for all units in the first state, as the paper starts."""
     if n0 is None:
         return np.eye(q, dtype=np.int64)[0] * units
-    values = np.asarray(as_float(n0))
+    values = np.asarray(n0, float)
     if values.shape != (q,):
         raise ValueError(f"`n0` must have shape ({q},), but has shape {values.shape}")
     require_finite("n0", values)

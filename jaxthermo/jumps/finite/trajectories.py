@@ -228,7 +228,7 @@ def start_counts(
 ) -> Int[Array, "lanes q"]:
     """The counts that every trajectory starts from; drawn from the stationary state at time 0 if n0 is None."""
     if n0 is not None:
-        n0 = np.asarray(as_float(n0))
+        n0 = np.asarray(n0, float)
         if n0.ndim == 2:
             if n0.shape[0] != count:
                 raise ValueError(f"`n0` must have shape ({count}, {network.q}), but has shape {n0.shape}")
