@@ -63,8 +63,8 @@ def ring_work(beta: Any, force: Any) -> dict[str, Any]:
     start = jnp.asarray([0.96, 0.01, 0.01, 0.01, 0.01])
     ends = jnp.asarray([0.0, FINAL_TIME])
     settings: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "solver": diffrax.Tsit5()}
-    done = jt.potts.trajectory(ring, beta, start, ends, **settings)
-    return {"work": done.work[-1], "status": done.status, "steps": done.steps}
+    done = jt.potts.evolve(ring, beta, start, ends, **settings)
+    return {"work": done.work[-1], "status": done.status, "steps": done.stats["steps"]}
 
 
 def ring_axes(betas: int, forces: int) -> dict[str, np.ndarray]:
