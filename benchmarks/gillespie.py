@@ -65,7 +65,7 @@ def start_of(units: int) -> np.ndarray:
 def library_run(units: int, trajectories: int, t_end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Work per unit and time, jumps, and final counts, of every trajectory."""
     done = jt.potts.simulate(ring(), BETA, units, t_end, trajectories, jax.random.key(0), start_of(units))
-    return done.work.values, done.jumps.values, done.final_counts.values
+    return np.asarray(done.work), np.asarray(done.jumps), np.asarray(done.final_counts)
 
 
 def numba_run(units: int) -> Callable[[int, float], tuple[np.ndarray, np.ndarray]]:
