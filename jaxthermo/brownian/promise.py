@@ -54,8 +54,11 @@ def held(measured: Observables, error: Any, oscillator: Oscillator, exact: bool 
     waves = mesh if exact or not oscillator.bath.modes else MEMBERS * mesh
     return first_problem(
         status_if(~(error < SOLVED), Status.not_converged),
+        # A shallow hierarchy has shapes that a deep one would not ask of the grid.
+        # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
+        # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
+        deep(jnp.maximum(1.0, 4.0 * slow**2 - 3.0), measured.tail, oscillator, PROMISED),
         gridded(mesh * measured.edge, waves * measured.coarse, EDGE, COARSE),
-        deep(slow, measured.tail, oscillator, PROMISED),
     )
 
 
