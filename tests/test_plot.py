@@ -95,11 +95,11 @@ def test_a_scan_shows_its_failed_lanes():
     def work(beta, force):
         return jt.potts.stationary(ring(force=force), beta).work_current
 
-    found = jt.scan(work, beta=np.array([1.0, 2.0, -1.0]), force=np.array([0.5, 1.0]))
+    found = jt.scan(work, beta=np.array([-1.0, 1.0, 2.0]), force=np.array([0.5, 1.0]))
     (line,) = jt.plot.scan(found.isel(force=0), "value")
     np.testing.assert_array_equal(line.lines[1].get_xdata(), [-1.0])
     (image,) = jt.plot.scan(found, "value")
-    assert np.ma.getmaskarray(image.collections[0].get_array())[2].all()
+    assert np.ma.getmaskarray(image.collections[0].get_array())[0].all()
     with pytest.raises(ValueError, match="`of`"):
         jt.plot.scan(found.isel(force=0, beta=0), "value")
 

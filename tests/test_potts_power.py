@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 import jaxthermo as jt
-from jaxthermo.potts.edges import Place, Side
+from jaxthermo.potts.edges import Place
 
 
 def uniform_optimum(beta):
@@ -49,11 +49,16 @@ def test_global_maximum_of_three_states_lies_in_the_synchronised_phase(three):
     assert np.all(np.abs(slope) < 1e-5)
 
 
-def test_the_runner_up_is_the_limit_at_the_onset_from_below(three):
-    load, power = uniform_optimum(3.0)
-    assert (int(three.places[1]), int(three.sides[1])) == (Place.onset, Side.from_below)
-    np.testing.assert_allclose([three.powers[1], three.loads[1]], [power, load], atol=1e-6)
-    np.testing.assert_allclose(three.gaps[1], three.power - power, atol=1e-7)
+def test_the_onset_of_three_states_is_no_maximum(three):
+    """The power is continuous at beta_c1 and rises on both sides, so that the interior maximum is the only one."""
+    load, at_onset = uniform_optimum(3.0)
+    below, above = (
+        jt.potts.output_power(jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0 + load, 0.1), beta), 1.0 + load, load)
+        for beta in (2.999, 3.001)
+    )
+    assert below < at_onset < above < three.power
+    np.testing.assert_allclose([below, above], at_onset, rtol=1e-3)
+    assert len(three.powers) == 1 and three.ties == 0
 
 
 # Powers, loads and, for q = 5, the edge: DOP853 from P_1 = 1 goes to the cycle at beta = 6.6646, f2 = -0.2806, and to a

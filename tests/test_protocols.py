@@ -168,7 +168,7 @@ def test_a_loop_over_ramps_of_a_ring_traces_once():
         ends.append(len(traces))
         np.testing.assert_allclose(run.beta[:, 0], [1.0, 0.5 * (1.0 + end), end], rtol=1e-14)
     # What checks the schedule at the door calls it again, but the solve does not compile again.
-    assert ends[2] - ends[1] == ends[1] - ends[0] <= 1
+    assert ends[2] - ends[1] == ends[1] - ends[0] <= 2
 
 
 def test_a_number_is_a_constant_schedule():

@@ -131,7 +131,7 @@ def test_what_is_no_store_is_not_shown(command, tmp_path):
 
 
 def test_stationary_work_is_that_of_the_attractors(command, write, tmp_path):
-    """Below beta = 3 the uniform state, whose work current is exact; at 3, where it turns unstable, none is found.
+    """Below beta = 3 the uniform state, whose work current is exact; at 3, where it turns unstable, it is undecided.
 
     The lanes beside those are as good as without them.
     """
@@ -141,9 +141,9 @@ def test_stationary_work_is_that_of_the_attractors(command, write, tmp_path):
     assert "10 ok, 2 undecided" in ran.output
     data = xarray.open_zarr(tmp_path / "here.zarr", consolidated=False).load()
     np.testing.assert_array_equal(data.status, [[0, 0]] * 5 + [[jt.Status.undecided] * 2])
-    np.testing.assert_allclose(data.work_current[:5], exact(data).transpose("beta", "force")[:5], rtol=1e-12)
+    # An undecided lane at the transition has the averages of the state that it creeps towards.
+    np.testing.assert_allclose(data.work_current, exact(data).transpose("beta", "force"), rtol=1e-12)
     assert {data[name].attrs["units"] for name in ("period", "work_current")} == {"time", "energy/time"}
-    assert (data.rounds[5] > data.rounds[:5].max()).all()
 
 
 @pytest.mark.slow

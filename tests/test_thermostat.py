@@ -48,10 +48,10 @@ def test_driven_moments_are_those_of_its_own_equation(thermostat):
     ts = np.linspace(0.0, 3.0, 4)
     slow = jt.Ramp(0.6, 1.2, 0.5, 2.5)
     run = jt.drive(oscillator(thermostat), slow, 0.3, np.union1d(ts, [0.5, 2.5]), tolerance=1e-8)
-    kept = run.sel(time=ts)
+    at = np.searchsorted(run.time, ts)
     expected = moments(thermostat, lambda t: float(slow(t)), ts, kinks=(0.5, 2.5))
     for key in ("q2", "p2", "U"):
-        np.testing.assert_allclose(kept[key], expected[key], atol=2e-6, err_msg=key)
+        np.testing.assert_allclose(getattr(run, key)[at], expected[key], atol=2e-6, err_msg=key)
 
 
 def test_fast_cooling_is_solved_by_the_default_and_refused_by_name_otherwise():

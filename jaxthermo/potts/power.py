@@ -29,7 +29,7 @@ PROMISING, FOLLOWED = 0.92, 5
 CLOSE = 0.97
 # A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
 # possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
-LAST_STEP, SHORTEST, FINEST = 1e-3, 2.0**-7, 2.0**-5
+LAST_STEP, SHORTEST, FINEST = 1e-4, 2.0**-7, 2.0**-6
 CLIMB_STEPS = 40
 # Multiples of a model's step that are tried at once, and the points that models of one and of two variables need.
 TRIED, NEEDED = np.array([1.0, 0.5, 0.2, 2.0, 4.0]), {1: 3, 2: 7}
