@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.attractor import Stationary
@@ -25,7 +25,7 @@ FEW_ROUNDS, MANY_ROUNDS = 12, 16
 SAME_POWER = 1e-7
 
 
-def output_power(state: Stationary, force: Array, force2: Array) -> Float[Array, "*batch"]:
+def output_power(state: Stationary, force: ArrayLike, force2: ArrayLike) -> Float[Array, "*batch"]:
     """Output power delivered against the load, |P| = -f2 I with I = sum J = work current / f, per unit and time.
 
     state      the attractor, from `stationary` of a ring with the force f1 + f2

@@ -1,6 +1,5 @@
 """The numbers behind Figs. 1-4 of Herpich & Esposito 2019, as labelled datasets."""
 
-import warnings
 from typing import Any
 
 import jax
@@ -8,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import xarray
 
-from jaxthermo._results import JaxthermoWarning
 from jaxthermo.flags import coded
 from jaxthermo.papers import labels
 from jaxthermo.potts import (
@@ -23,9 +21,9 @@ from jaxthermo.potts import (
     maximum_power,
     output_power,
     phases,
-    stationary_lanes,
     uniform_work_current,
 )
+from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.converter import FEW_ROUNDS
 from jaxthermo.potts.edges import Place, Side
 from jaxthermo.solve.lanes import Progress
@@ -48,10 +46,8 @@ PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8
 def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
     """Attractors from P_1 = 1 for lanes of (beta, force)."""
     rings = jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))
-    with warnings.catch_warnings():
-        # Figures and tables mark the undecided lanes.
-        warnings.simplefilter("ignore", JaxthermoWarning)
-        return stationary_lanes(rings, betas, max_rounds=FEW_ROUNDS, advance=advance)
+    # Without a warning: figures and tables mark the undecided lanes.
+    return long_time_lanes(rings, betas, None, FEW_ROUNDS, advance=advance)
 
 
 def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
