@@ -123,11 +123,12 @@ def _transposed(covectors: Any, *arrays: Any, forward: Linear, backward: Linear,
 
 
 def _batched(arrays: Any, dims: Any, *, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
-    size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not batching.not_mapped)
-    known_dims = [None if dim is batching.not_mapped else dim for dim in dims[:count]]
+    # An axis of None: the same for all lanes.
+    size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not None)
+    known_dims = list(dims[:count])
 
     def spread(array: Any, dim: Any) -> Any:
-        if dim is batching.not_mapped:
+        if dim is None:
             return jnp.broadcast_to(array, (size, *array.shape))
         return jnp.moveaxis(array, dim, 0)
 
