@@ -51,7 +51,8 @@ LADDER = (
 )
 # Error of the truncated hierarchy that is allowed, and what is measured of it, see `depth_for`.
 TRUNCATED, PREFACTOR = 1e-6, 0.01
-LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 2, 4, 8, 60
+# Where two levels are enough, the third costs little, and is no other program than at lower temperatures.
+LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 3, 4, 8, 60
 
 NO_GRID = (
     "`grid` must be given where jax traces the parameters: outside, write "
