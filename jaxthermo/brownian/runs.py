@@ -1,5 +1,6 @@
 """What a driven solve gives: series over time by name, work and heat, and whether they may be relied on."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
@@ -15,15 +16,18 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Protocol
 from jaxthermo.brownian.records import oscillator_of, remade, status_of
 from jaxthermo.brownian.state import State, measured_state
+from jaxthermo.checks import as_float
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import Schedule, value_at
 from jaxthermo.protocols.schedules import Table
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import xarray
 
-Run = TypeVar("Run", bound="DrivenRun | PeriodicRun")
+Run = TypeVar("Run", bound="AbstractRun")
 
 SERIES = {
     "beta": ("1/energy", "inverse temperature of the bath"),
@@ -52,7 +56,46 @@ def _series(name: str) -> tuple[str, str, tuple[str, ...]]:
     return *{**SERIES, **WORKS}[name], ("time",)
 
 
-class DrivenRun(AbstractResult):
+class AbstractRun(AbstractResult):
+    """A driven solve: its states, and how it is read again."""
+
+    oscillator: eqx.AbstractVar[Oscillator]
+    time: eqx.AbstractVar[Float[Array, "*batch times"]]
+    beta: eqx.AbstractVar[Float[Array, "*batch times"]]
+    x: eqx.AbstractVar[Float[Array, "*batch times"]]
+    V: eqx.AbstractVar[Float[Array, "*batch p n q"]]
+    members: eqx.AbstractVar[Float[Array, "*batch times p n q"] | None]
+
+    @property
+    def final(self) -> State:
+        """The state at the last time, to be driven on or looked at; in a cycle that is the one at its beginning."""
+        return self._state(self.V, -1)
+
+    def state_at(self, time: ScalarLike) -> State:
+        """The state nearest to a time; ValueError unless the run kept its states."""
+        if self.members is None:
+            raise ValueError("`keep_states` must be True in the jt.drive or jt.run_cycle that made this run")
+        index = jnp.argmin(jnp.abs(self.time - as_float(time)))
+        return self._state(self.members[index], index)
+
+    def _state(self, V: Array, index: Any) -> State:
+        unknown = jnp.asarray(jnp.nan)
+        return measured_state(self.oscillator, V, self.beta[index], self.x[index], unknown, unknown, self.time[index])
+
+    @classmethod
+    @abstractmethod
+    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "Self":
+        """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
+
+    @classmethod
+    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "Self":
+        """The run that `save` wrote; arguments as `from_dataset`."""
+        import xarray
+
+        return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
+
+
+class DrivenRun(AbstractRun):
     """The oscillator under a protocol, at the times asked for; made by `jt.drive`.
 
     Work and heat are those since the first time; `V` are all members of the hierarchy at the last time, `members` those
@@ -93,27 +136,13 @@ class DrivenRun(AbstractResult):
     V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
     members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
-    @property
-    def final(self) -> State:
-        """The state at the last time, to be driven on or looked at."""
-        return _state_of(self, self.V, -1)
-
-    def state_at(self, time: ScalarLike) -> State:
-        """The state nearest to a time; ValueError unless the run kept its states."""
-        return _state_at(self, time)
-
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "DrivenRun":
         """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
         return _read(cls, dataset, oscillator, protocol=Protocol(*(_schedule(dataset, name) for name in ("beta", "x"))))
 
-    @classmethod
-    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "DrivenRun":
-        """The run that `save` wrote; arguments as `from_dataset`."""
-        return cls.from_dataset(_opened(path), oscillator)
 
-
-class PeriodicRun(AbstractResult):
+class PeriodicRun(AbstractRun):
     """One turn of a stationary cycle; made by `jt.run_cycle`.
 
     `work` and `heat` are those of one cycle, series named `cumulative_...` those since its beginning. `residual` is the
@@ -161,24 +190,10 @@ class PeriodicRun(AbstractResult):
     V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
     members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
-    @property
-    def final(self) -> State:
-        """The state at the end of the period, which is that at its beginning."""
-        return _state_of(self, self.V, -1)
-
-    def state_at(self, time: ScalarLike) -> State:
-        """The state nearest to a time; ValueError unless the run kept its states."""
-        return _state_at(self, time)
-
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
         """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
         return _read(cls, dataset, oscillator, cycle=remade(recorded(dataset.attrs)["cycle"]))
-
-    @classmethod
-    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "PeriodicRun":
-        """The run that `save` wrote; arguments as `from_dataset`."""
-        return cls.from_dataset(_opened(path), oscillator)
 
 
 def series_of(
@@ -225,24 +240,6 @@ def work_and_heat(beta: Array, x: Array, X: Array, U: Array, totals: Array) -> d
         "heat_int": since(beta * U) - work_int,
         "heat_ext": since(beta * U) - work_ext,
     }
-
-
-def _state_at(run: Any, time: ScalarLike) -> State:
-    if run.members is None:
-        raise ValueError("`keep_states` must be True in the jt.drive or jt.run_cycle that made this run")
-    index = jnp.argmin(jnp.abs(run.time - time))
-    return _state_of(run, run.members[index], index)
-
-
-def _state_of(run: Any, V: Array, index: Any) -> State:
-    unknown = jnp.asarray(jnp.nan)
-    return measured_state(run.oscillator, V, run.beta[index], run.x[index], unknown, unknown, run.time[index])
-
-
-def _opened(path: Any) -> "xarray.Dataset":
-    import xarray
-
-    return xarray.load_dataset(path, engine="scipy")
 
 
 def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | None, **parameters: Any) -> Run:

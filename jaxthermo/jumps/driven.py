@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import (
@@ -21,8 +21,8 @@ from jaxthermo.checks import (
     require_scalar,
 )
 from jaxthermo.jumps.coordinates import complete
-from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, rates_of_change
-from jaxthermo.jumps.mean_field import Betas, flows, thermodynamics_of, vector_field
+from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
@@ -38,7 +38,7 @@ MAX_PERIODS = 400
 PHASES, SAME = 7, 1e-9
 
 
-class PeriodicState(AbstractResult):
+class PeriodicState(AbstractFlowResult):
     """One period of a periodically driven network; made by `periodic_state`."""
 
     status: Int[Array, "*batch"]
@@ -159,8 +159,6 @@ def _solved(
     known = (p0, phases, max_periods)
     ((occupation, totals), linear, residual), (periods, found) = both_modes(solved, (network, betas, period), known)
     times = phases * period
-    flow = jax.vmap(lambda t, P: thermodynamics_of(P, network, flows(t, P, network, betas)))(times, occupation)
-    each = jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(times)
     finite = jnp.all(jnp.isfinite(totals[-1]))
     return PeriodicState(
         status=first_problem(status_if(~found, Status.not_periodic), status_if(~finite, Status.not_finite)),
@@ -169,16 +167,8 @@ def _solved(
         betas=betas,
         period=period,
         time=times,
-        occupation=occupation,
-        beta=each,
-        energy=flow.energy,
-        entropy=flow.entropy,
-        work_current=flow.work_current,
-        heat_currents=flow.heat_currents,
-        entropy_production_rate=flow.entropy_production_rate,
-        work=totals[-1, 0],
-        heats=totals[-1, 2:],
-        entropy_produced=totals[-1, 1],
+        **series_along(network, betas, times, occupation),
+        **named_totals(totals[-1]),
         monodromy=linear,
         residual=residual,
     )

@@ -133,22 +133,32 @@ def _evolved(
         return tuple(unreached_as_nan(values) for values in states), (status_of(solution), solution.stats["num_steps"])
 
     (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts)
-    flow = jax.vmap(lambda t, P: thermodynamics(t, P, network, betas))(ts, occupation)
     return {
         "status": status,
         "stats": {"steps": steps},
+        "forces": jax.vmap(lambda t: jnp.broadcast_to(network.forces_at(t), (len(network.edges),)))(ts),
+        **series_along(network, betas, ts, occupation),
+        **named_totals(totals),
+    }
+
+
+def series_along(network: JumpNetwork, betas: Schedule, ts: Array, occupation: Array) -> dict[str, Array]:
+    """Occupations, inverse temperatures and thermodynamics at each time, by name."""
+    flow = jax.vmap(lambda t, P: thermodynamics(t, P, network, betas))(ts, occupation)
+    return {
         "occupation": occupation,
         "beta": jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(ts),
-        "forces": jax.vmap(lambda t: jnp.broadcast_to(network.forces_at(t), (len(network.edges),)))(ts),
         "energy": flow.energy,
         "entropy": flow.entropy,
         "work_current": flow.work_current,
         "heat_currents": flow.heat_currents,
         "entropy_production_rate": flow.entropy_production_rate,
-        "work": totals[:, 0],
-        "heats": totals[:, 2:],
-        "entropy_produced": totals[:, 1],
     }
+
+
+def named_totals(totals: Float[Array, "*times totals"]) -> dict[str, Array]:
+    """The integrals of `rates_of_change` by name."""
+    return {"work": totals[..., 0], "heats": totals[..., 2:], "entropy_produced": totals[..., 1]}
 
 
 def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from jaxthermo.plot.style import PALETTE, style
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
 
-    from jaxthermo.brownian.runs import DrivenRun, PeriodicRun
+    from jaxthermo.brownian.runs import AbstractRun
 
 # Blue where W is negative, which no classical density is.
 COLOURS = "RdBu_r"
@@ -45,7 +45,7 @@ def wigner(data: Data, axes: Axes | None = None, *, marginals: bool = True) -> A
 
 
 def wigner_animation(
-    run: "DrivenRun | PeriodicRun", path: str | Path | None = None, *, every: int = 1, rate: int = 20
+    run: "AbstractRun", path: str | Path | None = None, *, every: int = 1, rate: int = 20
 ) -> "FuncAnimation":
     """A film of the Wigner function along a run that kept its states.
 
