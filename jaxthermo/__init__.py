@@ -20,6 +20,7 @@ from jaxthermo.brownian import SplitStep as SplitStep
 from jaxthermo.brownian import State as State
 from jaxthermo.brownian import SwitchedBaths as SwitchedBaths
 from jaxthermo.brownian import classical_oscillator as classical_oscillator
+from jaxthermo.brownian import correlation as correlation
 from jaxthermo.brownian import drive as drive
 from jaxthermo.brownian import equilibrium as equilibrium
 from jaxthermo.brownian import grid_for as grid_for

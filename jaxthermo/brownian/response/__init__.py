@@ -1,0 +1,4 @@
+"""What small disturbances of a stationary state do: correlation functions, spectra, and rates of relaxation."""
+
+from jaxthermo.brownian.response.correlations import Correlation as Correlation
+from jaxthermo.brownian.response.correlations import correlation as correlation

@@ -1,0 +1,185 @@
+"""Correlation and response functions against closed moments, a hierarchy in a number basis, and exact relations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oscillator_exact as exact
+import pytest
+import scipy.linalg
+import systems
+from audit import hierarchy
+from scipy.integrate import solve_ivp
+
+import jaxthermo as jt
+
+TS = np.linspace(0.0, 8.0, 9)
+PAIRS = (("q", "q"), ("q", "p"), ("p", "q"), ("p", "p"))
+COARSE_GRID = jt.PhaseGrid(6.3, 0.45, 6.3, 0.45)
+
+
+def ohmic(strength, poles, beta):
+    """Drift and covariance of q, p - zeta and the noises zeta_k, with hbar = m = w = 1; where p is read, and kicked."""
+    xi, eta = exact.pade(poles)
+    friction, size = strength**2, 2 + poles
+    drift = np.diag([0.0, -friction, *(-xi / beta)])
+    drift[0, 1:] = 1.0
+    drift[1, 0], drift[1, 2:] = -1.0, -friction
+    noise = np.diag([0.0, 2.0 * friction / beta, *(4.0 * friction * eta / beta)])
+    return drift, noise, np.append(0.0, np.ones(size - 1))
+
+
+def drude(strength, cutoff, poles, beta):
+    """The same with the force -w_D (chi - zeta): q, p - chi, chi and the zeta_k."""
+    xi, eta = exact.pade(poles)
+    friction, zetas = strength**2, 3 + np.arange(poles)
+    drift = np.diag([0.0, -friction, friction - cutoff, *(-xi / beta)])
+    drift[0, 1] = drift[0, 2] = 1.0
+    drift[1, 0], drift[1, 2] = -1.0, -friction
+    drift[2, 1], drift[2, zetas] = friction, cutoff
+    noise = np.diag([0.0, 0.0, 0.0, *(4.0 * friction * eta / beta)])
+    noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    return drift, noise, np.concatenate([[0.0, 1.0, 1.0], np.zeros(poles)])
+
+
+def closed(system, pair, ts):
+    """Symmetrised and response function of two of q and p by scipy."""
+    drift, noise, momentum = system
+    covariance = scipy.linalg.solve_continuous_lyapunov(drift, -noise)
+    unit = np.eye(len(drift))
+    read, kick = {"q": unit[0], "p": momentum}, {"q": unit[1], "p": -unit[0]}
+    flow = np.stack([scipy.linalg.expm(drift * t) for t in ts])
+    return flow @ covariance @ read[pair[1]] @ read[pair[0]], flow @ kick[pair[1]] @ read[pair[0]]
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_parabola_has_the_functions_of_its_closed_moments(pair, temperature):
+    baths = [
+        (1.0, ohmic(1.0, 2, 1.0 / temperature)),
+        (jt.DrudeBath(0.8, 4.0, 2), drude(0.8, 4.0, 2, 1.0 / temperature)),
+    ]
+    for bath, system in baths:
+        found = jt.correlation(jt.quantum_oscillator(systems.HARMONIC, bath, 2), 1.0 / temperature, 0.3, TS, pair)
+        symmetrised, response = closed(system, pair, TS)
+        np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=1e-11)
+        np.testing.assert_allclose(found.response, response, rtol=0.0, atol=1e-11)
+        assert found.ok
+        assert found.mean_a == pytest.approx(0.3 if pair[0] == "q" else 0.0)
+
+
+def parabola(strength, poles, grid):
+    """A parabola that is not known to be one, so that the hierarchy is propagated."""
+    return jt.quantum_oscillator(lambda q: 0.5 * q**2, strength, poles, 1, grid)
+
+
+@pytest.mark.parametrize("pair", [("q", "q"), ("p", "q"), ("q", "p")])
+def test_the_hierarchy_gives_the_closed_moments_of_a_parabola(pair):
+    found = jt.correlation(parabola(1.0, 1, systems.RAMP_GRID), 1.0, 0.3, TS, pair)
+    symmetrised, response = closed(ohmic(1.0, 1, 1.0), pair, TS)
+    assert found.stats["steps"] > 0
+    np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=1e-8)
+    np.testing.assert_allclose(found.response, response, rtol=0.0, atol=1e-8)
+
+
+def test_the_hierarchy_of_a_drude_bath_does_so():
+    grid = jt.PhaseGrid(7.2, 0.45, 9.0, 0.45)
+    model = jt.quantum_oscillator(lambda q: 0.5 * q**2, jt.DrudeBath(1.0, 5.0, 1, 2), grid=grid)
+    found = jt.correlation(model, 1.0, 0.0, TS[:4])
+    symmetrised, response = closed(drude(1.0, 5.0, 1, 1.0), ("q", "q"), TS[:4])
+    np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=1e-8)
+    np.testing.assert_allclose(found.response, response, rtol=0.0, atol=1e-8)
+
+
+def test_a_bath_without_split_flows_takes_explicit_steps():
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 1, 1)], [1.0], [lambda t: 1.0])
+    model = jt.quantum_oscillator(lambda q: 0.5 * q**2, bath, grid=jt.PhaseGrid(5.4, 0.6, 6.4, 0.6))
+    found = jt.correlation(model, 1.0, 0.0, TS[:3], tolerance=1e-6)
+    symmetrised, response = closed(ohmic(1.0, 1, 1.0), ("q", "q"), TS[:3])
+    np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=2e-4)
+    np.testing.assert_allclose(found.response, response, rtol=0.0, atol=2e-5)
+
+
+def by_levels(beta, x, levels, depth, ts):
+    """The functions of q in the quartic well, one pole, among the levels of H_A: numpy, and an explicit integrator."""
+    xi, eta = exact.pade(1)
+    well = hierarchy.Well((0.0, 0.0, 0.1, 0.02, 0.05), 1.0, (tuple(xi), tuple(eta)))
+    model = hierarchy.Hierarchy(well, hierarchy.basis(well, x, levels), depth)
+    state, _ = model.stationary(beta)
+    q, mean = model.at.q, float(np.sum(state[0] * model.at.q))
+    turned = np.swapaxes(state, 1, 2)
+    # (q rho + rho q)/2 - <q> rho and (i/hbar) [q, rho], of matrices that hold S + A for S + iA.
+    begins = 0.5 * (q @ state + state @ q) - mean * state, q @ turned - turned @ q
+
+    def rates(t, flat):
+        return model.rates(flat.reshape(state.shape), beta, 0.0).ravel()
+
+    runs = (
+        solve_ivp(rates, (0.0, ts[-1]), begin.ravel(), "DOP853", ts, rtol=1e-9, atol=1e-11).y.T for begin in begins
+    )
+    return [np.array([np.sum(flat.reshape(state.shape)[0] * q) for flat in run]) for run in runs]
+
+
+def test_a_quartic_well_agrees_with_a_hierarchy_among_its_levels():
+    beta, x, ts = 1.0, 0.5, np.array([0.0, 1.0, 2.0, 4.0])
+    found = jt.correlation(jt.quantum_oscillator(systems.QUARTIC, 1.0, 1, 3), beta, x, ts)
+    symmetrised, response = by_levels(beta, x, 22, 3, ts)
+    assert found.ok
+    np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=1e-6)
+    np.testing.assert_allclose(found.response, response, rtol=0.0, atol=1e-6)
+
+
+def test_classical_response_is_the_slope_of_the_fluctuations():
+    beta, model = 1.3, jt.classical_oscillator(systems.QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.2, 6.8, 0.4))
+    response = jt.correlation(model, beta, 0.5, TS).response
+    # d<q(t) q>/dt = <p(t) q>/m.
+    slope = jt.correlation(model, beta, 0.5, TS, ("p", "q")).symmetrised
+    np.testing.assert_allclose(response, -beta * slope, rtol=0.0, atol=1e-7)
+    assert np.ptp(response) > 0.5
+
+
+def test_commutators_and_variances_stand_at_time_0():
+    model = jt.quantum_oscillator(systems.QUARTIC, 1.0, 1, 3, jt.PhaseGrid(6.0, 0.25, 8.4, 0.4))
+    state = jt.equilibrium(model, 1.0, 0.5)
+    pairs = [(lambda q: q**2, "p"), ("p", lambda q: q**2), ("p", "p")]
+    now = [jt.correlation(model, 1.0, 0.5, [0.0], pair) for pair in pairs]
+    # (i/hbar) [q^2, p] = -2 q.
+    assert float(now[0].response[0]) == pytest.approx(-2.0 * float(state.q), abs=1e-8)
+    assert float(now[1].response[0]) == pytest.approx(2.0 * float(state.q), abs=1e-8)
+    assert float(now[2].symmetrised[0]) == pytest.approx(float(state.p2), abs=1e-8)
+    assert float(now[0].mean_a) == pytest.approx(float(state.q2), abs=1e-10)
+
+
+def test_lanes_and_derivatives_are_those_of_the_functions():
+    model, ts = parabola(1.0, 1, COARSE_GRID), TS[:3]
+
+    def late(strength, x=0.0):
+        found = jt.correlation(parabola(strength, 1, COARSE_GRID), 1.0, x, ts, tolerance=1e-7)
+        return jnp.stack([found.symmetrised[-1], found.response[-1]])
+
+    step = 1e-4
+    slope = (late(1.0 + step) - late(1.0 - step)) / (2.0 * step)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(late))(1.0), slope, rtol=0.0, atol=2e-6)
+    np.testing.assert_allclose(jax.jit(jax.jacrev(late))(1.0), slope, rtol=0.0, atol=2e-6)
+    lanes = jax.vmap(lambda x: jt.correlation(model, 1.0, x, ts, tolerance=1e-7).response)(jnp.asarray([0.0, 0.2]))
+    for lane in lanes:
+        np.testing.assert_allclose(lane, jt.correlation(model, 1.0, 0.0, ts).response, rtol=0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"beta": -1.0}, "`beta`"),
+        ({"x": np.nan}, "`x`"),
+        ({"ts": [1.0, 0.5]}, "`ts`"),
+        ({"ts": [-1.0, 0.5]}, "`ts`"),
+        ({"observables": ("q",)}, "`observables`"),
+        ({"observables": ("q", "r")}, "`observables`"),
+        ({"oscillator": 3.0}, "`oscillator`"),
+        ({"oscillator": jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, -0.5]), 1.0)}, "`potential`"),
+    ],
+)
+def test_impossible_arguments_are_named(changed, message):
+    model = jt.quantum_oscillator(systems.HARMONIC, 1.0)
+    arguments = {"oscillator": model, "beta": 1.0, "x": 0.0, "ts": [0.0, 1.0], "observables": ("q", "q"), **changed}
+    with pytest.raises(ValueError, match=message):
+        jt.correlation(**arguments)
