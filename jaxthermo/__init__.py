@@ -27,6 +27,7 @@ from jaxthermo.brownian import grid_for as grid_for
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
+from jaxthermo.brownian import spectrum as spectrum
 from jaxthermo.cache import enable_cache as enable_cache
 from jaxthermo.jumps import JumpNetwork as JumpNetwork
 from jaxthermo.potts import PottsRing as PottsRing

@@ -165,6 +165,62 @@ def test_lanes_and_derivatives_are_those_of_the_functions():
         np.testing.assert_allclose(lane, jt.correlation(model, 1.0, 0.0, ts).response, rtol=0.0, atol=1e-5)
 
 
+FREQUENCIES = np.array([0.0, 0.5, 1.0, 3.0])
+
+
+@pytest.mark.parametrize("temperature", [0.1, 5.0])
+def test_the_susceptibility_of_a_parabola_is_known_and_its_spectrum_keeps_the_theorem(temperature):
+    w = FREQUENCIES[1:]
+    found = jt.spectrum(jt.quantum_oscillator(systems.HARMONIC, 0.8, 2), 1.0 / temperature, 0.3, w)
+    xi, eta = exact.pade(2)
+    u = w / temperature
+    # coth with the two poles that the bath has.
+    coth = 2.0 / u * (1.0 + sum(2.0 * e * u**2 / (u**2 + a**2) for a, e in zip(xi, eta, strict=True)))
+    np.testing.assert_allclose(found.response, 1.0 / (1.0 - w**2 - 0.64j * w), rtol=1e-12)
+    np.testing.assert_allclose(found.symmetrised, coth * np.imag(found.response), rtol=1e-10)
+    crossed = jt.spectrum(jt.quantum_oscillator(systems.HARMONIC, 0.8, 2), 1.0 / temperature, 0.3, w, ("p", "q"))
+    # p = m dq/dt turns C(t) into its derivative, and int exp(i w t) of that into -i w S.
+    np.testing.assert_allclose(crossed.symmetrised, -w * found.symmetrised, rtol=1e-10)
+
+
+def test_the_resolvent_of_the_hierarchy_gives_the_closed_spectrum_of_a_parabola():
+    found = jt.spectrum(parabola(1.0, 1, systems.RAMP_GRID), 1.0, 0.3, FREQUENCIES)
+    closed = jt.spectrum(jt.quantum_oscillator(systems.HARMONIC, 1.0, 1), 1.0, 0.3, FREQUENCIES)
+    assert found.error > 0.0
+    np.testing.assert_allclose(found.symmetrised, closed.symmetrised, rtol=0.0, atol=1e-8)
+    np.testing.assert_allclose(found.response, closed.response, rtol=0.0, atol=1e-8)
+
+
+def test_a_classical_spectrum_keeps_the_theorem_and_is_the_transform_of_the_correlation():
+    model, w = jt.classical_oscillator(systems.QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.2, 6.8, 0.4)), np.array([0.0, 1.2])
+    found = jt.spectrum(model, 1.3, 0.5, w)
+    assert found.ok
+    np.testing.assert_allclose(found.imbalance, 0.0, atol=1e-7)
+    ts = np.linspace(0.0, 36.0, 241)
+    late = np.asarray(jt.correlation(model, 1.3, 0.5, ts, tolerance=1e-7).symmetrised)
+    # Simpson's rule.
+    weights = np.full(241, 2.0 / 3.0)
+    weights[1::2], weights[[0, -1]] = 4.0 / 3.0, 1.0 / 3.0
+    transform = 2.0 * np.cos(np.outer(w, ts)) @ (weights * late) * ts[1]
+    np.testing.assert_allclose(found.symmetrised, transform, rtol=0.0, atol=2e-4)
+
+
+def test_the_spectrum_has_derivatives_in_both_modes():
+    def power(strength, frequency=1.0):
+        return jt.spectrum(parabola(strength, 1, COARSE_GRID), 1.0, 0.0, [frequency]).symmetrised[0]
+
+    step = 1e-4
+    slope = float(power(1.0 + step) - power(1.0 - step)) / (2.0 * step)
+    assert float(jax.jit(jax.grad(power))(1.0)) == pytest.approx(slope, abs=1e-4)
+    assert float(jax.jit(jax.jacfwd(power))(1.0)) == pytest.approx(slope, abs=1e-4)
+
+
+@pytest.mark.parametrize("frequencies", [1.0, [], [np.nan]])
+def test_impossible_frequencies_are_named(frequencies):
+    with pytest.raises(ValueError, match="`frequencies`"):
+        jt.spectrum(jt.quantum_oscillator(systems.HARMONIC, 1.0), 1.0, 0.0, frequencies)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -174,7 +230,6 @@ def test_lanes_and_derivatives_are_those_of_the_functions():
         ({"ts": [-1.0, 0.5]}, "`ts`"),
         ({"observables": ("q",)}, "`observables`"),
         ({"observables": ("q", "r")}, "`observables`"),
-        ({"oscillator": 3.0}, "`oscillator`"),
         ({"oscillator": jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, -0.5]), 1.0)}, "`potential`"),
     ],
 )

@@ -41,7 +41,7 @@ def stationary_members(
     return jax.lax.custom_linear_solve(
         _operator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
-        _source(V, work) + 0.0 * (temperature + x),
+        source(V, work) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, frozen(place), b),
         lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
         has_aux=True,
@@ -50,21 +50,23 @@ def stationary_members(
 
 def _solved(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
-    return _krylov(_operator(place), _preconditioner(place), rhs, left=True)
+    return krylov(_operator(place), _preconditioner(place), rhs, left=True)
 
 
 def _solved_transposed(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-T."""
-    A, M = (_transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
-    return _krylov(A, M, rhs, left=False)
+    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    return krylov(A, M, rhs, left=False)
 
 
-def _transposed(linear: Linear, like: Field) -> Linear:
+def transposed(linear: Linear, like: Field) -> Linear:
+    """The transpose of a linear map."""
     transpose = jax.linear_transpose(linear, like)
     return lambda V: transpose(V)[0]
 
 
-def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]:
+def krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]:
+    """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
@@ -73,11 +75,12 @@ def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]
     return found.reshape(rhs.shape), error
 
 
-def _norm(V: Field, work: Workspace) -> Float[Array, ""]:
+def norm_of(V: Field, work: Workspace) -> Float[Array, ""]:
+    """int V_0 dq dp."""
     return jnp.sum(V[:, 0]) * work.grid.cell
 
 
-def _source(V: Field, work: Workspace) -> Field:
+def source(V: Field, work: Workspace) -> Field:
     """A field of norm 1: W_0 is flat."""
     grid = frozen(work.grid)
     return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
@@ -87,7 +90,7 @@ def _operator(place: Place) -> Linear:
     work, temperature, x = place
 
     def A(V: Field) -> Field:
-        return _source(V, work) * _norm(V, work) - vector_field(V, work, 0.0, temperature, x)
+        return source(V, work) * norm_of(V, work) - vector_field(V, work, 0.0, temperature, x)
 
     return A
 
@@ -102,8 +105,8 @@ def _preconditioner(place: Place) -> Linear:
     slow = energy_relaxation(work, temperature, family)
 
     def M(V: Field) -> Field:
-        norm = _norm(V, work)
-        rest = V - _source(V, work) * norm
+        norm = norm_of(V, work)
+        rest = V - source(V, work) * norm
         return guess * norm + fast(rest) + slow(rest)
 
     return M

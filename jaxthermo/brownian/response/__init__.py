@@ -2,3 +2,5 @@
 
 from jaxthermo.brownian.response.correlations import Correlation as Correlation
 from jaxthermo.brownian.response.correlations import correlation as correlation
+from jaxthermo.brownian.response.spectra import Spectrum as Spectrum
+from jaxthermo.brownian.response.spectra import spectrum as spectrum

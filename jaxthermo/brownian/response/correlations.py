@@ -1,5 +1,6 @@
 """Correlation and response functions of the oscillator in its stationary state."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.observables import AbstractObservable, ObservableLike, pair_of
+from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.checks import require_times
@@ -33,7 +34,7 @@ class Correlation(AbstractResult):
     status: Int[Array, "*batch"]
     stats: dict[str, Any]
     oscillator: Oscillator
-    observables: tuple[AbstractObservable, AbstractObservable]
+    observables: Pair
     tolerance: Float[Array, "*batch"]
     time: Float[Array, "*batch times"] = quantity("time", "time between B and A", ("time",), coordinate=True)
     symmetrised: Float[Array, "*batch times"] = quantity(
@@ -55,7 +56,7 @@ def correlation(
     beta: ScalarLike,
     x: ScalarLike,
     ts: VectorLike,
-    observables: tuple[ObservableLike, ObservableLike] = ("q", "q"),
+    observables: Sequence[ObservableLike] = ("q", "q"),
     *,
     tolerance: float = TOLERANCE,
 ) -> Correlation:
@@ -127,7 +128,7 @@ def _closed(
     beta: Float[Array, ""],
     x: Float[Array, ""],
     ts: Float[Array, " times"],
-    pair: tuple[AbstractObservable, AbstractObservable],
+    pair: Pair,
 ) -> Correlation:
     symmetrised, response = functions_of_time(motion.drift, *motion.pair(*pair), ts)
     nothing = jnp.zeros(())
@@ -155,7 +156,7 @@ def _closed(
 def _correlated(
     state: State,
     ts: Float[Array, " times"],
-    pair: tuple[AbstractObservable, AbstractObservable],
+    pair: Pair,
     tolerance: Float[Array, ""],
 ) -> Correlation:
     oscillator, temperature = state.oscillator, 1.0 / state.beta

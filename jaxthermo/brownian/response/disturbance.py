@@ -17,7 +17,7 @@ from jaxthermo.solve.either_mode import either_mode
 
 
 class Disturbed(eqx.Module):
-    """A stationary state V, the observables A and B, and the times at which A is looked at."""
+    """A stationary state V, the observables A and B, and the times, or frequencies, at which A is looked at."""
 
     oscillator: Oscillator
     V: Field
@@ -25,7 +25,7 @@ class Disturbed(eqx.Module):
     x: Float[Array, ""]
     seen: AbstractObservable
     moved: AbstractObservable
-    times: Float[Array, " times"]
+    points: Float[Array, " points"]
 
     @property
     def work(self) -> Workspace:
@@ -55,9 +55,21 @@ class Disturbed(eqx.Module):
             rate = jnp.minimum(rate, 2.0 / self.oscillator.hbar)
         return size * jnp.stack([jnp.ones(()), rate])
 
+    def held(self, V: Field, size: Float[Array, ""]) -> Float[Array, "3"]:
+        """`edge`, `coarse` and `tail` of a disturbance, as shares of a size."""
+        seen = observe(V, self.work, self.temperature)
+        own = height(V)
+        # The imaginary part at frequency 0 is empty.
+        return jnp.where(own > 0, own / size * jnp.stack([seen.edge, seen.coarse, seen.tail]), 0.0)
+
     def crossing(self) -> Float[Array, ""]:
         """Time in which the state is crossed at thermal velocity."""
         return crossing_time(self.work, self.temperature, wigner(self.V, self.work, self.temperature))
+
+
+def height(V: Field) -> Float[Array, ""]:
+    """The largest |V_0|."""
+    return jnp.max(jnp.abs(V[:, 0]))
 
 
 class Followed(eqx.Module):
@@ -105,7 +117,7 @@ def _only(found: Followed, values: Array) -> Followed:
 
 def _durations(problem: Disturbed) -> tuple[Float[Array, " times"], Int[Array, " times"]]:
     """Times between readings, and steps of the first run."""
-    durations = jnp.diff(problem.times, prepend=jnp.zeros(1))
+    durations = jnp.diff(problem.points, prepend=jnp.zeros(1))
     counts = first_counts(problem.work, problem.temperature, problem.x, problem.crossing(), durations)
     return durations, jax.lax.stop_gradient(counts)
 
@@ -116,17 +128,12 @@ def _run(problem: Disturbed, refined: Any, reverse: bool) -> tuple[Array, Array]
     durations, counts = _durations(problem)
     advance = advance_of(work, problem.temperature, problem.x, reverse)
     begin = problem.beginnings()
-    first = jnp.max(jnp.abs(begin[:, :, 0]), axis=(1, 2))
-
-    def held(V: Array, first: Array) -> Array:
-        seen = observe(V, work, problem.temperature)
-        share = jnp.max(jnp.abs(V[:, 0])) / first
-        return share * jnp.stack([seen.edge, seen.coarse, seen.tail])
+    first = jax.vmap(height)(begin)
 
     def piece(states: Array, interval: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
         states = jax.vmap(lambda V: advance(V, interval[0], interval[1] * refined))(states)
         readings = jax.vmap(lambda V: problem.mean(problem.seen, V))(states)
-        return states, (readings, jax.lax.stop_gradient(jax.vmap(held)(states, first)))
+        return states, (readings, jax.lax.stop_gradient(jax.vmap(problem.held)(states, first)))
 
     _, (readings, shares) = jax.lax.scan(piece, begin, (durations, counts))
     return readings.T, jnp.max(shares, axis=(0, 1))
@@ -160,7 +167,7 @@ def _search(problem: Disturbed, tolerance: Array) -> Followed:
         enough = jnp.all(errors <= tolerance) | ~jnp.all(jnp.isfinite(readings)) | (i + 1 >= RUNS)
         return _Search(runs, held, errors, i + 1, enough)
 
-    none = jnp.zeros((RUNS, 2, problem.times.shape[0]))
+    none = jnp.zeros((RUNS, 2, problem.points.shape[0]))
     begin = _Search(none, jnp.zeros(3), jnp.full(2, jnp.inf), jnp.zeros((), jnp.int32), jnp.asarray(False))
     end = jax.lax.while_loop(lambda s: ~s.done, run, begin)
     last = end.next - 1
@@ -177,5 +184,5 @@ def _combined(problem: Disturbed, last: Array, reverse: bool) -> Float[Array, "2
         refined = jnp.where(index <= last, 2**index, 0)
         return total + weight * _run(problem, refined, reverse)[0], None
 
-    none = jnp.zeros((2, problem.times.shape[0]))
+    none = jnp.zeros((2, problem.points.shape[0]))
     return jax.lax.scan(run, none, (jnp.arange(RUNS, dtype=jnp.int32), weights))[0]

@@ -51,9 +51,11 @@ def functions_of_frequency(
 ) -> Complex[Array, "2 w"]:
     """int_0^inf exp(i w t) of both functions."""
 
+    eye = np.eye(drift.shape[0])
+
     def at(frequency: Array) -> Array:
-        matrix = -1j * frequency * np.eye(drift.shape[0]) - drift.astype(complex)
-        return jnp.linalg.solve(matrix, starts.T.astype(complex)).T @ seen.astype(complex)
+        matrix = jax.lax.complex(-drift, -frequency * eye)
+        return jnp.linalg.solve(matrix, jax.lax.complex(starts.T, jnp.zeros_like(starts.T))).T @ seen.astype(complex)
 
     return jax.vmap(at, out_axes=1)(frequencies)
 

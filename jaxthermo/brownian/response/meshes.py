@@ -14,7 +14,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import gridded, truncation
 from jaxthermo.brownian.reach import reach_of
-from jaxthermo.brownian.response.observables import AbstractObservable
+from jaxthermo.brownian.response.observables import AbstractObservable, Pair
 from jaxthermo.checks import is_known
 
 Result = TypeVar("Result", bound=AbstractResult)
@@ -33,7 +33,7 @@ def finely_resolved(
     oscillator: Oscillator,
     beta: Float[Array, ""],
     x: Float[Array, ""],
-    observables: tuple[AbstractObservable, AbstractObservable],
+    observables: Pair,
 ) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, finer than for an equilibrium.
 
@@ -59,7 +59,7 @@ def with_room(
     oscillator: Oscillator,
     beta: Float[Array, ""],
     x: Float[Array, ""],
-    observables: tuple[AbstractObservable, AbstractObservable],
+    observables: Pair,
     solve: Callable[[Oscillator], Result],
 ) -> Result:
     """What `solve` finds on a fine grid, larger or finer where that was left open and a result says that it is missing.

@@ -5,7 +5,7 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -156,7 +156,10 @@ def _jitter(work: Workspace, temperature: Any) -> Float[Array, " modes"]:
     return work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar).jitter
 
 
-def pair_of(observables: tuple[ObservableLike, ObservableLike], oscillator: Oscillator) -> tuple[Any, Any]:
+Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
+
+
+def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
     """The two observables of a correlation; ValueError unless they are two names or functions of q."""
     if not isinstance(observables, tuple | list) or len(observables) != 2:
         raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
