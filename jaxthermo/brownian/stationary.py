@@ -22,7 +22,7 @@ KEPT, NUMBERS = 10, 2**24
 FAMILY = slice(STEPS // 2, None, 2)
 
 Place = tuple[Workspace, Float[Array, ""], Float[Array, ""]]
-Linear = Callable[[Field], Field]
+Linear = Callable[[Array], Array]
 
 
 def stationary_members(
@@ -59,13 +59,13 @@ def _solved_transposed(place: Place, rhs: Field) -> tuple[Field, Array]:
     return krylov(A, M, rhs, left=False)
 
 
-def transposed(linear: Linear, like: Field) -> Linear:
+def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
     """The transpose of a linear map."""
     transpose = jax.linear_transpose(linear, like)
     return lambda V: transpose(V)[0]
 
 
-def krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]:
+def krylov(A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool) -> tuple[Float[Array, "..."], Array]:
     """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
