@@ -26,6 +26,7 @@ from jaxthermo.brownian import equilibrium as equilibrium
 from jaxthermo.brownian import grid_for as grid_for
 from jaxthermo.brownian import planck_potential as planck_potential
 from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
+from jaxthermo.brownian import relaxation_rates as relaxation_rates
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.brownian import spectrum as spectrum
 from jaxthermo.cache import enable_cache as enable_cache

@@ -18,7 +18,9 @@ from jaxthermo.brownian.quasistatic import planck_potential as planck_potential
 from jaxthermo.brownian.quasistatic import quasi_static as quasi_static
 from jaxthermo.brownian.response import Correlation as Correlation
 from jaxthermo.brownian.response import correlation as correlation
+from jaxthermo.brownian.response import RelaxationRates as RelaxationRates
 from jaxthermo.brownian.response import Spectrum as Spectrum
+from jaxthermo.brownian.response import relaxation_rates as relaxation_rates
 from jaxthermo.brownian.response import spectrum as spectrum
 from jaxthermo.brownian.runs import DrivenRun as DrivenRun
 from jaxthermo.brownian.runs import PeriodicRun as PeriodicRun
