@@ -60,12 +60,14 @@ def slow_modes(problem: Disturbed, begin: Field, count: int, tolerance: Any) -> 
     tau = jnp.clip(friction, SHORT * crossing, LONG * crossing)
     first = first_counts(problem.work, problem.temperature, problem.x, crossing, tau[None])[0]
 
+    # More than asked for, so that those that change places are not lost.
+    more = 2 * count + 2
+
     def run(so_far: _Search) -> _Search:
         i = so_far.next
         modes = _by_propagator(problem, begin, count, tau, first * 2**i)
         # In the order of the run before: nearly equal rates may change places.
-        places = jnp.argmin(jnp.abs(modes.values[None] - so_far.latest.values[:, None]), axis=1)
-        places = jnp.where(i > 0, places, jnp.arange(places.shape[0]))
+        places = jnp.where(i > 0, _nearest(modes.values, so_far.latest.values), jnp.arange(more))
         values, own = modes.values[places], modes.errors[places]
         runs = so_far.runs.at[i].set(values)
         change = jnp.abs(jnp.tensordot((best[i] - other[i]).astype(runs.dtype), runs, axes=1))
@@ -74,8 +76,6 @@ def slow_modes(problem: Disturbed, begin: Field, count: int, tolerance: Any) -> 
         enough = jnp.all(errors[asked] <= tolerance * jnp.abs(values[asked])) | (i + 1 >= RUNS)
         return _Search(runs, Modes(values, own, modes.held), errors, i + 1, enough)
 
-    # More than asked for, so that those that change places are not lost.
-    more = 2 * count + 2
     nothing = jnp.zeros(more, complex)
     empty = Modes(nothing, jnp.zeros(more), jnp.zeros(3))
     start = _Search(
@@ -85,6 +85,18 @@ def slow_modes(problem: Disturbed, begin: Field, count: int, tolerance: Any) -> 
     values = jnp.tensordot(best[end.next - 1].astype(complex), end.runs, axes=1)
     order = _slowest(values)[:count]
     return SlowModes(values[order], end.errors[order], end.latest.held, end.next, first * (2**end.next - 1) * SIZE)
+
+
+def _nearest(values: Complex[Array, " n"], wanted: Complex[Array, " n"]) -> Int[Array, " n"]:
+    """For each wanted value in turn the place of the nearest one that is not taken yet."""
+    distance = jnp.abs(values[None] - wanted[:, None])
+    distance = jnp.where(jnp.isfinite(distance), distance, jnp.finfo(distance.dtype).max)
+
+    def take(free: Array, row: Array) -> tuple[Array, Array]:
+        place = jnp.argmin(jnp.where(free, row, jnp.inf))
+        return free.at[place].set(False), place
+
+    return jax.lax.scan(take, jnp.ones(values.shape[0], bool), distance)[1]
 
 
 def _slowest(values: Complex[Array, " n"]) -> Int[Array, " n"]:
