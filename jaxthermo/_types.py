@@ -1,6 +1,7 @@
 """The types of public arguments: what a user may pass, before it is checked and made an array."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import jax
@@ -16,7 +17,11 @@ ScheduleLike: TypeAlias = ScalarLike | Callable[[jax.Array], ScalarLike]
 
 # Numbers in a row, before they are made an array.
 VectorLike: TypeAlias = ArrayLike | Sequence[ScalarLike] | Sequence[Sequence[ScalarLike]]
+# A file or folder.
+PathLike: TypeAlias = str | os.PathLike[str]
+# What a result says about its cost, by name: counts, residuals, errors.
+Stats: TypeAlias = Mapping[str, ScalarLike]
 # One real number inside the library, after the checks at the door.
-Real: TypeAlias = int | float | np.ndarray | jax.Array
+Real: TypeAlias = int | float | jax.Array
 
-__all__ = ["ArrayLike", "IntLike", "Real", "ScalarLike", "ScheduleLike", "VectorLike"]
+__all__ = ["ArrayLike", "IntLike", "PathLike", "Real", "ScalarLike", "ScheduleLike", "Stats", "VectorLike"]

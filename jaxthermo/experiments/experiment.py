@@ -165,7 +165,7 @@ def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[st
     if not apart and not together:
         raise text.error(("axes",), "is missing or empty; an axis is a list, or a table of start, stop and count")
 
-    def values_of(name: str, one: str, value: Any) -> np.ndarray:
+    def values_of(name: str, one: str, value: object) -> np.ndarray:
         values = axis(text, (name, one), value, UNITS[one])
         trouble = bounds[one](float(values.min())) or bounds[one](float(values.max()))
         if trouble is not None:

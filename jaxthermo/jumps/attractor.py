@@ -1,9 +1,9 @@
 """The long-time state of a network that does not depend on time: its attractor, and averages over it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
@@ -46,7 +46,7 @@ class Stationary(AbstractFlowResult):
     residual: Float[Array, "*batch"] = quantity("1/time", "largest |dP/dt| of a fixed point, or gap of a cycle")
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
         return AttractorKind.spelled(self.attractor)
 

@@ -1,13 +1,12 @@
 """Branches of fixed points through their folds."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
@@ -152,14 +151,14 @@ def _follow(
             return network, jnp.exp(parameter) * (betas / first)
         return _with_force(network, parameter), betas
 
-    def equations(y: Array, _: Any) -> Array:
+    def equations(y: Array, _: object) -> Array:
         return scaled_field(y[:-1], *at(y[-1]))
 
     parameter = jnp.log(first) if along == "beta" else network.forces_at(0.0)
     x, _, found = newton(lambda x, _: equations(jnp.append(x, parameter), None), guess[:-1], None)
     front = start_curve(equations, jnp.append(x, parameter), None, direction, longest)
 
-    def advance(front: Front, _: Any) -> tuple[Front, Front]:
+    def advance(front: Front, _: object) -> tuple[Front, Front]:
         return advance_curve(equations, front, None, longest), front
 
     _, fronts = jax.lax.scan(advance, front, length=points)
@@ -203,7 +202,7 @@ def _like(mask: Array, values: Array) -> Array:
     return mask.reshape(mask.shape + (1,) * (values.ndim - 1))
 
 
-def _missing(values: Array) -> Any:
+def _missing(values: Array) -> PyTree:
     return jnp.full((), jnp.nan, values.dtype) if jnp.issubdtype(values.dtype, jnp.inexact) else jnp.zeros((), bool)
 
 

@@ -1,7 +1,6 @@
 """Limit cycles of a network, with their Floquet multipliers."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
@@ -87,12 +86,12 @@ def usual_starts(q: int) -> Float[Array, "tries q"]:
 
 
 def first_cycle(
-    network: JumpNetwork, betas: Float[Array, "tries *betas"], starts: Float[Array, "tries q"], count: Any
+    network: JumpNetwork, betas: Float[Array, "tries *betas"], starts: Float[Array, "tries q"], count: IntLike
 ) -> tuple[Attractor, Int[Array, ""]]:
     """What the first of `count` searches that ends on a cycle has found, else the last of them, and its number."""
     if is_traced((network, betas, starts, count)):
         return _first_cycle(network, betas, starts, jnp.asarray(count))
-    for tried in range(count):
+    for tried in range(int(count)):
         found = search_from(network, betas[tried], starts[tried])
         if found.kind == LIMIT_CYCLE:
             break

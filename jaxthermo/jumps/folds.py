@@ -1,11 +1,11 @@
 """Where a branch of fixed points turns back in temperature: Newton on the extended system, from a branch that turns."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
@@ -58,7 +58,7 @@ class Fold(AbstractResult):
     residual: Float[Array, "*batch"] = quantity("1", "largest |F|, |J v|, relative to the rates at no energy change")
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fold", "pitchfork" or "none"; for a batch an array of these words."""
         return Bifurcation.spelled(self.bifurcation)
 

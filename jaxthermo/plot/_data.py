@@ -1,5 +1,6 @@
 """What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
 
+from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 # A result of the library, or the dataset that its `to_dataset` makes.
 Data: TypeAlias = "AbstractResult | xarray.Dataset"
+
+# One panel, or a row of them, as Matplotlib gives them.
+AxesLike: TypeAlias = Axes | np.ndarray | Sequence[Axes] | None
 
 # Characters of a line of a label.
 LINE = 36
@@ -76,14 +80,14 @@ def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     return words if units in ("1", "X") else f"{words}  [{units}]"
 
 
-def colour_bar(panel: Axes, image: ScalarMappable, axes: Any = None, **how: Any) -> Colorbar:
+def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, **how: Any) -> Colorbar:
     """A colour bar beside the panel, or beside all axes given."""
     fig = panel.get_figure()
     assert fig is not None
     return fig.colorbar(image, ax=panel if axes is None else axes, **how)
 
 
-def panels(axes: Any, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
+def panels(axes: AxesLike, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
     """The axes given, or new ones in a figure of the library's look that needs no display."""
     if axes is not None:
         given = list(np.ravel(np.asarray(axes, dtype=object)))
@@ -100,6 +104,6 @@ def panels(axes: Any, count: int = 1, columns: int | None = None, height: float 
     return drawn[:count]
 
 
-def single(axes: Axes | None) -> Axes:
+def single(axes: AxesLike) -> Axes:
     """The axes given, or a new one."""
     return panels(axes)[0]

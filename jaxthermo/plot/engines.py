@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ARROWS = (0.15, 0.65)
 
 
-def protocol(data: Data, axes: Any = None) -> list[Axes]:
+def protocol(data: Data, axes: AxesLike = None) -> list[Axes]:
     """Field x(t) and inverse temperature beta(t) of a run.
 
     data       a result of `jt.drive` or `jt.run_cycle`, or its dataset
@@ -66,7 +66,7 @@ def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = Tru
     return panel
 
 
-def cycle(data: Data, axes: Any = None) -> list[Axes]:
+def cycle(data: Data, axes: AxesLike = None) -> list[Axes]:
     """All of a run on one sheet: x(t), beta(t), the work diagram, energies, work and heat so far, and purity.
 
     data       a result of `jt.run_cycle` or `jt.drive`, or its dataset

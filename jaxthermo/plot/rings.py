@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
-from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE, UNKNOWN
 
 
@@ -36,7 +36,7 @@ def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **l
     return panel
 
 
-def attractor(data: Data, axes: Any = None) -> list[Axes]:
+def attractor(data: Data, axes: AxesLike = None) -> list[Axes]:
     """Occupations against time, and how they stand around the ring at the last time.
 
     data       a result of `jt.potts.evolve`, `jt.jumps.evolve` or `jt.jumps.periodic_state`, or its dataset

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN
 
 if TYPE_CHECKING:
     import xarray
 
 
-def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
+def scan(data: "xarray.Dataset", of: str, axes: AxesLike = None) -> list[Axes]:
     """A quantity over one axis of a scan as a line, over two as a map, over three as a row of maps.
 
     data       the dataset of `jt.scan`

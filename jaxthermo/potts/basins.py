@@ -62,7 +62,7 @@ class BasinSample(AbstractResult):
         return (self[index] for index in range(len(self)))
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fixed point", "limit cycle" or "undecided": an array of these words, or one for a single attractor."""
         return AttractorKind.spelled(self.attractor)
 
@@ -206,7 +206,7 @@ def _entry(found: Stationary, one: _Class, starts: int) -> dict[str, Any]:
     return counted | own | {"cycle": one.orbit.states if cyclic else blank}
 
 
-def _undecided(q: int, count: int, starts: int, dtype: Any) -> dict[str, Any]:
+def _undecided(q: int, count: int, starts: int, dtype: jnp.dtype) -> dict[str, Any]:
     unknown = {"period": np.nan, "work_current": np.nan, "entropy_production_rate": np.nan}
     arrays = {"occupation": np.full(q, np.nan), "cycle": np.full((SAMPLES, q), np.nan)}
     kind = {"attractor": np.asarray(UNDECIDED, dtype), "copies": 1, "copies_found": 1}

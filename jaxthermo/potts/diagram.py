@@ -1,16 +1,15 @@
 """Phases of the ring, and phase diagrams over inverse temperature and force with their exact lines."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.flags import Code
 from jaxthermo.jumps.attractor import Stationary
@@ -64,7 +63,7 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
 class PhaseDiagram(AbstractResult):
     """Phases over inverse temperature and force, with their exact lines; made by `phase_diagram`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     rings: PottsRing
     beta: Float[Array, " beta"] = quantity("1/energy", "inverse temperature", ("beta",), coordinate=True)
     force: Float[Array, " force"] = quantity("energy", "force f", ("force",), coordinate=True)
@@ -221,7 +220,7 @@ def _cold_is_stable(rings: PottsRing, born: Array, betas: Array) -> Array:
 
 
 def _search(
-    parameters: tuple[Any, Any, Any, Any],
+    parameters: tuple[PyTree, PyTree, PyTree, PyTree],
     beta: np.ndarray,
     force: np.ndarray,
     cold: np.ndarray,

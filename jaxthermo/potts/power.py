@@ -1,14 +1,12 @@
 """Maximum output power of a converter, with the edges on which it may lie computed as such."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.converter import Converter, Lanes
@@ -46,7 +44,7 @@ class MaximumPower(AbstractResult):
     """
 
     status: Int[Array, ""]
-    stats: dict[str, Any]
+    stats: Stats
     ring: PottsRing
     power: Float[Array, ""] = quantity("energy/time", "largest time-averaged output power |P| per unit", main=True)
     efficiency: Float[Array, ""] = quantity("1", "efficiency at maximum power, -f2/f1", main=True)
@@ -64,7 +62,7 @@ class MaximumPower(AbstractResult):
     gaps: Float[Array, " candidate"] = quantity("energy/time", "how far it is below the global one", ("candidate",))
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> str | np.ndarray:
         """The attractor at the maximum: "fixed point" or "limit cycle"."""
         return AttractorKind.spelled(self.attractor)
 

@@ -32,7 +32,7 @@ def uniform_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     beta = require_autonomous(ring, beta)
     require_flat(ring)
     forward, backward, _ = _uniform_rates(ring, beta)
-    return ring.force * (forward - backward)
+    return ring.constant_force * (forward - backward)
 
 
 def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
@@ -51,8 +51,8 @@ def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Arr
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
-    forward, _ = ring.rates(-ring.coupling, ring.force, beta, ring.prefactor)
-    return ring.q * ring.force * forward
+    forward, _ = ring.rates(-ring.coupling, ring.constant_force, beta, ring.prefactor)
+    return ring.q * ring.constant_force * forward
 
 
 def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
@@ -140,7 +140,7 @@ def _uniform_rates(ring: PottsRing, beta: Float[Array, ""]) -> tuple[Array, Arra
     """V+ and V- at dE = 0, and D = (u/q) d(V+ - V-)/d(dE)."""
 
     def rates(energy_change: Float[Array, ""]) -> tuple[Array, Array]:
-        return ring.rates(energy_change, ring.force, beta, ring.prefactor)
+        return ring.rates(energy_change, ring.constant_force, beta, ring.prefactor)
 
     zero = jnp.zeros_like(beta)
     (forward, backward), (d_forward, d_backward) = jax.jvp(rates, (zero,), (jnp.ones_like(beta),))

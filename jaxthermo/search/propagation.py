@@ -12,8 +12,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
@@ -30,7 +31,7 @@ from jaxthermo.brownian.split import (
 )
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedule import Schedule, value_at
 
 # Bounds of the number of steps are this times a power of 2; single searches begin with the other.
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
@@ -93,7 +94,7 @@ def propagate(
 
     first = measure(begin, betas[0, 0])
 
-    def advance(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def advance(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         betas, fields, fine, restarts, beta = at
         now = measure(spectrum, beta)
         spectrum = jnp.where(restarts, begin, spectrum)
@@ -101,11 +102,11 @@ def propagate(
         spectrum, edge = _step(work, noise, free, spectrum, lengths[fine], betas, fields)
         return spectrum, (now, edge)
 
-    def rest(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def rest(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         return spectrum, (jnp.zeros_like(first), jnp.zeros(()))
 
     @jax.checkpoint
-    def step_if_due(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def step_if_due(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         return jax.lax.cond(at[0], advance, rest, spectrum, at[1])
 
     # The state that comes in is that of the step before, also where the passage starts again.
@@ -119,7 +120,7 @@ def propagate(
     return Propagation(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
 
 
-def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
+def _values(schedule: Schedule, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
     if isinstance(schedule, PolynomialSchedule):
         return schedule.along(fractions)
     return jnp.broadcast_to(value_at(schedule, 0.0), fractions.shape)
@@ -132,7 +133,7 @@ def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> 
     """
     kept = low_members(work.oscillator)
 
-    def measured(low: Spectrum, beta: Any) -> Array:
+    def measured(low: Spectrum, beta: Real) -> Array:
         V = from_spectrum(low, work)
         now = moments(V, work, 1.0 / beta)
         return jnp.stack([now.U, now.X, *(_push(V, work, 1.0 / beta) if impulses else ())])
@@ -144,7 +145,7 @@ def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> 
     return lambda spectrum, beta: jnp.tensordot(rows, spectrum[:, kept], axes=3)
 
 
-def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tuple[Array, Array]:
+def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Real) -> tuple[Array, Array]:
     """<X' (p + zeta)>/m and <X'^2>/m, X' = dX/dq."""
     oscillator, grid = work.oscillator, work.grid
     jitter = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar).jitter
@@ -186,9 +187,9 @@ def _plan(steps: Int[Array, ""], most: int) -> _Plan:
 def _step(
     work: Workspace,
     noise: Noise | None,
-    free: Any,
+    free: PyTree,
     spectrum: Spectrum,
-    h: Any,
+    h: Real,
     betas: Float[Array, "5"],
     fields: Float[Array, "5"],
 ) -> tuple[Spectrum, Float[Array, ""]]:
@@ -213,7 +214,7 @@ def rim(V: Field) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.max(W[:: W.shape[0] - 1]), jnp.max(W[:, :: W.shape[1] - 1])])) / jnp.max(W)
 
 
-def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
+def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: PyTree, new: PyTree) -> Spectrum:
     if not flows_of(work).is_heated(work):
         return spectrum
     return heating_flow(spectrum, work, noise, heating_table(work, noise, old, new), old == new)

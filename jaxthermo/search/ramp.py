@@ -1,13 +1,12 @@
 """The protocol that moves the field from one value to another in a given time with the least work."""
 
 from dataclasses import replace
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
@@ -126,7 +125,7 @@ def _shapes(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lean_jit
-def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> Any:
+def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> tuple[tuple[Array, PyTree], Array]:
     return jax.value_and_grad(problem.cost, has_aux=True)(z)
 
 

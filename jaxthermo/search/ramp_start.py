@@ -1,7 +1,5 @@
 """Where an optimal ramp starts: a grid with room for the motion, and the equilibrium on it."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._status import Status
+from jaxthermo._types import Real
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
@@ -30,8 +29,8 @@ def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Fie
 
 @lean_jit
 def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator, oscillator.grid)
+    grid = work.grid
     q, p = grid.q, grid.p
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
@@ -74,7 +73,7 @@ def _places(
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 
 
-def _room(x_start: Any, x_end: Any) -> list[float]:
+def _room(x_start: Real, x_end: Real) -> list[float]:
     """The range of fields with room for overshoot on both sides."""
     low, high = sorted((float(x_start), float(x_end)))
     return [low - 0.5 * (high - low), high + 0.5 * (high - low)]

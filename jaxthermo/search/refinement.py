@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.search.interruptible import in_rounds
 from jaxthermo.search.lbfgs import (
@@ -157,7 +156,7 @@ def _judged(now: Refinement, state: SearchState, value: Array, aux: tuple[Array,
     )
 
 
-def _where(condition: Array, yes: Any, no: Any) -> Any:
+def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
@@ -173,15 +172,15 @@ def with_slope(
     inputs, others = eqx.partition(problem, eqx.is_inexact_array)
     integers, static = eqx.partition(others, eqx.is_array)
 
-    def at(inputs: Any, integers: Any, z: Array, steps: Array) -> Any:
+    def at(inputs: PyTree, integers: PyTree, z: Array, steps: Array) -> PyTree:
         return jax.grad(lambda inputs: cost(eqx.combine(inputs, integers, static), z, steps, most)[0])(inputs)
 
     @jax.custom_jvp
-    def known(inputs: Any, rest: Any) -> Array:
+    def known(inputs: PyTree, rest: PyTree) -> Array:
         return rest[0]
 
     @known.defjvp
-    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> tuple[Array, Array]:
         inputs, (value, *rest) = primals
         slopes = one_by_one(at, _first_order_only(inputs), *rest)
         parts = jax.tree.map(lambda slope, change: jnp.sum(slope * change), slopes, tangents[0])
@@ -191,10 +190,10 @@ def with_slope(
 
 
 @jax.custom_jvp
-def _first_order_only(inputs: Any) -> Any:
+def _first_order_only(inputs: PyTree) -> PyTree:
     return inputs
 
 
 @_first_order_only.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
     raise NotImplementedError("second derivatives of `minimum_work` are not known: differentiate its value once only")

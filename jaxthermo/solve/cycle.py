@@ -8,8 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.solve.fixed_point import Field
 from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
@@ -70,7 +71,7 @@ def shoot(
     of differentiating the solver.
     """
 
-    def rate(s: Any, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
+    def rate(s: Real, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
         (x, dx), (frozen, d_frozen) = state, constant
         value, along = jax.linearize(dynamics, x, frozen)
         return value, jax.vmap(along)(dx, d_frozen)
@@ -79,7 +80,7 @@ def shoot(
     return Shot(end, d_end.T, status == OK)
 
 
-def flow_to_one(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
+def flow_to_one(rate: VectorField, state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
     """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
 
     It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
@@ -87,15 +88,15 @@ def flow_to_one(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Arra
     """
 
     @jax.custom_jvp
-    def arrive(state: Any, constant: Any) -> tuple[Any, Array]:
+    def arrive(state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
         stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
         one = jnp.ones((), jax.tree.leaves(state)[0].dtype)
         end, _, status = solve_to(stepper, state, one, MAX_STEPS, dt0=FIRST_STEP)
         return end, status
 
     @arrive.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        def both(s: Any, pair: Any, constants: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
+        def both(s: Real, pair: PyTree, constants: PyTree) -> PyTree:
             constant, moved = constants
             return jax.jvp(lambda y, c: rate(s, y, c), (pair[0], constant), (pair[1], moved))
 
@@ -117,7 +118,7 @@ def close_orbit(
     field: Field,
     guess: Float[Array, " n"],
     period: Float[Array, ""],
-    args: Any,
+    args: PyTree,
     wanted: bool | Bool[Array, ""] = True,
 ) -> Orbit:
     """Newton shooting for flow(x, T) = x with the phase fixed by (x - guess) . field(guess) = 0.
@@ -165,7 +166,7 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     return jnp.concatenate([top, bottom[None]], axis=0)
 
 
-def go_round(field: Field, observe: Observe, orbit: Orbit, args: Any) -> tuple[Float[Array, " m"], Float[Array, ""]]:
+def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tuple[Float[Array, " m"], Float[Array, ""]]:
     """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
     The turns are 1 if the orbit is not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
@@ -185,7 +186,7 @@ def go_round(field: Field, observe: Observe, orbit: Orbit, args: Any) -> tuple[F
     return end[n:], jnp.where(orbit.closed, most, 1.0)
 
 
-def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
+def log_contraction(field: Field, orbit: Orbit, args: PyTree) -> Float[Array, ""]:
     """ln of the largest non-trivial Floquet multiplier's modulus; < 0 for a stable cycle.
 
     The return map on the section normal to the flow has the monodromy's spectrum with the trivial multiplier 1
@@ -197,7 +198,7 @@ def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
 
 
 def orbit_sensitivity(
-    field: Field, observe: Observe, orbit: Orbit, rebuild: Callable[[Array], Any], parameters: Float[Array, " p"]
+    field: Field, observe: Observe, orbit: Orbit, rebuild: Callable[[Array], PyTree], parameters: Float[Array, " p"]
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of the period and of the averages over a closed orbit, by the implicit function theorem.
 
@@ -210,7 +211,7 @@ def orbit_sensitivity(
         return place
 
     @at.defjvp
-    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> tuple[Array, Array]:
         here = at(*primals)
         motion, _ = _motion(field, observe, rebuild, here, primals[0])
         return here, motion @ tangents[0]
@@ -225,7 +226,7 @@ def orbit_sensitivity(
 def _motion(
     field: Field,
     observe: Observe,
-    rebuild: Callable[[Array], Any],
+    rebuild: Callable[[Array], PyTree],
     place: Float[Array, " n_plus_1"],
     parameters: Float[Array, " p"],
 ) -> tuple[Float[Array, "n_plus_1 p"], Float[Array, "m k"]]:
@@ -247,7 +248,7 @@ def _motion(
     return jnp.linalg.solve(system, forcing), d_mean
 
 
-def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], Any], n: int) -> Dynamics:
+def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], PyTree], n: int) -> Dynamics:
     """The field in scaled time s, with the running averages of the observables appended to the state."""
 
     def dynamics(state: Array, frozen: Array) -> Array:

@@ -1,12 +1,11 @@
 """Limit cycles continued in one parameter, up to where their period diverges."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.solve.collocation import Loop, close_loop, follow_loop, remeshed
 from jaxthermo.solve.fixed_point import Field
@@ -33,7 +32,7 @@ def departing(loop: Loop, parameter: Float[Array, ""], alive: Bool[Array, ""]) -
     return Traveller(loop, parameter, infinite, jnp.full_like(infinite, FIRST_STEP), alive, jnp.zeros((), jnp.int32))
 
 
-def settle(field: Field, traveller: Traveller, args: Any) -> Traveller:
+def settle(field: Field, traveller: Traveller, args: PyTree) -> Traveller:
     """The loop closed where it is, on an even mesh and then on one that follows it."""
 
     def cond(now: Traveller) -> Array:
@@ -45,7 +44,7 @@ def settle(field: Field, traveller: Traveller, args: Any) -> Traveller:
     return jax.lax.while_loop(cond, body, eqx.tree_at(lambda t: t.count, traveller, jnp.zeros((), jnp.int32)))
 
 
-def _closed(field: Field, now: Traveller, guess: Loop, parameter: Float[Array, ""], args: Any) -> Traveller:
+def _closed(field: Field, now: Traveller, guess: Loop, parameter: Float[Array, ""], args: PyTree) -> Traveller:
     """After an attempt to close the guess: there if that was possible, else still where it was, and no longer alive."""
     loop, residual, good = close_loop(field, guess, args)
     there = Traveller(loop, parameter, residual, now.step, good, now.count + 1)
@@ -58,7 +57,7 @@ def travel(
     traveller: Traveller,
     target: Float[Array, ""],
     pole: Float[Array, ""],
-    at: Callable[[Float[Array, ""]], Any],
+    at: Callable[[Float[Array, ""]], PyTree],
 ) -> Traveller:
     """The loop continued to `target`; `at(parameter)` are the field's args.
 
@@ -90,7 +89,7 @@ def travel(
     return eqx.tree_at(lambda t: t.alive, arrived, arrived.alive & (arrived.parameter == target))
 
 
-def _predict(field: Field, now: Traveller, distance: Array, at: Callable[[Array], Any]) -> Loop:
+def _predict(field: Field, now: Traveller, distance: Array, at: Callable[[Array], PyTree]) -> Loop:
     """Along the tangent of the branch."""
 
     def unknowns(parameter: Array) -> tuple[Array, Array]:

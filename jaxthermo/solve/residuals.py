@@ -1,12 +1,11 @@
 """Generalised conjugate residuals: least residuals over a Krylov space, one copy of the operator in the program."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 # A step that leaves more than this share of the residual takes its next direction from the last image instead.
 STALLED = 0.99
@@ -109,6 +108,6 @@ def _size(vector: Array) -> Array:
     return jnp.sqrt(vector @ vector)
 
 
-def _unit(vector: Array) -> Any:
+def _unit(vector: Array) -> PyTree:
     size = _size(vector)
     return vector / jnp.where(size > 0, size, 1.0)

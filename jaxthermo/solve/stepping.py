@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK, VectorField
 
 # Steps whose end would lie this share of the whole time before its end go up to it.
@@ -52,7 +53,7 @@ class Step(eqx.Module):
     inside: dict[str, PyTree]
 
 
-def departing(stepper: Stepper, y: PyTree, dt0: Any = None) -> Front:
+def departing(stepper: Stepper, y: PyTree, dt0: Real | None = None) -> Front:
     """The trajectory at time 0. Without `dt0` the controller chooses the first step."""
     zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y)))
     far = jnp.full_like(zero, 1e12)
@@ -90,7 +91,7 @@ def advance(stepper: Stepper, front: Front, until: Float[Array, ""] | None = Non
         last = jnp.where(kept, until, t + 0.5 * (until - t))
         following = jnp.where(following > until * (1.0 - LAST_STEP), last, following)
 
-    def choose(new: Any, old: Any) -> Any:
+    def choose(new: PyTree, old: PyTree) -> PyTree:
         return jnp.where(kept, new, old)
 
     y = jax.tree.map(choose, y, front.y)
@@ -105,7 +106,7 @@ def solve_to(
     max_steps: int,
     notes: PyTree = None,
     note: Callable[[PyTree, Step], PyTree] | None = None,
-    dt0: Any = None,
+    dt0: Real | None = None,
 ) -> tuple[PyTree, PyTree, Int[Array, ""]]:
     """The state at time `until` > 0 from y at time 0, with an index into `integrate.STATUS`.
 
@@ -146,7 +147,7 @@ def sampling(
     return note
 
 
-def walk(stepper: Stepper, y: Float[Array, " n"], steps: int, dt0: Any) -> tuple[Array, Array, Int[Array, ""]]:
+def walk(stepper: Stepper, y: Float[Array, " n"], steps: int, dt0: Real) -> tuple[Array, Array, Int[Array, ""]]:
     """A budget of steps, not of time: times and states of those kept, right-aligned, and how many they are.
 
     Shapes     times: (steps + 1,), states: (steps + 1, n); unused rows in front repeat the start

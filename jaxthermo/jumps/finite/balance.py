@@ -1,17 +1,16 @@
 """The stationary state of N units on both levels, differentiable in all numbers of the network."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
@@ -39,7 +38,7 @@ class FiniteStationary(AbstractFlowResult):
     """The stationary state of N units; made by `mesoscopic_stationary` and `microscopic_stationary`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -196,7 +195,7 @@ def _followed(
         return p
 
     @followed.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         rows = from_jacobians(lambda values, p: _responses(hops, inverse, values, p))(*primals)
         return followed(*primals), tangents[0] @ rows
 
@@ -211,7 +210,7 @@ def _responses(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Flo
         return p
 
     @at.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         here = at(*primals)
         return here, tangents[0] @ _rows(hops, inverse, primals[0], here)
 
@@ -230,7 +229,7 @@ def _rows(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Float[Ar
         return gmres(here.apply, inverse(here, p), drive, size, LIMIT).x
 
     @solution.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         values, p, _ = primals
         x = solution(*primals)
         _, change = jax.jvp(lambda values: hops(values).apply(x), (values,), (tangents[0],))

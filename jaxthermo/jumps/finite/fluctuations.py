@@ -1,17 +1,16 @@
 """Fluctuations of work, heat and currents of N units at long times: cumulants, generating and rate functions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
 from jaxthermo.flags import Code
 from jaxthermo.jumps.bookkeeping import along_edges
@@ -53,7 +52,7 @@ class Cumulants(AbstractResult):
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -215,7 +214,7 @@ def _taylor(
 class ScaledCumulants(AbstractResult):
     """The scaled cumulant generating function of the work and its rate function; made by `scaled_cumulant`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -311,13 +310,13 @@ def _around(
             lines.append((order, jnp.full(len(places), anchor), first, jnp.isfinite(distance[order])))
     visits, anchors, starting, chosen = (jnp.concatenate(parts) for parts in zip(*lines, strict=True))
 
-    def onward(carry: Any, entry: Any) -> Any:
+    def onward(carry: PyTree, entry: PyTree) -> PyTree:
         place, anchor, first, chosen = entry
         origin = origins[anchor]
         fresh = (jnp.stack([origin, origin]), jnp.zeros(2), starts[anchor])
         (s, values, vector) = jax.tree.map(lambda new, old: jnp.where(first, new, old), fresh, carry)
 
-        def follow() -> tuple[Any, Array, Array]:
+        def follow() -> tuple[PyTree, Array, Array]:
             apart = s[1] != s[0]
             slope = jnp.where(apart, (values[1] - values[0]) / jnp.where(apart, s[1] - s[0], 1.0), 0.0)
             guess = values[1] + slope * (place - s[1])
@@ -326,7 +325,7 @@ def _around(
             after = (jnp.stack([s[1], place]), jnp.stack([values[1], mode.value]), mode.x)
             return after, mode.value, mode.residual
 
-        def stay() -> tuple[Any, Array, Array]:
+        def stay() -> tuple[PyTree, Array, Array]:
             return (s, values, vector), jnp.zeros(()), jnp.zeros(())
 
         after, value, residual = jax.lax.cond(chosen, follow, stay)

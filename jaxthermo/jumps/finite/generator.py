@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from jaxthermo._types import Real
 from jaxthermo.jumps.bookkeeping import Flows
 from jaxthermo.jumps.finite.hops import Moment
 from jaxthermo.jumps.finite.space import Links, Space
@@ -35,7 +36,7 @@ class Hops(eqx.Module):
         forward, backward = self.flows(p)
         return self.into_states(forward - backward) - jnp.sum(forward - backward, axis=0)
 
-    def tilted(self, p: Inexact[Array, " states"], weight: Array) -> Inexact[Array, " states"]:
+    def tilted(self, p: Inexact[Array, " states"], weight: Real) -> Inexact[Array, " states"]:
         """The master equation with every forward hop counted `weight` times, and every backward one 1/weight times."""
         forward, backward = self.flows(p)
         return self.into_states(weight * forward - backward) - jnp.sum(forward - backward / weight, axis=0)

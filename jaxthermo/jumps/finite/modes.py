@@ -1,7 +1,5 @@
 """How long N units keep time: the slowest oscillating mode of their master equation."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
@@ -30,7 +28,7 @@ LARGEST_ERROR = 1e-3
 class Coherence(AbstractResult):
     """The slowest mode of each sector, and what it means for the oscillation; made by `coherence`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)

@@ -1,11 +1,9 @@
 """The largest eigenvalue of a tilted generator, by inverse iteration with positive vectors."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.jumps.finite.distribution import symmetric_part
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
@@ -64,7 +62,7 @@ def perron(
     def positive(y: Array) -> Bool[Array, ""]:
         return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
 
-    def step(carry: Any) -> Any:
+    def step(carry: PyTree) -> PyTree:
         x, value, margin, residual, count = carry
         sigma = value + margin
         inverse = stencil(hops, space, x, tilt, sigma, outflow)
@@ -87,7 +85,7 @@ def perron(
         margin = jnp.where(good, jnp.maximum(0.3 * margin, near), 2.0 * margin)
         return x, value, margin, jnp.where(good, residual, jnp.inf), count + 1
 
-    def unfinished(carry: Any) -> Array:
+    def unfinished(carry: PyTree) -> Array:
         return (carry[3] > TOLERANCE) & (carry[4] < ITERATIONS)
 
     # Half of it is uniform: where s changes which of several wells or cycles matters most, the neighbour's vector is an

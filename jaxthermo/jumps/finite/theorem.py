@@ -1,18 +1,17 @@
 """Jarzynski's equality and Crooks' relation for N units, from the master equation and without sampling."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import first_problem
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
@@ -34,7 +33,7 @@ MAX_STEPS = 1_000_000
 class WorkTheorem(AbstractResult):
     """Exponential averages of the work of a driven process and of its reverse; made by `work_theorem`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     betas: Schedule
     coupling: Schedule | None
@@ -124,18 +123,18 @@ def _averages(
     points: Float[Array, " points"],
     backwards: bool,
 ) -> tuple[Float[Array, " points"], Int[Array, " points"]]:
-    def averages(args: Any, constants: Any) -> tuple[Array, Array]:
+    def averages(args: PyTree, constants: PyTree) -> tuple[Array, Array]:
         network, betas, coupling, t_end = args
         points, states = constants
 
-        def at(t: Any) -> Moment:
+        def at(t: Real) -> Moment:
             return moment(network, betas, t_end - t if backwards else t, coupling)
 
-        def reduced(t: Any) -> Array:
+        def reduced(t: Real) -> Array:
             now = at(t)
             return now.beta * now.energy(states.counts)
 
-        def rate(t: Any, psi: Any, s: Any) -> Any:
+        def rate(t: Real, psi: PyTree, s: Real) -> PyTree:
             now = at(t)
             change = jax.jvp(reduced, (as_float(t),), (jnp.ones(()),))[1]
             tilt = jnp.exp(-s * now.beta * now.force)

@@ -1,7 +1,6 @@
 """Trajectories of N units: exact jumps, with work, heat and entropy along each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
 from jaxthermo.checks import require_scalar as scalar
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
@@ -46,7 +45,7 @@ class Trajectories(AbstractResult):
     What only one of the two functions measures is None in results of the other.
     """
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     betas: Schedule
     coupling: Schedule | None
