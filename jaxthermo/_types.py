@@ -12,8 +12,10 @@ from jaxtyping import ArrayLike
 ScalarLike: TypeAlias = bool | int | float | np.generic | np.ndarray | jax.Array
 # A whole number, such as a size or a count.
 IntLike: TypeAlias = int | np.integer | np.ndarray | jax.Array
+# A function of one array.
+Function: TypeAlias = Callable[[jax.Array], ArrayLike | ScalarLike]
 # A number, or a function of time: one of the library's schedules or any callable.
-ScheduleLike: TypeAlias = ScalarLike | Callable[[jax.Array], ScalarLike]
+ScheduleLike: TypeAlias = ScalarLike | Function
 
 # Numbers in a row, before they are made an array.
 VectorLike: TypeAlias = ArrayLike | Sequence[ScalarLike] | Sequence[Sequence[ScalarLike]]
@@ -24,4 +26,4 @@ Stats: TypeAlias = Mapping[str, ScalarLike]
 # One real number inside the library, after the checks at the door.
 Real: TypeAlias = int | float | jax.Array
 
-__all__ = ["ArrayLike", "IntLike", "PathLike", "Real", "ScalarLike", "ScheduleLike", "Stats", "VectorLike"]
+__all__ = ["ArrayLike", "Function", "IntLike", "PathLike", "Real", "ScalarLike", "ScheduleLike", "Stats", "VectorLike"]

@@ -95,7 +95,7 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     y = grid.y[1:]
     # The real factor; (-i)^|n| is the twist.
-    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones(len(members))
+    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones((1, len(members)))
     for k in range(oscillator.bath.modes):
         # Integer powers by multiplication, since pow has no derivative at jitter = 0.
         powers = [jnp.ones_like(y)]

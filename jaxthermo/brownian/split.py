@@ -109,10 +109,10 @@ def momenta_tables(work: Workspace, noise: Noise, duration: Any) -> MomentaTable
     rate = oscillator.bath.friction() / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
     contracted = grid.y * jnp.exp(-rate * duration)
-    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
+    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[None, :, None]
     return MomentaTables(
-        by_momentum=phase(-(grid.p[:, None, None] * step)),
-        by_noise=phase(-(noise.values[:, None] * step)),
+        by_momentum=phase(-(grid.p[:, None, None] * step[None, None])),
+        by_noise=phase(-(noise.values[:, None] * step[None])),
         back=forward(grid.dp, grid.p, contracted),
         settled=phase(angle),
     )

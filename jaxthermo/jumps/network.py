@@ -162,22 +162,22 @@ class JumpNetwork(AbstractJumpModel):
         return betas if betas.ndim == 0 else taken(betas, self.reservoirs)
 
     def at_sources(self, x: Array) -> Array:
-        """Values (q, ...) of states at the first state of each edge, (E, ...)."""
+        """Values x of states, (q, ...), at the first state of each edge, (E, ...)."""
         return taken(x, tuple(first for first, _ in self.edges))
 
     def at_targets(self, x: Array) -> Array:
-        """Values (q, ...) of states at the second state of each edge, (E, ...)."""
+        """Values x of states, (q, ...), at the second state of each edge, (E, ...)."""
         return taken(x, tuple(second for _, second in self.edges))
 
     def gains(self, flow: Array) -> Array:
-        """What flows (E, ...) along the edges bring to each state, (q, ...)."""
+        """What a flow along each edge, (E, ...), brings to each state, (q, ...)."""
         sources, targets = zip(*self.edges, strict=True)
         if is_cyclic(targets, self.q) and is_cyclic(sources, self.q):
             return _rotated(flow, targets[0]) - _rotated(flow, sources[0])
         return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
 
     def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
-        """Sums over the edges of each reservoir, (E, ...) -> (R, ...)."""
+        """Sums of values of edges, (E, ...), over the edges of each reservoir, (R, ...)."""
         if self.reservoir_count == 1:
             return jnp.sum(values, axis=0, keepdims=True)
         one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]

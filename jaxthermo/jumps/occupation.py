@@ -13,7 +13,7 @@ SUM_TOLERANCE = 1e-6
 
 
 def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
-    """P_1 = 1 - small, the rest shared evenly."""
+    """The occupation of q states with P_1 = 1 - small, the rest shared evenly, (q,)."""
     # By NumPy, since each operation of jax outside a compiled function is compiled by itself.
     others = np.full(q - 1, small / (q - 1))
     return as_float(np.append(1.0 - small, others))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +21,20 @@ Data: TypeAlias = "AbstractResult | xarray.Dataset"
 
 # One panel, or a row of them, as Matplotlib gives them.
 AxesLike: TypeAlias = Axes | np.ndarray | Sequence[Axes] | None
+
+
+class LineStyle(TypedDict, total=False):
+    """The more usual of the settings that Matplotlib takes for a line."""
+
+    color: str | tuple[float, ...]
+    linestyle: str
+    linewidth: float
+    marker: str
+    markersize: float
+    alpha: float
+    label: str
+    zorder: float
+
 
 # Characters of a line of a label.
 LINE = 36
@@ -80,11 +94,11 @@ def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     return words if units in ("1", "X") else f"{words}  [{units}]"
 
 
-def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, **how: Any) -> Colorbar:
+def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, label: str = "") -> Colorbar:
     """A colour bar beside the panel, or beside all axes given."""
     fig = panel.get_figure()
     assert fig is not None
-    return fig.colorbar(image, ax=panel if axes is None else axes, **how)
+    return fig.colorbar(image, ax=panel if axes is None else axes, label=label)
 
 
 def panels(axes: AxesLike, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:

@@ -1,11 +1,11 @@
 """Pictures of driven oscillators: protocols, work and heat diagrams, whole cycles."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import AxesLike, Data, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, LineStyle, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def protocol(data: Data, axes: AxesLike = None) -> list[Axes]:
     return drawn
 
 
-def work_diagram(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
+def work_diagram(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """x against X with arrows: the area enclosed is the work of a cycle.
 
     Equation   W = -closed integral of X dx: run through clockwise, the engine gives work away
@@ -46,7 +46,7 @@ def work_diagram(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
     return panel
 
 
-def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = True, **line: Any) -> Axes:
+def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = True, **line: Unpack[LineStyle]) -> Axes:
     """Temperature against thermodynamic entropy with arrows, the quasi-static cycle beside it as a dotted line.
 
     data          potentials along a run, by `jt.potentials`, or their dataset
@@ -92,7 +92,7 @@ def cycle(data: Data, axes: AxesLike = None) -> list[Axes]:
     return drawn
 
 
-def _curve(panel: Axes, across: "xarray.DataArray", up: "xarray.DataArray", **line: Any) -> None:
+def _curve(panel: Axes, across: "xarray.DataArray", up: "xarray.DataArray", **line: Unpack[LineStyle]) -> None:
     """A curve with arrows along it."""
     (drawn,) = panel.plot(across, up, **({"color": PALETTE[1]} | line))
     x, y = np.asarray(across), np.asarray(up)

@@ -151,7 +151,7 @@ def _normal_form(ring: PottsRing) -> NormalForm:
     total = (k[:, None] + k) % q
     removable = (k[:, None] > 0) & (k > 0) & (total > 0)
     omega = linear.imag
-    mismatch = omega[:, None] + omega - omega[total]
+    mismatch = omega[:, None] + omega[None] - omega[total]
     mismatch = jnp.where(removable, mismatch, 1.0)
     h = jnp.where(removable, quadratic, jnp.zeros_like(quadratic)) / jax.lax.complex(jnp.zeros_like(mismatch), mismatch)
 

@@ -147,7 +147,7 @@ def attractors(
     for lane in np.flatnonzero(found.attractor != UNDECIDED).tolist():
         for known in classes:
             rotations = (
-                known.orbit.rotations_through(np.asarray(found.state[lane])) if _alike(found, known.lane, lane) else []
+                known.orbit.rotations_through(np.asarray(found.point[lane])) if _alike(found, known.lane, lane) else []
             )
             if rotations:
                 known.copies.append(rotations[0])
@@ -192,7 +192,7 @@ def _alike(found: Stationary, one: int, other: int) -> bool:
 
 
 def _orbit(ring: PottsRing, beta: Array, found: Stationary, lane: int, shifts: range) -> ClosedOrbit:
-    state = np.asarray(found.state[lane])
+    state = np.asarray(found.point[lane])
     if found.attractor[lane] == LIMIT_CYCLE:
         return cycle_orbit(ring, beta, state, float(found.period[lane]), shifts)
     return point_orbit(state, shifts)
@@ -200,7 +200,7 @@ def _orbit(ring: PottsRing, beta: Array, found: Stationary, lane: int, shifts: r
 
 def _entry(found: Stationary, one: _Class, starts: int) -> dict[str, Any]:
     cyclic = found.attractor[one.lane] == LIMIT_CYCLE
-    blank = np.full((SAMPLES, found.state.shape[1]), np.nan)
+    blank = np.full((SAMPLES, found.point.shape[1]), np.nan)
     own = {name: np.asarray(getattr(found, name)[one.lane]) for name in ENTRIES[4:-1]}
     counted = _share(len(one.copies), starts) | {"copies": one.orbit.copies, "copies_found": len(set(one.copies))}
     return counted | own | {"cycle": one.orbit.states if cyclic else blank}

@@ -76,7 +76,7 @@ class Converter:
         betas, loads = np.asarray(points).T
         found = long_time_lanes(self.rings(loads), betas, starts, rounds)
         power = np.asarray(_powers(found, self.f1 + loads, loads))
-        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.state))
+        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.point))
         self.lanes += len(points)
         self.undecided += int(np.sum(~lanes.known))
         return lanes

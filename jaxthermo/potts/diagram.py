@@ -50,7 +50,7 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
     A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
     filled states alternate with emptier ones, and "localised" if no turn does.
     """
-    points = jnp.asarray(state.state)
+    points = jnp.asarray(state.point)
     turned = jnp.stack(
         [jnp.max(jnp.abs(jnp.roll(points, k, axis=-1) - points), axis=-1) for k in range(1, points.shape[-1])]
     )

@@ -138,8 +138,8 @@ def is_cold_state_stable(
 
     turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
     usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
-    distance = jnp.abs(fronts.point[:, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
-    nearest = jnp.argmin(jnp.where(usable, distance, jnp.inf), axis=1)
+    distance = jnp.abs(fronts.point[None, :, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
+    nearest = jnp.argmin(jnp.where(usable[None], distance, jnp.inf), axis=1)
     return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
 
 

@@ -19,7 +19,7 @@ class Pattern(NamedTuple):
     Shapes     amplitudes, frequencies, shifts: one for each mode of the pattern; rates: one for each mode of the ring
     Units      amplitudes: energy^(1/2); frequencies: 1/time; shifts, rates: energy/time
 
-    A supercritical pattern exists at d > 0, a subcritical one at d < 0. `attractor` is what the pattern is if it is
+    A pattern of the `kind` "supercritical" exists at d > 0, a "subcritical" one at d < 0. `attractor` is what it is if
     stable: "fixed point", "limit cycle", or "torus" where two or more modes turn. `stability` is "stable", "unstable",
     or "marginal" where the largest rate vanishes and terms beyond the cubic ones decide.
     """

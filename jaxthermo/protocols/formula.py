@@ -10,15 +10,14 @@ from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Function
 from jaxthermo.checks import as_float, is_known
 
 # Text in a jaxpr that names an object by its address says nothing about what the object does.
 ADDRESSES = (" at 0x", "<function", "<lambda>", "object at")
 
 
-# What a user gives, and what models hold and programs call.
-Function = Callable[[Array], ArrayLike | ScalarLike]
+# A function of a user as models hold it and programs call it.
 HeldFunction = Callable[[Array], Array]
 
 

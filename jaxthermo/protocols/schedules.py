@@ -16,7 +16,7 @@ class AbstractSchedule(eqx.Module):
 
     @abstractmethod
     def __call__(self, t: ScalarLike) -> Float[Array, ""]:
-        """The value at time t."""
+        """The value at time t, a number."""
 
 
 class Constant(AbstractSchedule):

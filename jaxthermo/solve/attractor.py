@@ -192,7 +192,7 @@ def _own_fixed_point(
     trajectory then creeps towards it with a power of time, and no number of rounds decides.
     """
     root, residual, converged = newton(field, path.end(), args)
-    distance = jnp.linalg.norm(path.states - root, axis=1)
+    distance = jnp.linalg.norm(path.states - root[None], axis=1)
     now = distance[-1]
     before = jnp.maximum(jnp.max(distance), jnp.linalg.norm(start - root))
     half_way = distance[-(distance.shape[0] // 4)]
@@ -214,14 +214,15 @@ def _recurrence(field: Field, path: _Path, args: PyTree) -> tuple[Array, Array, 
     """
     end = path.end()
     velocity = field(end, args)
-    height = (path.states - end) @ (velocity / jnp.linalg.norm(velocity))
-    distance = jnp.linalg.norm(path.states - end, axis=1)
+    offset = path.states - end[None]
+    height = offset @ (velocity / jnp.linalg.norm(velocity))
+    distance = jnp.linalg.norm(offset, axis=1)
     # Largest excursion between each step and the end.
     excursion = jax.lax.cummax(distance, reverse=True)
     upward = jnp.logical_and(height[:-1] < 0, height[1:] >= 0)
     weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
     crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    back = jnp.linalg.norm(crossing - end, axis=1) < RECURRENCE * excursion[:-1]
+    back = jnp.linalg.norm(crossing - end[None], axis=1) < RECURRENCE * excursion[:-1]
     index = jnp.arange(upward.shape[0])
     # The last step always ends in the plane; it is the end point itself, not a return to it.
     valid = upward & back & (index + 2 < path.times.shape[0])

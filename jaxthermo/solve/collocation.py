@@ -64,7 +64,7 @@ class Loop(eqx.Module):
 def stage_times(widths: Float[Array, " intervals"]) -> Float[Array, "intervals stages"]:
     """When the stages are passed, as shares of the period."""
     left = jnp.cumsum(widths) - widths
-    return left[:, None] + widths[:, None] * jnp.asarray(NODES, widths.dtype)
+    return left[:, None] + widths[:, None] * jnp.asarray(NODES, widths.dtype)[None]
 
 
 def close_loop(field: Field, guess: Loop, args: PyTree) -> tuple[Loop, Float[Array, ""], Bool[Array, ""]]:
@@ -153,7 +153,7 @@ def _solve(
     rates = jax.vmap(jax.vmap(lambda x: field(x, args)))(loop.stages)
     slopes = jax.vmap(jax.vmap(jax.jacfwd(lambda x: field(x, args))))(loop.stages)
     coupling = jnp.einsum("k,ij,kjab->kiajb", steps, matrix, slopes).reshape(count, stages * n, stages * n)
-    system = jnp.eye(stages * n, dtype=residual.dtype) - coupling
+    system = jnp.eye(stages * n, dtype=residual.dtype)[None] - coupling
     from_start = jnp.tile(jnp.eye(n, dtype=residual.dtype), (stages, 1))
     from_period = jnp.einsum("k,ij,kjn->kin", steps, matrix, rates).reshape(count, stages * n, 1)
     sources = jnp.concatenate(
@@ -206,7 +206,7 @@ def remeshed(field: Field, loop: Loop, args: PyTree) -> Loop:
     values = jax.vmap(jax.vmap(densities))(loop.stages)
     weights = loop.widths[:, None] * jnp.asarray(MATRIX[-1], values.dtype)
     shares = jnp.einsum("kj,kjm->km", weights, values)
-    mass = jnp.sum(shares / jnp.sum(shares, axis=0), axis=1) / 3.0
+    mass = jnp.sum(shares / jnp.sum(shares, axis=0, keepdims=True), axis=1) / 3.0
     edges = jnp.append(jnp.zeros((), mass.dtype), jnp.cumsum(loop.widths))
     cumulated = jnp.append(jnp.zeros((), mass.dtype), jnp.cumsum(mass))
     wanted = jnp.linspace(0.0, cumulated[-1], mass.shape[0] + 1, dtype=mass.dtype)
@@ -220,9 +220,9 @@ def interpolate(loop: Loop, times: Float[Array, "*shape"]) -> Float[Array, "*sha
     index = jnp.minimum(jnp.searchsorted(edges, times), loop.widths.shape[0] - 1)
     local = (times - (edges - loop.widths)[index]) / loop.widths[index]
     nodes = jnp.asarray(np.append(0.0, NODES), times.dtype)
-    gaps = local[..., None] - nodes
+    gaps = local[..., None] - jnp.broadcast_to(nodes, (*local.shape, nodes.size))
     hit = jnp.abs(gaps) < 1e-12
-    share = jnp.asarray(BARYCENTRIC, times.dtype) / jnp.where(hit, 1.0, gaps)
+    share = jnp.broadcast_to(jnp.asarray(BARYCENTRIC, times.dtype), gaps.shape) / jnp.where(hit, 1.0, gaps)
     share = jnp.where(jnp.any(hit, axis=-1, keepdims=True), hit.astype(times.dtype), share)
     share = share / jnp.sum(share, axis=-1, keepdims=True)
     values = jnp.concatenate([loop.starts()[:, None], loop.stages], axis=1)

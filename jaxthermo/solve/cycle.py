@@ -181,7 +181,7 @@ def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tupl
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
     blank = jnp.tile(orbit.point, (turns.shape[0], 1))
     end, early, _ = solve_to(stepper, start, jnp.ones_like(orbit.period), MAX_STEPS, blank, note, FIRST_STEP)
-    gaps = jnp.linalg.norm(early - orbit.point, axis=1)
+    gaps = jnp.linalg.norm(early - orbit.point[None], axis=1)
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
     return end[n:], jnp.where(orbit.closed, most, 1.0)
 

@@ -295,7 +295,7 @@ def _around(
     with the eigenvalue 0. The others are reached from the nearer one, outwards, each from its neighbour's. Left
     eigenvectors are uniform at s = 0 and far from it at s = -beta, unless vectors are divided by the equilibrium state.
     """
-    places = (points[:, None] + step * jnp.arange(-2.0, 3.0)).ravel()
+    places = (points[:, None] + step * jnp.arange(-2.0, 3.0)[None]).ravel()
     is_wanted = jnp.repeat(jnp.arange(len(points)) < wanted, 5)
     equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
     origins = jnp.stack([jnp.zeros_like(now.beta), -now.beta])

@@ -25,7 +25,7 @@ class Hops(eqx.Module):
 
     def flows(self, p: Inexact[Array, " states"]) -> tuple[Array, Array]:
         """One-way flows of probability along every hop, forward and back."""
-        return self.forward * p, self.backward * p[self.links.target]
+        return self.forward * p[None], self.backward * p[self.links.target]
 
     def booked(self, p: Float[Array, " states"], now: Moment) -> Flows:
         """The flows with what hops take up, to be summed to work, heat and entropy."""
@@ -47,7 +47,7 @@ class Hops(eqx.Module):
 
     def scaled(self, log_scale: Float[Array, " states"]) -> "Hops":
         """The hops as they act on p/exp(log_scale); what leaves a state is the same as before."""
-        rise = log_scale[self.links.target] - log_scale
+        rise = log_scale[self.links.target] - log_scale[None]
         return Hops(self.links, self.forward * jnp.exp(-rise), self.backward * jnp.exp(rise), self.change)
 
     def outflow(self) -> Float[Array, " states"]:

@@ -75,7 +75,7 @@ class Moment(eqx.Module):
             return levels
         units = jnp.sum(counts, axis=0)
         if callable(interaction):
-            return levels + units * _everywhere(interaction, counts / units)
+            return levels + units * _everywhere(interaction, counts / units[None])
         if interaction.ndim == 0:
             return levels + 0.5 * interaction * jnp.sum(counts**2, axis=0) / units
         field = jnp.tensordot(interaction, counts, 1, precision="highest")

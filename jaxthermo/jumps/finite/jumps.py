@@ -77,7 +77,7 @@ def steady_jumps(
         sums = _sums(forward, backward)
         t = walk.t - jnp.log(waiting) / sums[-1]
         live = (t < t_end) & (walk.jumps < cap) & jnp.isfinite(sums[-1])
-        chosen = _chosen(sums, choice) & live
+        chosen = _chosen(sums, choice) & live[None]
         counts, net = _moved(network, walk.counts, chosen)
         ended = (walk.t < t_end) & (t >= t_end) & (walk.jumps < cap)
         t = jnp.where(live, t, jnp.where(ended, t_end, walk.t))
@@ -158,7 +158,7 @@ def driven_jumps(
         forward, backward, gain, loss, force, betas = rates_at(walk.counts, t)
         stream, choice = walk.stream.uniform()
         stream, waiting = stream.uniform()
-        chosen = _chosen(_sums(forward, backward), choice) & hops
+        chosen = _chosen(_sums(forward, backward), choice) & hops[None]
         counts, net = _moved(network, walk.counts, chosen)
         heat = _heat_along(chosen, gain, loss, force)
         walk = Walk(
@@ -166,7 +166,7 @@ def driven_jumps(
             t,
             walk.net + net,
             walk.heats + network.by_reservoir(heat),
-            walk.beta_heat + jnp.sum(betas * heat, axis=0),
+            walk.beta_heat + jnp.sum(jnp.broadcast_to(betas, heat.shape) * heat, axis=0),
             walk.jumps + hops.astype(int),
             stream,
         )
@@ -200,7 +200,7 @@ def _chosen(sums: Array, choice: Array) -> Array:
     """Which of the 2E hops a number from (0, 1] picks: one row per hop."""
     mark = choice * sums[-1]
     below = jnp.concatenate([jnp.zeros_like(sums[:1]), sums[:-1]])
-    return (mark > below) & (mark <= sums)
+    return (mark[None] > below) & (mark[None] <= sums)
 
 
 def _moved(network: JumpNetwork, counts: Array, chosen: Array) -> tuple[Array, Array]:
@@ -217,4 +217,5 @@ def _heat_along(chosen: Array, gain: Array, loss: Array, force: Array) -> Array:
     Shapes     gain, loss: (E, lanes); force: whatever broadcasts against them
     """
     edges = gain.shape[0]
+    force = jnp.broadcast_to(force, gain.shape)
     return jnp.where(chosen[:edges], gain - force, 0.0) + jnp.where(chosen[edges:], loss + force, 0.0)

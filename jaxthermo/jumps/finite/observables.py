@@ -52,7 +52,7 @@ def observe(
     safe = jnp.where(p > 0, p, 1.0)
     return FiniteThermodynamics(
         occupation=occupation,
-        covariance=(spread * p) @ spread.T,
+        covariance=(spread * p[None]) @ spread.T,
         energy=now.energy(counts) @ p / units,
         entropy=jnp.sum(jnp.where(p > 0, p * (inner - jnp.log(safe)), 0.0)) / units,
         work_current=flow.work_current() / units,
