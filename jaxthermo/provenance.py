@@ -36,9 +36,9 @@ def provenance(parameters: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def recorded(attrs: Mapping[str, str]) -> dict[str, Any]:
+def recorded(attrs: Mapping[str, object]) -> dict[str, Any]:
     """The parameters that `provenance` wrote into the attributes of a dataset."""
-    return json.loads(attrs.get("parameters", "{}"))
+    return json.loads(str(attrs.get("parameters", "{}")))
 
 
 def checkout() -> tuple[str, str]:

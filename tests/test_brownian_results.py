@@ -43,7 +43,9 @@ def test_a_potential_that_is_a_function_must_be_given_to_read_a_state(tmp_path):
 
 def test_a_batch_is_not_read_as_one(state):
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
-    with pytest.raises(ValueError, match=r"`dataset` must hold one jt.State, but is of a batch with the axes \['lane_0'\]"):
+    with pytest.raises(
+        ValueError, match=r"`dataset` must hold one jt.State, but is of a batch with the axes \['lane_0'\]"
+    ):
         jt.State.from_dataset(batch.to_dataset())
     same(jt.State.from_dataset(jax.tree.map(lambda leaf: leaf[0], batch).to_dataset()), state)
 

@@ -25,7 +25,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase
 from jaxthermo.checks import as_float
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 
 Field = Float[Array, "p n q"]
 
@@ -90,7 +90,7 @@ def workspace(oscillator: Oscillator, grid: PhaseGrid | None = None) -> Workspac
 
     It is no parameter: nothing is differentiated with respect to its steps.
     """
-    grid = frozen(oscillator.grid if grid is None else grid)
+    grid = stop_gradient(oscillator.grid if grid is None else grid)
     assert grid is not None
     return Workspace(oscillator, *phases(oscillator, grid), grid)
 

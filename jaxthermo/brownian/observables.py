@@ -103,8 +103,8 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
             powers.append(powers[-1] * jitter[k] * y / np.sqrt(n + 1.0))
         factor = factor * jnp.stack(powers, axis=1)[:, members.indices[:, k]]
     level = members.level % 4
-    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][:, None]
-    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][:, None]
+    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None]
+    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][None, :, None]
     spectrum = jnp.tensordot(grid.p_to_y(), V, axes=1)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))

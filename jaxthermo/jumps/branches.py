@@ -17,9 +17,9 @@ from jaxthermo.jumps.folds import scaled_field
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.solve.arclength import Front, advance_curve, start_curve
+from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
@@ -143,7 +143,7 @@ def _follow(
     points: int,
 ) -> tuple[Branch, Array]:
     """Every point of the branch, and which of them are within the window."""
-    network, betas = frozen((model.network, betas))
+    network, betas = stop_gradient((model.network, betas))
     first = jnp.ravel(betas)[0]
 
     def at(parameter: Array) -> tuple[JumpNetwork, Array]:
@@ -158,7 +158,7 @@ def _follow(
     x, _, found = newton(lambda x, _: equations(jnp.append(x, parameter), None), guess[:-1], None)
     front = start_curve(equations, jnp.append(x, parameter), None, direction, longest)
 
-    def advance(front: Front, _: object) -> tuple[Front, Front]:
+    def advance(front: ArclengthState, _: object) -> tuple[ArclengthState, ArclengthState]:
         return advance_curve(equations, front, None, longest), front
 
     _, fronts = jax.lax.scan(advance, front, length=points)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
@@ -95,7 +95,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     scale = jnp.abs(ring.coupling) / ring.q
     safe_scale = jnp.where(scale > 0, scale, 1.0)
     grid = jax.lax.stop_gradient(jnp.exp(jnp.linspace(*LOG_BETA_RANGE, BRACKETS)) / safe_scale)
-    fixed = frozen(ring)
+    fixed = stop_gradient(ring)
     # Rates that overflow far beyond any root give NaN, which is no evidence of instability.
     stable = jnp.logical_not(jax.vmap(lambda beta: _excess(beta, fixed))(grid) <= 0)
     first = jnp.argmin(stable)

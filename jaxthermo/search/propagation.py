@@ -180,7 +180,7 @@ def _plan(steps: Int[Array, ""], most: int) -> _Plan:
     begin = (index - fine * steps).astype(width.dtype) * width
     quarters = jnp.arange(5, dtype=width.dtype) / 4.0
     # Schedules need not make sense beyond their end, where steps are skipped.
-    fractions = jnp.minimum(begin[:, None] + width[:, None] * quarters, 1.0)
+    fractions = jnp.minimum(begin[:, None] + width[:, None] * quarters[None], 1.0)
     return _Plan(fractions, fine, index == steps, index < 3 * steps)
 
 
@@ -235,7 +235,7 @@ def _totals(
 
     U, X = jnp.stack([before, after]).transpose(2, 0, 1)
     parts = jnp.stack([X * moved(fields), U * moved(betas), X * moved(held)]).sum(axis=1)
-    which = plan.counts & (plan.fine == jnp.arange(2, dtype=jnp.int32)[:, None])
+    which = plan.counts[None] & (plan.fine[None] == jnp.arange(2, dtype=jnp.int32)[:, None])
     return which.astype(parts.dtype) @ parts.T
 
 

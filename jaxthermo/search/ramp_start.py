@@ -39,7 +39,7 @@ def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Wo
         jax.nn.softmax(-beta * (energy - x * coordinate)),
         jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
     )
-    return momenta[:, None, None] * places / grid.cell, work
+    return momenta[:, None, None] * places[None, None] / grid.cell, work
 
 
 def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
@@ -68,7 +68,7 @@ def _places(
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
     )
-    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate), axis=1)
+    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate[None]), axis=1)
     mean = weight @ q
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 

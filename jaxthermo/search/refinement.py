@@ -20,7 +20,7 @@ from jaxthermo.search.lbfgs import (
 )
 from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.one_by_one import one_by_one
 
@@ -76,8 +76,8 @@ def _begin(start: Float[Array, " z"]) -> SearchState:
 
 def refined(problem: Problem, start: Float[Array, " z"], steps: int) -> Refinement:
     """The whole search as one program, for use inside jit, vmap and grad; no derivative passes through it."""
-    end = one_by_one(functools.partial(_refined, steps=steps), frozen(problem), frozen(start))
-    return frozen(end)
+    end = one_by_one(functools.partial(_refined, steps=steps), stop_gradient(problem), stop_gradient(start))
+    return stop_gradient(end)
 
 
 def finest(steps: int) -> int:
@@ -186,7 +186,7 @@ def with_slope(
         parts = jax.tree.map(lambda slope, change: jnp.sum(slope * change), slopes, tangents[0])
         return value, sum(jax.tree.leaves(parts), jnp.zeros(()))
 
-    return known(inputs, frozen((value, integers, z, steps)))
+    return known(inputs, stop_gradient((value, integers, z, steps)))
 
 
 @jax.custom_jvp

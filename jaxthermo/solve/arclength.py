@@ -21,7 +21,7 @@ GROWTH = 1.4
 SHORTEST = 1e-6
 
 
-class Front(eqx.Module):
+class ArclengthState(eqx.Module):
     """Where a curve has got to: its point, the unit tangent there, the next step's length, and whether it goes on."""
 
     point: Float[Array, " n_plus_1"]
@@ -32,11 +32,11 @@ class Front(eqx.Module):
 
 def start_curve(
     equations: Equations, point: Float[Array, " n_plus_1"], args: PyTree, direction: float, step: Real
-) -> Front:
+) -> ArclengthState:
     """The front at a known point of the curve, heading for larger (direction 1) or smaller (-1) parameters."""
     toward = jnp.zeros_like(point).at[-1].set(direction)
     tangent = tangent_at(equations, point, args, toward)
-    return Front(point, tangent, jnp.asarray(step, point.dtype), jnp.all(jnp.isfinite(tangent)))
+    return ArclengthState(point, tangent, jnp.asarray(step, point.dtype), jnp.all(jnp.isfinite(tangent)))
 
 
 def tangent_at(equations: Equations, point: Array, args: PyTree, toward: Array) -> Float[Array, " n_plus_1"]:
@@ -46,7 +46,7 @@ def tangent_at(equations: Equations, point: Array, args: PyTree, toward: Array) 
     return tangent / jnp.linalg.norm(tangent)
 
 
-def advance_curve(equations: Equations, front: Front, args: PyTree, longest: Real) -> Front:
+def advance_curve(equations: Equations, front: ArclengthState, args: PyTree, longest: Real) -> ArclengthState:
     """One step along the curve; a step that fails or bends too sharply stays where it is, with half the length."""
     predicted = front.point + front.step * front.tangent
 
@@ -65,7 +65,7 @@ def advance_curve(equations: Equations, front: Front, args: PyTree, longest: Rea
     tangent = tangent_at(equations, point, args, front.tangent)
     good = (size < CONVERGED) & (jnp.dot(tangent, front.tangent) > STRAIGHT)
     step = jnp.where(good, jnp.minimum(GROWTH * front.step, longest), 0.5 * front.step)
-    return Front(
+    return ArclengthState(
         jnp.where(good, point, front.point),
         jnp.where(good, tangent, front.tangent),
         step,

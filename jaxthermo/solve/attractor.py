@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from jaxthermo._types import Real
 from jaxthermo.flags import Code
 from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -25,7 +25,7 @@ from jaxthermo.solve.cycle import (
     no_orbit,
     orbit_sensitivity,
 )
-from jaxthermo.solve.fixed_point import Field, follow, newton
+from jaxthermo.solve.fixed_point import Field, implicit_root, newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.stepping import Stepper, walk
@@ -107,7 +107,7 @@ def find_attractor(
     undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those
     of an undecided lane are NaN, since its averages belong to no attractor.
     """
-    found, orbit = search(field, observe, jax.lax.stop_gradient(start), frozen(args), max_rounds)
+    found, orbit = search(field, observe, jax.lax.stop_gradient(start), stop_gradient(args), max_rounds)
     period, mean = _differentiable(field, observe, args, found, orbit)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
@@ -189,7 +189,7 @@ def _own_fixed_point(
     """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before.
 
     The last value is true where the fixed point ahead is exactly at a transition: neither stable nor unstable. The
-    trajectory then creeps towards it with a power of time, and no number of rounds decides.
+    trajectory then nears it with a power of time only, so that more rounds would not decide whether it is stable.
     """
     root, residual, converged = newton(field, path.end(), args)
     distance = jnp.linalg.norm(path.states - root[None], axis=1)
@@ -214,15 +214,10 @@ def _recurrence(field: Field, path: _Path, args: PyTree) -> tuple[Array, Array, 
     """
     end = path.end()
     velocity = field(end, args)
-    offset = path.states - end[None]
-    height = offset @ (velocity / jnp.linalg.norm(velocity))
-    distance = jnp.linalg.norm(offset, axis=1)
     # Largest excursion between each step and the end.
-    excursion = jax.lax.cummax(distance, reverse=True)
-    upward = jnp.logical_and(height[:-1] < 0, height[1:] >= 0)
-    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
-    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    back = jnp.linalg.norm(crossing - end[None], axis=1) < RECURRENCE * excursion[:-1]
+    excursion = jax.lax.cummax(jnp.linalg.norm(path.states - end[None], axis=1), reverse=True)
+    upward, weight, distance = _crossings(path, end, velocity / jnp.linalg.norm(velocity))
+    back = distance < RECURRENCE * excursion[:-1]
     index = jnp.arange(upward.shape[0])
     # The last step always ends in the plane; it is the end point itself, not a return to it.
     valid = upward & back & (index + 2 < path.times.shape[0])
@@ -254,14 +249,19 @@ def _is_own_orbit(
     return good & (now < CONVERGING * scale) & falling
 
 
-def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
-    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
-    which those before did; infinite where there were none."""
-    height = (path.states - point) @ velocity
+def _crossings(path: _Path, point: Array, normal: Array) -> tuple[Array, Array, Array]:
+    """Which steps cross the plane through a point in the direction of its normal, where in the step, how far off."""
+    height = (path.states - point[None]) @ normal
     upward = (height[:-1] < 0) & (height[1:] >= 0)
     weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
     crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    distance = jnp.linalg.norm(crossing - point, axis=1)
+    return upward, weight, jnp.linalg.norm(crossing - point[None], axis=1)
+
+
+def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
+    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
+    which those before did; infinite where there were none."""
+    upward, _, distance = _crossings(path, point, velocity)
     # The orbit itself may cross the plane elsewhere too.
     valid = upward & (distance < radius)
     rank = jnp.cumsum(valid[::-1])[::-1]
@@ -317,7 +317,7 @@ def _sensitivity(
 
     def at_fixed_point(parameters: Array, point: Array) -> Array:
         args = rebuild(parameters)
-        return observe(follow(field, point, args), args)
+        return observe(implicit_root(field, point, args), args)
 
     nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
     nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)

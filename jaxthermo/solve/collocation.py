@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import Field, implicit
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
@@ -96,7 +96,7 @@ def close_loop(field: Field, guess: Loop, args: PyTree) -> tuple[Loop, Float[Arr
     return loop, residual, (move < STALLED) & (turn < STALLED_LOG_PERIOD) & (residual < SMALL_RESIDUAL)
 
 
-def follow_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[Array, "n n"]]:
+def implicit_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[Array, "n n"]]:
     """The closed loop as a function of `args`, with derivatives of every order, and the matrix of one turn.
 
     The second, the derivative of the base point after one turn, has no derivatives.
@@ -114,7 +114,7 @@ def follow_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[Arr
         _, (d_stages, d_log_period) = jax.jvp(step, (jnp.zeros_like(forcing),), (forcing,))
         return Loop(jnp.zeros_like(loop.widths), d_stages, d_log_period)
 
-    still, fixed = frozen(loop), frozen(args)
+    still, fixed = stop_gradient(loop), stop_gradient(args)
     nothing = jnp.zeros_like(still.stages)
     _, _, monodromy = _solve(field, still, fixed, nothing, *_held_phase(field, still, fixed))
     return implicit(equations, moved, still, args), monodromy

@@ -9,7 +9,7 @@ from jaxtyping import PyTree
 Tree = TypeVar("Tree")
 
 
-def frozen(tree: PyTree) -> PyTree:
+def stop_gradient(tree: PyTree) -> PyTree:
     """The tree with `stop_gradient` on every array."""
     return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
 

@@ -29,7 +29,8 @@ EXACT, STALLED = 1e-12, 0.3
 MAX_LOG_PERIOD_STEP = 0.3
 # Newton steps may overshoot once; a miss that grows by more than this from shot to shot will not come back.
 DIVERGING = 2.0
-# Shooting may close an orbit after up to this many turns; each is told by a return this close, relative to its size.
+# Shooting may close an orbit after up to this many turns of it. A turn has ended where the orbit comes back to its
+# start as nearly as this, relative to its size.
 MOST_TURNS = 16
 TURNS = np.arange(MOST_TURNS, 1.0, -1.0)
 RETURNED = 1e-4
@@ -61,22 +62,22 @@ class Shot(eqx.Module):
 def shoot(
     dynamics: Dynamics,
     point: Float[Array, " n"],
-    frozen: Float[Array, " w"],
+    constants: Float[Array, " w"],
     d_point: Float[Array, "k n"],
-    d_frozen: Float[Array, "k w"],
+    d_constants: Float[Array, "k w"],
 ) -> Shot:
-    """Solve dx/ds = dynamics(x, frozen) over s = 0..1, carrying tangents by the variational equations.
+    """Solve dx/ds = dynamics(x, constants) over s = 0..1, carrying tangents by the variational equations.
 
     Writing these out keeps the tangents under the same error control as the orbit, and traces in a fraction of the time
     of differentiating the solver.
     """
 
     def rate(s: Real, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
-        (x, dx), (frozen, d_frozen) = state, constant
-        value, along = jax.linearize(dynamics, x, frozen)
-        return value, jax.vmap(along)(dx, d_frozen)
+        (x, dx), (constants, d_constants) = state, constant
+        value, along = jax.linearize(dynamics, x, constants)
+        return value, jax.vmap(along)(dx, d_constants)
 
-    (end, d_end), status = flow_to_one(rate, (point, d_point), (frozen, d_frozen))
+    (end, d_end), status = flow_to_one(rate, (point, d_point), (constants, d_constants))
     return Shot(end, d_end.T, status == OK)
 
 
@@ -128,7 +129,7 @@ def close_orbit(
     n = guess.shape[0]
     normal = field(guess, args)
     normal = normal / jnp.linalg.norm(normal)
-    d_point, d_frozen = jnp.eye(n, dtype=guess.dtype), jnp.zeros((n, 1), guess.dtype)
+    d_point, d_constants = jnp.eye(n, dtype=guess.dtype), jnp.zeros((n, 1), guess.dtype)
 
     def cond(carry: tuple[Orbit, Array, Array]) -> Array:
         orbit, count, alive = carry
@@ -137,7 +138,7 @@ def close_orbit(
     def body(carry: tuple[Orbit, Array, Array]) -> tuple[Orbit, Array, Array]:
         orbit, count, _ = carry
         x, period = orbit.point, orbit.period
-        shot = shoot(lambda y, period: period[0] * field(y, args), x, period[None], d_point, d_frozen)
+        shot = shoot(lambda y, period: period[0] * field(y, args), x, period[None], d_point, d_constants)
         end, monodromy = shot.end, shot.d_end
         miss = jnp.max(jnp.abs(end - x))
         closed = shot.ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
@@ -174,8 +175,8 @@ def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tupl
     """
     n = orbit.point.shape[0]
     dynamics = _observed(field, observe, lambda _: args, n)
-    frozen = jnp.log(orbit.period)[None]
-    stepper = Stepper(lambda s, state, frozen: dynamics(state, frozen), frozen, diffrax.Dopri8(), RTOL, ATOL)
+    constants = jnp.log(orbit.period)[None]
+    stepper = Stepper(lambda s, state, constants: dynamics(state, constants), constants, diffrax.Dopri8(), RTOL, ATOL)
     start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, args))])
     turns = jnp.asarray(TURNS, start.dtype)
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
@@ -198,7 +199,11 @@ def log_contraction(field: Field, orbit: Orbit, args: PyTree) -> Float[Array, ""
 
 
 def orbit_sensitivity(
-    field: Field, observe: Observe, orbit: Orbit, rebuild: Callable[[Array], PyTree], parameters: Float[Array, " p"]
+    field: Field,
+    observe: Observe,
+    orbit: Orbit,
+    rebuild: Callable[[Array], PyTree],
+    parameters: Float[Array, " p"],
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of the period and of the averages over a closed orbit, by the implicit function theorem.
 
@@ -237,23 +242,23 @@ def _motion(
     """
     n, p = place.shape[0] - 1, parameters.shape[0]
     start = jnp.concatenate([place[:n], jnp.zeros_like(observe(place[:n], rebuild(parameters)))])
-    frozen = jnp.concatenate([place[n:], parameters])
-    seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
+    constants = jnp.concatenate([place[n:], parameters])
+    seeds = jnp.eye(n + 1 + p, dtype=constants.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
-    shot = shoot(_observed(field, observe, rebuild, n), start, frozen, d_start, seeds[:, n:])
+    shot = shoot(_observed(field, observe, rebuild, n), start, constants, d_start, seeds[:, n:])
     d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
     normal = field(place[:n], rebuild(parameters))
     system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
-    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
+    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), constants.dtype)])
     return jnp.linalg.solve(system, forcing), d_mean
 
 
 def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], PyTree], n: int) -> Dynamics:
     """The field in scaled time s, with the running averages of the observables appended to the state."""
 
-    def dynamics(state: Array, frozen: Array) -> Array:
-        args = rebuild(frozen[1:])
+    def dynamics(state: Array, constants: Array) -> Array:
+        args = rebuild(constants[1:])
         x = state[:n]
-        return jnp.concatenate([jnp.exp(frozen[0]) * field(x, args), observe(x, args)])
+        return jnp.concatenate([jnp.exp(constants[0]) * field(x, args), observe(x, args)])
 
     return dynamics

@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Int, PyTree
 from jaxthermo._types import Real
 
 # Largest subspace, and how many of its vectors survive a restart.
-SIZE, KEPT = 24, 6
+SIZE, RETAINED = 24, 6
 # Among conjugate pairs the eigenvalue with positive imaginary part is preferred.
 PREFERENCE = 1e-10
 
@@ -35,7 +35,7 @@ def leading_eigenpair(
     Source     Davidson, J. Comput. Phys. 17, 87 (1975); Morgan & Scott, SIAM J. Sci. Stat. Comput. 7, 817 (1986)
     """
     size = min(SIZE, start.shape[0])
-    kept = min(KEPT, size - 1)
+    retained = min(RETAINED, size - 1)
 
     def ritz(basis: Array, images: Array, used: Array) -> tuple[Array, Array, Array]:
         inside = jnp.arange(size) < used
@@ -56,9 +56,13 @@ def leading_eigenpair(
 
     def shrink(basis: Array, images: Array) -> tuple[Array, Array, Array]:
         _, vectors, _ = ritz(basis, images, jnp.asarray(size))
-        turn, _ = jnp.linalg.qr(vectors[:, :kept])
-        pad = jnp.zeros((size - kept, basis.shape[1]), basis.dtype)
-        return jnp.concatenate([turn.T @ basis, pad]), jnp.concatenate([turn.T @ images, pad]), jnp.asarray(kept)
+        rotation, _ = jnp.linalg.qr(vectors[:, :retained])
+        pad = jnp.zeros((size - retained, basis.shape[1]), basis.dtype)
+        return (
+            jnp.concatenate([rotation.T @ basis, pad]),
+            jnp.concatenate([rotation.T @ images, pad]),
+            jnp.asarray(retained),
+        )
 
     def grow(carry: PyTree) -> PyTree:
         basis, images, used, _, _, rest, count = carry

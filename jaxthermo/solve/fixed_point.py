@@ -36,7 +36,7 @@ def newton(
     return x, jnp.max(jnp.abs(field(x, args))), step < 1e-9
 
 
-def follow(field: Field, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:
+def implicit_root(field: Field, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:
     """The root as a function of `args`, with derivatives of every order in both modes.
 
     Equation   field(x, args) = 0, so J dx = -d field/d args, with J and the right-hand side at the root

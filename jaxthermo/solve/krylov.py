@@ -37,7 +37,7 @@ def gmres(
     def unfinished(carry: Solved) -> Array:
         return (carry.residual > tolerance) & (carry.iterations < limit)
 
-    def turn(carry: Solved) -> Solved:
+    def once_more(carry: Solved) -> Solved:
         residual = rhs - apply(carry.x)
         basis, hessenberg, size = _arnoldi(apply, precondition, residual, tolerance, restart)
         norm = jnp.linalg.norm(residual)
@@ -47,7 +47,7 @@ def gmres(
         return Solved(x, jnp.linalg.norm(rhs - apply(x)), carry.iterations + size)
 
     norm = jnp.linalg.norm(rhs)
-    return jax.lax.while_loop(unfinished, turn, Solved(jnp.zeros_like(rhs), norm, jnp.zeros((), jnp.int32)))
+    return jax.lax.while_loop(unfinished, once_more, Solved(jnp.zeros_like(rhs), norm, jnp.zeros((), jnp.int32)))
 
 
 def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: Real, restart: int) -> PyTree:

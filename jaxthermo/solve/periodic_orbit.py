@@ -47,7 +47,7 @@ def periodic_point(
     def unfinished(carry: PeriodicPoint) -> Array:
         return jnp.logical_not(carry.found) & (carry.periods < max_periods) & jnp.all(jnp.isfinite(carry.point))
 
-    def turn(carry: PeriodicPoint) -> PeriodicPoint:
+    def once_round(carry: PeriodicPoint) -> PeriodicPoint:
         end, linear = _once_round(field, carry.point, frozen)
         newton = jnp.linalg.solve(eye - linear, end - carry.point)
         length = jnp.max(jnp.abs(newton))
@@ -57,7 +57,7 @@ def periodic_point(
 
     infinite = jnp.full((), jnp.inf, start.dtype)
     blank = PeriodicPoint(start, eye, infinite, jnp.zeros((), jnp.int32), jnp.asarray(False))
-    done = jax.lax.while_loop(unfinished, turn, blank)
+    done = jax.lax.while_loop(unfinished, once_round, blank)
 
     def missed(point: Array, parameters: PyTree) -> Array:
         return _after(field, point, parameters) - point

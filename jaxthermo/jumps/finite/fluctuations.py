@@ -16,7 +16,7 @@ from jaxthermo.flags import Code
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space, space
@@ -103,7 +103,7 @@ def cumulants(
     units = require_mesostates(network.q, units, len(network.edges))
     order = require_integer("order", order, 1)
     states = space(network.q, units, network.edges)
-    now = moment(network, beta)
+    now = network_at(network, beta)
     counted, weight, scale = _counted(of, now, states)
     found = stationary_distribution(now, states)
     rates, residual = _taylor(now, states, found, order, weight)
@@ -136,7 +136,7 @@ def cumulants(
 
 
 def _counted(
-    of: str | IntLike | Sequence[int | float], now: Moment, states: Space
+    of: str | IntLike | Sequence[int | float], now: NetworkAtTime, states: Space
 ) -> tuple[Counted, Array | None, Float[Array, ""]]:
     """What is counted, what each hop counts of it ((E, ..); None: 1), and a factor."""
     network, edges = now.network, len(now.network.edges)
@@ -159,7 +159,7 @@ def _counted(
 
 
 def _produced(
-    now: Moment, states: Space, found: Distribution, work: Array | None
+    now: NetworkAtTime, states: Space, found: Distribution, work: Array | None
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """Entropy production per unit and time of the stationary state, and whether there is any by the parameters."""
     pushed = jnp.any(now.force != 0)
@@ -172,7 +172,7 @@ def _produced(
 
 @lean_jit
 def _taylor(
-    now: Moment, states: Space, found: Distribution, order: int, weight: Array | None
+    now: NetworkAtTime, states: Space, found: Distribution, order: int, weight: Array | None
 ) -> tuple[Float[Array, " order"], Array]:
     """c_1 .. c_order of all units, and the worst residual of the linear solves; `weight` w is 1 if None.
 
@@ -260,7 +260,7 @@ def scaled_cumulant(
         raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    now = moment(network, jnp.reshape(beta, ()))
+    now = network_at(network, jnp.reshape(beta, ()))
     step = SLOPE_STEP / jnp.maximum(jnp.max(jnp.abs(now.force)), 1.0)
     count = max(FEWEST_POINTS, 1 << (len(points) - 1).bit_length())
     padded = jnp.pad(points, (0, count - len(points)), mode="edge")
@@ -287,7 +287,7 @@ def scaled_cumulant(
 
 @lean_jit
 def _around(
-    now: Moment, states: Space, p: Array, points: Float[Array, " points"], step: Array, wanted: Array
+    now: NetworkAtTime, states: Space, p: Array, points: Float[Array, " points"], step: Array, wanted: Array
 ) -> tuple[Float[Array, "points five"], Float[Array, "points five"]]:
     """The leading eigenvalue and its residual at each of the first `wanted` points and two steps to either side.
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Inexact
 
 from jaxthermo._types import Real
 from jaxthermo.jumps.bookkeeping import Flows
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Links, Space
 
 
@@ -27,7 +27,7 @@ class Hops(eqx.Module):
         """One-way flows of probability along every hop, forward and back."""
         return self.forward * p[None], self.backward * p[self.links.target]
 
-    def booked(self, p: Float[Array, " states"], now: Moment) -> Flows:
+    def booked(self, p: Float[Array, " states"], now: NetworkAtTime) -> Flows:
         """The flows with what hops take up, to be summed to work, heat and entropy."""
         return Flows(*self.flows(p), self.change, now.force)
 
@@ -55,7 +55,7 @@ class Hops(eqx.Module):
         return jnp.sum(self.forward, axis=0) + self.into_states(self.backward)
 
 
-def mesoscopic_hops(now: Moment, space: Space) -> Hops:
+def mesoscopic_hops(now: NetworkAtTime, space: Space) -> Hops:
     """Hops between occupation numbers, N_i times as fast as those of one unit.
 
     Source     Herpich & Esposito 2019, Eqs. (A6), (A7)
@@ -67,7 +67,7 @@ def mesoscopic_hops(now: Moment, space: Space) -> Hops:
     return Hops(space.links, here * forward, jnp.where(here > 0, (there + 1.0) * backward, 0.0), change)
 
 
-def microscopic_hops(now: Moment, each: Array, counts: Array, links: Links) -> Hops:
+def microscopic_hops(now: NetworkAtTime, each: Array, counts: Array, links: Links) -> Hops:
     """Hops of single units round a ring, from the states of all units (N, states) and their counts (q, states).
 
     A unit leaves each state by one forward hop only, so there is one hop for every unit.

@@ -16,7 +16,7 @@ from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
 
 
-class Moment(eqx.Module):
+class NetworkAtTime(eqx.Module):
     """A network's parameters at one time: beta, forces and interaction are no schedules any more."""
 
     network: JumpNetwork
@@ -82,13 +82,15 @@ class Moment(eqx.Module):
         return levels + 0.5 * jnp.sum(counts * field, axis=0) / units
 
 
-def moment(model: AbstractJumpModel, beta: Schedule, t: Real = 0.0, coupling: Schedule | None = None) -> Moment:
+def network_at(
+    model: AbstractJumpModel, beta: Schedule, t: Real = 0.0, coupling: Schedule | None = None
+) -> NetworkAtTime:
     """The parameters at time t; `coupling` is a schedule in place of a ring's own."""
     interaction = None if coupling is None else value_at(coupling, t)
-    return Moment(as_network(model).at(t, interaction), value_at(beta, t))
+    return NetworkAtTime(as_network(model).at(t, interaction), value_at(beta, t))
 
 
-def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: Real) -> tuple[Array, Array, Array, Array]:
+def hop_rates(now: NetworkAtTime, counts: Float[Array, "q ..."], units: Real) -> tuple[Array, Array, Array, Array]:
     """For every edge i -> j: rates of all units forward and backward, and the energy change of both hops.
 
     Shapes     counts: (q, ...), before the hop; results: (E, ...). The backward hop leaves state j.

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from jaxthermo._types import Real
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import hop_rates, moment
+from jaxthermo.jumps.finite.hops import hop_rates, network_at
 from jaxthermo.jumps.finite.random import Stream
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
 from jaxthermo.jumps.schedules import Schedule
@@ -65,7 +65,7 @@ def steady_jumps(
                unfinished, to be handed in again
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
-    now = moment(model, beta)
+    now = network_at(model, beta)
     network = now.network
     # Then the heat follows at the end from the energy and the net number of hops.
     is_simple = network.reservoir_count == 1 and now.force.ndim == 0
@@ -126,7 +126,7 @@ def driven_jumps(
     def rates_at(counts: Array, t: Array) -> tuple[Array, ...]:
         # Every trajectory has its own time, and so its own parameters.
         def one(counts: Array, t: Array) -> tuple[Array, ...]:
-            now = moment(network, beta, t, coupling)
+            now = network_at(network, beta, t, coupling)
             return (*hop_rates(now, counts, units), now.force, network.betas_at(now.beta, 0.0))
 
         return jax.vmap(one, in_axes=-1, out_axes=-1)(counts, t)

@@ -12,7 +12,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import Moment, hop_rates, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates, network_at
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
@@ -151,9 +151,9 @@ def leaps(
     slots = _slots(network)
     edges = len(network.edges)
 
-    def rates(t: Real, n: Array) -> tuple[Moment, list[Array]]:
+    def rates(t: Real, n: Array) -> tuple[NetworkAtTime, list[Array]]:
         """Rates of one unit for the first hop out of every state, for the second, and so on."""
-        now = moment(network, beta, t, coupling)
+        now = network_at(network, beta, t, coupling)
         forward, backward, _, _ = hop_rates(now, n, units)
         every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
         return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
@@ -209,7 +209,7 @@ def _lost(counts: Float[Array, "q lanes"], units: int) -> Bool[Array, " lanes"]:
     return ~(whole & (jnp.sum(counts, axis=0) == units))
 
 
-def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
+def _heat(now: NetworkAtTime, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
     """Heat of each reservoir in one leap.
 
     With levels halfway between both counts, which add up to the change of the energy exactly where it is quadratic.

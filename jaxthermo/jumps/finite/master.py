@@ -14,7 +14,7 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Links, Space, microscopic, require_ring_edges, space
@@ -47,7 +47,7 @@ class Meso(eqx.Module):
         """Occupation numbers of every state."""
         return self.states.counts
 
-    def hops(self, now: Moment) -> Hops:
+    def hops(self, now: NetworkAtTime) -> Hops:
         """The master equation at one time."""
         return mesoscopic_hops(now, self.states)
 
@@ -63,7 +63,7 @@ class Micro(eqx.Module):
     counts: Int[Array, "q states"]
     links: Links
 
-    def hops(self, now: Moment) -> Hops:
+    def hops(self, now: NetworkAtTime) -> Hops:
         """The master equation at one time."""
         return microscopic_hops(now, self.each, self.counts, self.links)
 
@@ -282,7 +282,7 @@ def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple
     """dp/dt; then work current, sum of beta times heat current, and the heat current of each reservoir, per unit."""
     p, _ = state
     (network, betas, coupling), level = args
-    now = moment(network, betas, t, coupling)
+    now = network_at(network, betas, t, coupling)
     hops = level.hops(now)
     flow = hops.booked(p, now)
     current = flow.forward - flow.backward
@@ -299,5 +299,5 @@ def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple
 def _look(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[FiniteThermodynamics, Array, Array]:
     p, totals = state
     (network, betas, coupling), level = args
-    now = moment(network, betas, t, coupling)
+    now = network_at(network, betas, t, coupling)
     return observe(p, now, level.hops(now), level.counts, level.inner()), totals, jnp.sum(p)

@@ -12,7 +12,7 @@ from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import require_mesostates
@@ -73,7 +73,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
     states = space(network.q, units, network.edges)
-    now = moment(network, beta)
+    now = network_at(network, beta)
     p = stationary_distribution(now, states).p
     flat = may_rotate(now, states) and not isinstance(network.energies, jax.core.Tracer)
     flat = flat and np.ptp(np.asarray(network.energies)) == 0

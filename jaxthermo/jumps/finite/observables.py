@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.jumps.finite.generator import Hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 
 
 class FiniteThermodynamics(eqx.Module):
@@ -22,7 +22,7 @@ class FiniteThermodynamics(eqx.Module):
 
 def observe(
     p: Float[Array, " states"],
-    now: Moment,
+    now: NetworkAtTime,
     hops: Hops,
     counts: Array,
     inner: Float[Array, " states"],

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.jumps.finite.distribution import symmetric_part
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.krylov import gmres
@@ -33,7 +33,7 @@ class Perron(eqx.Module):
 
 @lean_jit
 def perron(
-    now: Moment,
+    now: NetworkAtTime,
     space: Space,
     tilt: Float[Array, ""] | Float[Array, "edges one"],
     guess: Array,
@@ -48,8 +48,8 @@ def perron(
                log_scale: x is the eigenvector over exp(log_scale)
     Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
 
-    The sign of x tells where the shift is only as far as the left eigenvector is even: with very uneven weights, small
-    parts of x below zero, which are rounding errors, would count as much as all others.
+    Whether the shift is above the eigenvalue is read off the sign of x. Parts of x are summed with the weights of the
+    left eigenvector; were those very uneven, parts below zero by rounding errors would count as much as all others.
     """
     bare = mesoscopic_hops(now, space)
     outflow = bare.outflow()

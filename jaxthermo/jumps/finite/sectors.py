@@ -8,7 +8,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxthermo._types import Real
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.davidson import leading_eigenpair
@@ -53,7 +53,7 @@ class Sector(eqx.Module):
 
 @lean_jit
 def leading_mode(
-    now: Moment,
+    now: NetworkAtTime,
     space: Space,
     sector: Sector,
     tilt: Real,

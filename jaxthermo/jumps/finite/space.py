@@ -84,7 +84,7 @@ def ring_edges(q: int) -> tuple[Edge, ...]:
 
 
 def moves(edges: tuple[Edge, ...], q: int) -> tuple[Move, ...]:
-    """Forward hops along all edges, backward hops, then what cells need besides: moves to and from the last state."""
+    """Forward hops along all edges, backward hops, then moves to and from the last state, which cells need."""
     forward = [(second, first) for first, second in edges]
     hops = forward + [(first, second) for second, first in forward]
     last = q - 1

@@ -15,7 +15,7 @@ from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
@@ -86,7 +86,7 @@ def work_theorem(
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    past, future = (log_partition(moment(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
+    past, future = (log_partition(network_at(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
     ways = [(points, False), (1.0 - points, True)]
     (forward, first), (backward, second) = (_averages(network, betas, coupling, states, t_end, *way) for way in ways)
     ratio = jnp.exp(future - past)
@@ -108,7 +108,7 @@ def work_theorem(
     return result
 
 
-def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
+def log_partition(now: NetworkAtTime, states: Space) -> Float[Array, ""]:
     """ln of the sum of N!/prod N_i! exp(-beta E) over occupation numbers."""
     return logsumexp(log_multiplicity(states.counts) - now.beta * now.energy(states.counts))
 
@@ -127,8 +127,8 @@ def _averages(
         network, betas, coupling, t_end = args
         points, states = constants
 
-        def at(t: Real) -> Moment:
-            return moment(network, betas, t_end - t if backwards else t, coupling)
+        def at(t: Real) -> NetworkAtTime:
+            return network_at(network, betas, t_end - t if backwards else t, coupling)
 
         def reduced(t: Real) -> Array:
             now = at(t)
