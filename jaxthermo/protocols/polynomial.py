@@ -32,6 +32,7 @@ class PolynomialSchedule(AbstractSchedule):
         """The values at many times at once, given as fractions of the duration: few operations at any order."""
         angle = jnp.arccos(jnp.clip(2.0 * fractions - 1.0, -1.0, 1.0))
         powers = jnp.arange(self.chebyshev.shape[0], dtype=angle.dtype)
+        powers = jnp.expand_dims(powers, tuple(range(angle.ndim)))
         return jnp.cos(angle[..., None] * powers) @ self.chebyshev
 
     def start(self) -> Float[Array, ""]:

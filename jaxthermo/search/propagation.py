@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxthermo._types import Real
+from jaxthermo._types import Real, ScheduleLike
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
@@ -31,7 +31,7 @@ from jaxthermo.brownian.split import (
 )
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule
-from jaxthermo.protocols.schedule import Schedule, value_at
+from jaxthermo.protocols.schedule import value_at
 
 # Bounds of the number of steps are this times a power of 2; single searches begin with the other.
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
@@ -115,12 +115,12 @@ def propagate(
     end, (seen, edges) = jax.lax.scan(step_if_due, begin, (plan.counts, each))
     # What is seen before step i, and after the last one.
     seen = jnp.append(seen, first[None], axis=0).at[3 * steps].set(measure(end, betas[-1, 4]))
-    before = jnp.where(plan.restarts[:, None], first, seen[:-1])
+    before = jnp.where(plan.restarts[:, None], first[None], seen[:-1])
     totals = _totals(plan, before[:, :2], seen[1:, :2], betas, fields)
     return Propagation(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
 
 
-def _values(schedule: Schedule, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
+def _values(schedule: ScheduleLike, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
     if isinstance(schedule, PolynomialSchedule):
         return schedule.along(fractions)
     return jnp.broadcast_to(value_at(schedule, 0.0), fractions.shape)

@@ -68,7 +68,7 @@ def _places(
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
     )
-    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate[None]), axis=1)
+    weight = jax.nn.softmax(-beta * (energy[None] - fields[:, None] * coordinate[None]), axis=1)
     mean = weight @ q
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 

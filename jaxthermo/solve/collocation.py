@@ -204,7 +204,7 @@ def remeshed(field: Field, loop: Loop, args: PyTree) -> Loop:
         return jnp.stack([speed, jnp.abs(jnp.dot(rate, acceleration)) / speed**2, 1.0 / period])
 
     values = jax.vmap(jax.vmap(densities))(loop.stages)
-    weights = loop.widths[:, None] * jnp.asarray(MATRIX[-1], values.dtype)
+    weights = loop.widths[:, None] * jnp.asarray(MATRIX[-1], values.dtype)[None]
     shares = jnp.einsum("kj,kjm->km", weights, values)
     mass = jnp.sum(shares / jnp.sum(shares, axis=0, keepdims=True), axis=1) / 3.0
     edges = jnp.append(jnp.zeros((), mass.dtype), jnp.cumsum(loop.widths))
