@@ -58,6 +58,12 @@ def is_known(*values: object) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
+def require_known(function: str, values: object, instead: str) -> None:
+    """Raise a ValueError that says what to call instead, where jax traces a value and a search branches on it."""
+    if not is_known(values):
+        raise ValueError(f"`{function}` needs known values: call it outside jit, vmap and grad, or {instead}")
+
+
 def require_scalar(name: str, value: object) -> Float[Array, ""]:
     """A scalar float array, or a ValueError that names the argument."""
     try:

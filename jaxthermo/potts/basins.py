@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import as_float, is_known, require_integer
+from jaxthermo.checks import as_float, require_integer, require_known
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary
 from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.ring import PottsRing, require_autonomous
@@ -137,8 +137,7 @@ def attractors(
     beta = require_autonomous(ring, beta)
     count = require_integer("starts", starts, 1)
     p0 = uniform_starts(ring.q, count, key)
-    if not is_known((ring, beta, p0)):
-        raise ValueError("`attractors` needs known values: call it outside jit, vmap and grad")
+    require_known("attractors", (ring, beta, p0), "trace `jt.potts.stationary(ring, beta, p0)` from one start")
     found = long_time_lanes(ring, jnp.full(count, beta), p0, max_rounds)
     flat = np.ptp(np.asarray(ring.energies)) == 0
     shifts = range(ring.q if flat else 1)

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
 from jaxthermo.flags import Code
 from jaxthermo.jumps.attractor import Stationary
 from jaxthermo.jumps.occupation import localised, near_uniform
@@ -180,8 +180,7 @@ def phase_diagram(
 
 
 def _axis(name: str, values: ArrayLike | Sequence[ScalarLike]) -> np.ndarray:
-    if not is_known(values):
-        raise ValueError(f"`{name}` must be known: call `phase_diagram` outside jit, vmap and grad")
+    require_known("phase_diagram", values, "trace `jt.potts.stationary` at one point")
     array = np.asarray(as_float(values))
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"`{name}` must be one-dimensional and not empty, but has shape {array.shape}")

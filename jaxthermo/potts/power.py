@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import require_finite, require_known, require_positive, require_scalar
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.converter import Converter, Lanes
 from jaxthermo.potts.converter import output_power as output_power
@@ -108,8 +108,8 @@ def maximum_power(
     exactly, and the maximum is the limit from the side of the attractor. `stats` counts the lanes that were looked at,
     and those without a known attractor.
     """
-    if not is_known((coupling, prefactor, forward_force, beta, rates)):
-        raise ValueError("`maximum_power` needs known values: call it outside jit, vmap and grad")
+    given = (coupling, prefactor, forward_force, beta, rates)
+    require_known("maximum_power", given, "trace `jt.potts.stationary` at loads of your own")
     f1 = require_scalar("forward_force", forward_force)
     require_positive("forward_force", f1)
     ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
