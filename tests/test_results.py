@@ -95,10 +95,7 @@ OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 1.0]), 1.0)
         (lambda x: jt.potts.maximum_power(3, -1.0, 1.0, x), "jt.potts.stationary"),
         (lambda x: jt.potts.attractors(jt.PottsRing(3, -1.0, x), 4.0), "jt.potts.stationary"),
         (lambda x: jt.potts.phase_diagram(3, -1.0, jnp.stack([x, 2.0 * x]), [1.0]), "jt.potts.stationary"),
-        (
-            lambda x: jt.optimal_ramp(jt.classical_oscillator(lambda q: q**2, 1.0), 1.0, 0.0, x, 2.0, 1),
-            "jt.minimum_work",
-        ),
+        (lambda x: jt.optimal_ramp(OSCILLATOR, 1.0, 0.0, x, 2.0, 1), "jt.minimum_work"),
     ],
     ids=["maximum_power", "attractors", "phase_diagram", "optimal_ramp"],
 )
