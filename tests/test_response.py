@@ -113,9 +113,7 @@ def by_levels(beta, x, levels, depth, ts):
     def rates(t, flat):
         return model.rates(flat.reshape(state.shape), beta, 0.0).ravel()
 
-    runs = (
-        solve_ivp(rates, (0.0, ts[-1]), begin.ravel(), "DOP853", ts, rtol=1e-9, atol=1e-11).y.T for begin in begins
-    )
+    runs = (solve_ivp(rates, (0.0, ts[-1]), begin.ravel(), "DOP853", ts, rtol=1e-9, atol=1e-11).y.T for begin in begins)
     return [np.array([np.sum(flat.reshape(state.shape)[0] * q) for flat in run]) for run in runs]
 
 

@@ -136,7 +136,11 @@ CHECKS = (
     ("norm kept along a drive with beta(t) and x(t)", 1e-10, norm_kept),
     ("first law along it, heat from the bath's currents", 1e-4, first_law),
     ("correlation functions of q in a parabola: hierarchy = closed moments", 1e-8, correlation_functions),
-    ("susceptibility of the harmonic oscillator by the hierarchy's resolvent = 1/(1 - w^2 - i w)", 1e-8, susceptibility),
+    (
+        "susceptibility of the harmonic oscillator by the hierarchy's resolvent = 1/(1 - w^2 - i w)",
+        1e-8,
+        susceptibility,
+    ),
     ("classical quartic: fluctuation-dissipation theorem", 1e-8, classical_theorem),
     ("gradient of equilibrium <q> in beta, x, A = central differences", 1e-6, equilibrium_gradient),
 )

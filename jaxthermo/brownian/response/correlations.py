@@ -37,9 +37,7 @@ class Correlation(AbstractResult):
     observables: Pair
     tolerance: Float[Array, "*batch"]
     time: Float[Array, "*batch times"] = quantity("time", "time between B and A", ("time",), coordinate=True)
-    symmetrised: Float[Array, "*batch times"] = quantity(
-        "A B", "<(A(t) B + B A(t))/2> - <A><B>", ("time",), main=True
-    )
+    symmetrised: Float[Array, "*batch times"] = quantity("A B", "<(A(t) B + B A(t))/2> - <A><B>", ("time",), main=True)
     response: Float[Array, "*batch times"] = quantity("A B/action", "(i/hbar) <[A(t), B]>", ("time",), main=True)
     beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the bath")
     x: Float[Array, "*batch"] = quantity("energy/X", "field x")

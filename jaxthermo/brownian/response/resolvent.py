@@ -28,7 +28,7 @@ from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
 from jaxthermo.brownian.stationary import FAMILY, krylov, norm_of, source, transposed
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.one_by_one import one_by_one
 
 # Two fields: real and imaginary part.
@@ -49,8 +49,8 @@ def resolvent(
     return jax.lax.custom_linear_solve(
         _operator(place),
         rhs + 0.0 * (temperature + x + frequency),
-        lambda _, b: one_by_one(_solved, frozen(place), b),
-        lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
+        lambda _, b: one_by_one(_solved, stop_gradient(place), b),
+        lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
         has_aux=True,
     )
 

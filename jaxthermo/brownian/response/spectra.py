@@ -37,7 +37,10 @@ class Spectrum(AbstractResult):
         "1/time", "angular frequency w", ("frequency",), coordinate=True
     )
     symmetrised: Float[Array, "*batch frequencies"] = quantity(
-        "A B time", "int exp(i w t) C(t) dt over all t; over i where only one of A and B is p", ("frequency",), main=True
+        "A B time",
+        "int exp(i w t) C(t) dt over all t; over i where only one of A and B is p",
+        ("frequency",),
+        main=True,
     )
     response_real: Float[Array, "*batch frequencies"] = quantity(
         "A B/energy", "real part of the susceptibility", ("frequency",), main=True
@@ -107,9 +110,7 @@ def spectrum(
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, frequencies, pair)
-    found = with_room(
-        oscillator, beta, x, pair, lambda chosen: _resolved(state_at(chosen, beta, x), frequencies, pair)
-    )
+    found = with_room(oscillator, beta, x, pair, lambda chosen: _resolved(state_at(chosen, beta, x), frequencies, pair))
     warn_unless_ok(found)
     return found
 
