@@ -219,6 +219,55 @@ def test_impossible_frequencies_are_named(frequencies):
         jt.spectrum(jt.quantum_oscillator(systems.HARMONIC, 1.0), 1.0, 0.0, frequencies)
 
 
+def test_the_modes_of_a_parabola_are_sums_of_its_damped_frequencies():
+    for strength in (0.4, 1.0):
+        rate, frequency = 0.5 * strength**2, np.sqrt(1.0 - 0.25 * strength**4)
+        closed = jt.relaxation_rates(jt.classical_oscillator(systems.HARMONIC, strength), 1.0, 0.3, 4)
+        np.testing.assert_allclose(closed.rate, rate * np.array([1.0, 1.0, 2.0, 2.0]), rtol=1e-9)
+        np.testing.assert_allclose(closed.frequency, frequency * np.array([1.0, -1.0, 2.0, 0.0]), atol=1e-9)
+        model = jt.classical_oscillator(lambda q: 0.5 * q**2, strength, systems.RAMP_GRID)
+        found = jt.relaxation_rates(model, 1.0, 0.3, 4)
+        np.testing.assert_allclose(found.rate, closed.rate, rtol=0.0, atol=1e-8)
+        np.testing.assert_allclose(found.frequency, closed.frequency, rtol=0.0, atol=1e-8)
+        assert found.ok
+        assert found.stats["steps"] > 0
+
+
+def by_boltzmann_and_flux(height, friction, beta):
+    """Twice the rate of escape over a barrier by Kramers, Grote and Hynes, in height (q^2 - 1)^2."""
+    top, bottom = 2.0 * np.sqrt(height), np.sqrt(8.0 * height)
+    share = np.sqrt(1.0 + (0.5 * friction / top) ** 2) - 0.5 * friction / top
+    return 2.0 * share * bottom / (2.0 * np.pi) * np.exp(-beta * height)
+
+
+@pytest.mark.slow
+def test_escape_from_a_well_tends_to_kramers_rate_as_the_barrier_grows():
+    height, friction, ratios = 1.0, 2.25, []
+    well = jt.Polynomial([height, 0.0, -2.0 * height, 0.0, height])
+    for beta in (4.0, 8.0):
+        found = jt.relaxation_rates(jt.classical_oscillator(well, friction**0.5), beta, 0.0, 1)
+        assert found.ok
+        assert found.frequency[0] == pytest.approx(0.0, abs=1e-6)
+        ratios.append(float(found.rate[0]) / by_boltzmann_and_flux(height, friction, beta))
+    # The first correction is of order 1/(beta height).
+    assert 0.9 < ratios[0] < ratios[1] < 1.0
+    assert 1.6 < (1.0 - ratios[0]) / (1.0 - ratios[1]) < 2.6
+
+
+def test_a_slow_mode_agrees_with_the_decay_of_the_correlation():
+    well, grid = jt.Polynomial([0.5, 0.0, -1.0, 0.0, 0.5]), jt.PhaseGrid(3.3, 0.15, 5.6, 0.4)
+    model = jt.classical_oscillator(well, 1.2, grid)
+    found = jt.relaxation_rates(model, 2.0, 0.0, 1)
+    late = jt.correlation(model, 2.0, 0.0, [20.0, 30.0], tolerance=1e-8).symmetrised
+    assert float(found.rate[0]) == pytest.approx(float(jnp.log(late[0] / late[1])) / 10.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 11, 1.5])
+def test_an_impossible_number_of_modes_is_named(count):
+    with pytest.raises(ValueError, match="`count`"):
+        jt.relaxation_rates(jt.quantum_oscillator(systems.HARMONIC, 1.0), 1.0, 0.0, count)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -95,7 +95,7 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
 def energy_space(
     work: Workspace, temperature: Any, family: Float[Array, "m p q"]
 ) -> tuple[Float[Array, "pq m"], Float[Array, "m m"], Bool[Array, " m"]]:
-    """Orthonormal functions of the energy, minus the generator among them with the norm pinned, and which of them count."""
+    """Orthonormal functions of the energy, minus the generator among them with the norm pinned, and which count."""
     grid, oscillator = work.grid, work.oscillator
     flat = family.reshape(family.shape[0], -1)
     # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.

@@ -137,7 +137,7 @@ CHECKS = (
     ("first law along it, heat from the bath's currents", 1e-4, first_law),
     ("correlation functions of q in a parabola: hierarchy = closed moments", 1e-8, correlation_functions),
     (
-        "susceptibility of the harmonic oscillator by the hierarchy's resolvent = 1/(1 - w^2 - i w)",
+        "harmonic susceptibility by the hierarchy's resolvent = 1/(1 - w^2 - i w)",
         1e-8,
         susceptibility,
     ),

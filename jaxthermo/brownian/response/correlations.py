@@ -17,8 +17,15 @@ from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functio
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
-from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_positive, require_scalar
-from jaxthermo.checks import require_times
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_double_for,
+    require_finite,
+    require_positive,
+    require_scalar,
+    require_times,
+)
 from jaxthermo.solve.lean import lean_jit
 
 # Error of the time step over the scale of each function.

@@ -70,7 +70,7 @@ def taylor_advance(work: Workspace, temperature: Any, x: Any, reverse: bool) -> 
             return (total + last, last), None
 
         def step(V: Field) -> Field:
-            return jax.lax.scan(term, (V, V), np.arange(1.0, TAYLOR + 1.0))[0][0]
+            return jax.lax.scan(term, (V, V), jnp.arange(1.0, TAYLOR + 1.0))[0][0]
 
         return _repeated(step, V, count, reverse)
 
@@ -88,10 +88,8 @@ def first_counts(
     work: Workspace, temperature: Any, x: Any, crossing: Any, durations: Float[Array, " times"]
 ) -> Int[Array, " times"]:
     """Numbers of steps of the first run: as many as accuracy asks for, or stability; none where no time passes."""
-    if work.oscillator.bath.flows() is None:
-        longest = step_limit(work, temperature, x, EXTENTS)
-    else:
-        longest = LONGEST * crossing
+    is_split = work.oscillator.bath.flows() is not None
+    longest = LONGEST * crossing if is_split else step_limit(work, temperature, x, EXTENTS)
     return jnp.ceil(durations / longest - 1e-9).astype(jnp.int32)
 
 

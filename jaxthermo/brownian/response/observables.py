@@ -6,7 +6,7 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import equinox as eqx
 import jax
@@ -30,8 +30,8 @@ class AbstractObservable(eqx.Module):
     `sign` is what it is multiplied by when time runs backwards; `raises` the levels that it climbs in the hierarchy.
     """
 
-    sign: eqx.AbstractVar[float]
-    raises: eqx.AbstractVar[int]
+    sign: eqx.AbstractClassVar[float]
+    raises: eqx.AbstractClassVar[int]
 
     @abstractmethod
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
@@ -66,8 +66,8 @@ class FunctionOfPosition(AbstractObservable):
     """f(q)."""
 
     function: AbstractPotential
-    sign: float = eqx.field(static=True, default=1.0)
-    raises: int = eqx.field(static=True, default=0)
+    sign: ClassVar[float] = 1.0
+    raises: ClassVar[int] = 0
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
@@ -112,8 +112,8 @@ class FunctionOfPosition(AbstractObservable):
 class Momentum(AbstractObservable):
     """p, which is p + zeta for the members."""
 
-    sign: float = eqx.field(static=True, default=-1.0)
-    raises: int = eqx.field(static=True, default=1)
+    sign: ClassVar[float] = -1.0
+    raises: ClassVar[int] = 1
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   (p + zeta) V."""

@@ -21,7 +21,7 @@ SIZE, SHORT, LONG = 40, 2.0, 30.0
 
 
 class Modes(eqx.Module):
-    """Eigenvalues of the generator by one propagator, slowest first, and bounds on what the Krylov space leaves of them.
+    """Eigenvalues of the generator by one propagator, slowest first, and bounds on what the Krylov space leaves.
 
     `held` are the worst `edge`, `coarse` and `tail` of the modes.
     """

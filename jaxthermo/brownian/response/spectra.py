@@ -38,7 +38,7 @@ class Spectrum(AbstractResult):
     )
     symmetrised: Float[Array, "*batch frequencies"] = quantity(
         "A B time",
-        "int exp(i w t) C(t) dt over all t; over i where only one of A and B is p",
+        "int exp(i w t) C(t) dt over all t; over i where one of A and B is p",
         ("frequency",),
         main=True,
     )
@@ -87,8 +87,8 @@ def spectrum(
                   raised, unless jax traces
     Source        Callen & Welton, Phys. Rev. 83, 34 (1951) for the theorem
 
-    `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the fluctuation-dissipation
-    theorem, but for the poles that the bath leaves out. If only one of A and B is p, time reversal makes S imaginary:
+    `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the theorem of
+    fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is p, time reversal makes S imaginary:
     `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the weaker the damping; many
     frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all is known, both
     follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
@@ -179,10 +179,8 @@ def _described(
     symmetrised = 2.0 * (halves[0].real if alike else halves[0].imag)
     dissipation = response.imag if alike else -response.real
     hbar = oscillator.hbar
-    if oscillator.quantum:
-        balance = jnp.tanh(0.5 * beta * hbar * frequencies) / hbar
-    else:
-        balance = 0.5 * beta * frequencies
+    half = 0.5 * beta * frequencies
+    balance = jnp.tanh(half * hbar) / hbar if oscillator.quantum else half
     lost = status_if(~jnp.all(jnp.isfinite(symmetrised + response.real)), Status.not_finite)
     return Spectrum(
         status=first_problem(status, lost),
