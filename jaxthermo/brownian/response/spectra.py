@@ -88,10 +88,10 @@ def spectrum(
     Source        Callen & Welton, Phys. Rev. 83, 34 (1951) for the theorem
 
     `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the theorem of
-    fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is p, time reversal makes S imaginary:
-    `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the weaker the damping; many
-    frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all is known, both
-    follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
+    fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is p, time reversal
+    makes S imaginary: `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the weaker the
+    damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all is
+    known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
 
     Example
         found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
