@@ -1,7 +1,6 @@
 """Correlation and response functions of the oscillator in its stationary state."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import ScalarLike, VectorLike
+from jaxthermo._types import ScalarLike, Stats, VectorLike
 from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
@@ -39,7 +38,7 @@ class Correlation(AbstractResult):
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
     observables: Pair
     tolerance: Float[Array, "*batch"]

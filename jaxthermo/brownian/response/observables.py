@@ -5,7 +5,7 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import equinox as eqx
@@ -15,13 +15,13 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.potential import AbstractPotential, Identity, as_potential, force_phase
+from jaxthermo.brownian.potential import AbstractPotential, Identity, Potential, as_potential, force_phase
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.checks import as_float, is_known
 
 NAMES = ("q", "p", "X")
 # A name, or a function of q.
-ObservableLike: TypeAlias = str | AbstractPotential | Callable[[Any], Any]
+ObservableLike: TypeAlias = str | Potential
 
 
 class AbstractObservable(eqx.Module):

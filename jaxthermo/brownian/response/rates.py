@@ -1,7 +1,6 @@
 """Relaxation rates of the oscillator: the slowest eigenvalues of its generator."""
 
 import heapq
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +8,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.potential import Identity
@@ -39,7 +38,7 @@ class RelaxationRates(AbstractResult):
     """The slowest eigenvalues of the generator, with their errors; made by `jt.relaxation_rates`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
     tolerance: Float[Array, "*batch"]
     rate: Float[Array, "*batch modes"] = quantity("1/time", "rate of decay, -Re lambda", ("mode",), main=True)

@@ -1,7 +1,6 @@
 """Spectra of the oscillator in its stationary state, by one linear solve at each frequency."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import ScalarLike, VectorLike
+from jaxthermo._types import ScalarLike, Stats, VectorLike
 from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.response.disturbance import Disturbed, height
@@ -30,7 +29,7 @@ class Spectrum(AbstractResult):
     """Spectra of A and B in the stationary state; made by `jt.spectrum`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
     observables: Pair
     frequency: Float[Array, "*batch frequencies"] = quantity(
@@ -90,8 +89,8 @@ def spectrum(
     `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the theorem of
     fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is p, time reversal
     makes S imaginary: `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the weaker the
-    damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all is
-    known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
+    damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all
+    is known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
 
     Example
         found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
