@@ -29,7 +29,16 @@ from jaxthermo.brownian import (
 from jaxthermo.cache import enable_cache
 from jaxthermo.jumps import JumpNetwork
 from jaxthermo.potts import PottsRing
-from jaxthermo.protocols import AbstractCycle, Constant, Fourier, FourierCycle, Ramp, StirlingCycle, Table
+from jaxthermo.protocols import (
+    AbstractCycle,
+    Constant,
+    Fourier,
+    FourierCycle,
+    PeriodicCycle,
+    Ramp,
+    StirlingCycle,
+    Table,
+)
 from jaxthermo.scans import scan
 from jaxthermo.search import minimum_work, optimal_ramp, optimise_cycle, potentials
 
@@ -45,6 +54,7 @@ __all__ = [
     "FourierCycle",
     "JumpNetwork",
     "OhmicBath",
+    "PeriodicCycle",
     "PhaseGrid",
     "Polynomial",
     "PottsRing",
