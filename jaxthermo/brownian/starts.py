@@ -1,4 +1,4 @@
-"""States to start from without correlations with the bath: coherent, squeezed, number and cat states, or any W(q, p)."""
+"""Starts without correlations with the bath: coherent, squeezed, number and cat states, or any W(q, p)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
