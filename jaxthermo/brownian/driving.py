@@ -11,22 +11,24 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
-from jaxthermo.brownian.automatic import resolved
+from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import run_held
+from jaxthermo.brownian.promise import growth_of_run, run_held
 from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
 from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
+from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
 from jaxthermo.protocols.schedule import as_schedule
 from jaxthermo.solve.lean import lean_jit
 
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3).
 TOLERANCE = 1e-5
 MAX_STEPS = 1_000_000
+# How often a grid or a depth that was left open is chosen.
+RETRIES = 3
 
 
 def drive(
@@ -80,22 +82,35 @@ def drive(
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(oscillator, protocol, ts)
     require_double_for(tolerance, tolerance)
-    if state is None:
-        oscillator = resolved(oscillator, betas, fields)
-        state = state_at(oscillator, betas[0], fields[0])
-    elif oscillator.bath.depth is None and isinstance(state, State):
-        depth: Any = state.oscillator.bath.depth
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
-    V = starting_members(oscillator, state, betas[0])
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
-    steps = None
-    if dt is not None:
-        step = checked_step(oscillator, solver, dt, betas, fields)
-        # A hair's breadth is not worth one more step.
-        steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
     limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
-    pacing = Pacing(as_float(tolerance), steps, limit)
-    run = _driven(oscillator, protocol, V, ts, pacing, state.status, solver or _default(oscillator), keep_states)
+
+    def course(oscillator: Oscillator, state: State) -> DrivenRun:
+        V = starting_members(oscillator, state, betas[0])
+        oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+        steps = None
+        if dt is not None:
+            step = checked_step(oscillator, solver, dt, betas, fields)
+            # A hair's breadth is not worth one more step.
+            steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
+        pacing = Pacing(as_float(tolerance), steps, limit)
+        return _driven(oscillator, protocol, V, ts, pacing, state.status, solver or _default(oscillator), keep_states)
+
+    if state is not None:
+        if oscillator.bath.depth is None and isinstance(state, State):
+            depth: Any = state.oscillator.bath.depth
+            oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+        run = course(oscillator, state)
+    else:
+        chosen: Oscillator | None = resolved(oscillator, betas, fields)
+        for _ in range(RETRIES):
+            assert chosen is not None
+            run = course(chosen, state_at(chosen, betas[0], fields[0]))
+            if not is_known(run.status):
+                break
+            # What was left open is chosen once more, with room for what the course was missing.
+            chosen = larger(chosen, oscillator, Status(int(run.status)), growth_of_run(run))
+            if chosen is None:
+                break
     warn_unless_ok(run)
     return run
 
