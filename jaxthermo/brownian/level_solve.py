@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from jaxthermo.brownian.hierarchy import Members, lowering, members_of
-from jaxthermo.brownian.levels import Basis, Levels, Matrices, basis_of, to_grid
+from jaxthermo.brownian.levels import Levels, Matrices, basis_of, to_grid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import PROMISED, SOLVED
 
@@ -24,10 +24,10 @@ TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
 # Numbers of levels that are tried in turn.
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
 # Members times levels^6, the work of inverting all blocks: some seconds.
-WORK = 1.6e10
+WORK = 2.5e10
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
 # of populations.
-MORE = 6
+MORE = 2
 # A share of the levels wanted, below which it is not tried.
 FEWEST = 0.5
 
@@ -166,13 +166,15 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen:
         error += np.abs(M[0, -2:]).max() / np.abs(M[0]).max()
         if error < 0.5 * SOLVED:
             break
-    oscillator, M, truncated = _deepened(oscillator, beta, basis, problem, M, deepen)
+    truncated = float("inf")
+    if error < SOLVED:
+        oscillator, M, truncated = _deepened(oscillator, beta, problem, M, deepen)
     grid: Any = oscillator.grid
     return Found(oscillator, to_grid(M, basis, grid, float(oscillator.hbar)), float(error), truncated)
 
 
 def _deepened(
-    oscillator: Oscillator, beta: float, basis: Basis, problem: Problem, M: Matrices, most: int
+    oscillator: Oscillator, beta: float, problem: Problem, M: Matrices, most: int
 ) -> tuple[Oscillator, Matrices, float]:
     """The state with one level more at a time, until that changes the moments by less than is promised."""
     depth: Any = oscillator.bath.depth

@@ -96,7 +96,7 @@ def _growth(value: Any, limit: float) -> float:
     return 1.0 if value < limit else float(np.clip(np.sqrt(np.log(wanted) / np.log(min(value, 0.5))), *GROWTH))
 
 
-def slowness(measured: Observables, oscillator: Oscillator) -> Float[Array, "..."]:
+def slowness(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     """By how much errors of the generator count for more because the bath is too weak to heal them.
 
     Equation   crossings of the well in the time m/A^2 of friction, where these are many. At A = 0.1 and beta = 8 a
