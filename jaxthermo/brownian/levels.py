@@ -145,7 +145,6 @@ def to_grid(M: Matrices, basis: Basis, grid: PhaseGrid, hbar: float) -> Matrices
     halves = (0.5 * (M + np.swapaxes(M, 1, 2)), 0.5 * (M - np.swapaxes(M, 1, 2)))
     ends = above.reshape(n, -1)
     re, im = (
-        np.stack([np.sum(below * (one @ ends).reshape(above.shape), axis=0) for one in half], axis=1)
-        for half in halves
+        np.stack([np.sum(below * (one @ ends).reshape(above.shape), axis=0) for one in half], axis=1) for half in halves
     )
     return np.tensordot(np.asarray(grid.y_to_p()), np.concatenate([re, im[1:]]), axes=1)

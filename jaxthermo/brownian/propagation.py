@@ -118,7 +118,9 @@ def propagate_by(
             t1=t1,
             dt0=None,
             y0=start(V),
-            saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts.at[0].set(t0).at[-1].set(t1), fn=measure), diffrax.SubSaveAt(t1=True)]),
+            saveat=diffrax.SaveAt(
+                subs=[diffrax.SubSaveAt(ts=ts.at[0].set(t0).at[-1].set(t1), fn=measure), diffrax.SubSaveAt(t1=True)]
+            ),
             stepsize_controller=_controller(ts, pacing, work, solver),
             # The controller counts the steps.
             max_steps=None,
