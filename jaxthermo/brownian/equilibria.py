@@ -38,15 +38,16 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
                  double precision
     Accuracy     `status` is ok where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for the given number of
-                 poles. A grid or a depth that was left open, and was found too small, is chosen once more. A state that
-                 is not ok raises a `JaxthermoWarning`, unless jax traces
+                 poles. A grid or a depth that was left open, and was found too small, is chosen again. A state that is
+                 not ok raises a `JaxthermoWarning`, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III
 
     The classical state is Boltzmann's. Where few levels matter and the grid was left open, where that search would be
     long (weak coupling, two wells, a deep hierarchy), or has not converged, and beta, x and the oscillator are known,
     the hierarchy is solved among the lowest levels instead, and what the grid misses does not add up over the time of
-    friction; a depth that was left open is then raised until two depths agree. Under jit, vmap and grad there is only the search on the grid, which says
-    `Status.not_converged` in such corners.
+    friction; a depth that was left open is then raised until two depths agree. Under jit, vmap and grad there is only
+    the search on the grid, which says `Status.not_converged` in such corners. `Status.no_density`: with few poles at
+    low temperature the equation itself may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
     """

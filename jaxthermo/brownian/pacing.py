@@ -17,9 +17,9 @@ class Pace(diffrax.AbstractStepSizeController):
     Shapes     times: (times,), increasing; limit: scalar, the largest number of steps
     `adaptive`: error control by diffrax; None: `steps` equal steps between neighbouring times. With `guess` the first
     step is `FIRST_STEP`, and no vector field is needed to find it. Without, as for explicit solvers, which look at the
-    schedules at both ends of a step, steps end a hair before a time and the next ones begin a hair behind it: the slopes
-    of a schedule with a corner there are those of its two sides. A step too short to move the time, and a state that
-    is not finite at fixed steps, end the solve with a result that says so.
+    schedules at both ends of a step, steps end a hair before a time and the next ones begin a hair behind it: the
+    slopes of a schedule with a corner there are those of its two sides. A step too short to move the time, and a state
+    that is not finite at fixed steps, end the solve with a result that says so.
     """
 
     times: Float[Array, " times"]
