@@ -32,7 +32,7 @@ def errors(state, expected):
     ],
 )
 def test_a_classical_equilibrium_is_right_or_says_what_its_grid_misses(grid, beta, x, status, error):
-    """Boltzmann's values are exact at the points; what a coarse grid has wrong are sums, and all that is driven on it."""
+    """Boltzmann's values are exact at the points; a coarse grid has wrong sums, and wrong courses later."""
     state = jt.equilibrium(jt.classical_oscillator(QUARTIC, 1.0, grid), beta, x)
     expected = exact.classical_equilibrium(np.polynomial.Polynomial(COEFFICIENTS), beta, x)
     worst = max(errors(state, expected).values())
