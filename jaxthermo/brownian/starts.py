@@ -19,6 +19,7 @@ from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import noise_factors
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import growth_of_state
 from jaxthermo.brownian.spectrum import from_spectrum
 from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.solve.lean import lean_jit
@@ -203,7 +204,7 @@ class AbstractStarts(eqx.Module):
             for _ in range(TRIALS):
                 if not is_known(state.status) or int(state.status) == Status.ok:
                     break
-                again = larger(chosen, oscillator, Status(int(state.status)))
+                again = larger(chosen, oscillator, Status(int(state.status)), growth_of_state(state))
                 if again is None:
                     break
                 chosen, state = again, _started(again, _sampled(wigner, again), beta, x)

@@ -12,7 +12,7 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, depth_for, larger, rung, step
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.promise import gridded, truncation
+from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
 from jaxthermo.brownian.response.observables import AbstractObservable, Pair
 from jaxthermo.checks import is_known
@@ -71,11 +71,16 @@ def with_room(
     for _ in range(TRIALS):
         if not is_known(found.status) or int(found.status) == Status.ok:
             break
-        again = larger(chosen, oscillator, Status(int(found.status)))
+        again = larger(chosen, oscillator, Status(int(found.status)), _growth(found))
         if again is None:
             break
         chosen, found = again, solve(again)
     return found
+
+
+def _growth(found: Any) -> Growth:
+    """What the grid of a disturbance asks for."""
+    return Growth(growth_to(found.edge, EDGE), growth_to(found.coarse, COARSE))
 
 
 def resolved_enough(
