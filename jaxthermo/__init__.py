@@ -16,17 +16,29 @@ from jaxthermo.brownian import (
     State,
     SwitchedBaths,
     classical_oscillator,
+    correlation,
     drive,
     equilibrium,
     grid_for,
     planck_potential,
     quantum_oscillator,
+    relaxation_rates,
     run_cycle,
+    spectrum,
 )
 from jaxthermo.cache import enable_cache
 from jaxthermo.jumps import JumpNetwork
 from jaxthermo.potts import PottsRing
-from jaxthermo.protocols import AbstractCycle, Constant, Fourier, FourierCycle, Ramp, StirlingCycle, Table
+from jaxthermo.protocols import (
+    AbstractCycle,
+    Constant,
+    Fourier,
+    FourierCycle,
+    PeriodicCycle,
+    Ramp,
+    StirlingCycle,
+    Table,
+)
 from jaxthermo.scans import scan
 from jaxthermo.search import minimum_work, optimal_ramp, optimise_cycle, potentials
 
@@ -42,6 +54,7 @@ __all__ = [
     "FourierCycle",
     "JumpNetwork",
     "OhmicBath",
+    "PeriodicCycle",
     "PhaseGrid",
     "Polynomial",
     "PottsRing",
@@ -55,6 +68,7 @@ __all__ = [
     "__version__",
     "brownian",
     "classical_oscillator",
+    "correlation",
     "drive",
     "enable_cache",
     "equilibrium",
@@ -68,10 +82,12 @@ __all__ = [
     "potts",
     "protocols",
     "quantum_oscillator",
+    "relaxation_rates",
     "run_cycle",
     "scan",
     "scans",
     "search",
+    "spectrum",
 ]
 
 

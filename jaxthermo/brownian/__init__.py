@@ -11,6 +11,7 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator
 from jaxthermo.brownian.potential import AbstractPotential, Polynomial
 from jaxthermo.brownian.quasistatic import planck_potential, quasi_static
+from jaxthermo.brownian.response import Correlation, RelaxationRates, Spectrum, correlation, relaxation_rates, spectrum
 from jaxthermo.brownian.runs import DrivenRun, PeriodicRun
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stationary_cycle import run_cycle
@@ -20,6 +21,7 @@ from jaxthermo.brownian.switched import SwitchedBaths
 __all__ = [
     "AbstractBath",
     "AbstractPotential",
+    "Correlation",
     "DrivenRun",
     "DrudeBath",
     "OhmicBath",
@@ -27,10 +29,13 @@ __all__ = [
     "PeriodicRun",
     "PhaseGrid",
     "Polynomial",
+    "RelaxationRates",
+    "Spectrum",
     "SplitStep",
     "State",
     "SwitchedBaths",
     "classical_oscillator",
+    "correlation",
     "depth_for",
     "drive",
     "equilibrium",
@@ -38,6 +43,8 @@ __all__ = [
     "planck_potential",
     "quantum_oscillator",
     "quasi_static",
+    "relaxation_rates",
     "resolved",
     "run_cycle",
+    "spectrum",
 ]

@@ -129,7 +129,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     d_im = rate * re + y * flux[1 : side + 1] - damping * im
     local = jnp.concatenate([jnp.zeros_like(spectrum[:1]), d_re, d_im])
 
-    change = jnp.tensordot(grid.y_to_p(), local, axes=1) - jnp.matmul(velocity, _derivative(grid).T)
+    change = jnp.tensordot(grid.y_to_p(), local, axes=1) - jnp.matmul(velocity, derivative(grid).T)
     if bath.modes:
         decay = jnp.asarray(members.indices, dtype=float) @ (terms.decay + terms.heating)
         change = change - decay[None, :, None] * V
@@ -166,7 +166,7 @@ def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
     return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[None, :, None]
 
 
-def _derivative(grid: PhaseGrid) -> Float[Array, "q q"]:
+def derivative(grid: PhaseGrid) -> Float[Array, "q q"]:
     """The spectral derivative d/dq as a matrix on the grid's points."""
     waves = grid.k
     side = grid.q_side

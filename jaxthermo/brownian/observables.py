@@ -92,16 +92,8 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     members, side = members_of(oscillator), grid.p_side
     if len(members) == 1:
         return V[:, 0]
-    jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
-    y = grid.y[1:]
-    # The real factor; (-i)^|n| is the twist.
-    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones((1, len(members)))
-    for k in range(oscillator.bath.modes):
-        # Integer powers by multiplication, since pow has no derivative at jitter = 0.
-        powers = [jnp.ones_like(y)]
-        for n in range(int(members.level.max())):
-            powers.append(powers[-1] * jitter[k] * y / np.sqrt(n + 1.0))
-        factor = factor * jnp.stack(powers, axis=1)[:, members.indices[:, k]]
+    factor = noise_factors(work, temperature, t)
+    # The twist.
     level = members.level % 4
     cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None]
     sine = np.array([0.0, -1.0, 0.0, 1.0])[level][None, :, None]
@@ -109,6 +101,21 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))
     return grid.y_to_p() @ jnp.concatenate([spectrum[:1, 0], re, im])
+
+
+def noise_factors(work: Workspace, temperature: Any, t: Any = 0.0) -> Float[Array, "y n"]:
+    """exp(-D y^2/2) prod_k (jitter_k y)^n_k / sqrt(n_k!), D = sum_k jitter_k^2, for y > 0 and every member."""
+    oscillator, members = work.oscillator, members_of(work.oscillator)
+    jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
+    y = work.grid.y[1:]
+    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones((1, len(members)))
+    for k in range(oscillator.bath.modes):
+        # Integer powers by multiplication, since pow has no derivative at jitter = 0.
+        powers = [jnp.ones_like(y)]
+        for n in range(int(members.level.max())):
+            powers.append(powers[-1] * jitter[k] * y / np.sqrt(n + 1.0))
+        factor = factor * jnp.stack(powers, axis=1)[:, members.indices[:, k]]
+    return factor
 
 
 class Moments(eqx.Module):

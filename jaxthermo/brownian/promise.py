@@ -82,15 +82,15 @@ def growth_of_state(state: Any) -> Growth:
     slow = float(slowness(state, state.oscillator))
     edge, coarse = float(state.edge), float(state.coarse)
     rim = EDGE if edge > EDGE else EDGE / slow
-    return Growth(_growth(edge, rim), _growth(coarse, COARSE if coarse > COARSE else COARSE / (slow * MEMBERS)))
+    return Growth(growth_to(edge, rim), growth_to(coarse, COARSE if coarse > COARSE else COARSE / (slow * MEMBERS)))
 
 
 def growth_of_run(seen: Any) -> Growth:
     """What the grid of a course asks for."""
-    return Growth(_growth(np.max(seen.edge), COURSE_EDGE), _growth(np.max(seen.coarse), COURSE_COARSE))
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), growth_to(np.max(seen.coarse), COURSE_COARSE))
 
 
-def _growth(value: Any, limit: float) -> float:
+def growth_to(value: Any, limit: float) -> float:
     """How much further out a Gaussian that has fallen to `value` falls to a fifth of the limit."""
     wanted = min(0.2 * limit, 0.5 * float(value))
     return 1.0 if value < limit else float(np.clip(np.sqrt(np.log(wanted) / np.log(min(value, 0.5))), *GROWTH))

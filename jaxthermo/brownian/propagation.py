@@ -185,7 +185,7 @@ def propagate_fixed_steps(
         def due(carry: tuple[Array, Driven]) -> Array:
             return carry[0] < count
 
-        _, y = _loop(due, step, (jnp.zeros((), jnp.int32), y), reverse)
+        _, y = loop_for(due, step, (jnp.zeros((), jnp.int32), y), reverse)
         if measured is True:
             return y, measure(y, t1)
         return y, jax.lax.cond(measured, measure, nothing, y, t1)
@@ -205,7 +205,8 @@ def propagate_fixed_steps(
     return DriveSolution(observed, totals, from_spectrum(end.V, work), members, status, steps * (ts.shape[0] - 1))
 
 
-def _loop(due: Any, step: Any, start: Any, reverse: bool) -> Any:
+def loop_for(due: Any, step: Any, start: Any, reverse: bool) -> Any:
+    """A loop without a bound, for one mode of differentiation: forward, or `reverse`."""
     if not reverse:
         return jax.lax.while_loop(due, step, start)
     with jax.numpy_dtype_promotion("standard"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
@@ -37,8 +37,8 @@ def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
     def relax(V: Field) -> Field:
-        spectrum = _transport_resolvent(to_spectrum(V, work), work, instant, h)
-        spectrum = _local_resolvent(spectrum, work, h, temperature, x)
+        spectrum = transport_resolvent(to_spectrum(V, work), work, instant, h)
+        spectrum = local_resolvent(spectrum, work, h, temperature, x)
         total, _ = jax.lax.fori_loop(0, STEPS, step, (spectrum, spectrum))
         return h * from_spectrum(total, work)
 
@@ -82,6 +82,20 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
     Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures. They rest under
     H_A, so only friction and white noise are left of L; the other members follow W_0.
     """
+    basis, matrix, kept = energy_space(work, temperature, family)
+    inverse = jnp.linalg.inv(matrix + jnp.diag(jnp.where(kept, 0.0, 1.0)))
+
+    def relax(V: Field) -> Field:
+        slow = basis @ (inverse @ (V[:, 0].reshape(-1) @ basis))
+        return jnp.zeros_like(V).at[:, 0].set(slow.reshape(family.shape[1:]))
+
+    return relax
+
+
+def energy_space(
+    work: Workspace, temperature: Any, family: Float[Array, "m p q"]
+) -> tuple[Float[Array, "pq m"], Float[Array, "m m"], Bool[Array, " m"]]:
+    """Orthonormal functions of the energy, minus the generator among them with the norm pinned, and which count."""
     grid, oscillator = work.grid, work.oscillator
     flat = family.reshape(family.shape[0], -1)
     # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.
@@ -96,13 +110,7 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
     matrix = _damping(grid, friction / oscillator.mass, diffusion)
     image = jnp.tensordot(matrix, basis.reshape(*family.shape[1:], -1), axes=1).reshape(basis.shape)
     pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * grid.cell)
-    inverse = jnp.linalg.inv(pinned - basis.T @ image + jnp.diag(jnp.where(kept, 0.0, 1.0)))
-
-    def relax(V: Field) -> Field:
-        slow = basis @ (inverse @ (V[:, 0].reshape(-1) @ basis))
-        return jnp.zeros_like(V).at[:, 0].set(slow.reshape(family.shape[1:]))
-
-    return relax
+    return basis, pinned - basis.T @ image, kept
 
 
 def _damping(grid: PhaseGrid, rate: Any, diffusion: Any) -> Float[Array, "p p"]:
@@ -115,7 +123,7 @@ def _damping(grid: PhaseGrid, rate: Any, diffusion: Any) -> Float[Array, "p p"]:
     return grid.y_to_p() @ jnp.concatenate([jnp.zeros_like(waves[:1]), re, im])
 
 
-def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: Any, x: Any) -> Spectrum:
+def local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: Any, x: Any) -> Spectrum:
     """(1 - h B)^-1."""
     side, oscillator = work.grid.p_side, work.oscillator
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
@@ -134,7 +142,7 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     return jnp.concatenate([zero, re, im])
 
 
-def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
+def transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
     """(1 + h ((p + zeta)/m) d_q)^-1."""
     grid = work.grid
     side = grid.q_side

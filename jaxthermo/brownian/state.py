@@ -15,13 +15,14 @@ from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, status_of
+from jaxthermo.brownian.starts import AbstractStarts
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
 
 
-class State(AbstractRecord):
+class State(AbstractRecord, AbstractStarts):
     """A state of the hierarchy on a grid; made by `jt.equilibrium`, taken by `jt.drive` and the searches.
 
     `status` is `Status.ok` where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for this number of poles.

@@ -22,7 +22,7 @@ KEPT, NUMBERS = 10, 2**24
 FAMILY = slice(STEPS // 2, None, 2)
 
 Place = tuple[Workspace, Float[Array, ""], Float[Array, ""]]
-Linear = Callable[[Field], Field]
+Linear = Callable[[Array], Array]
 
 
 def stationary_members(
@@ -43,7 +43,7 @@ def stationary_members(
     return jax.lax.custom_linear_solve(
         _operator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
-        _source(V, work) + 0.0 * (temperature + x),
+        source(V, work) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, stop_gradient(place), b),
         lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
         has_aux=True,
@@ -58,21 +58,24 @@ def is_classical(work: Workspace) -> bool:
 
 def _solved(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
-    return _krylov(_operator(place), _preconditioner(place), rhs, left=True)
+    return krylov(_operator(place), _preconditioner(place), rhs, left=True)
 
 
 def _solved_transposed(place: Place, rhs: Field) -> tuple[Field, Array]:
     """A^-T."""
-    A, M = (_transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
-    return _krylov(A, M, rhs, left=False)
+    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    return krylov(A, M, rhs, left=False)
 
 
-def _transposed(linear: Linear, like: Field) -> Linear:
+def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
+    """The transpose of a linear map."""
     transpose = jax.linear_transpose(linear, like)
     return lambda V: transpose(V)[0]
 
 
-def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]:
+def krylov(A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool) -> tuple[Float[Array, "..."], Array]:
+    """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
+
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
@@ -81,11 +84,12 @@ def _krylov(A: Linear, M: Linear, rhs: Field, left: bool) -> tuple[Field, Array]
     return found.reshape(rhs.shape), error
 
 
-def _norm(V: Field, work: Workspace) -> Float[Array, ""]:
+def norm_of(V: Field, work: Workspace) -> Float[Array, ""]:
+    """int V_0 dq dp."""
     return jnp.sum(V[:, 0]) * work.grid.cell
 
 
-def _source(V: Field, work: Workspace) -> Field:
+def source(V: Field, work: Workspace) -> Field:
     """A field of norm 1: W_0 is flat."""
     grid = stop_gradient(work.grid)
     return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
@@ -95,7 +99,7 @@ def _operator(place: Place) -> Linear:
     work, temperature, x = place
 
     def A(V: Field) -> Field:
-        return _source(V, work) * _norm(V, work) - vector_field(V, work, 0.0, temperature, x)
+        return source(V, work) * norm_of(V, work) - vector_field(V, work, 0.0, temperature, x)
 
     return A
 
@@ -110,8 +114,8 @@ def _preconditioner(place: Place) -> Linear:
     slow = energy_relaxation(work, temperature, family)
 
     def M(V: Field) -> Field:
-        norm = _norm(V, work)
-        rest = V - _source(V, work) * norm
+        norm = norm_of(V, work)
+        rest = V - source(V, work) * norm
         return guess * norm + fast(rest) + slow(rest)
 
     return M

@@ -52,7 +52,7 @@ def run_cycle(
                stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
-    cycle        a `jt.StirlingCycle`, `jt.FourierCycle` or another `jt.AbstractCycle`
+    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
                  time step, as a share of the span of U in the cycle
     solver       None: split steps; or an explicit diffrax Runge-Kutta method, with fixed steps

@@ -2,6 +2,7 @@
 
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.fourier_cycle import FourierCycle
+from jaxthermo.protocols.periodic_cycle import PeriodicCycle
 from jaxthermo.protocols.polynomial import PolynomialSchedule
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant, Fourier, Ramp, Table
 from jaxthermo.protocols.stirling import StirlingCycle
@@ -12,6 +13,7 @@ __all__ = [
     "Constant",
     "Fourier",
     "FourierCycle",
+    "PeriodicCycle",
     "PolynomialSchedule",
     "Ramp",
     "StirlingCycle",

@@ -105,6 +105,27 @@ def equilibrium_gradient() -> float:
     return max(errors)
 
 
+def correlation_functions() -> float:
+    """C(t) and chi(t) of q in a parabola through the hierarchy, against the closed moments; A = beta = 1, K = 1."""
+    ts = np.linspace(0.0, 6.0, 7)
+    models = (jt.quantum_oscillator(lambda q: 0.5 * q**2, 1.0, 1, 1, GRID), jt.quantum_oscillator(HARMONIC, 1.0, 1))
+    runs = [jt.correlation(model, 1.0, 0.3, ts) for model in models]
+    return max(float(jnp.max(jnp.abs(getattr(runs[0], n) - getattr(runs[1], n)))) for n in ("symmetrised", "response"))
+
+
+def susceptibility() -> float:
+    """chi(w) of the damped harmonic oscillator by the resolvent of the hierarchy."""
+    w = np.array([0.0, 0.7, 2.0])
+    found = jt.spectrum(jt.quantum_oscillator(lambda q: 0.5 * q**2, 1.0, 1, 1, GRID), 1.0, 0.3, w)
+    return float(np.max(np.abs(np.asarray(found.response) - 1.0 / (1.0 - w**2 - 1j * w))))
+
+
+def classical_theorem() -> float:
+    """beta w S(w)/2 - Im chi(w) of the classical quartic oscillator."""
+    found = jt.spectrum(jt.classical_oscillator(QUARTIC, 1.0), 1.0, 0.5, np.array([0.5, 1.5]))
+    return float(jnp.max(jnp.abs(found.imbalance)))
+
+
 CHECKS = (
     ("Pade [K-1/K]: 1 + 2 sum eta = (K+1)(2K+1), K = 0..6; coth(1/2) at K = 6", 1e-12, pade_sum),
     ("harmonic <q^2>, <p^2> = closed moment equations, K = 0, 1, 2, depth 1", 1e-8, stationary_moments),
@@ -114,5 +135,12 @@ CHECKS = (
     ("quantum quartic <q>: depth 3 = depth 5", 1e-7, deep_hierarchy),
     ("norm kept along a drive with beta(t) and x(t)", 1e-10, norm_kept),
     ("first law along it, heat from the bath's currents", 1e-4, first_law),
+    ("correlation functions of q in a parabola: hierarchy = closed moments", 1e-8, correlation_functions),
+    (
+        "harmonic susceptibility by the hierarchy's resolvent = 1/(1 - w^2 - i w)",
+        1e-8,
+        susceptibility,
+    ),
+    ("classical quartic: fluctuation-dissipation theorem", 1e-8, classical_theorem),
     ("gradient of equilibrium <q> in beta, x, A = central differences", 1e-6, equilibrium_gradient),
 )

@@ -1,0 +1,193 @@
+"""Correlation and response functions of the oscillator in its stationary state."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._types import ScalarLike, Stats, VectorLike
+from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.response.disturbance import Disturbed, follow
+from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
+from jaxthermo.brownian.response.meshes import resolved_enough, with_room
+from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
+from jaxthermo.brownian.state import State
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_double_for,
+    require_finite,
+    require_positive,
+    require_scalar,
+    require_times,
+)
+from jaxthermo.solve.lean import lean_jit
+
+# Error of the time step over the scale of each function.
+TOLERANCE = 1e-9
+
+
+class Correlation(AbstractResult):
+    """Two-time functions of A and B in the stationary state; made by `jt.correlation`.
+
+    `symmetrised` is that of the fluctuations A - <A> and B - <B>; add `mean_a` times `mean_b` for the raw one.
+    """
+
+    status: Int[Array, "*batch"]
+    stats: Stats
+    oscillator: Oscillator
+    observables: Pair
+    tolerance: Float[Array, "*batch"]
+    time: Float[Array, "*batch times"] = quantity("time", "time between B and A", ("time",), coordinate=True)
+    symmetrised: Float[Array, "*batch times"] = quantity("A B", "<(A(t) B + B A(t))/2> - <A><B>", ("time",), main=True)
+    response: Float[Array, "*batch times"] = quantity("A B/action", "(i/hbar) <[A(t), B]>", ("time",), main=True)
+    beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the bath")
+    x: Float[Array, "*batch"] = quantity("energy/X", "field x")
+    mean_a: Float[Array, "*batch"] = quantity("A", "<A>")
+    mean_b: Float[Array, "*batch"] = quantity("B", "<B>")
+    step_error: Float[Array, "*batch"] = quantity("1", "estimated error from the time step over the functions' scale")
+    edge: Float[Array, "*batch"] = quantity("1", "largest disturbance on the rim of the grid over its first size")
+    coarse: Float[Array, "*batch"] = quantity("1", "largest coefficient of the highest waves over the largest of all")
+    tail: Float[Array, "*batch"] = quantity("1", "largest member of the last level over the disturbance's first size")
+
+
+def correlation(
+    oscillator: Oscillator,
+    beta: ScalarLike,
+    x: ScalarLike,
+    ts: VectorLike,
+    observables: Sequence[ObservableLike] = ("q", "q"),
+    *,
+    tolerance: float = TOLERANCE,
+) -> Correlation:
+    """Correlation and response functions in the stationary state, with the correlations of oscillator and bath.
+
+    Equation   C(t) = <(A(t) B + B A(t))/2> - <A><B>,  chi(t) = (i/hbar) <[A(t), B]>,  t >= 0; classically chi is the
+               Poisson bracket -<{A(t), B}>, and chi = -beta dC/dt. B acts on all members of the hierarchy, the result
+               moves by their generator, and A is read off
+
+    oscillator    of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen, finer
+                  than for an equilibrium
+    beta          inverse temperature, 1/energy; a scalar
+    x             field, energy per unit of X; a scalar
+    ts            times of A after B, (times,), increasing, the first one >= 0
+    observables   A and B: "q", "p", "X", or functions f(q) that jax differentiates (`Polynomial` for polynomials)
+    tolerance     of the error from the time step, over the scale of each function: sqrt(var A var B), and that times
+                  the smaller of 2/hbar and beta over the time of crossing the well
+    Returns       a `Correlation` with `symmetrised` and `response` at `ts`
+    Raises        ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
+    Accuracy      `status` is ok where the stationary state is, grid and hierarchy hold both disturbances at all times
+                  (`edge`, `coarse`, `tail`), and the time step is short enough (`step_error`): then both functions are
+                  right to 1e-6 of their scale for this number of poles, and to 1e-8 where forces are linear; else a
+                  `JaxthermoWarning` is raised, unless jax traces
+    Source        Tanimura, J. Phys. Soc. Jpn. 75, 082001 (2006), Sec. 4 for two-time functions of a hierarchy
+
+    A force f(t) along B, H -> H - f B, moves <A> by int chi(t - s) f(s) ds. Where forces and observables are linear and
+    all parameters are known, both functions follow from the closed moments of the hierarchy, at any temperature and
+    without a grid (`steps` is then 0). Elsewhere runs with ever shorter split steps are extrapolated to step 0; a bath
+    without split flows takes Taylor steps of order 8. Differentiable in beta, x and the
+    parameters of the oscillator, in either mode (baths other than `OhmicBath`: forward mode). Windows of
+    `SwitchedBaths` rest at t = 0.
+
+    Example
+        run = jt.correlation(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 1.0, 2.0])
+        run.response  # exp(-t/2) sin(0.866 t)/0.866
+    """
+    check_oscillator(oscillator)
+    require_double_for(tolerance, tolerance)
+    beta, x = require_scalar("beta", beta), require_scalar("x", x)
+    require_positive("beta", beta)
+    require_finite("x", x)
+    ts = times_after(ts)
+    pair = pair_of(observables, oscillator)
+    motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
+    if motion is not None:
+        return _closed(oscillator, motion, beta, x, ts, pair)
+    found = with_room(
+        oscillator, beta, x, pair, lambda chosen: _correlated(state_at(chosen, beta, x), ts, pair, as_float(tolerance))
+    )
+    warn_unless_ok(found)
+    return found
+
+
+def times_after(ts: VectorLike) -> Float[Array, " times"]:
+    """Increasing times from 0 on; one is enough."""
+    times = as_float(ts)
+    if times.ndim == 1 and times.shape[0] == 1:
+        require_finite("ts", times)
+    else:
+        times = require_times("ts", ts)
+    if is_known(times) and np.asarray(times)[0] < 0.0:
+        raise ValueError(f"`ts` must not be negative, but begins at {float(times[0])}")
+    return times
+
+
+def _closed(
+    oscillator: Oscillator,
+    motion: LinearMotion,
+    beta: Float[Array, ""],
+    x: Float[Array, ""],
+    ts: Float[Array, " times"],
+    pair: Pair,
+) -> Correlation:
+    symmetrised, response = functions_of_time(motion.drift, *motion.pair(*pair), ts)
+    nothing = jnp.zeros(())
+    return Correlation(
+        status=first_problem(status_if(~jnp.all(jnp.isfinite(symmetrised + response)), Status.not_finite)),
+        stats={"steps": jnp.zeros((), jnp.int32), "runs": jnp.zeros((), jnp.int32)},
+        oscillator=oscillator,
+        observables=pair,
+        tolerance=nothing,
+        time=ts,
+        symmetrised=symmetrised,
+        response=response,
+        beta=beta,
+        x=x,
+        mean_a=pair[0].at(motion.center[0]),
+        mean_b=pair[1].at(motion.center[0]),
+        step_error=nothing,
+        edge=nothing,
+        coarse=nothing,
+        tail=nothing,
+    )
+
+
+@lean_jit
+def _correlated(
+    state: State,
+    ts: Float[Array, " times"],
+    pair: Pair,
+    tolerance: Float[Array, ""],
+) -> Correlation:
+    oscillator, temperature = state.oscillator, 1.0 / state.beta
+    problem = Disturbed(oscillator, state.V, temperature, state.x, *pair, ts)
+    found = follow(problem, tolerance)
+    edge, coarse, tail = found.held
+    status = first_problem(
+        state.status,
+        status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
+        status_if(~jnp.all(found.errors <= tolerance), Status.time_step_too_long),
+        resolved_enough(oscillator, pair[1], edge, coarse, tail),
+    )
+    return Correlation(
+        status=status,
+        stats={"steps": found.steps, "runs": found.run + 1},
+        oscillator=oscillator,
+        observables=pair,
+        tolerance=tolerance,
+        time=ts,
+        symmetrised=found.values[0],
+        response=found.values[1],
+        beta=state.beta,
+        x=state.x,
+        mean_a=problem.mean(pair[0], state.V),
+        mean_b=problem.mean(pair[1], state.V),
+        step_error=jnp.max(found.errors),
+        edge=edge,
+        coarse=coarse,
+        tail=tail,
+    )

@@ -1,0 +1,101 @@
+"""Grids and depths for disturbances of a state, which reach further than the state itself."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Int
+
+from jaxthermo._results import AbstractResult
+from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, depth_for, larger, rung, step
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
+from jaxthermo.brownian.reach import reach_of
+from jaxthermo.brownian.response.observables import AbstractObservable, Pair
+from jaxthermo.checks import is_known
+
+Result = TypeVar("Result", bound=AbstractResult)
+
+# How far a density and its Fourier transforms must have fallen at the ends of the grid.
+FALLEN = 1e-13
+# How often what was left open is chosen once more.
+TRIALS = 4
+# What a disturbance may leave on the rim of the grid and of its waves, and the error of a shallow hierarchy, for
+# functions that are right to 1e-6 of their scale. A classical quartic with A = 0.3 that left 1e-5 and 1.2e-4 was off by
+# 2e-5.
+EDGE, COARSE, PROMISED = 2e-6, 2e-6, 1e-6
+
+
+def finely_resolved(
+    oscillator: Oscillator,
+    beta: Float[Array, ""],
+    x: Float[Array, ""],
+    observables: Pair,
+) -> Oscillator:
+    """The oscillator with the grid and the depth filled in that were left open, finer than for an equilibrium.
+
+    Where forces are linear, the moments of first and second order close at any depth.
+    Raises     ValueError if there is no grid and jax traces the values
+    """
+    if oscillator.bath.depth is None:
+        closed = all(one.is_quadratic() for one in observables) and _is_linear(oscillator)
+        depth = LEAST_DEPTH if closed else depth_for(oscillator, beta, x)
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+    if oscillator.grid is not None:
+        return oscillator
+    if not is_known(jax.tree.leaves((oscillator, beta, x))):
+        raise ValueError(NO_GRID)
+    reach = reach_of(oscillator, float(beta), float(x), FALLEN)
+    q_side, p_side = rung(reach.q, reach.k), rung(reach.p, reach.y)
+    dq, dp = step(q_side, reach.q, reach.k), step(p_side, reach.p, reach.y)
+    grid: Any = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
+    return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+
+
+def with_room(
+    oscillator: Oscillator,
+    beta: Float[Array, ""],
+    x: Float[Array, ""],
+    observables: Pair,
+    solve: Callable[[Oscillator], Result],
+) -> Result:
+    """What `solve` finds on a fine grid, larger or finer where that was left open and a result says that it is missing.
+
+    Weak damping lets a disturbance curl up to ever finer shapes, which no state at rest has.
+    """
+    chosen = finely_resolved(oscillator, beta, x, observables)
+    found = solve(chosen)
+    for _ in range(TRIALS):
+        if not is_known(found.status) or int(found.status) == Status.ok:
+            break
+        again = larger(chosen, oscillator, Status(int(found.status)), _growth(found))
+        if again is None:
+            break
+        chosen, found = again, solve(again)
+    return found
+
+
+def _growth(found: Any) -> Growth:
+    """What the grid of a disturbance asks for."""
+    return Growth(growth_to(found.edge, EDGE), growth_to(found.coarse, COARSE))
+
+
+def resolved_enough(
+    oscillator: Oscillator, moved: AbstractObservable, edge: Array, coarse: Array, tail: Array
+) -> Int[Array, ""]:
+    """Whether grid and hierarchy held a disturbance by an observable; p, which is p + zeta, takes one level more."""
+    depth: Any = oscillator.bath.depth
+    problems = [gridded(edge, coarse, EDGE, COARSE)]
+    if depth:
+        linear = oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()
+        error = truncation(tail, max(depth - moved.raises, 1))
+        problems.insert(0, status_if(~linear & ~(error < PROMISED), Status.hierarchy_too_shallow))
+    return first_problem(*problems)
+
+
+def _is_linear(oscillator: Oscillator) -> bool:
+    quadratic = oscillator.potential.is_quadratic(), oscillator.coordinate.is_quadratic()
+    return is_known(quadratic) and bool(quadratic[0]) and bool(quadratic[1])

@@ -1,0 +1,177 @@
+"""Observables q, p, X and f(q) as what they do to the members of the hierarchy.
+
+An observable acts on a member as it acts on the density operator. In (q, y), y conjugate to p, a function of q is a
+number, and d_p is i y; the members carry p + zeta in the place of p, see `hierarchy`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.potential import AbstractPotential, Identity, Potential, as_potential, force_phase
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.checks import as_float, is_known
+
+NAMES = ("q", "p", "X")
+# A name, or a function of q.
+ObservableLike: TypeAlias = str | Potential
+
+
+class AbstractObservable(eqx.Module):
+    """A Hermitian operator of the oscillator.
+
+    `sign` is what it is multiplied by when time runs backwards; `raises` the levels that it climbs in the hierarchy.
+    """
+
+    sign: eqx.AbstractClassVar[float]
+    raises: eqx.AbstractClassVar[int]
+
+    @abstractmethod
+    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """(B rho + rho B)/2 of every member."""
+
+    @abstractmethod
+    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """(i/hbar) [B, rho] of every member: what a short force along B does to the state."""
+
+    @abstractmethod
+    def is_quadratic(self) -> bool:
+        """Whether it is known to be a polynomial of at most second degree."""
+
+    @abstractmethod
+    def is_linear(self) -> bool:
+        """Whether it is known to be linear in q and p."""
+
+    @abstractmethod
+    def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
+        """Its derivatives with respect to q, p - zeta and the noises, at the origin, if it is linear."""
+
+    @abstractmethod
+    def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
+        """Its value where the particle rests."""
+
+    @abstractmethod
+    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+        """tr(B rho)."""
+
+
+class FunctionOfPosition(AbstractObservable):
+    """f(q)."""
+
+    function: AbstractPotential
+    sign: ClassVar[float] = 1.0
+    raises: ClassVar[int] = 0
+
+    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
+        q, y, oscillator = work.grid.q, work.grid.y, work.oscillator
+        shift = (0.5 * oscillator.hbar if oscillator.quantum else jnp.zeros(())) * y[:, None]
+        factor = 0.5 * (self.function(q + shift) + self.function(q - shift))
+        return from_spectrum(jnp.concatenate([factor, factor[1:]])[:, None, :] * to_spectrum(V, work), work)
+
+    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """Equation   -i [f(q + hbar y/2) - f(q - hbar y/2)]/hbar times the member; classically -f' d_p."""
+        q, y, oscillator, side = work.grid.q, work.grid.y[1:], work.oscillator, work.grid.p_side
+        if oscillator.quantum:
+            rate = self.function.moyal_phase(q, y, oscillator.hbar)
+        else:
+            rate = force_phase(self.function, q, y)
+        spectrum, rate = to_spectrum(V, work), rate[:, None, :]
+        re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
+        return from_spectrum(jnp.concatenate([jnp.zeros_like(spectrum[:1]), rate * im, -rate * re]), work)
+
+    def is_quadratic(self) -> bool:
+        """Where its coefficients are known."""
+        quadratic = self.function.is_quadratic()
+        return is_known(quadratic) and bool(quadratic)
+
+    def is_linear(self) -> bool:
+        """Where it is known to be a polynomial, and its second derivative is 0."""
+        return self.is_quadratic() and float(jax.grad(jax.grad(self.function))(jnp.zeros(()))) == 0.0
+
+    def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
+        """Equation   f(q)."""
+        return as_float(self.function(q))
+
+    def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
+        """Equation   (f', 0, ..)."""
+        return jnp.zeros(jitter.shape[0] + 2).at[0].set(jax.grad(self.function)(jnp.zeros(())))
+
+    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+        """Equation   int f(q) V_0 dq dp."""
+        return jnp.sum(V[:, 0] @ self.function(work.grid.q)) * work.grid.cell
+
+
+class Momentum(AbstractObservable):
+    """p, which is p + zeta for the members."""
+
+    sign: ClassVar[float] = -1.0
+    raises: ClassVar[int] = 1
+
+    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """Equation   (p + zeta) V."""
+        moved = work.grid.p[:, None, None] * V
+        if len(members_of(work.oscillator)) == 1:
+            return moved
+        lower = jnp.asarray(lowering(members_of(work.oscillator)))
+        return moved + among_members(weighed(_jitter(work, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
+
+    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """Equation   d_q V."""
+        return jnp.matmul(V, derivative(work.grid).T)
+
+    def is_quadratic(self) -> bool:
+        """Yes."""
+        return True
+
+    def is_linear(self) -> bool:
+        """Yes."""
+        return True
+
+    def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
+        """0."""
+        return jnp.zeros_like(q)
+
+    def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
+        """Equation   (0, 1, jitter)."""
+        return jnp.concatenate([jnp.zeros(1), jnp.ones(1), jitter])
+
+    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+        """Equation   int p V_0 dq dp + sum_k jitter_k int V_{e_k} dq dp."""
+        grid, first = work.grid, members_of(work.oscillator).above[:, 0]
+        total = grid.p @ jnp.sum(V[:, 0], axis=1)
+        if len(first):
+            total = total + _jitter(work, temperature) @ jnp.sum(V[:, first], axis=(0, 2))
+        return total * grid.cell
+
+
+def _jitter(work: Workspace, temperature: Any) -> Float[Array, " modes"]:
+    return work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar).jitter
+
+
+Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
+
+
+def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
+    """The two observables of a correlation; ValueError unless they are two names or functions of q."""
+    if not isinstance(observables, tuple | list) or len(observables) != 2:
+        raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
+    first, second = (_observable(one, oscillator) for one in observables)
+    return first, second
+
+
+def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
+    if isinstance(what, str):
+        if what not in NAMES:
+            raise ValueError(f"`observables` must be 'q', 'p', 'X' or functions of q, but one is {what!r}")
+        if what == "p":
+            return Momentum()
+        return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
+    return FunctionOfPosition(as_potential("observables", what))

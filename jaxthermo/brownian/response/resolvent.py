@@ -1,0 +1,169 @@
+"""Disturbances of a stationary state at one frequency: (-i w - L)^-1 on fields without norm, by one linear solve.
+
+A complex field is a pair of real ones, (2, p, n, q). The preconditioner is a short relaxation with phases exp(i w t),
+and the small matrix of functions of the energy, which weak coupling leaves almost at rest.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.canonical import canonical_states, uncorrelated
+from jaxthermo.brownian.grid import turn
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.limits import step_limit
+from jaxthermo.brownian.relaxation import (
+    EXPLICIT_STEPS,
+    STEP,
+    STEPS,
+    crossing_time,
+    energy_space,
+    local_resolvent,
+    transport_resolvent,
+)
+from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
+from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
+from jaxthermo.brownian.stationary import FAMILY, krylov, norm_of, source, transposed
+from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.one_by_one import one_by_one
+
+# Two fields: real and imaginary part.
+Pair = Float[Array, "2 p n q"]
+Place = tuple[Workspace, Float[Array, ""], Float[Array, ""], Float[Array, ""]]
+Linear = Callable[[Pair], Pair]
+
+
+def resolvent(
+    work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""], frequency: Float[Array, ""], begin: Field
+) -> tuple[Pair, Float[Array, ""]]:
+    """int_0^inf exp(i w t) exp(L t) b dt of a field b without norm, and the error of the solve over its size.
+
+    Derivatives in both modes are those of the linear equation; lanes of a vmap are solved one after another.
+    """
+    place = (work, temperature, x, frequency)
+    rhs = jnp.stack([begin, jnp.zeros_like(begin)])
+    return jax.lax.custom_linear_solve(
+        _operator(place),
+        rhs + 0.0 * (temperature + x + frequency),
+        lambda _, b: one_by_one(_solved, stop_gradient(place), b),
+        lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
+        has_aux=True,
+    )
+
+
+def _solved(place: Place, rhs: Pair) -> tuple[Pair, Array]:
+    return krylov(_operator(place), _preconditioner(place), rhs, left=True)
+
+
+def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:
+    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    return krylov(A, M, rhs, left=False)
+
+
+def _operator(place: Place) -> Linear:
+    work, temperature, x, frequency = place
+
+    def still(V: Field) -> Field:
+        return source(V, work) * norm_of(V, work) - vector_field(V, work, 0.0, temperature, x)
+
+    def A(pair: Pair) -> Pair:
+        moved = jax.vmap(still)(pair)
+        # -i w (re + i im) = w im - i w re.
+        return moved + frequency * jnp.stack([pair[1], -pair[0]])
+
+    return A
+
+
+def _preconditioner(place: Place) -> Linear:
+    work, temperature, x, frequency = place
+    family = canonical_states(work, temperature, x)[FAMILY]
+    guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
+    kind = _explicit if work.oscillator.bath.flows() is None else _split
+    fast, reached = kind(work, temperature, x, crossing_time(work, temperature, family[-1]), frequency)
+    slow = _slow(work, temperature, frequency, family, reached)
+
+    def M(pair: Pair) -> Pair:
+        norms = jax.vmap(lambda V: norm_of(V, work))(pair)[:, None, None, None]
+        rest = pair - source(pair[0], work) * norms
+        return guess * norms + fast(rest) + slow(rest)
+
+    return M
+
+
+def _weights(count: int, h: Any, frequency: Any) -> tuple[Array, Array, Array]:
+    """Shares of the steps, which fall to zero and so average out waves that friction does not, and their phases."""
+    steps = jnp.arange(count, dtype=float)
+    angle = frequency * h * steps
+    return 1.0 - steps / (count + 1.0), jnp.cos(angle), jnp.sin(angle)
+
+
+def _split(
+    work: Workspace, temperature: Any, x: Any, crossing: Any, frequency: Any
+) -> tuple[Linear, tuple[Array, Array]]:
+    """The integral as a sum over split steps, behind an implicit one, and what it is for a state at rest."""
+    noise = noise_of(work)
+    instant = flows_of(work).noise_at(work, temperature)
+    h = STEP * crossing
+    local = local_map(work, 0.5 * h, temperature, x, 0.0)
+    weights, cosines, sines = _weights(STEPS + 1, h, frequency)
+
+    def prepared(V: Field) -> Array:
+        spectrum = transport_resolvent(to_spectrum(V, work), work, instant, h)
+        return local_resolvent(spectrum, work, h, temperature, x)
+
+    def step(spectrum: Array) -> Array:
+        return local(transport_flow(local(spectrum), work, noise, h, temperature))
+
+    def relax(pair: Pair) -> Pair:
+        def add(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            total, now = carry
+            now = jax.vmap(step)(now)
+            return total + weights[i] * jnp.stack(turn(now[0], now[1], cosines[i], sines[i])), now
+
+        begin = jax.vmap(prepared)(pair)
+        total, _ = jax.lax.fori_loop(1, STEPS + 1, add, (begin, begin))
+        return h * jax.vmap(lambda s: from_spectrum(s, work))(total)
+
+    return relax, (h * jnp.sum(weights * cosines), h * jnp.sum(weights * sines))
+
+
+def _explicit(
+    work: Workspace, temperature: Any, x: Any, crossing: Any, frequency: Any
+) -> tuple[Linear, tuple[Array, Array]]:
+    """The same through Taylor steps at the limit of stability."""
+    h = step_limit(work, temperature, x, EXTENTS)
+    count = EXPLICIT_STEPS // TAYLOR
+    advance = advance_of(work, temperature, x, False)
+    weights, cosines, sines = _weights(count + 1, h, frequency)
+
+    def relax(pair: Pair) -> Pair:
+        def add(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            total, now = carry
+            now = jax.vmap(lambda V: advance(V, h, jnp.ones((), jnp.int32)))(now)
+            return total + weights[i] * jnp.stack(turn(now[0], now[1], cosines[i], sines[i])), now
+
+        return h * jax.lax.fori_loop(1, count + 1, add, (pair, pair))[0]
+
+    return relax, (h * jnp.sum(weights * cosines), h * jnp.sum(weights * sines))
+
+
+def _slow(
+    work: Workspace, temperature: Any, frequency: Any, family: Float[Array, "m p q"], reached: tuple[Array, Array]
+) -> Linear:
+    """On functions of the energy, what the relaxation leaves of the inverse."""
+    basis, matrix, kept = energy_space(work, temperature, family)
+    count = jnp.where(kept, 1.0, 0.0)
+    small = jax.lax.complex(matrix + jnp.diag(1.0 - count), -frequency * jnp.diag(count))
+    rest = jnp.linalg.inv(small) - jax.lax.complex(*reached) * jnp.diag(count)
+
+    def relax(pair: Pair) -> Pair:
+        re, im = (V[:, 0].reshape(-1) @ basis for V in pair)
+        moved = rest @ jax.lax.complex(re, im)
+        parts = [(basis @ part).reshape(family.shape[1:]) for part in (moved.real, moved.imag)]
+        return jnp.zeros_like(pair).at[:, :, 0].set(jnp.stack(parts))
+
+    return relax

@@ -1,0 +1,90 @@
+"""Starts without correlations with the bath: their own moments, and closed moments of what follows."""
+
+import jax.numpy as jnp
+import numpy as np
+import oscillator_exact as exact
+import pytest
+import scipy.linalg
+import systems
+
+import jaxthermo as jt
+
+GRID = jt.PhaseGrid(8.0, 0.3, 9.0, 0.3)
+MODEL = jt.quantum_oscillator(systems.HARMONIC, 0.8, 1, 2, GRID)
+
+
+def test_pure_states_are_pure_and_have_their_moments():
+    coherent = jt.State.coherent(MODEL, 1.0, 0.5, beta=1.0)
+    squeezed = jt.State.squeezed(MODEL, 0.0, 0.0, 0.3, beta=1.0)
+    number = jt.State.fock(MODEL, 2, beta=1.0)
+    for state in (coherent, squeezed, number):
+        assert float(state.purity) == pytest.approx(1.0, abs=1e-9)
+        assert float(state.norm) == pytest.approx(1.0, abs=1e-12)
+        assert state.stats["factorised"] == 1
+    moments = [float(getattr(coherent, name)) for name in ("q", "q2", "p2", "qp")]
+    np.testing.assert_allclose(moments, [1.0, 1.5, 0.75, 0.5], atol=1e-10)
+    np.testing.assert_allclose([squeezed.q2, squeezed.p2], [0.5 * np.exp(-0.6), 0.5 * np.exp(0.6)], rtol=0.0, atol=1e-9)
+    assert float(number.U) == pytest.approx(2.5, abs=1e-9)
+    assert coherent.ok
+
+
+@pytest.mark.parametrize(("phase", "parity"), [(0.0, 1.0), (np.pi, -1.0)])
+def test_cat_states_have_their_parity(phase, parity):
+    state = jt.State.cat(MODEL, 1.5, 0.4, phase, beta=1.0)
+    # <parity> is pi hbar W at the origin.
+    assert np.pi * float(state.wigner[GRID.q_side, GRID.p_side]) == pytest.approx(parity, abs=1e-12)
+    assert float(state.purity) == pytest.approx(1.0, abs=1e-9)
+    assert float(state.min_wigner) < -0.05
+
+
+def test_the_canonical_state_has_no_bath_in_it():
+    state = jt.State.canonical(MODEL, beta=0.8)
+    exactly = 0.5 / np.tanh(0.4)
+    np.testing.assert_allclose([state.q2, state.p2], exactly, rtol=0.0, atol=1e-3)
+    again = jt.State.from_wigner(MODEL, state.wigner, beta=0.8)
+    np.testing.assert_allclose(again.V, state.V, atol=1e-14)
+
+
+def test_what_follows_a_factorised_start_has_the_closed_moments():
+    """Mean and covariance of q, p - zeta and zeta, where zeta is at first independent of p."""
+    friction, beta, start = 0.64, 1.2, np.array([1.0, 0.5, 0.0])
+    xi, eta = exact.pade(1)
+    drift = np.array([[0.0, 1.0, 1.0], [-1.0, -friction, -friction], [0.0, 0.0, -float(xi[0]) / beta]])
+    noise = np.diag([0.0, 2.0 * friction / beta, 4.0 * friction * float(eta[0]) / beta])
+    jitter = 2.0 * friction * float(eta[0] / xi[0])
+    at_rest = scipy.linalg.solve_continuous_lyapunov(drift, -noise)
+    before = np.array([[0.5, 0.0, 0.0], [0.0, 0.5 + jitter, -jitter], [0.0, -jitter, jitter]])
+    ts = np.array([0.0, 0.5, 1.5, 4.0])
+    run = jt.drive(MODEL, beta, 0.0, ts, jt.State.coherent(MODEL, *start[:2], beta=beta), tolerance=1e-8)
+    momentum = np.array([0.0, 1.0, 1.0])
+    for i, t in enumerate(ts):
+        flow = scipy.linalg.expm(drift * t)
+        mean, spread = flow @ start, flow @ (before - at_rest) @ flow.T + at_rest
+        expected = [mean[0], spread[0, 0] + mean[0] ** 2, momentum @ spread @ momentum + (momentum @ mean) ** 2]
+        np.testing.assert_allclose([run.q[i], run.q2[i], run.p2[i]], expected, rtol=0.0, atol=1e-6)
+
+
+def test_a_grid_left_open_holds_a_displaced_state():
+    model = jt.classical_oscillator(systems.HARMONIC, 0.8)
+    state = jt.State.coherent(model, 6.0, 0.0, beta=1.0)
+    assert state.ok
+    assert float(state.q) == pytest.approx(6.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: jt.State.coherent(MODEL, np.nan, 0.0, beta=1.0), "`q`"),
+        (lambda: jt.State.coherent(MODEL, 0.0, 0.0, beta=0.0), "`beta`"),
+        (lambda: jt.State.fock(MODEL, -1, beta=1.0), "`quanta`"),
+        (lambda: jt.State.from_wigner(MODEL, jnp.ones((3, 3)), beta=1.0), "`wigner`"),
+        (lambda: jt.State.coherent(jt.classical_oscillator(lambda q: -(q**2) + q**4, 1.0), 0, 0, beta=1.0), "`freq"),
+        (
+            lambda: jt.State.coherent(jt.quantum_oscillator(lambda q: q**2, jt.DrudeBath(1, 5, 1)), 0, 0, beta=1.0),
+            "`os",
+        ),
+    ],
+)
+def test_impossible_starts_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
