@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from jaxthermo._types import Real, ScalarLike
+from jaxthermo._types import VectorLike
 
 # A tolerance nearer to the rounding error than this makes adaptive steps shrink without end.
 TOLERANCE_FLOOR_IN_EPS = 100.0
@@ -86,7 +86,7 @@ def require_integer(name: str, value: object, least: int) -> int:
     return count
 
 
-def require_finite(name: str, value: ArrayLike | ScalarLike) -> None:
+def require_finite(name: str, value: VectorLike) -> None:
     """Raise a ValueError naming the argument if a known value is NaN or infinite."""
     if not is_known(value):
         postpone(lambda: jnp.isfinite(as_float(value)))
@@ -94,11 +94,11 @@ def require_finite(name: str, value: ArrayLike | ScalarLike) -> None:
         raise ValueError(f"`{name}` must be finite, but is {np.asarray(value)}")
 
 
-def require_positive(name: str, value: Real | np.ndarray) -> None:
+def require_positive(name: str, value: VectorLike) -> None:
     """Raise a ValueError naming the argument unless a known value is finite and > 0."""
     require_finite(name, value)
     if not is_known(value):
-        postpone(lambda: value > 0)
+        postpone(lambda: as_float(value) > 0)
     elif not np.all(np.asarray(value) > 0):
         raise ValueError(f"`{name}` must be > 0, but is {np.asarray(value)}")
 
