@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import jax
 import xarray
 
-KEY = "key"
+KEY, SECONDS = "key", "seconds"
 
 
 @functools.cache
@@ -61,7 +62,11 @@ def save(store: Path, group: str, key: str, data: xarray.Dataset) -> xarray.Data
 def fetch(
     store: Path, group: str, settings: Mapping[str, Any], make: Callable[[], xarray.Dataset]
 ) -> tuple[xarray.Dataset, bool]:
-    """The dataset of these settings, and whether it was there already."""
+    """The dataset of these settings, with the seconds that it took, and whether it was there already."""
     key = key_of(settings)
     known = load(store, group, key)
-    return (save(store, group, key, make()), False) if known is None else (known, True)
+    if known is not None:
+        return known, True
+    begin = time.monotonic()
+    data = make()
+    return save(store, group, key, data.assign_attrs({SECONDS: time.monotonic() - begin})), False
