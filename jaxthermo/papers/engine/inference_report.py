@@ -61,7 +61,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     console.print(text, markup=False, highlight=False)
     with style():
         caption = stirling_figures.describe(fit.cycle, f"Schedule {LABEL} from Table 4, not the paper's own")
-        save(stirling_figures.protocol(fit.cycle, caption), out / "stirling_inferred")
+        save(stirling_figures.protocol({LABEL: fit.cycle}, caption), out / "stirling_inferred")
     return fit
 
 
