@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxthermo.papers import page, plan
-from matplotlib.figure import Figure
-
 from jaxthermo.plot.style import save, style
 
 COARSE, FULL = "Coarse resolution", "Full resolution"

@@ -1,8 +1,12 @@
 """Quasi-static potentials as functions of extensive variables, from the Planck potential by Legendre transforms.
 
-Phi(beta, X) = min over x~ of Xi - x~ X, Lambda(U, X) = min over beta and x~ of Xi + beta U - x~ X,
-Gamma(U, x~) = min over beta of Xi + beta U, U(S, X) = max over beta and x~ of (S + x~ X - Xi)/beta,
-H(S, x) = max over beta of (S - Xi)/beta at x~ = beta x. Xi is convex, so each has one solution; Newton's method finds it.
+Phi(beta, X) = min over x~ of Xi - x~ X
+Lambda(U, X) = min over beta and x~ of Xi + beta U - x~ X
+Gamma(U, x~) = min over beta of Xi + beta U
+U(S, X) = max over beta and x~ of (S + x~ X - Xi)/beta
+H(S, x) = max over beta of (S - Xi)/beta at x~ = beta x
+
+Xi is convex, so each has one solution; Newton's method finds it.
 """
 
 from collections.abc import Callable

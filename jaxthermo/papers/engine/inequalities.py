@@ -1,4 +1,4 @@
-"""Tables 8 and 9 and Apps. B, D of Koyanagi & Tanimura 2024: the smallest slack of every inequality along the cycles."""
+"""Tables 8, 9 and Apps. B, D of Koyanagi & Tanimura 2024: the smallest slack of every inequality along the cycles."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ def text(found: dict[tuple[str, str, float], xarray.Dataset]) -> str:
         "Slack in the units of the potential, at the times where the potential was searched for; for App. B the mean "
         "entropy production rate between two of them, times T in Eqs. (59), (60). Quasi-static potentials at given "
         "extensive variables come from Legendre transforms of the exact classical partition function; a quantum one is "
-        "tabulated around the cycle only. (56) and its siblings are one inequality, Sigma' >= 0, written for four pairs."
+        "tabulated around the cycle only. Eq. (56) and its siblings are one inequality, Sigma' >= 0, in four forms."
     )
     return f"{markdown('Inequalities along the cycles', HEADER, lines)}\n{note}\n"
 

@@ -14,7 +14,7 @@ Cases = dict[Case, xarray.Dataset]
 
 @dataclass(frozen=True)
 class EngineNumbers:
-    """Runs, potentials and slacks by case; mixing of states; quasi-static works by number of poles (None: classical)."""
+    """Runs, potentials and slacks by case; mixing of states; quasi-static works by poles (None: classical)."""
 
     cycles: Cases
     searched: Cases

@@ -1,6 +1,6 @@
 """Table 7 of Koyanagi & Tanimura 2024: potentials under mixing of states, for random pairs.
 
-A mixture W = (1 - lambda) W_A + lambda W_B at equal beta (and x~) must have (1 - lambda) Xi_A + lambda Xi_B <= Xi_lambda.
+A mixture W = (1 - l) W_A + l W_B at equal beta (and x~) must have (1 - l) Xi_A + l Xi_B <= Xi_l.
 Three tests, all classical: of equilibria, Eq. (67), by exact quadrature; of states along both cycles by the information
 bound, which is exact and below Xi_neq; of such states by searches for Xi_neq itself.
 """
@@ -142,7 +142,7 @@ def text(data: xarray.Dataset) -> str:
         lines.append([words, condition, *cells])
     counts = f"{data.sizes['pair']} random pairs for the first two, {data.sizes['search']} for the searches"
     note = (
-        f"Smallest slack over {counts}; errors of the searches up to {float(data.search_error):.0e}. At equal beta and x~ "
-        "all four say the same of a pair, up to the factor 1/beta, since X and U are linear in the state."
+        f"Smallest slack over {counts}; errors of the searches up to {float(data.search_error):.0e}. At equal beta and "
+        "x~ all four say the same of a pair, up to the factor 1/beta, since X and U are linear in the state."
     )
     return f"{markdown('Table 7: mixing of states', HEADER, lines)}\n{note}\n"

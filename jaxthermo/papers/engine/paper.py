@@ -1,14 +1,26 @@
 """Reproduction of Koyanagi & Tanimura, J. Chem. Phys. 161, 114113 (2024): the thermostatic Stirling engine."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import xarray
+from matplotlib.figure import Figure
 
 from jaxthermo.papers import claims
-from jaxthermo.papers.engine import figures, inequalities, pairs, quasi_static, relations, runs, tables
-from jaxthermo.papers.engine.claims import CLAIMS
-from jaxthermo.papers.engine.data import CYCLES, KINDS, LABELS, POLES, STRENGTHS, equation
+from jaxthermo.papers.engine import (
+    claims_engine,
+    claims_theory,
+    figures,
+    inequalities,
+    pairs,
+    quasi_static,
+    relations,
+    runs,
+    tables,
+)
+from jaxthermo.papers.engine.captions import texts
+from jaxthermo.papers.engine.data import CYCLES, KINDS, LABELS, POLES, STRENGTHS
 from jaxthermo.papers.engine.numbers import Case, Cases, EngineNumbers
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
@@ -17,10 +29,10 @@ from jaxthermo.provenance import provenance
 NAME = "stirling"
 TITLE = "Koyanagi & Tanimura 2024, thermostatic Stirling engine"
 NOTE = (
-    "The schedules beta(t), x(t) of the paper's Fig. 2 are known only as a picture. Everything is shown for two cycles: "
-    "one of our own, and one inferred from the six works of Table 4; neither is the paper's. One equation (the quantum "
-    "noise has the symmetric memory, C(t, t') ~ T(t) T(t')) and one mesh serve all figures. U = 0.1 q^2 + 0.02 q^3 + "
-    "0.05 q^4; hbar = m = k_B = 1."
+    "The schedules beta(t), x(t) of the paper's Fig. 2 are known only as a picture. Everything is shown for two "
+    "cycles: one of our own, and one inferred from the six works of Table 4; neither is the paper's. One equation (the "
+    "quantum noise has the symmetric memory, C(t, t') ~ T(t) T(t')) and one mesh serve all figures. U = 0.1 q^2 + "
+    "0.02 q^3 + 0.05 q^4; hbar = m = k_B = 1."
 )
 # Rough seconds of a cycle, of its searches, and of quasi-static works.
 RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
@@ -65,10 +77,6 @@ class Jobs:
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
-    def of(self, cycle: str, jobs: dict[Case, Job], found: Data) -> figures.Cases:
-        """The datasets of one cycle."""
-        return {(kind, a): found[job.name] for (name, kind, a), job in jobs.items() if name == cycle}
-
     def slacks(self, found: Data, full: bool) -> Cases:
         """Slacks of the inequalities, which cost little once the potentials are known."""
         return {case: inequalities.slacks(found[job.name], full) for case, job in self.searched.items()}
@@ -97,88 +105,66 @@ def products(full: bool) -> list[Product]:
 def products_of(scope: Scope) -> list[Product]:
     """Figures and tables for any scope."""
     jobs, full = Jobs(scope), scope.full
-    both = f"{equation('classical', full).capitalize()}; {equation('quantum', full)}"
-    listed: list[Product] = [
-        figure_product(
-            "stirling_fig2", "Fig. 2: schedules", f"Field and inverse temperature of the two cycles that stand in for the "
-            f"paper's, which is known as a picture only. {LABELS['own']}; {LABELS['inferred'].lower()}.",
-            [], lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, "Colours of the strokes as in the paper."),
-        )
-    ]  # fmt: skip
-    for cycle in CYCLES:
-        listed += _of_cycle(jobs, scope, cycle, both)
+    words = texts(full)
+
+    def text(item: str, needs: Iterable[Job], written: Callable[[Data], str]) -> Product:
+        return text_product(f"{NAME}_{item}", *words[item], [*needs], written)
+
+    def named(cases: dict[Case, Job], found: Data) -> Cases:
+        return {case: found[job.name] for case, job in cases.items()}
+
+    every, searched = jobs.cycles.values(), jobs.searched.values()
     return [
-        *listed,
         figure_product(
-            "stirling_quasi_static", "Companion paper: quasi-static work against the coupling",
-            "Work of an infinitely slow cycle over A: independent of A classically, falling with A in the quantum case, "
-            f"for K poles of the bath. Hierarchy of depth {quasi_static.DEPTH}.",
-            list(jobs.static.values()), lambda d: quasi_static.draw({p: d[j.name] for p, j in jobs.static.items()}),
+            f"{NAME}_fig2",
+            *words["fig2"],
+            [],
+            lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, "Strokes in the paper's colours."),
         ),
-        text_product(
-            "stirling_table4", "Table 4: work per cycle", f"For both cycles. {both}.",
-            [*jobs.cycles.values(), *jobs.paper_mesh.values()],
-            lambda d: tables.works({c: d[j.name] for c, j in jobs.cycles.items()}, {c: d[j.name] for c, j in jobs.paper_mesh.items()}),
+        # Each figure of the one cycle, then of the other.
+        *itertools.chain(*zip(*(_of_cycle(jobs, words, cycle) for cycle in CYCLES), strict=True)),
+        figure_product(
+            f"{NAME}_quasi_static",
+            *words["quasi_static"],
+            [*jobs.static.values()],
+            lambda d: quasi_static.draw({poles: d[job.name] for poles, job in jobs.static.items()}),
         ),
-        text_product(
-            "stirling_relations", "Tables 1, 2, 5, 6: the potentials' differentials",
-            f"Every relation with its largest residual along the cycles. {both}.",
-            list(jobs.searched.values()), lambda d: relations.text({c: d[j.name] for c, j in jobs.searched.items()}),
+        text(
+            "table4",
+            [*every, *jobs.paper_mesh.values()],
+            lambda d: tables.works(named(jobs.cycles, d), named(jobs.paper_mesh, d)),
         ),
-        text_product(
-            "stirling_mixing", "Table 7, App. C: mixing of states", "Random pairs of states, classical, from both cycles.",
-            [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name]),
-        ),
-        text_product(
-            "stirling_inequalities", "Tables 8, 9, Apps. B, D: inequalities",
-            f"The smallest slack along the cycles, with the condition that each needs. {both}.",
-            list(jobs.searched.values()), lambda d: inequalities.text(jobs.slacks(d, full)),
-        ),
-        text_product(
-            "stirling_slower", "Sec. III.4: longer isothermal strokes", "Entropy produced per cycle, classical, A = 1.5.",
-            [jobs.slower], lambda d: tables.slower(d[jobs.slower.name]),
-        ),
-        text_product(
-            "stirling_statements", "What the paper says", "Every claim of abstract, text and conclusions, judged by numbers.",
-            jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full)),
-        ),
-    ]  # fmt: skip
+        text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
+        text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
+        text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
+        text("slower", [jobs.slower], lambda d: tables.slower(d[jobs.slower.name])),
+        text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full))),
+    ]
 
 
-def _of_cycle(jobs: Jobs, scope: Scope, cycle: str, both: str) -> list[Product]:
+def _of_cycle(jobs: Jobs, words: dict[str, tuple[str, str]], cycle: str) -> list[Product]:
     """Figs. 3, 4, 5 and 10 of one cycle."""
     schedule, more = CYCLES[cycle](), "" if cycle == "own" else f"_{cycle}"
     text = figures.describe(schedule, LABELS[cycle])
-    of = f"{cycle} cycle"
-    words = f"{LABELS[cycle]}, period {float(schedule.period):g}, A as in the panels. {both}."
-    ran = [job for case, job in jobs.cycles.items() if case[0] == cycle]
-    searched = [job for case, job in jobs.searched.items() if case[0] == cycle]
-    few = "" if scope.full else " Quantum potentials take minutes each, so that a coarse run has one or none."
+    runs_of = {case[1:]: job for case, job in jobs.cycles.items() if case[0] == cycle}
+    searched_of = {case[1:]: job for case, job in jobs.searched.items() if case[0] == cycle}
+    every, searched = [*runs_of.values()], [*searched_of.values()]
+
+    def of(cases: dict[tuple[str, float], Job], found: Data) -> figures.Cases:
+        return {case: found[job.name] for case, job in cases.items()}
+
+    def figure(item: str, needs: list[Job], draw: Callable[[Data], Figure]) -> Product:
+        return figure_product(f"{NAME}_{item}{more}", *words[f"{item}{more}"], needs, draw)
+
     return [
-        figure_product(
-            f"stirling_fig3{more}", f"Fig. 3: x-X diagrams, {of}", f"Field against coordinate; the loop is the work, "
-            f"counterclockwise for an engine. {words}",
-            ran, lambda d: figures.work_diagrams(jobs.of(cycle, jobs.cycles, d), schedule, text),
-        ),
-        figure_product(
-            f"stirling_fig4{more}", f"Fig. 4: T-S diagrams, {of}", f"Temperature against thermodynamic entropy, which "
-            f"follows from searches for the least work; dotted: quasi-static. {words}{few}",
-            searched, lambda d: figures.entropies(jobs.of(cycle, jobs.searched, d), schedule, text),
-        ),
-        figure_product(
-            f"stirling_fig5{more}", f"Fig. 5: entropy production, enthalpy, energy, {of}", "Rates are means between "
-            f"searches; crosses are the exact rate of a classical state. {words}{few}",
-            ran + searched,
-            lambda d: figures.energies(jobs.of(cycle, jobs.cycles, d), jobs.of(cycle, jobs.searched, d), text),
-        ),
-        figure_product(
-            f"stirling_fig10{more}", f"Fig. 10: distance from the quasi-static potential, {of}",
-            f"Xi_qst - Xi_neq at equal beta and x~ over a cycle. {words}{few}",
-            searched, lambda d: figures.planck_differences(jobs.of(cycle, jobs.searched, d), text),
-        ),
-    ]  # fmt: skip
+        figure("fig3", every, lambda d: figures.work_diagrams(of(runs_of, d), schedule, text)),
+        figure("fig4", searched, lambda d: figures.entropies(of(searched_of, d), schedule, text)),
+        figure("fig5", every + searched, lambda d: figures.energies(of(runs_of, d), of(searched_of, d), text)),
+        figure("fig10", searched, lambda d: figures.planck_differences(of(searched_of, d), text)),
+    ]
 
 
+CLAIMS = (*claims_theory.CLAIMS, *claims_engine.CLAIMS)
 PAPER = Paper(NAME, TITLE, NOTE, products)
 
 

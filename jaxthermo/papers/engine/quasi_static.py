@@ -3,6 +3,7 @@
 W = -closed integral of X(beta, x) dx over equilibria, by Gauss-Legendre quadrature between the corners of the cycle.
 """
 
+import itertools
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def path_of(cycle: StirlingCycle, nodes: int) -> tuple[np.ndarray, np.ndarray, n
     knots = np.asarray(cycle.knots())
     unit, weight = np.polynomial.legendre.leggauss(nodes)
     betas, fields, weights = [], [], []
-    for start, end in zip(knots[:-1], knots[1:], strict=True):
+    for start, end in itertools.pairwise(knots):
         step = float(cycle.x(end - 1e-9 * (end - start)) - cycle.x(start + 1e-9 * (end - start)))
         if abs(step) < 1e-9:
             continue

@@ -1,6 +1,6 @@
 """Tables 1, 2, 5 and 6 of Koyanagi & Tanimura 2024: every relation with its residual along the cycles.
 
-A relation dY = sum a db + c is tested as the increase of Y from the first time on, by the trapezoidal rule over the saved
+A relation dY = sum a db + c is tested as the increase of Y from the first time on, by the trapezoidal rule over saved
 times. The rule's own error is estimated by leaving out every second time; a residual below it confirms the relation.
 """
 
@@ -92,7 +92,7 @@ def _integrated(terms: Terms, taken: slice) -> np.ndarray:
 
 
 def text(cases: dict[tuple[str, str, float], xarray.Dataset]) -> str:
-    """Tables 1 and 2 out of equilibrium, 5 and 6 in it: the largest residual over kinds and couplings, for each cycle."""
+    """Tables 1 and 2 out of equilibrium, 5 and 6 in it: largest residuals over kinds and couplings, for each cycle."""
     cycles = list(dict.fromkeys(cycle for cycle, _, _ in cases))
     parts = []
     for title, of in (

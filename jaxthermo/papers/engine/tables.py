@@ -26,13 +26,14 @@ def works(cycles: Cases, on_the_papers_mesh: Cases) -> str:
         lines.append([*line, *checks, str(data.attrs["status"])])
     header = [*HEADER[:8], *(["W on the paper's mesh"] if on_the_papers_mesh else []), *HEADER[8:]]
     note = (
-        "The paper's schedules are a picture, so that our own cycle cannot be compared with Table 4; the inferred one was "
-        "found by `jaxthermo infer-protocol` so that it has these works, and shows that one cycle can have them all."
+        "The paper's schedules are a picture, so that our own cycle cannot be compared with Table 4; the inferred one "
+        "was found by `jaxthermo infer-protocol` so that it has these works: one cycle can have them all."
     )
     return f"{markdown('Work per cycle', header, lines)}\n{note}\n"
 
 
 def slower(data: xarray.Dataset) -> str:
     """Entropy produced against the length of the isothermal strokes."""
-    lines = [[f"{float(d.isothermal):g}", f"{float(d.entropy_produced):.5f}"] for _, d in data.groupby("isothermal")]
+    lengths, produced = data.isothermal.values, data.entropy_produced.values
+    lines = [[f"{length:g}", f"{each:.5f}"] for length, each in zip(lengths, produced, strict=True)]
     return markdown("Entropy produced per cycle", ["length of the isothermal strokes", "entropy produced"], lines)

@@ -18,8 +18,11 @@ def _repulsion(n: RingNumbers) -> Verdict:
     repelled = {q: d.phase.sel(coupling=1.0).values for q, d in n.followed.items()}
     uniform = all(np.all(phase == Phase.uniform) for phase in repelled.values())
     worst = float(n.closed.repelled.max())
-    return Verdict(uniform and worst < 0, f"fastest growth at beta up to 50, q = 2..9: {worst:.2e}; runs at q = "
-                   f"{', '.join(map(str, repelled))} end uniform")  # fmt: skip
+    return Verdict(
+        uniform and worst < 0,
+        f"fastest growth at beta up to 50, q = 2..9: {worst:.2e}; runs at q = "
+        f"{', '.join(map(str, repelled))} end uniform",
+    )
 
 
 def _onset(n: RingNumbers) -> Verdict:
@@ -53,9 +56,11 @@ def _cold(n: RingNumbers) -> Verdict:
     return Verdict(
         localised and max(empty.values()) < 0.2,
         f"share outside the fullest state at beta = {beta:g}: {spelled(empty, '.1e')}",
-        "" if localised and max(empty.values()) < 0.2 else "at f = |u| the localised state keeps a tail: the driving "
+        ""
+        if localised and max(empty.values()) < 0.2
+        else "at f = |u| the localised state keeps a tail: the driving "
         "pays exactly for leaving it, V+(dE = -u) = prefactor, while the next hop is faster by exp(beta |u|/2) only",
-    )  # fmt: skip
+    )
 
 
 def _start_decides(n: RingNumbers) -> Verdict:
@@ -72,9 +77,10 @@ def _supercritical(n: RingNumbers) -> Verdict:
     born = {q: Phase(int(n.side(q, "beta_c1", 1.0).phase_beside)).word for q in n.work if q % 2}
     holds = all(odd.values()) and set(born.values()) == {"limit cycle"}
     return Verdict(
-        holds, f"the wave k = 1 is supercritical: {odd}; reached just above beta_c1: {born}",
+        holds,
+        f"the wave k = 1 is supercritical: {odd}; reached just above beta_c1: {born}",
         "" if holds else "all modes become unstable at once for q >= 5, so which is reached depends on the start",
-    )  # fmt: skip
+    )
 
 
 def _even(n: RingNumbers) -> Verdict:
@@ -82,10 +88,13 @@ def _even(n: RingNumbers) -> Verdict:
     beside = {q: Phase(int(n.side(q, "beta_c1", 1.0).phase_beside)).word for q in n.work if q % 2 == 0}
     holds = "clustered" not in beside.values() and "limit cycle" not in beside.values()
     return Verdict(
-        holds, f"just above beta_c1, from P_1 = 1: {beside}; wave k = 1 supercritical: {kinds}",
-        "" if holds else "the real mode k = q/2, which even q has beside the waves, saturates: every second state is "
+        holds,
+        f"just above beta_c1, from P_1 = 1: {beside}; wave k = 1 supercritical: {kinds}",
+        ""
+        if holds
+        else "the real mode k = q/2, which even q has beside the waves, saturates: every second state is "
         "filled (clustered), a stable fixed point born at beta_c1 that the paper does not name",
-    )  # fmt: skip
+    )
 
 
 def _one_transition(n: RingNumbers) -> Verdict:
@@ -97,9 +106,10 @@ def _one_transition(n: RingNumbers) -> Verdict:
     return Verdict(
         not spans,
         "; ".join(f"q = {q}: other states from {a:.2f} to {b:.2f}" for q, (a, b) in spans.items()) or "none found",
-        "" if not spans else "the localised states are born at a fold above beta_c1; between the two the units fill "
-        "every second state",
-    )  # fmt: skip
+        ""
+        if not spans
+        else "the localised states are born at a fold above beta_c1; between the two the units fill every second state",
+    )
 
 
 def _second(n: RingNumbers) -> Verdict:
@@ -122,9 +132,10 @@ def _infinite_period(n: RingNumbers) -> Verdict:
             found[q] = float(np.linalg.lstsq(columns, period, rcond=None)[0][1])
     holds = all(abs(power + 0.5) < 0.05 for power in found.values()) if found else None
     return Verdict(
-        holds, f"exponent of the period at the fold: {spelled(found)}" if found else "no cycle ends at its fold here",
+        holds,
+        f"exponent of the period at the fold: {spelled(found)}" if found else "no cycle ends at its fold here",
         "" if holds else "for larger q the start P_1 = 1 leaves the cycle before its period diverges",
-    )  # fmt: skip
+    )
 
 
 def _copies(n: RingNumbers) -> Verdict:
@@ -158,10 +169,11 @@ def _large_spread(n: RingNumbers) -> Verdict:
     known = last.number.values > 0
     single = np.all(last.number.values[known] == 1) and not (last.kind == int(AttractorKind.limit_cycle)).any()
     return Verdict(
-        bool(single), f"q = 3, spread {float(last.spread):g}: one fixed point at {int(known.sum())} of {known.size} betas"
+        bool(single),
+        f"q = 3, spread {float(last.spread):g}: one fixed point at {known.sum()} of {known.size} betas"
         + ("" if known.all() else ", the others undecided"),
         "" if single else "with P_i -> 1 any state traps all units when cold enough, unless the spread exceeds |u|",
-    )  # fmt: skip
+    )
 
 
 def _large_q(n: RingNumbers) -> Verdict:
@@ -169,17 +181,18 @@ def _large_q(n: RingNumbers) -> Verdict:
     onset = n.growth.onset.values
     return Verdict(
         deviation < 1e-6 and bool(np.all(np.diff(onset) > 0)),
-        f"beta_c1 = q up to q = {int(n.growth.q[-1])}; below it W of attracting and repelling rings is W_1 to {deviation:.0e}",
+        f"beta_c1 = q up to q = {int(n.growth.q[-1])}; below it W = W_1 for either sign of u, to {deviation:.0e}",
     )
 
 
 def _equilibrium(n: RingNumbers) -> Verdict:
     weakest, fold = float(n.laws.force[0]), float(n.laws.weak_fold[0])
     return Verdict(
-        False, f"q = 3, f = {weakest:g}: the localised states are born at beta = {fold:.3f}, below beta_c1 = 3",
+        False,
+        f"q = 3, f = {weakest:g}: the localised states are born at beta = {fold:.3f}, below beta_c1 = 3",
         "the uniform state does lose stability at beta_c1, but as in the equilibrium Potts model with q >= 3 the "
         "transition is of first order: stable localised states exist before, and coexist with it",
-    )  # fmt: skip
+    )
 
 
 def _tail(n: RingNumbers) -> Verdict:
@@ -210,10 +223,10 @@ CLAIMS: tuple[Claim[RingNumbers], ...] = (
     Claim("Eq. (7)", "Eigenvalues at beta_c1 are 2ic sin(2 pi k/q).", "facts", _spectrum),
     Claim("below Eq. (7)", "First-order correction of the eigenvalues.", "facts", _slope),
     Claim("Sec. III", "f = 0: a saddle-node degenerates the symmetric point at beta_c.", "facts", _equilibrium),
-    Claim("Sec. III", "Odd q: the Hopf bifurcation is supercritical, a stable limit cycle is born.", "fig2", _supercritical),
+    Claim("Sec. III", "Odd q: a supercritical Hopf bifurcation, a stable limit cycle is born.", "fig2", _supercritical),
     Claim("Sec. III", "Even q: subcritical, straight into q asymmetric fixed points.", "fig2", _even),
-    Claim("Sec. III, abstract", "Even q: only one transition; the synchronised phase disappears.", "fig2", _one_transition),
-    Claim("Sec. III, abstract", "Odd q: a second transition at lower temperature ends synchronisation.", "fig2", _second),
+    Claim("Sec. III, abstract", "Even q: one transition only; no synchronised phase.", "fig2", _one_transition),
+    Claim("Sec. III, abstract", "Odd q: a second, colder transition ends synchronisation.", "fig2", _second),
     Claim("Sec. III", "At beta_c2 the cycle ends in an infinite-period bifurcation.", "fig2", _infinite_period),
     Claim("Sec. III", "The fixed points are permutations of each other.", "unequal", _copies),
     Claim("Sec. III", "With falling temperature they move towards the ground states.", "fig2", _towards_ground),
@@ -221,9 +234,11 @@ CLAIMS: tuple[Claim[RingNumbers], ...] = (
     Claim("Sec. III", "For large changes a single stable fixed point at all temperatures.", "unequal", _large_spread),
     Claim("Sec. III", "Large q: the noninteracting phase takes over the temperatures.", "large_q", _large_q),
     Claim(
-        "Sec. III", "Finite-range interactions on lattices generate this too.", "facts",
+        "Sec. III",
+        "Finite-range interactions on lattices generate this too.",
+        "facts",
         lambda n: Verdict(None, "", "the library has all-to-all networks only; the paper cites a simulation"),
     ),
     Claim("App. A", "Mesostates grow like N^(q-1)/(q-1)!.", "levels", _tail),
     Claim("Eq. (A10)", "The mean field is the limit of N -> infinity.", "levels", _limit),
-)  # fmt: skip
+)

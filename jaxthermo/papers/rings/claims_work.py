@@ -81,10 +81,13 @@ def _small_q(n: RingNumbers) -> Verdict:
         if float(gap.min()) < -1e-3:
             worst += f"q = {b} dissipates less than q = {a} by up to {-float(gap.min()):.3f}; "
     return Verdict(
-        not worst, worst or f"W grows with q at every beta, q = {qs[0]}..{qs[-1]}",
-        "" if not worst else "colder than both beta_c1 the localised states all cost q times the same current, and the "
+        not worst,
+        worst or f"W grows with q at every beta, q = {qs[0]}..{qs[-1]}",
+        ""
+        if not worst
+        else "colder than both beta_c1 the localised states all cost q times the same current, and the "
         "order may turn where one q is localised already and the other not",
-    )  # fmt: skip
+    )
 
 
 def _range(n: RingNumbers) -> Verdict:
@@ -105,7 +108,7 @@ def _kink(n: RingNumbers) -> Verdict:
     continuous = all(abs(jump) < 1e-3 for jump in jumps.values() if np.isfinite(jump))
     return Verdict(
         all(bend > 1e-3 for bend in bends.values()),
-        f"W_1 - W at beta_c1, cold side: {spelled(jumps, '.4f')}; slope there: {spelled(bends, '.2f')}, 0 on the warm side",
+        f"W_1 - W at beta_c1, cold side: {spelled(jumps, '.4f')}; slope there: {spelled(bends, '.2f')}, warm side 0",
         "" if continuous else "for some q a jump, not a kink",
     )
 
@@ -122,11 +125,12 @@ def _saddle(n: RingNumbers) -> Verdict:
             warm, cold = (n.side(q, "fold", side).limit.item() for side in (-1.0, 1.0))
             steps[q] = f"{warm:.3f} | {cold:.3f} at {float(d.fold_beta):.3f}"
     return Verdict(
-        False, "W at the fold, warm | cold side: " + ", ".join(f"{q}: {text}" for q, text in steps.items()),
+        False,
+        "W at the fold, warm | cold side: " + ", ".join(f"{q}: {text}" for q, text in steps.items()),
         "where the cycle ends at the fold (q = 3), W is continuous with a vertical slope on both sides, a cusp and no "
         "jump: the cycle spends all its time at the point where the localised state is born. Jumps come from starts "
         "that leave the cycle elsewhere",
-    )  # fmt: skip
+    )
 
 
 def _drop(n: RingNumbers) -> Verdict:
@@ -136,11 +140,12 @@ def _drop(n: RingNumbers) -> Verdict:
     best = d.power.where(d.phase != Phase.undecided).max("force2")
     colder = best.sel(beta=slice(4.0, 5.2))
     return Verdict(
-        False, f"largest |P| over f2, q = 4: {float(colder.max()):.4f} to {float(colder.min()):.4f} for beta 4 to 5.2, "
+        False,
+        f"largest |P| over f2, q = 4: {float(colder.max()):.4f} to {float(colder.min()):.4f} for beta 4 to 5.2, "
         f"{float(best[-1]):.4f} at {float(best.beta[-1]):.1f}",
         "beyond beta_c1 the units fill every second state, whose power hardly depends on beta; it drops where the "
         "localised states take over",
-    )  # fmt: skip
+    )
 
 
 def _in_s(n: RingNumbers) -> Verdict:
@@ -162,10 +167,13 @@ def _jumps(n: RingNumbers) -> Verdict:
     onto_odd = [step for (_, b), step in steps.items() if b % 2]
     holds = max(onto_even) < PLATEAU < min(onto_odd) if onto_even and onto_odd else None
     return Verdict(
-        holds, ", ".join(f"{a}->{b}: {step:+.0%}" for (a, b), step in steps.items()),
-        "" if holds else "the maxima of even q lie at the edge of the clustered phase, where a search on a grid that "
+        holds,
+        ", ".join(f"{a}->{b}: {step:+.0%}" for (a, b), step in steps.items()),
+        ""
+        if holds
+        else "the maxima of even q lie at the edge of the clustered phase, where a search on a grid that "
         "drops slow points misses them; with them the power rises at every step, onto odd q by more",
-    )  # fmt: skip
+    )
 
 
 def _falls(n: RingNumbers) -> Verdict:
@@ -187,10 +195,11 @@ def _linear(n: RingNumbers) -> Verdict:
 def _trade(n: RingNumbers) -> Verdict:
     power = {q: float(d.power * d.efficiency) for q, d in n.optima.items()}
     return Verdict(
-        None, f"|P| times EMP: {spelled(power)}",
+        None,
+        f"|P| times EMP: {spelled(power)}",
         "no measure of the trade-off is given: the power rises and the efficiency falls with q, and their product "
         "rises; odd q gain over the even q before them in power, not in efficiency",
-    )  # fmt: skip
+    )
 
 
 def _noninteracting_power(n: RingNumbers) -> Verdict:
@@ -205,9 +214,10 @@ def _noninteracting_power(n: RingNumbers) -> Verdict:
 
 def _other_rates(n: RingNumbers) -> Verdict:
     return Verdict(
-        True, f"Glauber rates, q = 3: beta_c1 = {float(n.laws.glauber_onset):.4f}",
+        True,
+        f"Glauber rates, q = 3: beta_c1 = {float(n.laws.glauber_onset):.4f}",
         "every function takes any rates with local detailed balance; other rates have another beta_c1",
-    )  # fmt: skip
+    )
 
 
 def _identity(equation: str, words: str, limit: float, where: str) -> Claim[RingNumbers]:
@@ -260,5 +270,5 @@ CLAIMS: tuple[Claim[RingNumbers], ...] = (
     _identity("Eq. (B15)", "W meso = W micro", 1e-7, "Energy, heat and work are equal on both levels."),
     Claim("below Eq. (B15)", "Entropies of the levels differ in general.", "levels", _entropies_differ),
     _identity("below Eq. (B15)", "stationary S meso = micro", 1e-8, "In the stationary state they agree."),
-    _identity("Eq. (B16)", "stationary rate of Sigma = -beta Q", 1e-8, "Stationary entropy flow and production cancel."),
-)  # fmt: skip
+    _identity("Eq. (B16)", "stationary rate of Sigma = -beta Q", 1e-8, "Stationary flow and production cancel."),
+)

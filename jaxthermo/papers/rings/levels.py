@@ -1,4 +1,4 @@
-"""Appendices A and B of Herpich & Esposito 2019: laws on the levels of units, of occupation numbers and of the mean field.
+"""Apps. A and B of Herpich & Esposito 2019: laws for single units, for occupation numbers and for the mean field.
 
 q = 3, beta = 3.5: between its transitions, where the mean field is a limit cycle, so that the limit is at its hardest.
 """

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray
 
-from jaxthermo.papers.rings.lanes import FORCE, POWER, PREFACTOR, COUPLING, attractors, labelled
+from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, PREFACTOR, attractors, labelled
 from jaxthermo.potts import Phase, PottsRing, fold, phases, thermodynamics, uniform_work_current
 from jaxthermo.potts.converter import MANY_ROUNDS
 

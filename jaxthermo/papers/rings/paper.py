@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import xarray
+from matplotlib.figure import Figure
 
 from jaxthermo.papers import claims
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
 from jaxthermo.papers.rings import claims_dynamics, claims_work, data, facts, figures, large_q, levels, table, unequal
+from jaxthermo.papers.rings.captions import TEXTS
 from jaxthermo.papers.rings.lanes import PARAMETERS
 from jaxthermo.papers.rings.numbers import ByQ, RingNumbers
-from jaxthermo.papers.tables import markdown
 from jaxthermo.provenance import provenance
 
 NAME = "potts"
@@ -103,7 +104,7 @@ class Jobs:
         many = ("portraits", "work", "landscapes", "optima", "followed")
         single = ("levels", "relaxation", "unequal", "growth", "closed", "laws", "forms")
         return RingNumbers(
-            **{name: _by_q(getattr(self, name), found) for name in many},
+            **{name: {q: found[job.name] for q, job in getattr(self, name).items()} for name in many},
             **{name: found[getattr(self, name).name] for name in single},
         )
 
@@ -117,73 +118,44 @@ def products_of(scope: Scope) -> list[Product]:
     """Figures and tables for any scope."""
     jobs = Jobs(scope)
 
-    def listed(*by_q: dict[int, Job]) -> list[Job]:
-        return [job for one in by_q for job in one.values()]
+    def figure(item: str, needs: list[Job], draw: Callable[[Data], Figure]) -> Product:
+        return figure_product(f"{NAME}_{item}", *TEXTS[item], needs, draw)
 
+    def text(item: str, needs: list[Job], words: Callable[[Data], str]) -> Product:
+        return text_product(f"{NAME}_{item}", *TEXTS[item], needs, words)
+
+    def of(by_q: dict[int, Job], found: Data) -> ByQ:
+        return {q: found[job.name] for q, job in by_q.items()}
+
+    shown = {q: jobs.optima[q] for q in scope.landscapes if q in jobs.optima}
     return [
-        figure_product(
-            "potts_fig1", "Fig. 1: portraits",
-            "Trajectories from P_1 = 1 in the plane of P_1 and P_2, and the attractors they reach; Eq. (1), f = 1. The "
-            "values of beta are ours: those of the paper's legends are lost in its text.",
-            listed(jobs.portraits), lambda d: figures.portraits(_by_q(jobs.portraits, d)),
+        figure("fig1", [*jobs.portraits.values()], lambda d: figures.portraits(of(jobs.portraits, d))),
+        figure("fig2", [*jobs.work.values()], lambda d: figures.work(of(jobs.work, d))),
+        figure(
+            "fig3",
+            [*jobs.landscapes.values(), *shown.values()],
+            lambda d: figures.landscapes(of(jobs.landscapes, d), of(shown, d)),
         ),
-        figure_product(
-            "potts_fig2", "Fig. 2: work saved by attraction",
-            "W_1 - W, and W/W_1, against beta at f = 1. The paper's points beta = 0, 1, .., 10 are marked. At beta_c1 = q "
-            "and at the fold of the localised states no trajectory decides; the open circles there are the limits from "
-            "either side.",
-            listed(jobs.work), lambda d: figures.work(_by_q(jobs.work, d)),
+        figure("fig4", [*jobs.optima.values()], lambda d: figures.optima(of(jobs.optima, d))),
+        figure("unequal", [jobs.unequal], lambda d: unequal.draw(d[jobs.unequal.name])),
+        figure(
+            "large_q",
+            [jobs.growth, *jobs.followed.values()],
+            lambda d: large_q.draw(d[jobs.growth.name], of(jobs.followed, d)),
         ),
-        figure_product(
-            "potts_fig3", "Fig. 3: output power over load and temperature",
-            "|P| over f2 and beta, f1 = 1, with the transitions and the global maximum. For q = 4 the maximum is the limit "
-            "at beta_c1 from the cold side. The paper reads a rapid drop of the power for beta > beta_c; for q = 4 ours "
-            "stays flat up to 5.2, as the units fill every second state there.",
-            listed(jobs.landscapes) + [jobs.optima[q] for q in scope.landscapes if q in jobs.optima],
-            lambda d: figures.landscapes(_by_q(jobs.landscapes, d), _by_q(jobs.optima, d)),
+        text(
+            "levels",
+            [jobs.levels, jobs.relaxation],
+            lambda d: levels.text(d[jobs.levels.name], d[jobs.relaxation.name]),
         ),
-        figure_product(
-            "potts_fig4", "Fig. 4: largest power and its efficiency against q",
-            "Global maxima over f2 and beta, f1 = 1, with those that lie on an edge computed as limits. The paper shows "
-            "q = 2..6. The efficiency has its staircase; the power has larger relative steps into odd q but no plateaus.",
-            listed(jobs.optima), lambda d: figures.optima(_by_q(jobs.optima, d)),
+        text("facts", jobs.facts(), lambda d: table.facts_text(*(d[job.name] for job in jobs.facts()))),
+        text(
+            "table",
+            [*jobs.work.values(), *jobs.optima.values()],
+            lambda d: table.text(of(jobs.work, d), of(jobs.optima, d)),
         ),
-        figure_product(
-            "potts_unequal", "Sec. III: states of different energy",
-            "The claim that the phases survive slight changes of the energies, and that large ones leave a single stable "
-            "fixed point: attractors from every localised start over the spread of the energies and beta; q = 3, f = 1.",
-            [jobs.unequal], lambda d: unequal.draw(d[jobs.unequal.name]),
-        ),
-        figure_product(
-            "potts_large_q", "Sec. III: large q",
-            "The claim that interactions do nothing in a range of temperatures that grows with q: (a) growth of the fastest "
-            "perturbation of the uniform state, exact; (b) beta_c1 = q, and rings that were followed below it.",
-            [jobs.growth, *listed(jobs.followed)],
-            lambda d: large_q.draw(d[jobs.growth.name], _by_q(jobs.followed, d)),
-        ),
-        text_product(
-            "potts_levels", "Apps. A, B: three levels of description",
-            "Identities B3 to B16 for single units, occupation numbers and the mean field, and the approach to the latter.",
-            [jobs.levels, jobs.relaxation], lambda d: levels.text(d[jobs.levels.name], d[jobs.relaxation.name]),
-        ),
-        text_product(
-            "potts_facts", "Sec. III: closed forms", "The paper's formulas beside the library's own, q = 2..9.",
-            jobs.facts(), lambda d: table.facts_text(*(d[job.name] for job in jobs.facts())),
-        ),
-        text_product(
-            "potts_table", "Numbers", "Every number of Figs. 2 and 4 beside the exact one or the paper's.",
-            listed(jobs.work, jobs.optima),
-            lambda d: markdown(
-                "Numbers", table.ROW_HEADER,
-                [row.cells() for row in table.rows(_by_q(jobs.work, d), _by_q(jobs.optima, d))],
-            ),
-        ),
-        text_product(
-            "potts_statements", "What the paper says", "Every claim of abstract, text and conclusions, judged by numbers.",
-            jobs.all(),
-            lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d)),
-        ),
-    ]  # fmt: skip
+        text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d))),
+    ]
 
 
 CLAIMS = (*claims_dynamics.CLAIMS, *claims_work.CLAIMS)
@@ -210,10 +182,6 @@ def _alone(name: str, cost: float, make: Make, **settings: Any) -> Job:
         return make(advance).assign_attrs(provenance(known))
 
     return Job(f"potts {name}", f"potts_{name}.zarr", "all", known, labelled, cost)
-
-
-def _by_q(jobs: dict[int, Job], found: Data) -> ByQ:
-    return {q: found[job.name] for q, job in jobs.items() if job.name in found}
 
 
 def _midpoints(count: int) -> np.ndarray:

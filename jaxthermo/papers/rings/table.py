@@ -32,6 +32,11 @@ class Row:
 ROW_HEADER = ["quantity", "q", "ours", "reference", "difference", "reference is"]
 
 
+def text(work: ByQ, best: ByQ) -> str:
+    """All rows as a table."""
+    return markdown("Numbers", ROW_HEADER, [row.cells() for row in rows(work, best)])
+
+
 def rows(work: ByQ, best: ByQ) -> list[Row]:
     """Every number worth a line: the exact limits first, then the maxima."""
     return [row for q, d in work.items() for row in _work_rows(q, d)] + [

@@ -1,4 +1,4 @@
-"""Rings whose states differ in energy: small differences leave the phases as they are, large ones leave one fixed point."""
+"""Rings whose states differ in energy: small differences leave the phases alone, large ones leave one fixed point."""
 
 from typing import Any
 
