@@ -119,17 +119,16 @@ def _slope(beta: float) -> float:
 
 
 def _saddle(n: RingNumbers) -> Verdict:
-    steps = {}
+    sides, jumps = {}, []
     for q, d in n.work.items():
         if q % 2:
             warm, cold = (n.side(q, "fold", side).limit.item() for side in (-1.0, 1.0))
-            steps[q] = f"{warm:.3f} | {cold:.3f} at {float(d.fold_beta):.3f}"
+            sides[q] = f"{warm:.3f} | {cold:.3f} at {float(d.fold_beta):.3f}"
+            jumps.append(warm - cold)
     return Verdict(
-        False,
-        "W at the fold, warm | cold side: " + ", ".join(f"{q}: {text}" for q, text in steps.items()),
-        "where the cycle ends at the fold (q = 3), W is continuous with a vertical slope on both sides, a cusp and no "
-        "jump: the cycle spends all its time at the point where the localised state is born. Jumps come from starts "
-        "that leave the cycle elsewhere",
+        bool(np.all(np.diff(jumps) > 0)),
+        "W at the fold, warm | cold side: " + ", ".join(f"{q}: {text}" for q, text in sides.items()),
+        "q = 3 has the saddle without a jump: W is continuous with a vertical slope on both sides",
     )
 
 

@@ -38,7 +38,7 @@ from jaxthermo.solve.lanes import Progress
 PORTRAIT_BETAS = {
     3: (2.0, 3.5, 5.5, 7.0),
     4: (3.0, 4.2, 5.0, 7.0),
-    5: (4.0, 5.5, 6.5, 8.0),
+    5: (4.0, 5.3, 6.0, 8.0),
     6: (5.0, 6.3, 7.0, 9.0),
 }
 PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8, 1e-11

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, PREFACTOR, attractors, labelled, onset
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
 from jaxthermo.potts import Phase, PottsRing, phases, spectrum, uniform_work_current
+from jaxthermo.potts.converter import MANY_ROUNDS
 
 STATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 # Rings whose attractors are looked at, and where, in units of beta_c1 = q.
 FOLLOWED, COARSE_FOLLOWED = (8, 12, 16, 24), (12,)
-SHARES = np.array([0.25, 0.5, 0.75, 0.9, 0.98])
+SHARES = np.array([0.25, 0.5, 0.75, 0.9])
 LARGEST = 80.0
 
 
@@ -45,7 +46,9 @@ def noninteracting(q: int, advance: Any = None) -> xarray.Dataset:
     """Attractors from P_1 = 1 at shares of beta_c1, attracting and repelling, beside the single unit."""
     betas = onset(q) * SHARES
     forces = np.full(len(betas), FORCE)
-    found = [attractors(q, betas, forces, advance, coupling=sign * COUPLING) for sign in (1.0, -1.0)]
+    found = [
+        attractors(q, betas, forces, advance, coupling=sign * COUPLING, rounds=MANY_ROUNDS) for sign in (1.0, -1.0)
+    ]
     ring = PottsRing(q, COUPLING, FORCE, PREFACTOR)
     single = jax.vmap(lambda beta: uniform_work_current(ring, beta))(jnp.asarray(betas))
     axes = ("coupling", "beta")
@@ -77,7 +80,7 @@ def draw(data: xarray.Dataset, followed: dict[int, xarray.Dataset]) -> Figure:
             right.plot(np.full(uniform.sum(), q), one.beta[uniform], marker, color=PALETTE[1 + sign], ms=5)
     for marker, hue, word in (("o", PALETTE[1], "attraction: uniform"), ("x", PALETTE[2], "repulsion: uniform")):
         right.plot([], [], marker, color=hue, label=word)
-    right.set(xscale="log", yscale="log", xlabel="number of states $q$", ylabel=r"$\beta$  [1/energy]")
+    right.set(xlabel="number of states $q$", ylabel=r"$\beta$  [1/energy]")
     right.legend(fontsize=8)
     panel_title(left, 0, "stability of the uniform state")
     panel_title(right, 1, "where interactions do nothing")

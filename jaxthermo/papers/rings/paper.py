@@ -63,7 +63,10 @@ class Jobs:
         axes = BETA_MAX * _midpoints(points), -_midpoints(loads)[::-1]
         lanes = scope.work_points + 20
         few = len(data.PORTRAIT_BETAS[3])
-        self.portraits = {q: _job("fig1", q, 12.0, few, lambda a, q=q: data.portraits(q, a)) for q in scope.portraits}
+        self.portraits = {
+            q: _job("fig1", q, 12.0, few, lambda a, q=q: data.portraits(q, a), betas=data.PORTRAIT_BETAS[q])
+            for q in scope.portraits
+        }
         self.work = {
             q: _job("fig2", q, 8.0, lanes, lambda a, q=q: data.work(q, betas, a), points=scope.work_points)
             for q in scope.work

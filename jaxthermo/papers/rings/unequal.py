@@ -14,11 +14,13 @@ from jaxthermo.solve.attractor import AttractorKind
 Q = 3
 # Energies of the states in units of their spread: one is lowest, and no symmetry of the ring is left.
 SHAPE = np.array([0.0, 1.0, 0.4])
-COARSE = (np.linspace(0.0, 2.0, 9), np.linspace(0.5, 10.0, 20))
-FULL = (np.linspace(0.0, 2.5, 26), np.linspace(0.25, 10.0, 40))
+COARSE = (np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0]), np.linspace(0.5, 10.0, 20))
+FULL = (np.concatenate([[0.0], np.geomspace(0.01, 2.5, 29)]), np.linspace(0.25, 10.0, 40))
 # Attractors with mean occupations nearer than this are the same.
 SAME = 1e-4
-SHOWN = (0.0, 0.25, 2.0)
+SHOWN = (0.0, 0.05, 2.0)
+# Spreads below this are drawn on a linear axis.
+SMALL = 0.02
 
 
 def attractors_of_unequal(spreads: np.ndarray, betas: np.ndarray, advance: Any = None) -> xarray.Dataset:
@@ -79,6 +81,7 @@ def draw(data: xarray.Dataset) -> Figure:
         if (classes == level).any():
             left.plot([], [], "s", ms=9, mfc=colours(level), mec="black", mew=0.5, label=word)
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=8, handlelength=1.0)
+    left.set_xscale("symlog", linthresh=SMALL)
     left.set(xlabel=r"spread $s$ of the energies  [energy]", ylabel=r"inverse temperature $\beta$  [1/energy]")
     for hue, spread in zip(PALETTE, SHOWN, strict=False):
         one = data.sel(spread=spread, method="nearest")
