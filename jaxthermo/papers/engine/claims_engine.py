@@ -4,6 +4,7 @@ import numpy as np
 
 from jaxthermo.papers.claims import Claim, Verdict
 from jaxthermo.papers.engine.data import CYCLES, KINDS, STRENGTHS, TABLE_4
+from jaxthermo.papers.engine.ensemble import horizontal
 from jaxthermo.papers.engine.numbers import EngineNumbers, by_strength
 
 # Of what is integrated over saved times, relative to its span.
@@ -85,12 +86,7 @@ def _carnot(n: EngineNumbers) -> Verdict:
 
 
 def _horizontal(n: EngineNumbers) -> Verdict:
-    shares = {}
-    for cycle in CYCLES:
-        data = n.cycles[cycle, "classical", 1.0]
-        rests = (np.diff(np.asarray(data.x)) == 0.0) & (np.diff(np.asarray(data.beta)) == 0.0)
-        moved = np.abs(np.diff(np.asarray(data.X)))
-        shares[cycle] = float(moved[rests].sum() / moved.sum())
+    shares = {cycle: horizontal(n.cycles[cycle, "classical", 1.0]) for cycle in CYCLES}
     return Verdict(
         shares["inferred"] > 0.01,
         "share of the way of X while x and beta rest: " + ", ".join(f"{c} cycle {s:.2f}" for c, s in shares.items()),

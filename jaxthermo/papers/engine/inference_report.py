@@ -40,7 +40,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     cases = [(kind, strength) for kind in KINDS[: 1 if quick else 2] for strength in STRENGTHS]
     printed = [TABLE_4[case] for case in cases]
     fit = infer_cycle(
-        [_fitted(kind, strength, thermostat) for kind, strength in cases],
+        [fitted(kind, strength, thermostat) for kind, strength in cases],
         [p.work for p in printed],
         [p.rounding for p in printed],
         _fine,
@@ -68,7 +68,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
 ROW_HEADER = ["kind", "A", "W, Table 4", "W of the inferred cycle", "difference / rounding", "status"]
 
 
-def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
+def fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
     model = eqx.tree_at(lambda o: o.grid, oscillator(kind, strength, thermostat=thermostat), FIT_GRID)
     if kind == "classical":
         return model

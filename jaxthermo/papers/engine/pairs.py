@@ -26,7 +26,7 @@ from jaxthermo.papers.tables import markdown
 from jaxthermo.search import minimum_work
 from jaxthermo.search.potential_range import potential_around
 
-PAIRS, SEARCHED, COARSE_SEARCHED = 200, 200, 6
+PAIRS, SEARCHED, COARSE_SEARCHED = 200, 200, 3
 SEED = 1
 # Equilibria of the first test: inverse temperature and fields.
 BETAS, FIELDS = (0.4, 2.5), (-1.5, 2.5)

@@ -36,6 +36,7 @@ NOTE = (
 )
 # Rough seconds of a cycle, of its searches, and of quasi-static works.
 RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
+ENSEMBLE = 120.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,12 @@ class Jobs:
         }  # fmt: skip
         self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full))
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
+        self.ensemble = [
+            _alone(
+                f"ensemble_{k}", ENSEMBLE, full, lambda a, k=k: ensemble.member(k), share="ensemble", step=ensemble.STEP
+            )
+            for k in range(ensemble.MEMBERS)
+        ]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -137,6 +144,11 @@ def products_of(scope: Scope) -> list[Product]:
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
         text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
+        *(
+            [text("ensemble", jobs.ensemble, lambda d: ensemble.text([d[job.name] for job in jobs.ensemble]))]
+            if full
+            else []
+        ),
         text("slower", [jobs.slower], lambda d: tables.slower(d[jobs.slower.name])),
         text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full))),
     ]
@@ -188,11 +200,13 @@ def _case(
     return Job(label, f"stirling_{what}.zarr", name, settings, labelled, costs[kind], kind)
 
 
-def _alone(name: str, cost: float, full: bool, make: Callable[[Advance], xarray.Dataset], **settings: object) -> Job:
+def _alone(
+    name: str, cost: float, full: bool, make: Callable[[Advance], xarray.Dataset], share: str = "", **settings: object
+) -> Job:
     """A calculation that no other is like."""
     known = {"full": full, **settings}
 
     def labelled(advance: Advance) -> xarray.Dataset:
         return make(advance).assign_attrs(provenance(known))
 
-    return Job(f"stirling {name}", f"stirling_{name}.zarr", "all", known, labelled, cost)
+    return Job(f"stirling {name}", f"stirling_{name}.zarr", "all", known, labelled, cost, share)

@@ -21,7 +21,7 @@ from jaxthermo.solve.lanes import map_lanes
 
 COUPLINGS, COARSE_COUPLINGS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (0.5, 1.0, 1.5)
 # None stands for the classical oscillator.
-POLES, COARSE_POLES = (None, 1, 2, 3, 4, 6), (None, 1, 2, 3)
+POLES, COARSE_POLES = (None, 1, 2, 3, 4, 6), (None, 1, 3)
 NODES, COARSE_NODES, DEPTH = 6, 3, 2
 CHUNK = 8
 

@@ -136,8 +136,8 @@ def _infinite_period(n: RingNumbers) -> Verdict:
         f"exponent of the period at the fold: {spelled(found)}" if found else "no cycle ends at its fold here",
         ""
         if holds
-        else "only q = 3 ends so: for larger q the cycle has a finite period at the fold and goes on, but P_1 = 1 leads to "
-        "the localised state as soon as that exists",
+        else "only q = 3 ends so: for larger q the cycle has a finite period at the fold and goes on, but P_1 = 1 "
+        "leads to the localised state as soon as that exists",
     )
 
 

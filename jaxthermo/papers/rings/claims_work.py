@@ -215,7 +215,8 @@ def _other_rates(n: RingNumbers) -> Verdict:
     return Verdict(
         True,
         f"Glauber rates, q = 3: beta_c1 = {float(n.laws.glauber_onset):.4f}",
-        "every function takes any rates with local detailed balance; other rates have another beta_c1",
+        "every function takes any rates with local detailed balance. Bounded ones need a weaker force: at f = |u| "
+        "the uniform state of q = 3 stays stable",
     )
 
 

@@ -9,6 +9,7 @@ import xarray
 
 import jaxthermo as jt
 from jaxthermo.papers.rings.lanes import COUPLING, FORCE, PREFACTOR, labelled
+from jaxthermo.solve.lean import lean_jit
 
 STATES = tuple(range(2, 10))
 # Rings whose amplitude equations are worked out.
@@ -16,40 +17,42 @@ FORMED, COARSE_FORMED = (3, 4, 5, 6, 7), (3, 4, 5)
 # A trajectory through both laws.
 BETA, TIMES = 4.0, np.linspace(0.0, 60.0, 241)
 WARM = 1e-2
+FORMS = {
+    "onset": ("1/energy", "beta_c1"),
+    "real_part": ("1/time", "largest |Re lambda_k| at beta_c1"),
+    "imaginary_error": ("1/time", "largest deviation from Eq. (7)"),
+    "slope_error": ("energy/time", "largest deviation from the first-order correction below Eq. (7)"),
+    "repelled": ("1/time", "largest growth rate at repulsion, beta up to 50"),
+}
 WEAK_FORCES = np.array([0.05, 0.1, 0.15, 0.25, 0.5])
 
 
 def closed_forms() -> xarray.Dataset:
     """What the paper derives about the uniform state, with the largest deviation of the library from it, by q."""
-    real, imaginary, slope, repelled, onset = (np.zeros(len(STATES)) for _ in range(5))
-    for index, q in enumerate(STATES):
-        ring = jt.PottsRing(q, COUPLING, FORCE, PREFACTOR)
-        critical = float(jt.potts.critical_beta(ring))
-        onset[index] = critical
-        found = np.asarray(jt.potts.spectrum(ring, critical))
-        real[index] = np.abs(found.real).max()
-        mode = np.arange(q)
+    columns: dict[str, list[float]] = {name: [] for name in FORMS}
+    for q in STATES:
+        onset, found, slope, repelled = (np.asarray(part) for part in _about_uniform(q))
         c = PREFACTOR * np.sinh(q * FORCE / (2.0 * COUPLING))
-        imaginary[index] = np.abs(found - 2.0j * c * np.sin(2.0 * np.pi * mode / q)).max()
-        slope[index] = np.abs(_slope(ring, critical) - _first_order(q)).max()
-        repelling = jt.PottsRing(q, -COUPLING, FORCE, PREFACTOR)
-        colder = jax.vmap(lambda beta, ring=repelling: jt.potts.spectrum(ring, beta))(jnp.linspace(0.1, 50.0, 200))
-        repelled[index] = float(np.max(np.asarray(colder).real[:, 1:]))
-    meaning = {
-        "onset": (onset, "1/energy", "beta_c1"),
-        "real_part": (real, "1/time", "largest |Re lambda_k| at beta_c1"),
-        "imaginary_error": (imaginary, "1/time", "largest deviation from Eq. (7)"),
-        "slope_error": (slope, "energy/time", "largest deviation from the first-order correction below Eq. (7)"),
-        "repelled": (repelled, "1/time", "largest growth rate at repulsion, beta up to 50"),
-    }
-    variables = {name: ("q", *rest) for name, rest in meaning.items()}
+        printed = 2.0j * c * np.sin(2.0 * np.pi * np.arange(q) / q)
+        row = (onset, np.abs(found.real), np.abs(found - printed), np.abs(slope - _first_order(q)), repelled)
+        for name, values in zip(FORMS, row, strict=True):
+            columns[name].append(float(np.max(values)))
+    variables = {name: ("q", values, *FORMS[name]) for name, values in columns.items()}
     return labelled(variables, {"q": ("q", list(STATES), "1", "number of states")})
 
 
-def _slope(ring: jt.PottsRing, beta: float) -> np.ndarray:
-    """d lambda_k / d beta at beta."""
-    _, moved = jax.jvp(lambda b: jt.potts.spectrum(ring, b), (jnp.asarray(beta),), (jnp.asarray(1.0),))
-    return np.asarray(moved)
+def _about_uniform(q: int) -> tuple[jax.Array, ...]:
+    """beta_c1, the spectrum there and its derivative in beta, and the growth rates under repulsion."""
+
+    def numbers(coupling: jax.Array) -> tuple[jax.Array, ...]:
+        ring = jt.PottsRing(q, coupling, FORCE, PREFACTOR)
+        repelling = jt.PottsRing(q, -coupling, FORCE, PREFACTOR)
+        onset = jt.potts.critical_beta(ring)
+        found, slope = jax.jvp(lambda b: jt.potts.spectrum(ring, b), (onset,), (jnp.ones_like(onset),))
+        cold = jax.vmap(lambda b: jt.potts.spectrum(repelling, b))(jnp.linspace(0.1, 50.0, 200))
+        return onset, found, slope, cold.real[:, 1:]
+
+    return lean_jit(numbers)(jnp.asarray(COUPLING))
 
 
 def _first_order(q: int) -> np.ndarray:
