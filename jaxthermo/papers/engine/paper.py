@@ -11,6 +11,7 @@ from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
     claims_engine,
     claims_theory,
+    ensemble,
     figures,
     inequalities,
     pairs,
