@@ -59,7 +59,7 @@ def work_diagrams(cases: Cases, cycle: StirlingCycle, text: str) -> Figure:
         data = cases[kind, strength]
         for stroke, colour in _strokes(data, cycle):
             plot.work_diagram(stroke, panel, color=colour)
-        panel_title(panel, index, f"{kind}, $A={strength:g}$, $W={float(data.work):.2e}$")
+        panel_title(panel, index, f"{kind}, $A={strength:g}$, $W={_power_of_ten(float(data.work))}$")
     return _finished(fig, text)
 
 
@@ -114,6 +114,12 @@ def planck_differences(searched: Cases, text: str) -> Figure:
     panel.legend(fontsize=8)
     caption(fig, text)
     return fig
+
+
+def _power_of_ten(value: float) -> str:
+    """As mantissa and power, for a title."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return rf"{mantissa}\times10^{{{int(exponent)}}}"
 
 
 def _look(cases: Cases, kind: str, strength: float) -> dict[str, Any]:

@@ -136,9 +136,10 @@ def _with_limits(
 def landscapes(data: ByQ, best: ByQ) -> Figure:
     """Fig. 3: output power over (f2, beta)."""
     fig, axes = figure(1, len(data), height=4.4)
-    top = max(float(best[q].power) for q in data)
+    known = {q: d.power.where(d.phase != Phase.undecided) for q, d in data.items()}
+    top = max(float(best[q].power) if q in best else float(known[q].max()) for q in data)
     for index, (q, dataset) in enumerate(data.items()):
-        image = _landscape(axes[index], q, dataset, best[q], top)
+        image = _landscape(axes[index], dataset, best.get(q), top)
         panel_title(axes[index], index, f"$q={q}$")
     fig.colorbar(image, ax=axes, label="output power $|P|$  [energy/time]", pad=0.02)
     handles = [
@@ -149,12 +150,12 @@ def landscapes(data: ByQ, best: ByQ) -> Figure:
     ]
     axes[0].legend(handles=handles, loc="upper left", labelcolor="white")
     count = ", ".join(f"{int((d.phase == Phase.undecided).sum())} of {d.phase.size}" for d in data.values())
-    edge = ", ".join(f"$q={q}$: {Place(int(best[q].place)).word.replace('_', ' ')}" for q in data)
-    caption(fig, f"{FIXED}, $f_1=1$. Undecided: {count} points. Where the maximum lies: {edge}.")
+    edge = ", ".join(f"$q={q}$: {Place(int(best[q].place)).word.replace('_', ' ')}" for q in data if q in best)
+    caption(fig, f"{FIXED}, $f_1=1$. Undecided: {count} points.\nWhere the maximum lies: {edge or 'see the full run'}.")
     return fig
 
 
-def _landscape(axes: Axes, q: int, dataset: xarray.Dataset, best: xarray.Dataset, top: float) -> Any:
+def _landscape(axes: Axes, dataset: xarray.Dataset, best: xarray.Dataset | None, top: float) -> Any:
     loads, betas = dataset.force2.values, dataset.beta.values
     unknown = dataset.phase.values == Phase.undecided
     power = np.ma.masked_where(unknown, dataset.power.values)
@@ -165,7 +166,8 @@ def _landscape(axes: Axes, q: int, dataset: xarray.Dataset, best: xarray.Dataset
     axes.plot(loads, dataset.fold_beta.values, color="white", ls=":", lw=1.8)
     if (dataset.phase == Phase.limit_cycle).any():
         axes.text(-0.2, float(dataset.critical_beta) + 0.35, "S", color="white", ha="center", va="bottom")
-    axes.plot(float(best.force2), float(best.beta), "o", ms=9, mfc="none", mec="white", mew=1.8)
+    if best is not None:
+        axes.plot(float(best.force2), float(best.beta), "o", ms=9, mfc="none", mec="white", mew=1.8)
     axes.set(
         xlabel="load $f_2$  [energy]", ylabel=r"inverse temperature $\beta$  [1/energy]", ylim=(betas[0], betas[-1])
     )

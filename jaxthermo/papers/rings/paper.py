@@ -47,8 +47,8 @@ FULL = Scope(
     (60, 48), unequal.FULL,
 )  # fmt: skip
 COARSE = Scope(
-    (3, 4, 5, 6), (2, 3, 4, 5, 6, 7), (4, 5), (2, 3, 4, 5), large_q.COARSE_FOLLOWED, facts.COARSE_FORMED,
-    levels.COARSE_UNITS, 41, (20, 16), unequal.COARSE,
+    (3, 4, 5, 6), (2, 3, 4, 5, 6, 7), (4, 5), (2, 3, 4), large_q.COARSE_FOLLOWED, facts.COARSE_FORMED,
+    levels.COARSE_UNITS, 31, (20, 16), unequal.COARSE,
 )  # fmt: skip
 Make = Callable[[Advance], xarray.Dataset]
 
