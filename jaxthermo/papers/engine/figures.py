@@ -134,7 +134,7 @@ def _grid_of(cases: Cases) -> tuple[Figure, dict[tuple[str, float], tuple[Axes, 
     strengths = sorted({strength for _, strength in cases})
     kinds = [kind for kind in ("classical", "quantum") if any(k == kind for k, _ in cases)]
     fig, axes = figure(len(strengths), len(kinds), height=2.9 * len(strengths) + 0.7)
-    drawn = {}
+    drawn: dict[tuple[str, float], tuple[Axes, int]] = {}
     for row, strength in enumerate(strengths):
         for column, kind in enumerate(kinds):
             panel = axes[len(kinds) * row + column]

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import xarray
 from matplotlib.figure import Figure
@@ -67,22 +68,10 @@ class Jobs:
         full = scope.full
         self.cycles = {case: _case("run", case, full, RUN, runs.cycle_of) for case in EVERY}
         self.searched = {case: _case("potentials", case, full, SEARCH, runs.potentials_of) for case in scope.searched}
-        self.static = {
-            poles: _alone(
-                f"quasi_static_{'classical' if poles is None else poles}", STATIC, full,
-                lambda a, p=poles: quasi_static.works(p, scope.couplings, scope.nodes),
-                couplings=scope.couplings, nodes=scope.nodes, poles=poles,
-            )
-            for poles in scope.poles
-        }  # fmt: skip
+        self.static = {poles: _static(poles, scope) for poles in scope.poles}
         self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full))
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
-        self.ensemble = [
-            _alone(
-                f"ensemble_{k}", ENSEMBLE, full, lambda a, k=k: ensemble.member(k), share="ensemble", step=ensemble.STEP
-            )
-            for k in range(ensemble.MEMBERS)
-        ]
+        self.ensemble = [_member(number, full) for number in range(ensemble.MEMBERS)]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -199,6 +188,24 @@ def _case(
     name = f"{cycle}_{kind}_{strength:g}"
     label = f"stirling {what}, {cycle} cycle, {kind}, A = {strength:g}"
     return Job(label, f"stirling_{what}.zarr", name, settings, labelled, costs[kind], kind)
+
+
+def _static(poles: int | None, scope: Scope) -> Job:
+    """Quasi-static works with this number of poles."""
+    name = f"quasi_static_{'classical' if poles is None else poles}"
+
+    def make(advance: Advance) -> xarray.Dataset:
+        lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
+        return quasi_static.works(poles, scope.couplings, scope.nodes, lambda count: advance(count / lanes))
+
+    settings: dict[str, Any] = {"couplings": scope.couplings, "nodes": scope.nodes, "poles": poles}
+    return _alone(name, STATIC, scope.full, make, **settings)
+
+
+def _member(number: int, full: bool) -> Job:
+    """A further cycle with the six works."""
+    name = f"ensemble_{number}"
+    return _alone(name, ENSEMBLE, full, lambda advance: ensemble.member(number), "ensemble", step=ensemble.STEP)
 
 
 def _alone(

@@ -42,6 +42,11 @@ def path_of(cycle: StirlingCycle, nodes: int) -> tuple[np.ndarray, np.ndarray, n
     return np.array(betas), np.array(fields), np.array(weights)
 
 
+def points_of(nodes: int) -> int:
+    """How many equilibria one coupling takes."""
+    return sum(len(path_of(make(), nodes)[0]) for make in CYCLES.values())
+
+
 def works(poles: int | None, couplings: tuple[float, ...], nodes: int, advance: Any = None) -> xarray.Dataset:
     """Quasi-static work of both cycles over the coupling, with this number of poles, or classically."""
     paths = {name: path_of(make(), nodes) for name, make in CYCLES.items()}

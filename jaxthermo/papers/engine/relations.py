@@ -84,11 +84,11 @@ def residuals(along: Along) -> dict[str, tuple[float, float]]:
 
 def _integrated(terms: Terms, taken: slice) -> np.ndarray:
     """Sum of the integrals of a db from the first time on."""
-    total = 0.0
+    total = np.zeros(len(terms[0][0][taken]))
     for a, b in terms:
         a, b = a[taken], b[taken]
         total = total + np.concatenate([[0.0], np.cumsum(0.5 * (a[1:] + a[:-1]) * np.diff(b))])
-    return np.asarray(total)
+    return total
 
 
 def text(cases: dict[tuple[str, str, float], xarray.Dataset]) -> str:

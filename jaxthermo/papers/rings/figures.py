@@ -93,7 +93,7 @@ def _saved(axes: list[Axes], q: int, dataset: xarray.Dataset) -> None:
     ends = uniform_at(edges)
     cold, last = float(dataset.low_temperature), uniform[-1]
     look: dict[str, Any] = {"color": colour(q), "zorder": 4}
-    for panel, of in zip(axes, (np.subtract, lambda one, work: _ratio(work, one)), strict=True):
+    for panel, of in zip(axes, (_saving, _ratio), strict=True):
         line = _with_limits(beta, of(uniform, actual), edges, of(ends[:, None], limits))
         panel.plot(*line, color=colour(q), label=f"$q={q}$")
         whole = np.isclose(beta, np.round(beta)) & known
@@ -110,8 +110,12 @@ def uniform_at(beta: np.ndarray) -> np.ndarray:
     return 2.0 * PREFACTOR * FORCE * np.sinh(0.5 * beta * FORCE)
 
 
-def _ratio(work: Any, uniform: Any) -> np.ndarray:
-    work, uniform = np.broadcast_arrays(np.asarray(work, float), np.asarray(uniform, float))
+def _saving(uniform: Any, work: Any) -> np.ndarray:
+    return np.asarray(uniform) - np.asarray(work)
+
+
+def _ratio(uniform: Any, work: Any) -> np.ndarray:
+    uniform, work = np.broadcast_arrays(np.asarray(uniform, float), np.asarray(work, float))
     return np.divide(work, uniform, out=np.full(work.shape, np.nan), where=uniform > 0)
 
 
@@ -119,13 +123,13 @@ def _with_limits(
     beta: np.ndarray, values: np.ndarray, edges: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of a line without undecided ones, with the limits at the edges, and a gap where the two differ."""
-    across, up = [beta], [values]
+    places, heights = [beta], [values]
     for edge, (warm, cold) in zip(edges, limits, strict=True):
         tiny = 1e-9 * edge
         gap = [np.nan] if not np.isclose(warm, cold, rtol=1e-2, atol=1e-3) else [0.5 * (warm + cold)]
-        across.append(np.array([edge - tiny, edge, edge + tiny]))
-        up.append(np.array([warm, *gap, cold]))
-    across, up = np.concatenate(across), np.concatenate(up)
+        places.append(np.array([edge - tiny, edge, edge + tiny]))
+        heights.append(np.array([warm, *gap, cold]))
+    across, up = np.concatenate(places), np.concatenate(heights)
     order = np.argsort(across, kind="stable")
     across, up = across[order], up[order]
     # An undecided point of the grid is no gap: its neighbours, or the limits, go on.

@@ -106,10 +106,9 @@ class Jobs:
         """The datasets by what they are."""
         many = ("portraits", "work", "landscapes", "optima", "followed")
         single = ("levels", "relaxation", "unequal", "growth", "closed", "laws", "forms")
-        return RingNumbers(
-            **{name: {q: found[job.name] for q, job in getattr(self, name).items()} for name in many},
-            **{name: found[getattr(self, name).name] for name in single},
-        )
+        given: dict[str, Any] = {name: found[getattr(self, name).name] for name in single}
+        given |= {name: {q: found[job.name] for q, job in getattr(self, name).items()} for name in many}
+        return RingNumbers(**given)
 
 
 def products(full: bool) -> list[Product]:
