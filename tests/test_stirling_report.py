@@ -11,6 +11,7 @@ import xarray
 from typer.testing import CliRunner
 
 import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
 from jaxthermo.cli import app
 from jaxthermo.papers import reproduction
@@ -50,7 +51,7 @@ def reproduction_made(tmp_path_factory):
     patch.setattr(runs, "TOLERANCE", TOLERANCE)
     patch.setattr(runs, "COARSE_SEARCHES", (4, 1, 0.25))
     out = tmp_path_factory.mktemp("stirling")
-    with pytest.warns(jt.JaxthermoWarning):
+    with pytest.warns(JaxthermoWarning):
         # The coarse hierarchy says what it is.
         made = reproduction.reproduce(stirling.PAPER, out, items=ITEMS)
     patch.undo()
@@ -154,8 +155,7 @@ def test_mixtures_of_equilibria_are_concave():
     assert np.all(slack > -1e-12) and slack.max() > 1e-2 and np.all((beta > 0.4) & (beta < 2.5))
 
 
-def test_quasi_static_work_is_a_quadrature_and_classically_independent_of_the_coupling(monkeypatch):
-    monkeypatch.setattr(quasi_static, "CYCLES", {"own": stirling_data.our_cycle})
+def test_quasi_static_work_is_a_quadrature_and_classically_independent_of_the_coupling():
     found = quasi_static.works(None, (0.5, 1.5), 2)
     beta, x, weight = quasi_static.path_of(stirling_data.our_cycle(), 2)
     planck = partition_of(stirling_data.oscillator("classical", 1.0))

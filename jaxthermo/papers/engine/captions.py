@@ -17,8 +17,8 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
         ),
         "quasi_static": (
             "Companion paper: quasi-static work against the coupling",
-            "Work of an infinitely slow cycle over A, classical, and quantum with K poles of the bath: the claim is "
-            f"that the first is independent of A and the second falls with it. Hierarchy of depth {DEPTH}.",
+            "Work of our own cycle, infinitely slow, over A, classical, and quantum with K poles of the bath: the "
+            f"claim is that the first is independent of A and the second falls with it. Hierarchy of depth {DEPTH}.",
         ),
         "table4": ("Table 4: work per cycle", f"For both cycles. {both}"),
         "relations": (

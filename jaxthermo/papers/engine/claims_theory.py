@@ -150,7 +150,7 @@ def _companion_quantum(n: EngineNumbers) -> Verdict:
     text = "; ".join(
         f"{c} cycle "
         + ", ".join(f"A = {float(a):g}: {float(given.sel(cycle=c, coupling=a)):.4f}" for a in given.coupling.values)
-        for c in CYCLES
+        for c in given.cycle.values
     )
     return Verdict(falls, f"K = {most}, work given away: {text}")
 

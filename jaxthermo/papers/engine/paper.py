@@ -198,7 +198,12 @@ def _static(poles: int | None, scope: Scope) -> Job:
         lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
         return quasi_static.works(poles, scope.couplings, scope.nodes, lambda count: advance(count / lanes))
 
-    settings: dict[str, Any] = {"couplings": scope.couplings, "nodes": scope.nodes, "poles": poles}
+    settings: dict[str, Any] = {
+        "depth": quasi_static.DEPTH,
+        "couplings": scope.couplings,
+        "nodes": scope.nodes,
+        "poles": poles,
+    }
     return _alone(name, STATIC, scope.full, make, **settings)
 
 

@@ -12,8 +12,8 @@ import xarray
 from matplotlib.figure import Figure
 
 from jaxthermo._status import Status
-from jaxthermo.brownian import OhmicBath, Polynomial, classical_oscillator, equilibrium, quantum_oscillator
-from jaxthermo.papers.engine.data import CYCLES, LABELS, MESH, POTENTIAL
+from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, equilibrium, quantum_oscillator
+from jaxthermo.papers.engine.data import LABELS, POTENTIAL, our_cycle
 from jaxthermo.papers.labels import labelled
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
 from jaxthermo.protocols import StirlingCycle
@@ -21,8 +21,12 @@ from jaxthermo.solve.lanes import map_lanes
 
 COUPLINGS, COARSE_COUPLINGS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (0.5, 1.0, 1.5)
 # None stands for the classical oscillator.
-POLES, COARSE_POLES = (None, 1, 2, 3, 4, 6), (None, 1, 3)
-NODES, COARSE_NODES, DEPTH = 6, 3, 2
+POLES, COARSE_POLES = (None, 1, 2, 3), (None, 1, 2)
+NODES, COARSE_NODES = 6, 3
+# Equilibria at strong coupling need more levels than a driven state in which they are never quite reached.
+MESH, DEPTH = PhaseGrid(5.4, 0.2, 9.6, 0.3), 4
+# At the cold end of the inferred cycle no depth that a first look affords is enough.
+CYCLES = {"own": our_cycle}
 CHUNK = 8
 
 
@@ -48,7 +52,7 @@ def points_of(nodes: int) -> int:
 
 
 def works(poles: int | None, couplings: tuple[float, ...], nodes: int, advance: Any = None) -> xarray.Dataset:
-    """Quasi-static work of both cycles over the coupling, with this number of poles, or classically."""
+    """Quasi-static work over the coupling, with this number of poles, or classically."""
     paths = {name: path_of(make(), nodes) for name, make in CYCLES.items()}
     beta, x = (np.concatenate([path[i] for path in paths.values()]) for i in (0, 1))
     count = len(beta)
@@ -87,8 +91,8 @@ def _equilibria(poles: int | None, betas: Any, fields: Any, strengths: Any) -> t
 
 
 def draw(found: dict[int | None, xarray.Dataset]) -> Figure:
-    """Quasi-static work against A, for every number of poles, one panel for each cycle."""
-    fig, axes = figure(1, 2, height=3.7)
+    """Quasi-static work against A, for every number of poles."""
+    fig, axes = figure(1, len(CYCLES), height=3.9)
     for index, (name, panel) in enumerate(zip(CYCLES, axes, strict=True)):
         for hue, (poles, data) in zip((*PALETTE,), found.items(), strict=False):
             label, line = ("classical", "--") if poles is None else (f"quantum, $K={poles}$", "-")
