@@ -27,7 +27,7 @@ table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; }}
 th, td {{ border-top: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }}
 td {{ min-width: 3rem; }}
 td.agree {{ background: #dcefe2; }} td.differ {{ background: #fbe0d2; }} td.cannot {{ background: #eeeeee; }}
-nav a {{ margin-right: 0.8rem; white-space: nowrap; }} nav {{ line-height: 1.9; }}
+nav a {{ margin-right: 0.8rem; display: inline-block; }} nav {{ line-height: 1.9; }}
 </style>
 <h1>{title}</h1>
 {body}
@@ -59,7 +59,7 @@ def record(
     entries = {p.name: entries[p.name] for p in products if p.name in entries}
     path.write_text(json.dumps({"title": title, "entries": entries}, indent=1) + "\n")
     page = out / f"{paper}.html"
-    names = "".join(f'<a href="#{name}">{html.escape(one["title"])}</a>' for name, one in entries.items())
+    names = " ".join(f'<a href="#{name}">{html.escape(one["title"])}</a>' for name, one in entries.items())
     body = [f"<p>{html.escape(note)}</p>", f"<nav>{names}</nav>"]
     body += [_entry(out, name, entry) for name, entry in entries.items()]
     page.write_text(PAGE.format(title=html.escape(title), body="\n".join(body)))
@@ -72,7 +72,7 @@ def _index(out: Path) -> Path:
     for path in sorted(out.glob(f"*{RECORD}")):
         one, page = json.loads(path.read_text()), path.name.removesuffix(RECORD) + ".html"
         links = [f'<a href="{page}#{name}">{html.escape(e["title"])}</a>' for name, e in one["entries"].items()]
-        parts += [f'<h2><a href="{page}">{html.escape(one["title"])}</a></h2>', f"<nav>{''.join(links)}</nav>"]
+        parts += [f'<h2><a href="{page}">{html.escape(one["title"])}</a></h2>', f"<nav>{' '.join(links)}</nav>"]
     index = out / "index.html"
     index.write_text(PAGE.format(title="The papers, made again by jaxthermo", body="\n".join(parts)))
     return index

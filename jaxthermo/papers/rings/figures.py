@@ -18,6 +18,14 @@ from jaxthermo.potts.edges import Place
 
 ByQ = dict[int, xarray.Dataset]
 
+PLACES = {
+    Place.interior: "inside a phase",
+    Place.onset: r"at $\beta_{c1}$",
+    Place.fold: "at the fold",
+    Place.basin_edge: "on the edge of a basin",
+    Place.unknown: "on an edge that is not known",
+}
+
 FIXED = r"$u=-1$, $\Gamma=0.1$, start $P_1=1$"
 
 
@@ -154,7 +162,7 @@ def landscapes(data: ByQ, best: ByQ) -> Figure:
     ]
     axes[0].legend(handles=handles, loc="upper left", labelcolor="white")
     count = ", ".join(f"{int((d.phase == Phase.undecided).sum())} of {d.phase.size}" for d in data.values())
-    edge = ", ".join(f"$q={q}$: {Place(int(best[q].place)).word.replace('_', ' ')}" for q in data if q in best)
+    edge = ", ".join(f"$q={q}$: {PLACES[Place(int(best[q].place))]}" for q in data if q in best)
     caption(fig, f"{FIXED}, $f_1=1$. Undecided: {count} points.\nWhere the maximum lies: {edge or 'see the full run'}.")
     return fig
 
