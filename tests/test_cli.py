@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import jaxthermo
 from jaxthermo.cli import app
-from jaxthermo.papers import reproduction
+from jaxthermo.papers import plan, reproduction
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ class Asked:
 
     def __call__(self, paper, out, full, items):
         self.calls.append((paper.name, full, list(items)))
-        return reproduction.Reproduction(None, [], out / "page.html", out / "index.html")
+        return reproduction.Reproduction(plan.Made(), [], out / "page.html", out / "index.html")
 
 
 def test_papers_resolution_and_items_are_passed_on(command, tmp_path, monkeypatch):

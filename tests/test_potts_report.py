@@ -1,5 +1,7 @@
 """The reproduced driven rings, on sizes that a test can afford."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray
@@ -84,25 +86,15 @@ def test_limits_at_the_transitions_agree_with_what_is_known_exactly(made):
 
 
 def test_a_limit_of_points_of_two_phases_is_unknown(monkeypatch):
-    def mixed(q, betas, forces, rounds):
-        found = jt.potts.stationary(jt.PottsRing(2, -1.0, 1.0, 0.1), 1.0)
-        many = {
-            name: np.repeat(np.asarray(getattr(found, name))[None], len(betas), 0) for name in ("state", "attractor")
-        }
-        many["attractor"][0] = 0
-        return type("Lanes", (), {**many, "work_current": np.ones(len(betas)), "period": np.ones(len(betas))})()
-
-    monkeypatch.setattr(limits, "attractors", mixed)
-    found = limits.sides(2, 2.0, 2.0)
-    # The exact one remains, those of one phase too; the side with an odd lane out does not.
-    assert np.isfinite(found.limit.sel(edge="fold", side=1.0))
-    monkeypatch.setattr(limits, "attractors", lambda *a, **k: _cold_first(mixed(*a, **k)))
-    assert np.isnan(limits.sides(2, 2.0, 2.0).limit.sel(edge="beta_c1", side=1.0))
-
-
-def _cold_first(lanes_found):
-    lanes_found.attractor[5] = 0
-    return lanes_found
+    reached = np.full(20, int(Phase.uniform))
+    found = SimpleNamespace(work_current=np.linspace(1.0, 2.0, 20), period=np.ones(20))
+    monkeypatch.setattr(limits, "attractors", lambda *_, **__: found)
+    monkeypatch.setattr(limits, "phases", lambda _: reached)
+    assert np.all(np.isfinite(limits.sides(2, 2.0, 2.0).limit))
+    # One of the five points on the cold side of beta_c1 is of another phase.
+    reached[7] = int(Phase.localised)
+    known = np.isfinite(limits.sides(2, 2.0, 2.0).limit)
+    assert known.values.tolist() == [[True, False], [True, True]]
 
 
 def test_levels_hold_the_identities_of_appendix_b(made):
@@ -147,11 +139,11 @@ def numbers(made, optima):
         levels=data["potts levels"],
         relaxation=data["potts relaxation"],
         unequal=data[f"potts unequal, q = {Q}"],
-        growth=None,
+        growth=xarray.Dataset(),
         followed={},
         closed=facts.closed_forms(),
-        laws=None,
-        forms=None,
+        laws=xarray.Dataset(),
+        forms=xarray.Dataset(),
     )
 
 

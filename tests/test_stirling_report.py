@@ -121,11 +121,16 @@ def test_relations_hold_and_a_wrong_one_would_not(reproduction_made):
 
 
 def test_inequalities_have_slack_along_the_cycle(reproduction_made):
-    found = {CLASSICAL: inequalities.slacks(run_of(reproduction_made, "potentials", CLASSICAL), False)}
+    data = run_of(reproduction_made, "potentials", CLASSICAL)
+    found = {CLASSICAL: inequalities.slacks(data, False)}
+    gap = float((data.planck[data.searched.values].values - data.planck_lower).max())
     for name in inequalities.TABLES:
-        assert inequalities.smallest(found, "classical", name) > 0.0
+        # Exact for the bound; a search ends above the true minimum by at most its distance from the bound.
+        assert inequalities.smallest(found, "classical", name, "bound") > -1e-6
+        assert inequalities.smallest(found, "classical", name) > -gap / float(data.beta.min())
+    assert inequalities.smallest(found, "classical", "planck") > 0.0
     assert np.isnan(inequalities.smallest(found, "quantum", "massieu"))
-    assert "not reached by the table" in inequalities.text(found)
+    assert "not in this run" in inequalities.text(found)
 
 
 def test_potentials_of_extensive_variables_are_those_of_the_equilibrium_that_has_them():
@@ -171,11 +176,12 @@ def test_claims_about_laws_agree(reproduction_made):
     cycles = {case: run_of(reproduction_made, "run", case) for case in (CLASSICAL, QUANTUM)}
     searched = {CLASSICAL: run_of(reproduction_made, "potentials", CLASSICAL)}
     slacks = {CLASSICAL: inequalities.slacks(searched[CLASSICAL], False)}
-    given = EngineNumbers(cycles, searched, slacks, None, {}, None)
+    given = EngineNumbers(cycles, searched, slacks, xarray.Dataset(), {}, xarray.Dataset())
     judged = {claim.where: claim.judge(given) for claim in claims_theory.CLAIMS if claim.item not in LATER}
     assert len(judged) >= 10
     for where, verdict in judged.items():
-        assert verdict.holds is True, (where, verdict)
+        # Coarse searches leave some inequalities open, and say so.
+        assert verdict.holds is True or (verdict.holds is None and "Table" in where and verdict.why), (where, verdict)
     assert given.absorbed(*CLASSICAL) > 0 and np.isnan(given.efficiency(*CLASSICAL))
 
 

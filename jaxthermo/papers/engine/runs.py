@@ -16,18 +16,22 @@ from jaxthermo.search import potentials
 from jaxthermo.search.potential_range import potential_around
 
 # Saved times in each piece of a cycle: the inferred one has many short pieces.
-POINTS = {"own": 20, "inferred": 5}
+POINTS, COARSE_POINTS = {"own": 20, "inferred": 20}, {"own": 20, "inferred": 5}
 # Parts of a cycle at whose ends the potential is searched for, order of the protocols, time step: the paper's, and few.
 SEARCHES, COARSE_SEARCHES = (20, 5, 0.1), (8, 2, 0.25)
 SERIES = ["x", "X", "U", "H", "cumulative_heat", "cumulative_work_int", "cumulative_work_ext"]
 SERIES += ["cumulative_heat_int", "cumulative_heat_ext", "beta"]
 
 
+def _points(cycle: str, full: bool) -> int:
+    return (POINTS if full else COARSE_POINTS)[cycle]
+
+
 @functools.lru_cache(maxsize=2)
 def _run(kind: str, strength: float, cycle: str, full: bool) -> PeriodicRun:
     """The last two are kept, since the searches that follow a run start from its states."""
     schedule, model = CYCLES[cycle](), oscillator(kind, strength, full)
-    return run_cycle(model, schedule, TOLERANCE, points=POINTS[cycle], keep_states=True)
+    return run_cycle(model, schedule, TOLERANCE, points=_points(cycle, full), keep_states=True)
 
 
 @functools.lru_cache(maxsize=6)
@@ -113,5 +117,5 @@ def settings_of(kind: str, strength: float, cycle: str, full: bool) -> dict[str,
         "depth": int(oscillator(kind, strength, full).bath.depth or 0) if kind == "quantum" else 0,
         "tolerance": TOLERANCE,
         "searches": list(SEARCHES if full else COARSE_SEARCHES),
-        "points": POINTS[cycle],
+        "points": _points(cycle, full),
     }

@@ -14,6 +14,16 @@ ROUNDING = 1e-9
 CYCLE, CLUSTERED, LOCALISED = Phase.limit_cycle, Phase.clustered, Phase.localised
 
 
+def _listed(found: dict[int, bool]) -> str:
+    """The q for which it is so."""
+    return ", ".join(str(q) for q, so in found.items() if so) or "none"
+
+
+def _named(found: dict[int, str]) -> str:
+    """q: word, ..."""
+    return ", ".join(f"{q}: {word}" for q, word in found.items())
+
+
 def _repulsion(n: RingNumbers) -> Verdict:
     repelled = {q: d.phase.sel(coupling=1.0).values for q, d in n.followed.items()}
     uniform = all(np.all(phase == Phase.uniform) for phase in repelled.values())
@@ -78,7 +88,7 @@ def _supercritical(n: RingNumbers) -> Verdict:
     holds = all(odd.values()) and set(born.values()) == {"limit cycle"}
     return Verdict(
         holds,
-        f"the wave k = 1 is supercritical: {odd}; reached just above beta_c1: {born}",
+        f"the wave k = 1 is supercritical at q = {_listed(odd)}; reached just above beta_c1: {_named(born)}",
         "" if holds else "all modes become unstable at once for q >= 5, so which is reached depends on the start",
     )
 
@@ -89,7 +99,7 @@ def _even(n: RingNumbers) -> Verdict:
     holds = "clustered" not in beside.values() and "limit cycle" not in beside.values()
     return Verdict(
         holds,
-        f"just above beta_c1, from P_1 = 1: {beside}; wave k = 1 supercritical: {kinds}",
+        f"just above beta_c1, from P_1 = 1: {_named(beside)}; wave k = 1 supercritical at q = {_listed(kinds)}",
         ""
         if holds
         else "the real mode k = q/2, which even q has beside the waves, saturates: every second state is "

@@ -119,7 +119,7 @@ def uniform_at(beta: np.ndarray) -> np.ndarray:
 
 
 def _saving(uniform: Any, work: Any) -> np.ndarray:
-    return np.asarray(uniform) - np.asarray(work)
+    return np.asarray(np.asarray(uniform) - np.asarray(work))
 
 
 def _ratio(uniform: Any, work: Any) -> np.ndarray:
