@@ -169,7 +169,7 @@ def test_a_page_has_its_figures_inside_and_in_the_papers_order(tmp_path):
     text = made.page.read_text()
     assert made.page.name == "toy.html" and calls == ["two", "one"]
     assert text.index("Fig. 1: a</h2>") < text.index("Table</h2>")
-    assert text.count("data:image/svg+xml;base64,") == 1 and "<td>1&lt;2</td>" in text
+    assert text.count("data:image/svg+xml;base64,") == 1 and '<td class="whole">1&lt;2</td>' in text
     assert "Numbers &amp; words." in text and "Coarse resolution; computed in" in text
     assert 'src="toy' not in text and "http" not in text.replace("http://www.w3.org", "")
     names = {path.name for path in made.files}
@@ -205,4 +205,4 @@ def test_claims_are_judged_counted_and_shown_with_their_command():
 
 
 def test_a_bar_in_a_cell_stays_in_it():
-    assert "<td>|P|</td>" in to_html("| a |\n| --- |\n| \\|P\\| |\n")
+    assert '<td class="whole">|P|</td>' in to_html("| a |\n| --- |\n| \\|P\\| |\n")

@@ -37,9 +37,9 @@ def _cells(line: str) -> list[str]:
 
 
 def _cell(cell: str) -> str:
-    """Verdicts have a colour of their own."""
-    kind = f' class="{cell.split()[0]}"' if cell in ("agree", "differ", "cannot be compared") else ""
-    return f"<td{kind}>{_inline(cell)}</td>"
+    """Verdicts have a colour of their own, and single numbers and words are not broken."""
+    kind = cell.split()[0] if cell in ("agree", "differ", "cannot be compared") else "whole" if " " not in cell else ""
+    return f'<td class="{kind}">{_inline(cell)}</td>' if kind else f"<td>{_inline(cell)}</td>"
 
 
 def _inline(text: str) -> str:

@@ -25,7 +25,7 @@ figcaption, .made {{ color: #303030; }} .made {{ font-size: 0.85rem; overflow-wr
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; }}
 th, td {{ border-top: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }}
-td {{ min-width: 3rem; }}
+td {{ min-width: 3rem; }} td.whole {{ white-space: nowrap; }}
 td.agree {{ background: #dcefe2; }} td.differ {{ background: #fbe0d2; }} td.cannot {{ background: #eeeeee; }}
 nav a {{ margin-right: 0.8rem; display: inline-block; }} nav {{ line-height: 1.9; }}
 </style>

@@ -50,9 +50,8 @@ def _quantum_effect(n: EngineNumbers) -> Verdict:
         "|W quantum - W classical|: " + "; ".join(text),
         ""
         if all(falls)
-        else "it falls with A in the inferred cycle, as in Table 4, but not in every "
-        "cycle: the quantum parts of the quasi-static work and of the friction change with A in opposite "
-        "ways",
+        else "it falls with A in the inferred cycle, as in Table 4. In our own the quasi-static part falls too "
+        "(`quasi_static`), but at weak coupling the quantum part of the friction has the other sign and hides it",
     )
 
 

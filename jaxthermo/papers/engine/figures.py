@@ -111,7 +111,7 @@ def planck_differences(searched: Cases, text: str) -> Figure:
         panel.plot(data.search / data.time[-1], gap[at], marker="o", ms=3.5, **look)
     panel.axhline(0.0, color="black", lw=0.7)
     panel.set(xlabel=r"$t/\tau$", ylabel=r"$\Xi^{\rm qst}-\Xi^{\rm neq}$")
-    panel.legend(fontsize=8)
+    fig.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     caption(fig, text)
     return fig
 
