@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxthermo.solve.lean import is_traced
 
@@ -23,8 +23,8 @@ def usual_chunk(lanes: int, host: int = CHUNK) -> int:
 
 
 def map_lanes(
-    vectorised: Callable[..., Any], *lanes: Any, chunk: int | None = None, advance: Progress | None = None
-) -> Any:
+    vectorised: Callable[..., PyTree], *lanes: PyTree, chunk: int | None = None, advance: Progress | None = None
+) -> PyTree:
     """vectorised(*lanes) chunk by chunk, as a pytree of NumPy arrays in the same order.
 
     `vectorised` is a jitted, vmapped function; it sees chunks of one length only, so it is compiled once, and once for
@@ -32,8 +32,9 @@ def map_lanes(
     Shapes     every leaf of `lanes` has the same leading axis; so has every leaf of the result
     Raises     ValueError if the leading axes differ or are empty
 
-    `advance(count)` is called, from any thread, when `count` more lanes are done. Under a jax transformation all lanes
-    are one chunk, and the result holds what jax traces.
+    `advance(count)` is called, from any thread, when `count` more lanes are done. An interrupt ends the call at once,
+    except in the first chunk, which compiles; the chunks that run then end by themselves, at most one for each core.
+    Under a jax transformation all lanes are one chunk, and the result holds what jax traces.
     """
     counts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(lanes)}
     if len(counts) != 1 or 0 in counts:
@@ -43,7 +44,7 @@ def map_lanes(
         return vectorised(*lanes)
     length = usual_chunk(total) if chunk is None else chunk
 
-    def run(first: int) -> Any:
+    def run(first: int) -> PyTree:
         result = jax.tree.map(np.asarray, vectorised(*_block(lanes, first, length, total)))
         if advance is not None:
             advance(min(length, total - first))
@@ -52,12 +53,16 @@ def map_lanes(
     # The first block compiles; the others then run side by side, since XLA releases the interpreter while it runs and
     # one chunk of a small system keeps one core busy.
     results = [run(0)]
-    with ThreadPoolExecutor(os.cpu_count() if jax.default_backend() == "cpu" else 1) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() if jax.default_backend() == "cpu" else 1)
+    try:
         results += pool.map(run, range(length, total, length))
+    finally:
+        # A running chunk cannot be stopped, but an interrupt need not wait for it. Those behind it never start.
+        pool.shutdown(wait=False, cancel_futures=True)
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:total], *results)
 
 
-def _block(lanes: Any, first: int, chunk: int, total: int) -> Any:
+def _block(lanes: PyTree, first: int, chunk: int, total: int) -> PyTree:
     """One chunk; the last is filled up by repeating its last lane, which costs no extra steps."""
     index = np.minimum(np.arange(first, first + chunk), total - 1)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], lanes)

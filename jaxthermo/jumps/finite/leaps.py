@@ -1,19 +1,18 @@
 """Approximate trajectories in steps of equal time, for as many units as one likes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import Moment, hop_rates, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates, network_at
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
@@ -21,6 +20,7 @@ from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, taken
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.lean import lean_jit
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
@@ -100,7 +100,7 @@ def tau_leap(
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
         done = leaps(network, betas, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        lost = _lost(done.counts, units)
+        lost = _lost(done.counts, as_float(units))
         # What is not conserved has no thermodynamics: the ledger makes it NaN.
         taken_up = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, lost, units * t_end)
         runs.append((done, lost, taken_up))
@@ -124,6 +124,7 @@ def tau_leap(
     return without_derivatives(result, "tau_leap")
 
 
+@lean_jit
 def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array]:
     """Coarse mean less fine mean of work, heat and entropy production, and its standard error."""
     found = {}
@@ -139,22 +140,22 @@ def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array
 @eqx.filter_jit
 def leaps(
     network: JumpNetwork,
-    beta: Any,
-    coupling: Any,
+    beta: Schedule,
+    coupling: Schedule | None,
     units: int,
-    t_end: Any,
-    steps: Any,
+    t_end: Real,
+    steps: Int[Array, ""],
     counts: Float[Array, "q lanes"],
-    key: Any,
+    key: PRNGKeyArray,
 ) -> Leaps:
     """`steps` leaps of equal length from the counts, all trajectories abreast."""
     h = t_end / steps.astype(counts.dtype)
     slots = _slots(network)
     edges = len(network.edges)
 
-    def rates(t: Any, n: Array) -> tuple[Moment, list[Array]]:
+    def rates(t: Real, n: Array) -> tuple[NetworkAtTime, list[Array]]:
         """Rates of one unit for the first hop out of every state, for the second, and so on."""
-        now = moment(network, beta, t, coupling)
+        now = network_at(network, beta, t, coupling)
         forward, backward, _, _ = hop_rates(now, n, units)
         every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
         return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
@@ -165,7 +166,7 @@ def leaps(
         forward, backward = (taken(flat, _places(slots, first, edges)) for first in (0, edges))
         return forward - backward
 
-    def leap(k: Any, state: Leaps) -> Leaps:
+    def leap(k: Int[Array, ""], state: Leaps) -> Leaps:
         t, n = k.astype(counts.dtype) * h, state.counts
         _, each = rates(t, n)
         ahead = jnp.maximum(n + 0.5 * h * network.gains(along([one * n for one in each])), 0.0)
@@ -194,7 +195,7 @@ def leaps(
     return jax.lax.fori_loop(0, steps, leap, Leaps(counts, heats, zero, zero > 0))
 
 
-def _drawn(key: Any, n: Array, share: Array, units: int) -> Array:
+def _drawn(key: PRNGKeyArray, n: Array, share: Array, units: int) -> Array:
     """How many of n go: Binomial(n, share); of very many units a rounded normal number, from 0 to n."""
     exact = jax.random.binomial(key, n, share)
     if units < MANY_UNITS:
@@ -204,13 +205,14 @@ def _drawn(key: Any, n: Array, share: Array, units: int) -> Array:
     return jnp.where(variance > LARGE_VARIANCE, jnp.clip(jnp.round(normal), 0.0, n), exact)
 
 
-def _lost(counts: Float[Array, "q lanes"], units: int) -> Bool[Array, " lanes"]:
+@lean_jit
+def _lost(counts: Float[Array, "q lanes"], units: Float[Array, ""]) -> Bool[Array, " lanes"]:
     """Where counts are no whole numbers >= 0 with the sum N."""
     whole = jnp.all((counts >= 0) & (counts == jnp.rint(counts)), axis=0)
     return ~(whole & (jnp.sum(counts, axis=0) == units))
 
 
-def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
+def _heat(now: NetworkAtTime, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
     """Heat of each reservoir in one leap.
 
     With levels halfway between both counts, which add up to the change of the energy exactly where it is quadratic.
