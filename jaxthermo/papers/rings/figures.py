@@ -55,7 +55,7 @@ def _portrait(axes: Axes, q: int, dataset: xarray.Dataset) -> None:
         lane = dataset.isel(beta=index)
         phase = int(lane.phase)
         line: dict[str, Any] = {"color": PALETTE[index + 1]}
-        plot.portrait(lane, axes, lw=0.8, **line)
+        plot.portrait(lane, axes, linewidth=0.8, **line)
         if phase == Phase.limit_cycle:
             axes.plot(*_pair(lane.cycle.values), lw=2.2, **line)
         elif phase not in (Phase.undecided, Phase.uniform):
