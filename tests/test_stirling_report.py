@@ -19,7 +19,6 @@ from jaxthermo.papers.engine import (
     claims_theory,
     cycle_inference,
     duals,
-    ensemble,
     inequalities,
     pairs,
     quasi_static,
@@ -193,46 +192,6 @@ def test_longer_isothermal_strokes_leave_the_others_alone():
     cycle = runs.slower(stirling_data.our_cycle())
     assert float(cycle.period) == 30.0
     np.testing.assert_allclose(cycle.period * cycle.strokes, [10.0, 5.0, 10.0, 5.0])
-
-
-def test_members_of_the_ensemble_start_along_directions_that_change_no_work(monkeypatch):
-    rng = np.random.default_rng(3)
-    jacobian = rng.normal(size=(6, 15))
-    start = np.full(15, 0.5)
-
-    def misfit(point, shift):
-        return jacobian @ (point - start) + shift, jacobian
-
-    monkeypatch.setattr(ensemble, "_misfit", misfit)
-    monkeypatch.setattr(ensemble, "_at_inferred", lambda: (np.zeros(6), jacobian))
-    moved = ensemble._moved(start, 1)
-    assert np.abs(misfit(moved, np.zeros(6))[0]).max() < 1e-12
-    assert np.linalg.norm(moved - start) == pytest.approx(ensemble.STEP)
-    assert np.abs(moved - ensemble._moved(start, 2)).max() > 1e-2
-
-
-def test_an_ensembles_statements_are_counted_over_cycles_that_fit():
-    def one(shift):
-        works = np.array(
-            [[stirling_data.TABLE_4[kind, a].work for a in stirling_data.STRENGTHS] for kind in stirling_data.KINDS]
-        )
-        shape = works.shape
-        return xarray.Dataset(
-            {
-                "parameter": ("name", np.arange(15.0)),
-                "work": (("kind", "strength"), works + shift),
-                "absorbed": (("kind", "strength"), np.ones(shape)),
-                "entropy": (("kind", "strength"), np.tile([0.1, 0.2, 0.3], (2, 1))),
-                "apart": (("energy", "strength"), np.tile([0.1, 0.2, 0.3], (2, 1))),
-                "horizontal": ((), 0.2),
-                "ok": (("kind", "strength"), np.ones(shape)),
-            },
-            coords={"strength": list(stirling_data.STRENGTHS)},
-        )
-
-    text = ensemble.text([one(0.0), one(1e-6), one(1e-3)])
-    assert "| All six works are those of Table 4, within their rounding | 2 of 2 |" in text
-    assert "| The quantum effect on the work falls with A | 2 of 2 |" in text
 
 
 def test_a_cycle_is_inferred_from_works_that_a_known_cycle_did(monkeypatch):

@@ -30,11 +30,6 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
             "Tables 8, 9, Apps. B, D: inequalities",
             f"The smallest slack along the cycles, with the condition that each needs. {both}{'' if full else FEW}",
         ),
-        "ensemble": (
-            "Table 4: other cycles with the same works",
-            "Cycles reached from the inferred one along directions that the six works do not fix, and what holds for "
-            f"all of them. {both}",
-        ),
         "slower": ("Sec. III.4: longer isothermal strokes", "Entropy produced per cycle, classical, A = 1.5."),
         "statements": ("What the paper says", "Every claim of abstract, text and conclusions, judged by numbers."),
     }

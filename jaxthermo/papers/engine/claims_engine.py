@@ -5,8 +5,7 @@ import numpy as np
 from jaxthermo.papers.claims import Claim, Verdict
 from jaxthermo.papers.engine import relations
 from jaxthermo.papers.engine.data import CYCLES, KINDS, STRENGTHS, TABLE_4
-from jaxthermo.papers.engine.ensemble import horizontal
-from jaxthermo.papers.engine.numbers import EngineNumbers, by_strength
+from jaxthermo.papers.engine.numbers import EngineNumbers, by_strength, horizontal
 
 # Of what is integrated over saved times, relative to its span.
 CLOSE = 2e-2

@@ -7,6 +7,9 @@ import xarray
 
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS
 
+# A change of x or beta that is rounding.
+REST = 1e-12
+
 # (cycle, kind, coupling)
 Case = tuple[str, str, float]
 Cases = dict[Case, xarray.Dataset]
@@ -67,6 +70,13 @@ class EngineNumbers:
     def cases_of(self, cycle: str) -> list[Case]:
         """Searched cases of one cycle."""
         return [case for case in self.searched if case[0] == cycle]
+
+
+def horizontal(data: xarray.Dataset) -> float:
+    """The share of the way of X that is gone while x and beta rest."""
+    rests = (np.abs(np.diff(np.asarray(data.x))) < REST) & (np.abs(np.diff(np.asarray(data.beta))) < REST)
+    moved = np.abs(np.diff(np.asarray(data.X)))
+    return float(moved[rests].sum() / moved.sum())
 
 
 def equilibrium_entropy(data: xarray.Dataset) -> np.ndarray:

@@ -12,7 +12,6 @@ from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
     claims_engine,
     claims_theory,
-    ensemble,
     figures,
     inequalities,
     pairs,
@@ -38,7 +37,6 @@ NOTE = (
 )
 # Rough seconds of a cycle, of its searches, and of quasi-static works.
 RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
-ENSEMBLE = 120.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,6 @@ class Jobs:
         self.static = {poles: _static(poles, scope) for poles in scope.poles}
         self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full))
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
-        self.ensemble = [_member(number, full) for number in range(ensemble.MEMBERS)]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -134,11 +131,6 @@ def products_of(scope: Scope) -> list[Product]:
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
         text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
-        *(
-            [text("ensemble", jobs.ensemble, lambda d: ensemble.text([d[job.name] for job in jobs.ensemble]))]
-            if full
-            else []
-        ),
         text("slower", [jobs.slower], lambda d: tables.slower(d[jobs.slower.name])),
         text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full))),
     ]
@@ -205,12 +197,6 @@ def _static(poles: int | None, scope: Scope) -> Job:
         "poles": poles,
     }
     return _alone(name, STATIC, scope.full, make, **settings)
-
-
-def _member(number: int, full: bool) -> Job:
-    """A further cycle with the six works."""
-    name = f"ensemble_{number}"
-    return _alone(name, ENSEMBLE, full, lambda advance: ensemble.member(number), "ensemble", step=ensemble.STEP)
 
 
 def _alone(

@@ -115,7 +115,7 @@ def _saved(axes: list[Axes], q: int, dataset: xarray.Dataset) -> None:
 
 def uniform_at(beta: np.ndarray) -> np.ndarray:
     """Work current of the uniform state, Eq. (10)."""
-    return 2.0 * PREFACTOR * FORCE * np.sinh(0.5 * beta * FORCE)
+    return np.asarray(2.0 * PREFACTOR * FORCE * np.sinh(0.5 * beta * FORCE))
 
 
 def _saving(uniform: Any, work: Any) -> np.ndarray:
