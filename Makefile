@@ -15,7 +15,7 @@ CONSTRAINTS = $$($(BIN)/python -c "import sys; print('constraints.txt' if sys.ve
 
 run: $(STAMP) ## Reproduce the papers' figures and tables into results/, quickly; FULL=1 on the papers' meshes
 	$(BIN)/jaxthermo reproduce $(if $(FULL),--full) --out results
-	@echo "All of it on one page: $(CURDIR)/results/index.html"
+	@echo "Both papers: $(CURDIR)/results/index.html"
 
 test: $(STAMP) ## Run the test suite on two processes
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-# One entry for each paper: its name, and the module whose `reproduce(out, quick)` makes its figures and tables.
-PAPERS = {"potts": "jaxthermo.papers.rings.report", "stirling": "jaxthermo.papers.engine.report"}
+# One entry for each paper: its name, and the module whose `PAPER` lists its figures and tables.
+PAPERS = {"potts": "jaxthermo.papers.rings.paper", "stirling": "jaxthermo.papers.engine.paper"}
 
 # What a shell reports for a command stopped by Ctrl-C.
 INTERRUPTED = 130
@@ -62,25 +62,37 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full/--quick", help="The paper's meshes and all its cases, or a first look at them.")
     ] = False,
+    item: Annotated[
+        list[str] | None, typer.Option("--item", help="Only this figure or table, such as fig4; may be repeated.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figures, tables, data.")] = Path(
         "results"
     ),
 ) -> None:
-    """Make the figures and tables of a paper again, and set them beside its own.
+    """Make the figures and tables of a paper again, set them beside its own, and judge its claims.
 
     What an earlier run into the same folder has computed is used again.
     """
     if paper is not None and paper not in PAPERS:
         typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)
         raise typer.Exit(2)
+    if item and paper is None:
+        typer.echo("`--item` needs the paper that it is of", err=True)
+        raise typer.Exit(2)
+    from jaxthermo.papers import reproduction
+
+    made = None
     try:
         for name in PAPERS if paper is None else [paper]:
-            importlib.import_module(PAPERS[name]).reproduce(out, not full)
+            made = reproduction.reproduce(importlib.import_module(PAPERS[name]).PAPER, out, full, item or ())
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. What is finished is in {out}, and the same command goes on from there.", err=True)
         # Python would wait for the calculation that is running; its result is not wanted any more.
         os._exit(INTERRUPTED)
-    typer.echo(f"Written to {out}; open {out / 'index.html'}")
+    typer.echo(f"Written to {out}; open {made.index if made else out}")
 
 
 @app.command()

@@ -1,6 +1,7 @@
-"""Plans of jobs and products on datasets that cost nothing."""
+"""Plans of jobs and products, pages and tables, on datasets that cost nothing."""
 
 import io
+import json
 import threading
 
 import numpy as np
@@ -8,20 +9,23 @@ import pytest
 import xarray
 from rich.console import Console
 
-from jaxthermo.papers import index, kept, plan
+from jaxthermo.papers import claims, kept, page, plan, reproduction
+from jaxthermo.papers.labels import labelled
+from jaxthermo.papers.markdown_html import to_html
+from jaxthermo.plot.style import figure
 
 
 def console():
     return Console(file=io.StringIO(), width=200)
 
 
-def job(name, calls, settings=None, value=1.0, share="", make=None):
+def job(name, calls, settings=None, value=1.0, share="", make=None, weight=1.0):
     def computed(advance):
         calls.append(name)
         advance(0.5)
         return xarray.Dataset({"y": ("x", np.full(3, value))}, attrs={"units": "1"})
 
-    return plan.Job(name, "store.zarr", name, settings or {"value": value}, make or computed, share=share)
+    return plan.Job(name, "store.zarr", name, settings or {"value": value}, make or computed, weight, share)
 
 
 def product(name, *jobs):
@@ -30,7 +34,7 @@ def product(name, *jobs):
         path.write_text(" ".join(f"{float(d.y.sum()):g}" for d in data.values()))
         return [path]
 
-    return plan.Product(name, f"What {name} shows <here>.", jobs, write)
+    return plan.Product(name, f"Title of {name}", f"What {name} shows <here>.", jobs, write)
 
 
 def test_what_was_computed_is_used_again_until_its_settings_change(tmp_path):
@@ -43,6 +47,7 @@ def test_what_was_computed_is_used_again_until_its_settings_change(tmp_path):
     assert sorted(calls) == ["a", "b"] and again.reused == 2
     for name in made.data:
         xarray.testing.assert_identical(made.data[name], again.data[name])
+    assert again.seconds == made.seconds and made.seconds["both"] > 0.0
     changed = plan.run(tmp_path, [product("both", first, job("b", calls, value=3.0))], console())
     assert sorted(calls) == ["a", "b", "b"] and changed.reused == 1
     assert (tmp_path / "both.md").read_text() == "3 9"
@@ -97,35 +102,107 @@ def test_jobs_that_share_programs_never_run_at_once(tmp_path):
     assert max(most) == 1
 
 
-def test_products_are_written_as_soon_as_their_data_are_known(tmp_path):
+def test_cheap_products_come_first_and_as_soon_as_their_data_are_known(tmp_path):
     seen, calls = [], []
 
     def second(advance):
-        seen.append((tmp_path / "early.md").exists())
+        seen.append((tmp_path / "cheap.md").exists())
         return xarray.Dataset({"y": ("x", np.ones(3))})
 
-    jobs = [job("a", calls, share="s"), job("b", calls, share="s", make=second)]
-    plan.run(tmp_path, [product("late", *jobs), product("early", jobs[0])], console())
-    assert (tmp_path / "late.md").exists() and seen == [True]
+    dear, cheap = job("b", calls, share="s", make=second, weight=9.0), job("a", calls, share="s")
+    plan.run(tmp_path, [product("dear", dear, cheap), product("cheap", cheap)], console())
+    assert (tmp_path / "dear.md").exists() and calls == ["a"] and seen == [True]
     text = console()
-    plan.run(tmp_path, [product("none"), product("one", jobs[0])], text)
+    plan.run(tmp_path, [product("none"), product("one", cheap)], text)
     lines = text.file.getvalue().splitlines()
     assert lines[0].endswith("none.md") and lines[-1].endswith("one.md")
     assert any("from an earlier run" in line for line in lines)
 
 
-def test_data_of_another_plan_do_not_stay(tmp_path):
+def test_data_of_another_plan_do_not_stay_unless_only_a_part_was_asked_for(tmp_path):
     calls = []
     plan.run(tmp_path, [product("both", job("a", calls), job("b", calls))], console())
+    plan.run(tmp_path, [product("one", job("a", calls))], console(), everything=False)
+    assert {path.name for path in (tmp_path / "store.zarr").iterdir()} == {"zarr.json", "a", "b"}
     plan.run(tmp_path, [product("one", job("a", calls))], console())
     assert {path.name for path in (tmp_path / "store.zarr").iterdir()} == {"zarr.json", "a"}
 
 
-def test_one_page_shows_all_runs_of_a_folder(tmp_path):
-    for name in ("first", "second"):
-        products = [product(name, job("a", []))]
-        made = plan.run(tmp_path, products, console())
-        page = index.record(tmp_path, name, f"The {name} paper", "A note.", products, made)
-    text = page.read_text()
-    assert page == tmp_path / "index.html" and text.count("<h2>") == 2
-    assert 'href="second.md"' in text and "What first shows &lt;here&gt;." in text
+def test_words_along_an_axis_come_back_from_the_store(tmp_path):
+    data = labelled(
+        {"y": ("level", [1.0, 2.0], "1", "a number")}, {"level": ("level", ["meso", "micro"], "1", "level")}
+    )
+    found, known = kept.fetch(tmp_path / "store.zarr", "a", {}, lambda: data)
+    again, known_again = kept.fetch(tmp_path / "store.zarr", "a", {}, lambda: pytest.fail("computed again"))
+    assert (known, known_again) == (False, True)
+    for one in (found, again):
+        assert float(one.y.sel(level="micro")) == 2.0 and one.level.attrs["long_name"] == "level"
+
+
+def paper(calls):
+    """Two figures and a table in an order of their own."""
+
+    def drawn(data):
+        fig, (axes,) = figure()
+        axes.plot(next(iter(data.values())).y)
+        return fig
+
+    def products(full):
+        one = job("one", calls, value=2.0 if full else 1.0, weight=5.0)
+        return [
+            reproduction.figure_product("toy_fig1", "Fig. 1: a", "The first.", [one], drawn),
+            reproduction.text_product(
+                "toy_table",
+                "Table",
+                "Numbers & words.",
+                [job("two", calls)],
+                lambda d: "## T\n\n| a |\n| --- |\n| 1<2 |\n",
+            ),
+        ]
+
+    return reproduction.Paper("toy", "A toy paper", "A note.", products)
+
+
+def test_a_page_has_its_figures_inside_and_in_the_papers_order(tmp_path):
+    calls = []
+    made = reproduction.reproduce(paper(calls), tmp_path, console=console())
+    text = made.page.read_text()
+    assert made.page.name == "toy.html" and calls == ["two", "one"]
+    assert text.index("Fig. 1: a</h2>") < text.index("Table</h2>")
+    assert text.count("data:image/svg+xml;base64,") == 1 and '<td class="whole">1&lt;2</td>' in text
+    assert "Numbers &amp; words." in text and "Coarse resolution; computed in" in text
+    assert 'src="toy' not in text and "http" not in text.replace("http://www.w3.org", "")
+    names = {path.name for path in made.files}
+    assert names == {"store.zarr", "toy_fig1.png", "toy_fig1.svg", "toy_table.md"}
+    assert all(path.exists() for path in made.files)
+    assert 'href="toy.html#toy_fig1"' in made.index.read_text()
+
+
+def test_one_item_is_made_alone_and_the_others_stay_on_the_page(tmp_path):
+    calls = []
+    reproduction.reproduce(paper(calls), tmp_path, console=console())
+    made = reproduction.reproduce(paper(calls), tmp_path, full=True, items=["fig1"], console=console())
+    assert calls == ["two", "one", "one"]
+    entries = json.loads((tmp_path / f"toy{page.RECORD}").read_text())["entries"]
+    assert [one["resolution"] for one in entries.values()] == ["Full resolution", "Coarse resolution"]
+    assert list(entries) == ["toy_fig1", "toy_table"] and "Table</h2>" in made.page.read_text()
+    with pytest.raises(ValueError, match="`item` must be one of fig1, table, but is fig9"):
+        reproduction.reproduce(paper(calls), tmp_path, items=["fig9"], console=console())
+
+
+def test_claims_are_judged_counted_and_shown_with_their_command():
+    made = (
+        claims.Claim("Sec. I", "x is 1.", "fig1", lambda x: claims.Verdict(x == 1, f"x = {x}")),
+        claims.Claim("Sec. II", "x is 2.", "fig2", lambda x: claims.Verdict(x == 2, f"x = {x}", "it is not")),
+        claims.Claim("Sec. III", "x is fine.", "fig3", lambda x: claims.Verdict(None, "")),
+    )
+    text = claims.table("Statements", "toy", made, 1)
+    assert "3 statements: 1 agree, 1 differ, 1 cannot be compared." in text
+    assert "| Sec. II | x is 2. | differ | x = 1 | it is not | `jaxthermo reproduce toy --item fig2` |" in text
+    html = to_html(text)
+    assert '<td class="agree">agree</td>' in html and '<td class="cannot">cannot be compared</td>' in html
+    assert "<code>jaxthermo reproduce toy --item fig2</code>" in html and "<h4>Statements</h4>" in html
+
+
+def test_a_bar_in_a_cell_stays_in_it():
+    assert '<td class="whole">|P|</td>' in to_html("| a |\n| --- |\n| \\|P\\| |\n")

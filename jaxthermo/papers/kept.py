@@ -5,14 +5,18 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import xarray
 
-KEY = "key"
+KEY, SECONDS = "key", "seconds"
+# Coordinates of words are stored as numbers, since zarr has no settled format for words.
+WORDS = "words"
 
 
 @functools.cache
@@ -35,7 +39,7 @@ def load(store: Path, group: str, key: str) -> xarray.Dataset | None:
     """The dataset of this group if it is there, whole, and was stored under this key."""
     try:
         kept = xarray.open_zarr(store, group=group, consolidated=False)
-        return kept.load() if kept.attrs.get(KEY) == key else None
+        return _named(kept.load()) if kept.attrs.get(KEY) == key else None
     except Exception:
         # Whatever is wrong with what lies there, the remedy is to compute it again.
         return None
@@ -46,7 +50,7 @@ def save(store: Path, group: str, key: str, data: xarray.Dataset) -> xarray.Data
     partial = store.with_name(f"{store.name}.{group}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        data.assign_attrs({KEY: key}).to_zarr(partial, group=group, consolidated=False, mode="w")
+        _numbered(data).assign_attrs({KEY: key}).to_zarr(partial, group=group, consolidated=False, mode="w")
         shutil.rmtree(store / group, ignore_errors=True)
         store.mkdir(parents=True, exist_ok=True)
         if not (store / "zarr.json").exists():
@@ -55,13 +59,37 @@ def save(store: Path, group: str, key: str, data: xarray.Dataset) -> xarray.Data
         (partial / group).rename(store / group)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return xarray.open_zarr(store, group=group, consolidated=False).load()
+    return _named(xarray.open_zarr(store, group=group, consolidated=False).load())
+
+
+def _numbered(data: xarray.Dataset) -> xarray.Dataset:
+    """Words along an axis as numbers, with the words as an attribute."""
+    named = [name for name, axis in data.coords.items() if axis.dtype.kind in "UO"]
+    new = {
+        name: (name, np.arange(data.sizes[name]), {**data[name].attrs, WORDS: data[name].values.tolist()})
+        for name in named
+    }
+    return data.assign_coords(new)
+
+
+def _named(data: xarray.Dataset) -> xarray.Dataset:
+    """The words back in their place."""
+    numbered = [name for name, axis in data.coords.items() if WORDS in axis.attrs]
+    new = {}
+    for name in numbered:
+        attrs = dict(data[name].attrs)
+        new[name] = (name, attrs.pop(WORDS), attrs)
+    return data.assign_coords(new)
 
 
 def fetch(
     store: Path, group: str, settings: Mapping[str, Any], make: Callable[[], xarray.Dataset]
 ) -> tuple[xarray.Dataset, bool]:
-    """The dataset of these settings, and whether it was there already."""
+    """The dataset of these settings, with the seconds that it took, and whether it was there already."""
     key = key_of(settings)
     known = load(store, group, key)
-    return (save(store, group, key, make()), False) if known is None else (known, True)
+    if known is not None:
+        return known, True
+    begin = time.monotonic()
+    data = make()
+    return save(store, group, key, data.assign_attrs({SECONDS: time.monotonic() - begin})), False

@@ -39,9 +39,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Product:
-    """Files made from datasets: figures or a table, with the words that explain them on the index page."""
+    """Files made from datasets: a figure or a table, with its title and caption on the paper's page.
+
+    `write` is given a folder and the datasets by the names of their jobs, and gives the paths of what it wrote.
+    """
 
     name: str
+    title: str
     caption: str
     needs: tuple[Job, ...]
     write: Callable[[Path, Data], list[Path]]
@@ -53,6 +57,7 @@ class Made:
 
     data: Data = field(default_factory=dict)
     files: dict[str, list[Path]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     reused: int = 0
 
     def paths(self) -> list[Path]:
@@ -60,14 +65,16 @@ class Made:
         return [path for paths in self.files.values() for path in paths]
 
 
-def run(out: Path, products: Sequence[Product], console: Console) -> Made:
+def run(out: Path, products: Sequence[Product], console: Console, everything: bool = True) -> Made:
     """Compute what is not there yet, write each product as soon as its data are known, and say so.
 
-    Products come in the order given, as far as their data do. An interrupt loses the jobs that were running.
+    Cheap products come first, as far as their data do. An interrupt loses the jobs that were running. Where these are
+    `everything` that the stores should hold, groups that an earlier run with other settings has left are removed.
     """
     out.mkdir(parents=True, exist_ok=True)
     made, waiting = Made(), list(products)
-    jobs = list({job.name: job for product in products for job in product.needs}.values())
+    cheap_first = sorted(products, key=lambda product: sum(job.weight for job in product.needs))
+    jobs = list({job.name: job for product in cheap_first for job in product.needs}.values())
     with _Display(console, jobs) as display:
 
         def write_what_is_ready() -> None:
@@ -75,6 +82,7 @@ def run(out: Path, products: Sequence[Product], console: Console) -> Made:
                 if all(job.name in made.data for job in product.needs):
                     data = {job.name: made.data[job.name] for job in product.needs}
                     made.files[product.name] = product.write(out, data)
+                    made.seconds[product.name] = sum(one.attrs.get(kept.SECONDS, 0.0) for one in data.values())
                     display.wrote(made.files[product.name][0])
                     waiting.remove(product)
 
@@ -84,12 +92,13 @@ def run(out: Path, products: Sequence[Product], console: Console) -> Made:
             made.reused += known
             display.finished(job, known)
             write_what_is_ready()
-    _forget_others(out, jobs)
+    if everything:
+        _forget_others(out, jobs)
     return made
 
 
 def _forget_others(out: Path, jobs: list[Job]) -> None:
-    """Remove groups that an earlier run with other settings has left in the stores of this one."""
+    """Remove groups that are not among the jobs from their stores."""
     wanted = {(job.store, job.group) for job in jobs}
     for store in {job.store for job in jobs}:
         for path in (out / store).iterdir():

@@ -111,7 +111,7 @@ def infer_cycle(
         key = scaled.tobytes() + which.tobytes() + bytes([steps])
         if key not in cache:
             theta = jnp.asarray(low + scaled * (high - low))
-            pairs = [_work_and_gradient(theta, oscillators[int(i)], steps) for i in which]
+            pairs = [work_and_gradient(theta, oscillators[int(i)], steps) for i in which]
             cache[key] = np.array([float(w) for w, _ in pairs]), np.stack([np.asarray(g) for _, g in pairs])
         return cache[key]
 
@@ -159,7 +159,7 @@ def infer_cycle(
 
 
 @lean_jit
-def _work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
+def work_and_gradient(theta: Array, oscillator: Oscillator, steps: int) -> tuple[Array, Array]:
     def work(theta: Array) -> Array:
         return run_cycle(oscillator, cycle_from(theta), TOLERANCE, points=POINTS, steps=steps).work
 

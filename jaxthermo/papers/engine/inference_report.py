@@ -40,7 +40,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     cases = [(kind, strength) for kind in KINDS[: 1 if quick else 2] for strength in STRENGTHS]
     printed = [TABLE_4[case] for case in cases]
     fit = infer_cycle(
-        [_fitted(kind, strength, thermostat) for kind, strength in cases],
+        [fitted(kind, strength, thermostat) for kind, strength in cases],
         [p.work for p in printed],
         [p.rounding for p in printed],
         _fine,
@@ -61,14 +61,14 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     console.print(text, markup=False, highlight=False)
     with style():
         caption = stirling_figures.describe(fit.cycle, f"Schedule {LABEL} from Table 4, not the paper's own")
-        save(stirling_figures.protocol(fit.cycle, caption), out / "stirling_inferred")
+        save(stirling_figures.protocol({LABEL: fit.cycle}, caption), out / "stirling_inferred")
     return fit
 
 
 ROW_HEADER = ["kind", "A", "W, Table 4", "W of the inferred cycle", "difference / rounding", "status"]
 
 
-def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
+def fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
     model = eqx.tree_at(lambda o: o.grid, oscillator(kind, strength, thermostat=thermostat), FIT_GRID)
     if kind == "classical":
         return model

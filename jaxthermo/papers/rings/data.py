@@ -8,14 +8,22 @@ import numpy as np
 import xarray
 
 from jaxthermo.flags import coded
-from jaxthermo.papers import labels
+from jaxthermo.papers.rings.lanes import (
+    COUPLING,
+    FOLD_NAME,
+    FORCE,
+    POWER,
+    PREFACTOR,
+    attractors,
+    folds,
+    labelled,
+    onset,
+)
+from jaxthermo.papers.rings.limits import sides
 from jaxthermo.potts import (
     Phase,
     PottsRing,
-    Stationary,
-    critical_beta,
     evolve,
-    fold_beta,
     localised,
     low_temperature_work_current,
     maximum_power,
@@ -23,31 +31,17 @@ from jaxthermo.potts import (
     phases,
     uniform_work_current,
 )
-from jaxthermo.potts.attractor import long_time_lanes
-from jaxthermo.potts.converter import FEW_ROUNDS
 from jaxthermo.potts.edges import Place, Side
 from jaxthermo.solve.lanes import Progress
-
-COUPLING, PREFACTOR, FORCE = -1.0, 0.1, 1.0
-PARAMETERS = {"coupling": COUPLING, "prefactor": PREFACTOR, "max_rounds": FEW_ROUNDS, "start": "P_1 = 1 - 1e-9"}
-
-FOLD_NAME = "beta_c2, the fold of the localised states"
 
 # Fixed by hand so that every phase of each q is met; beta_c1 = q.
 PORTRAIT_BETAS = {
     3: (2.0, 3.5, 5.5, 7.0),
     4: (3.0, 4.2, 5.0, 7.0),
-    5: (4.0, 5.5, 6.5, 8.0),
+    5: (4.0, 5.3, 6.0, 8.0),
     6: (5.0, 6.3, 7.0, 9.0),
 }
 PORTRAIT_TIME, PORTRAIT_POINTS, PORTRAIT_RTOL, PORTRAIT_ATOL = 300.0, 3001, 1e-8, 1e-11
-
-
-def attractors(q: int, betas: Any, forces: Any, advance: Progress | None = None) -> Stationary:
-    """Attractors from P_1 = 1 for lanes of (beta, force)."""
-    rings = jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))
-    # Without a warning: figures and tables mark the undecided lanes.
-    return long_time_lanes(rings, betas, None, FEW_ROUNDS, advance=advance)
 
 
 def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
@@ -67,7 +61,7 @@ def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
         "attractor": (("beta", "state"), found.point, "1", "fixed point, or one point on the limit cycle"),
         "period": ("beta", found.period, "time", "period of the limit cycle"),
         "phase": ("beta", phase, "1", "phase reached"),
-        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "critical_beta": ((), onset(q), "1/energy", "beta_c1, where the uniform state loses stability"),
     }
     coords = {
         "beta": ("beta", betas, "1/energy", "inverse temperature"),
@@ -84,16 +78,23 @@ def work(q: int, betas: np.ndarray, advance: Progress | None = None) -> xarray.D
     ring = PottsRing(q, COUPLING, FORCE, PREFACTOR)
     uniform = jax.vmap(lambda beta: uniform_work_current(ring, beta))(jnp.asarray(betas))
     cold = float(low_temperature_work_current(ring, betas[-1]))
-    power = "energy/time"
     variables = {
-        "work_current": ("beta", found.work_current, power, "time-averaged work current W per unit"),
-        "uniform_work_current": ("beta", uniform, power, "work current W_1 of the uniform state, Eq. (10)"),
-        "low_temperature": ((), cold, power, "low-temperature limit of W at the largest beta"),
+        "work_current": ("beta", found.work_current, POWER, "time-averaged work current W per unit"),
+        "uniform_work_current": ("beta", uniform, POWER, "work current W_1 of the uniform state, Eq. (10)"),
+        "entropy_production_rate": (
+            "beta",
+            found.entropy_production_rate,
+            "k_B/time",
+            "time-averaged rate of entropy production per unit",
+        ),
+        "largest_occupation": ("beta", np.max(found.occupation, axis=-1), "1", "largest mean occupation"),
+        "low_temperature": ((), cold, POWER, "low-temperature limit of W at the largest beta"),
         "phase": ("beta", phases(found), "1", "phase reached"),
-        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "critical_beta": ((), onset(q), "1/energy", "beta_c1, where the uniform state loses stability"),
         "fold_beta": ((), float(folds(q, np.array([FORCE]))[0]), "1/energy", FOLD_NAME),
     }
-    return labelled(variables, {"beta": ("beta", betas, "1/energy", "inverse temperature")})
+    data = labelled(variables, {"beta": ("beta", betas, "1/energy", "inverse temperature")})
+    return data.merge(sides(q, float(data.critical_beta), float(data.fold_beta)))
 
 
 def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | None = None) -> xarray.Dataset:
@@ -104,9 +105,9 @@ def landscape(q: int, betas: np.ndarray, loads: np.ndarray, advance: Progress | 
     axes = ("beta", "force2")
     power = np.asarray(output_power(found, FORCE + load, load)).reshape(shape)
     variables = {
-        "power": (axes, power, "energy/time", "time-averaged output power |P| per unit"),
+        "power": (axes, power, POWER, "time-averaged output power |P| per unit"),
         "phase": (axes, phases(found).reshape(shape), "1", "phase reached"),
-        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "critical_beta": ((), onset(q), "1/energy", "beta_c1, where the uniform state loses stability"),
         "fold_beta": ("force2", folds(q, FORCE + loads), "1/energy", FOLD_NAME),
     }
     coords = {
@@ -120,44 +121,22 @@ def optimum(q: int) -> xarray.Dataset:
     """Fig. 4: the global maximum of the output power over (f2, beta) with f1 = 1, and its efficiency."""
     best = maximum_power(q, COUPLING, PREFACTOR, FORCE)
     variables = {
-        "power": ((), best.power, "energy/time", "largest time-averaged output power |P| per unit"),
+        "power": ((), best.power, POWER, "largest time-averaged output power |P| per unit"),
         "efficiency": ((), best.efficiency, "1", "efficiency at maximum power"),
         "force2": ((), best.force2, "energy", "load f2 at the maximum"),
         "beta": ((), best.beta, "1/energy", "inverse temperature at the maximum"),
         "phase": ((), best.phases[0], "1", "phase at the maximum"),
         "place": ((), best.places[0], "1", "where the maximum lies"),
         "side": ((), best.sides[0], "1", "from which side of an edge it is approached"),
-        "gaps": ("candidate", best.gaps, "energy/time", "how far the maxima found are below the global one"),
+        "gaps": ("candidate", best.gaps, POWER, "how far the maxima found are below the global one"),
         "betas": ("candidate", best.betas, "1/energy", "inverse temperatures of the maxima found"),
         "loads": ("candidate", best.loads, "energy", "loads of the maxima found"),
-        "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
+        "critical_beta": ((), onset(q), "1/energy", "beta_c1, where the uniform state loses stability"),
     }
     dataset = labelled(variables, {})
     dataset["place"].attrs |= coded(Place.words())
     dataset["side"].attrs |= coded(Side.words())
     return dataset
-
-
-def labelled(variables: dict[str, Any], coords: dict[str, Any]) -> xarray.Dataset:
-    """A labelled dataset whose phase, if it has one, is spelt out."""
-    dataset = labels.labelled(variables, coords)
-    if "phase" in dataset:
-        dataset["phase"].attrs |= coded(Phase.words())
-    return dataset
-
-
-def folds(q: int, forces: np.ndarray) -> np.ndarray:
-    """Exact beta of the birth of the localised states at each force; for q = 2 that is beta_c1."""
-    if q == 2:
-        return np.full(len(forces), _critical_beta(q))
-    return np.asarray(_folds(jax.vmap(lambda force: PottsRing(q, COUPLING, force, PREFACTOR))(jnp.asarray(forces))))
-
-
-_folds = jax.jit(jax.vmap(fold_beta))
-
-
-def _critical_beta(q: int) -> float:
-    return float(critical_beta(PottsRing(q, COUPLING, FORCE, PREFACTOR)))
 
 
 def _occupations(q: int, betas: np.ndarray, starts: np.ndarray, times: np.ndarray) -> np.ndarray:

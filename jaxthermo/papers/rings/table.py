@@ -1,21 +1,16 @@
-"""Our numbers beside the exact ones and the paper's, and the paper's words beside what the numbers say."""
+"""Our numbers beside the exact ones and the paper's."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import xarray
 
-from jaxthermo.papers.rings.data import COUPLING, FORCE
+from jaxthermo.papers.rings.lanes import COUPLING
+from jaxthermo.papers.tables import markdown
 from jaxthermo.potts import Phase
 from jaxthermo.potts.edges import Place
 
 ByQ = dict[int, xarray.Dataset]
-
-# A step from odd to even q smaller than this counts as a plateau.
-PLATEAU = 0.1
-# "close to 1/2", as a difference.
-NEAR_HALF = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,21 +29,12 @@ class Row:
         return [self.quantity, str(self.q), f"{self.value:.6g}", *pair, self.source]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A statement of the paper, whether the numbers bear it out (None: too few of them), and the numbers."""
-
-    statement: str
-    holds: bool | None
-    evidence: str
-
-    def cells(self) -> list[str]:
-        verdict = {True: "agree", False: "differ", None: "cannot tell"}[self.holds]
-        return [self.statement, verdict, self.evidence]
-
-
 ROW_HEADER = ["quantity", "q", "ours", "reference", "difference", "reference is"]
-FINDING_HEADER = ["the paper says", "numbers", "computed here"]
+
+
+def text(work: ByQ, best: ByQ) -> str:
+    """All rows as a table."""
+    return markdown("Numbers", ROW_HEADER, [row.cells() for row in rows(work, best)])
 
 
 def rows(work: ByQ, best: ByQ) -> list[Row]:
@@ -97,72 +83,36 @@ def _optimum_rows(q: int, d: xarray.Dataset) -> list[Row]:
     return rows
 
 
-def findings(work: ByQ, best: ByQ) -> list[Finding]:
-    """The paper's sentences on Figs. 2 and 4, judged by the numbers alone."""
-    power = {q: float(d.power) for q, d in best.items()}
-    efficiency = {q: float(d.efficiency) for q, d in best.items()}
-    return [
-        _cheaper(work),
-        _even_phases(work),
-        _monotone("largest |P| increases with q overall", power, rising=True),
-        _monotone("EMP decreases monotonically with q", efficiency, rising=False),
-        _jumps(power),
-        _near_half(efficiency),
-        _at_cycles(best),
+def facts_text(closed: xarray.Dataset, laws: xarray.Dataset, forms: xarray.Dataset) -> str:
+    """Closed forms, laws and amplitude equations as tables."""
+    names = ("onset", "real_part", "imaginary_error", "slope_error", "repelled")
+    header = ["q", *(closed[name].attrs["long_name"] for name in names)]
+    lines = [
+        [
+            str(int(q)),
+            f"{float(closed.onset.sel(q=q)):.9g}",
+            *(f"{float(closed[name].sel(q=q)):.1e}" for name in names[1:]),
+        ]
+        for q in closed.q.values
     ]
-
-
-def _cheaper(work: ByQ) -> Finding:
-    def lowest(d: xarray.Dataset) -> float:
-        known = d.phase.values != Phase.undecided
-        return float((d.uniform_work_current - d.work_current).values[known].min())
-
-    worst = {q: lowest(d) for q, d in work.items()}
-    q = min(worst, key=lambda k: worst[k])
-    evidence = f"smallest W_1 - W {worst[q]:.1e} at q = {q}"
-    return Finding("attraction never costs work: W_1 - W >= 0", worst[q] > -1e-9, evidence)
-
-
-def _even_phases(work: ByQ) -> Finding:
-    """Whether all that even q shows below its transition is localised."""
-    spans = {}
-    for q, d in work.items():
-        between = d.beta.values[np.isin(d.phase.values, (Phase.clustered, Phase.limit_cycle))]
-        if q % 2 == 0 and len(between):
-            spans[q] = f"q = {q}: clustered or cycling at beta {between.min():.2f} to {between.max():.2f}"
-    evens = ", ".join(str(q) for q in work if q % 2 == 0)
-    evidence = "; ".join(spans.values()) or f"none at f = {FORCE:g} for q = {evens}"
-    return Finding("even q has one transition, straight to localised states", not spans, evidence)
-
-
-def _monotone(statement: str, values: dict[int, float], rising: bool) -> Finding:
-    steps = np.diff(list(values.values()))
-    evidence = ", ".join(f"{q}: {value:.3f}" for q, value in values.items())
-    holds = bool(np.all(steps > 0 if rising else steps < 0)) if len(steps) > 1 else None
-    return Finding(statement, holds, evidence)
-
-
-def _jumps(power: dict[int, float]) -> Finding:
-    qs = list(power)
-    steps = {(a, b): power[b] / power[a] - 1 for a, b in itertools.pairwise(qs) if b == a + 1}
-    onto = {parity: [step for (_, b), step in steps.items() if b % 2 == parity] for parity in (0, 1)}
-    holds = None
-    if onto[0] and onto[1]:
-        holds = max(map(abs, onto[0])) < PLATEAU < min(onto[1])
-    evidence = ", ".join(f"{a}->{b}: {step:+.0%}" for (a, b), step in steps.items())
-    return Finding("|P| jumps from even to odd q, followed by plateaus", holds, evidence)
-
-
-def _near_half(efficiency: dict[int, float]) -> Finding:
-    small = {q: eta for q, eta in efficiency.items() if q <= 3}
-    evidence = ", ".join(f"q = {q}: {eta:.3f}" for q, eta in small.items())
-    holds = all(abs(eta - 0.5) < NEAR_HALF for eta in small.values()) if small else None
-    return Finding("EMP is close to 1/2 for small q", holds, evidence)
-
-
-def _at_cycles(best: ByQ) -> Finding:
-    odd = {q: Phase(int(d.phase)).word for q, d in best.items() if q % 2 == 1}
-    evidence = ", ".join(f"q = {q}: {phase}" for q, phase in odd.items())
-    return Finding(
-        "for odd q the maximum lies in the synchronised phase", set(odd.values()) <= {Phase.limit_cycle.word}, evidence
+    single = [name for name in laws.data_vars if not laws[name].dims]
+    words = [[laws[name].attrs["long_name"], f"{float(laws[name]):.6g}"] for name in single]
+    words += [
+        [f"fold of the localised states, q = 3, f = {float(force):g}", f"{float(laws.weak_fold.sel(force=force)):.6g}"]
+        for force in laws.force.values
+    ]
+    born = [
+        [
+            str(int(q)),
+            ("subcritical", "supercritical")[int(forms.supercritical.sel(q=q))],
+            f"{float(forms.lyapunov.sel(q=q)):.4g}",
+        ]
+        for q in forms.q.values
+    ]
+    return "\n".join(
+        (
+            markdown("The uniform state", header, lines),
+            markdown("Laws and limits", ["what", "value"], words),
+            markdown("The wave k = 1 at beta_c1", ["q", "kind", "first Lyapunov coefficient"], born),
+        )
     )

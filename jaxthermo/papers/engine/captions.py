@@ -1,0 +1,59 @@
+"""Title and words of each figure and table of Koyanagi & Tanimura 2024, for the paper's page."""
+
+from jaxthermo.papers.engine.data import CYCLES, LABELS, equation
+from jaxthermo.papers.engine.quasi_static import DEPTH
+
+FEW = " Quantum potentials take minutes each: a coarse run leaves them out."
+
+
+def texts(full: bool) -> dict[str, tuple[str, str]]:
+    """Title and words by item."""
+    both = f"{equation('classical', full).capitalize()}; {equation('quantum', full)}."
+    found = {
+        "fig2": (
+            "Fig. 2: schedules",
+            "Field and inverse temperature of the two cycles that stand in for the paper's, which is known as a "
+            f"picture only. {LABELS['own']}; {LABELS['inferred'].lower()}.",
+        ),
+        "quasi_static": (
+            "Companion paper: quasi-static work against the coupling",
+            "Work of our own cycle, infinitely slow, over A, classical, and quantum with K poles of the bath: the "
+            f"claim is that the first is independent of A and the second falls with it. Hierarchy of depth {DEPTH}.",
+        ),
+        "table4": ("Table 4: work per cycle", f"For both cycles. {both}"),
+        "relations": (
+            "Tables 1, 2, 5, 6: the potentials' differentials",
+            f"Every relation with its largest residual along the cycles. {both}{'' if full else FEW}",
+        ),
+        "mixing": ("Table 7, App. C: mixing of states", "Random pairs of states, classical, from both cycles."),
+        "inequalities": (
+            "Tables 8, 9, Apps. B, D: inequalities",
+            f"The smallest slack along the cycles, with the condition that each needs. {both}{'' if full else FEW}",
+        ),
+        "slower": ("Sec. III.4: longer isothermal strokes", "Entropy produced per cycle, classical, A = 1.5."),
+        "statements": ("What the paper says", "Every claim of abstract, text and conclusions, judged by numbers."),
+    }
+    for cycle, make in CYCLES.items():
+        more, of = "" if cycle == "own" else f"_{cycle}", f"{cycle} cycle"
+        words = f"{LABELS[cycle]}, period {float(make().period):g}, A as in the panels. {both}"
+        found |= {
+            f"fig3{more}": (
+                f"Fig. 3: x-X diagrams, {of}",
+                f"Field against coordinate; the loop is the work, counterclockwise for an engine. {words}",
+            ),
+            f"fig4{more}": (
+                f"Fig. 4: T-S diagrams, {of}",
+                "Temperature against thermodynamic entropy, which follows from searches for the least work (black "
+                f"dots); dotted: equilibrium at the same beta and x. {words}{'' if full else FEW}",
+            ),
+            f"fig5{more}": (
+                f"Fig. 5: entropy production, enthalpy, energy, {of}",
+                "Rates are means between searches; crosses are the exact rate of a classical state. "
+                f"{words}{'' if full else FEW}",
+            ),
+            f"fig10{more}": (
+                f"Fig. 10: distance from the quasi-static potential, {of}",
+                f"Xi_qst - Xi_neq at equal beta and x~ over a cycle. {words}{'' if full else FEW}",
+            ),
+        }
+    return found
