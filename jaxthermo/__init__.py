@@ -28,6 +28,7 @@ from jaxthermo.brownian import quantum_oscillator as quantum_oscillator
 from jaxthermo.brownian import run_cycle as run_cycle
 from jaxthermo.cache import enable_cache as enable_cache
 from jaxthermo.jumps import JumpNetwork as JumpNetwork
+from jaxthermo.jumps import bounds as bounds
 from jaxthermo.potts import PottsRing as PottsRing
 from jaxthermo.protocols import AbstractCycle as AbstractCycle
 from jaxthermo.protocols import Constant as Constant

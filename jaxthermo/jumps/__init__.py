@@ -4,6 +4,8 @@ from jaxthermo.jumps.attractor import Stationary as Stationary
 from jaxthermo.jumps.attractor import stationary as stationary
 from jaxthermo.jumps.branches import Branch as Branch
 from jaxthermo.jumps.branches import branch as branch
+from jaxthermo.jumps.conversion import Conversion as Conversion
+from jaxthermo.jumps.conversion import conversion as conversion
 from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
 from jaxthermo.jumps.cycles import limit_cycle as limit_cycle
 from jaxthermo.jumps.driven import PeriodicState as PeriodicState
@@ -14,6 +16,7 @@ from jaxthermo.jumps.finite import coherence as coherence
 from jaxthermo.jumps.finite import cumulants as cumulants
 from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
 from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
+from jaxthermo.jumps.finite import multipartite_information as multipartite_information
 from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
 from jaxthermo.jumps.finite import simulate as simulate
 from jaxthermo.jumps.finite import tau_leap as tau_leap
@@ -22,6 +25,8 @@ from jaxthermo.jumps.folds import Bifurcation as Bifurcation
 from jaxthermo.jumps.folds import Fold as Fold
 from jaxthermo.jumps.folds import fold as fold
 from jaxthermo.jumps.folds import fold_beta as fold_beta
+from jaxthermo.jumps.inequalities import Bounds as Bounds
+from jaxthermo.jumps.inequalities import bounds as bounds
 from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
 from jaxthermo.jumps.mean_field import edge_currents as edge_currents
 from jaxthermo.jumps.mean_field import energy as energy
@@ -32,6 +37,9 @@ from jaxthermo.jumps.mean_field import vector_field as vector_field
 from jaxthermo.jumps.network import AbstractJumpModel as AbstractJumpModel
 from jaxthermo.jumps.network import JumpNetwork as JumpNetwork
 from jaxthermo.jumps.network import as_network as as_network
+from jaxthermo.jumps.noise import LinearNoise as LinearNoise
+from jaxthermo.jumps.noise import contraction as contraction
+from jaxthermo.jumps.noise import linear_noise as linear_noise
 from jaxthermo.jumps.rates import AbstractRates as AbstractRates
 from jaxthermo.jumps.rates import Arrhenius as Arrhenius
 from jaxthermo.jumps.rates import Glauber as Glauber

@@ -41,6 +41,7 @@ from jaxthermo.potts.diagram import Phase as Phase
 from jaxthermo.potts.diagram import PhaseDiagram as PhaseDiagram
 from jaxthermo.potts.diagram import phase_diagram as phase_diagram
 from jaxthermo.potts.diagram import phases as phases
+from jaxthermo.potts.dissipation import stability_dissipation as stability_dissipation
 from jaxthermo.potts.folds import fold as fold
 from jaxthermo.potts.folds import fold_beta as fold_beta
 from jaxthermo.potts.patterns import Pattern as Pattern
