@@ -97,9 +97,9 @@ def test_what_the_second_law_forbids_is_said():
 BAD = {
     "three betas": (
         lambda: jt.jumps.conversion(0.1, [0.1, -0.2], [1.0, 2.0, 3.0]),
-        "`beta` must have one number for each heat",
+        "`beta` must have one number",
     ),
-    "one heat": (lambda: jt.jumps.conversion(0.1, 0.1, BETAS), "`beta` must have one number for each heat"),
+    "one heat": (lambda: jt.jumps.conversion(0.1, 0.1, BETAS), "`beta` must have one number"),
     "two works": (lambda: jt.jumps.conversion([0.1, 0.2], np.zeros((3, 2)), BETAS), "`work` must fit `heats`"),
     "cold below zero": (lambda: jt.jumps.conversion(0.1, [0.1, -0.2], [1.0, -2.0]), "`beta` must be >= 0"),
     "infinite heat": (lambda: jt.jumps.conversion(0.1, [np.inf, -0.2], BETAS), "`heats` must be finite"),
