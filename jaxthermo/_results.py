@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, ArrayLike, Bool, Int
 
 from jaxthermo._status import Status, flags
 from jaxthermo._status import words as spelled
+from jaxthermo._types import IntLike, PathLike, ScalarLike, Stats
 from jaxthermo.checks import is_known
 from jaxthermo.flags import Code, coded
 
@@ -42,7 +43,7 @@ def quantity(
     main: bool = False,
     coordinate: bool = False,
     codes: type[Code] | None = None,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """A field of a result with its label.
 
@@ -52,8 +53,9 @@ def quantity(
     default       for a field that some results are without: None
     """
     label = Quantity(units, long_name, dims, main, coordinate, codes)
-    more = {} if default is dataclasses.MISSING else {"default": default}
-    return eqx.field(metadata={"quantity": label}, **more)
+    if default is dataclasses.MISSING:
+        return eqx.field(metadata={"quantity": label})
+    return eqx.field(metadata={"quantity": label}, default=default)
 
 
 def status_over(*dims: str) -> Any:
@@ -61,13 +63,13 @@ def status_over(*dims: str) -> Any:
     return quantity("1", "how it ended", dims)
 
 
-def quantities(result: Any) -> dict[str, Quantity]:
+def quantities(result: "AbstractResult") -> dict[str, Quantity]:
     """The labelled arrays of a result that it holds, by name."""
     found = {field.name: field.metadata["quantity"] for field in dataclasses.fields(result) if _labelled(field)}
     return {name: label for name, label in found.items() if getattr(result, name) is not None}
 
 
-def _labelled(field: Any) -> bool:
+def _labelled(field: dataclasses.Field[object]) -> bool:
     return "quantity" in field.metadata
 
 
@@ -79,7 +81,7 @@ class AbstractResult(eqx.Module):
     """
 
     status: eqx.AbstractVar[Int[Array, "*batch"]]
-    stats: eqx.AbstractVar[dict[str, Any]]
+    stats: eqx.AbstractVar[Stats]
 
     @property
     def ok(self) -> Bool[Array, "*batch"] | Bool[np.ndarray, "*batch"]:
@@ -87,11 +89,11 @@ class AbstractResult(eqx.Module):
         return self.status == int(Status.ok)
 
     @property
-    def outcome(self) -> Any:
+    def outcome(self) -> str | np.ndarray:
         """The status in words; an array of words for a batch."""
         return spelled(self.status)
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """What a reader needs to run it again: every field that is neither a labelled array nor bookkeeping."""
         own = [field.name for field in dataclasses.fields(self) if not _labelled(field)]
         return {name: getattr(self, name) for name in own if name not in ("status", "stats")}
@@ -106,7 +108,7 @@ class AbstractResult(eqx.Module):
             raise ValueError("`to_dataset` needs known values: call it outside jit, vmap and grad")
         return _dataset(self)
 
-    def save(self, path: Any) -> None:
+    def save(self, path: PathLike) -> None:
         """`to_dataset` as a netCDF file, which xarray and every other reader of netCDF 3 opens."""
         self.to_dataset().to_netcdf(path, engine="scipy")
 
@@ -137,7 +139,7 @@ def _lines(result: AbstractResult) -> list[tuple[str, str]]:
     return lines
 
 
-def _outcomes(status: Any) -> str:
+def _outcomes(status: IntLike) -> str:
     codes = np.asarray(status)
     if codes.ndim == 0:
         member = Status(int(codes))
@@ -182,11 +184,11 @@ def _dataset(result: AbstractResult) -> "xarray.Dataset":
     return xarray.Dataset(variables, coords=coords, attrs={**attrs, **provenance(result.parameters())})
 
 
-def _single(value: Any) -> bool:
+def _single(value: ArrayLike | ScalarLike) -> bool:
     return np.ndim(value) == 0
 
 
-def warn_unless_ok(result: Any) -> None:
+def warn_unless_ok(result: AbstractResult) -> None:
     """One Python warning where an eager result misses its promise, with the words of its status."""
     if not is_known(result.status):
         return

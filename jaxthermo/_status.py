@@ -1,11 +1,10 @@
 """How a calculation ended: one enumeration for the whole library."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, ArrayLike, Int
 
+from jaxthermo._types import IntLike
 from jaxthermo.flags import Code, coded
 
 
@@ -71,12 +70,12 @@ MESSAGES = {
 WORDS = Status.words()
 
 
-def as_codes(status: Any) -> Int[Array, "..."]:
+def as_codes(status: IntLike) -> Int[Array, "..."]:
     """A member, or an array of codes, as an int32 array."""
     return jnp.asarray(status, jnp.int32)
 
 
-def first_problem(*statuses: Any) -> Int[Array, "..."]:
+def first_problem(*statuses: IntLike) -> Int[Array, "..."]:
     """The first of several statuses that is not ok, lane by lane; ok where all are."""
     found = as_codes(Status.ok)
     for status in reversed(statuses):
@@ -85,17 +84,17 @@ def first_problem(*statuses: Any) -> Int[Array, "..."]:
     return found
 
 
-def status_if(condition: Any, status: Status) -> Int[Array, "..."]:
+def status_if(condition: ArrayLike, status: Status) -> Int[Array, "..."]:
     """`status` where the condition holds, ok elsewhere."""
     return jnp.where(jnp.asarray(condition), as_codes(status), as_codes(Status.ok))
 
 
-def words(status: Any) -> Any:
+def words(status: IntLike) -> str | np.ndarray:
     """A status in words; an array of words for a batch."""
     found = np.asarray(WORDS)[np.asarray(status)]
     return str(found) if found.ndim == 0 else found
 
 
-def flags() -> dict[str, Any]:
+def flags() -> dict[str, str | list[int]]:
     """Attributes that spell out stored codes."""
     return coded(WORDS)

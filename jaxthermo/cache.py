@@ -7,7 +7,6 @@ import platform
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -67,7 +66,7 @@ def enable_cache(folder: str | os.PathLike[str] | None = None, max_size: int | N
     """
     given = _setting("jax_compilation_cache_dir")
     if folder is None and given:
-        place, named = Path(given), "jax_compilation_cache_dir"
+        place, named = Path(str(given)), "jax_compilation_cache_dir"
     else:
         base = user_folder() / "xla" if folder is None else Path(folder).expanduser()
         place, named = base.absolute() / fingerprint(), "folder"
@@ -96,8 +95,9 @@ def entries(folder: Path) -> int:
     return sum(1 for _ in folder.glob(f"*{ENTRY}"))
 
 
-def _setting(name: str) -> Any:
-    return getattr(jax.config, name)
+def _setting(name: str) -> str | int | float | None:
+    value: str | int | float | None = getattr(jax.config, name)
+    return value
 
 
 def works() -> bool:
@@ -123,7 +123,7 @@ def works() -> bool:
 
 
 def _compile_something() -> None:
-    def cubed(x: Any) -> Any:
+    def cubed(x: jax.Array) -> jax.Array:
         return x * x * x
 
     # A new function each time, since jax also remembers what it compiled in this process.
@@ -133,7 +133,7 @@ def _compile_something() -> None:
 def _size(max_size: int | None) -> int:
     if max_size is None:
         # jax's own default, -1, is no limit, and without a limit no lock.
-        set_already = int(_setting("jax_compilation_cache_max_size"))
+        set_already = int(_setting("jax_compilation_cache_max_size") or 0)
         return set_already if set_already >= 0 else MAX_SIZE
     if max_size < SMALLEST:
         raise ValueError(f"`max_size` must be at least {SMALLEST} bytes, but is {max_size}")

@@ -8,21 +8,23 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import SupportsIndex, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from jaxthermo._types import Real, ScalarLike
 
 # A tolerance nearer to the rounding error than this makes adaptive steps shrink without end.
 TOLERANCE_FLOOR_IN_EPS = 100.0
 
-_POSTPONED: ContextVar[tuple[Any, list[Any]] | None] = ContextVar("postponed", default=None)
+_POSTPONED: ContextVar[tuple[object, list[Bool[Array, ""]]] | None] = ContextVar("postponed", default=None)
 
 
 @contextmanager
-def postponed(tracer: Any) -> Iterator[list[Bool[Array, ""]]]:
+def postponed(tracer: object) -> Iterator[list[Bool[Array, ""]]]:
     """The conditions on traced values that checks meet in this block, for the trace that `tracer` belongs to.
 
     Those met inside a further transformation, whose values must not leave it, are left out.
@@ -35,7 +37,7 @@ def postponed(tracer: Any) -> Iterator[list[Bool[Array, ""]]]:
         _POSTPONED.reset(token)
 
 
-def postpone(condition: Callable[[], Any]) -> None:
+def postpone(condition: Callable[[], ArrayLike]) -> None:
     """Hand a condition on traced values to the scan that collects it, if there is one."""
     collecting = _POSTPONED.get()
     if collecting is None:
@@ -46,17 +48,23 @@ def postpone(condition: Callable[[], Any]) -> None:
         found.append(met)
 
 
-def as_float(value: Any) -> Float[Array, "..."]:
+def as_float(value: object) -> Float[Array, "..."]:
     """`value` as an array of jax's current default float type (float64 once `jax_enable_x64` is set)."""
     return jnp.asarray(value, dtype=float)
 
 
-def is_known(*values: Any) -> bool:
+def is_known(*values: object) -> bool:
     """Whether every value is concrete, so that Python may branch on it."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
-def require_scalar(name: str, value: Any) -> Float[Array, ""]:
+def require_known(function: str, values: object, instead: str) -> None:
+    """Raise a ValueError that says what to call instead, where jax traces a value and a search branches on it."""
+    if not is_known(values):
+        raise ValueError(f"`{function}` needs known values: call it outside jit, vmap and grad, or {instead}")
+
+
+def require_scalar(name: str, value: object) -> Float[Array, ""]:
     """A scalar float array, or a ValueError that names the argument."""
     try:
         array = as_float(value)
@@ -67,10 +75,10 @@ def require_scalar(name: str, value: Any) -> Float[Array, ""]:
     return array
 
 
-def require_integer(name: str, value: Any, least: int) -> int:
+def require_integer(name: str, value: object, least: int) -> int:
     """An integer >= least, or a ValueError that names the argument; True and False are not numbers here."""
     try:
-        count = operator.index(value)
+        count = operator.index(cast(SupportsIndex, value))
     except TypeError:
         raise ValueError(f"`{name}` must be an integer >= {least}, but is {value!r}") from None
     if isinstance(value, bool) or count < least:
@@ -78,15 +86,15 @@ def require_integer(name: str, value: Any, least: int) -> int:
     return count
 
 
-def require_finite(name: str, value: Any) -> None:
+def require_finite(name: str, value: ArrayLike | ScalarLike) -> None:
     """Raise a ValueError naming the argument if a known value is NaN or infinite."""
     if not is_known(value):
-        postpone(lambda: jnp.isfinite(value))
+        postpone(lambda: jnp.isfinite(as_float(value)))
     elif not np.all(np.isfinite(np.asarray(value))):
         raise ValueError(f"`{name}` must be finite, but is {np.asarray(value)}")
 
 
-def require_positive(name: str, value: Any) -> None:
+def require_positive(name: str, value: Real | np.ndarray) -> None:
     """Raise a ValueError naming the argument unless a known value is finite and > 0."""
     require_finite(name, value)
     if not is_known(value):
@@ -106,7 +114,7 @@ def require_double_for(rtol: float, atol: float) -> None:
         )
 
 
-def require_times(name: str, ts: Any) -> Float[Array, " times"]:
+def require_times(name: str, ts: object) -> Float[Array, " times"]:
     """A strictly increasing, finite, one-dimensional array of at least two times."""
     array = as_float(ts)
     if array.ndim != 1 or array.shape[0] < 2:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ PACKAGES = ("jaxthermo", "jax", "jaxlib", "diffrax")
 UNKNOWN = "unknown"
 
 
-def provenance(parameters: dict[str, Any]) -> dict[str, str]:
+def provenance(parameters: Mapping[str, object]) -> dict[str, str]:
     """Versions, commit, device, date and parameters of a calculation.
 
     Every value is a string, because that is the one type that zarr and netCDF attributes both take.
@@ -35,9 +36,9 @@ def provenance(parameters: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def recorded(attrs: dict[str, Any]) -> dict[str, Any]:
+def recorded(attrs: Mapping[str, object]) -> dict[str, Any]:
     """The parameters that `provenance` wrote into the attributes of a dataset."""
-    return json.loads(attrs.get("parameters", "{}"))
+    return json.loads(str(attrs.get("parameters", "{}")))
 
 
 def checkout() -> tuple[str, str]:
@@ -70,7 +71,7 @@ def _version(name: str) -> str:
         return UNKNOWN
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """What json cannot write by itself: modules as their fields, arrays as lists, functions as names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -41,6 +41,15 @@ def test_a_potential_that_is_a_function_must_be_given_to_read_a_state(tmp_path):
     same(jt.State.from_dataset(state.to_dataset(), oscillator).V, state.V)
 
 
+def test_a_batch_is_not_read_as_one(state):
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
+    with pytest.raises(
+        ValueError, match=r"`dataset` must hold one jt.State, but is of a batch with the axes \['lane_0'\]"
+    ):
+        jt.State.from_dataset(batch.to_dataset())
+    same(jt.State.from_dataset(jax.tree.map(lambda leaf: leaf[0], batch).to_dataset()), state)
+
+
 # For what does not depend on how accurate a mesh is.
 COARSE = jt.PhaseGrid(5.0, 0.7, 7.0, 1.0)
 KRAMERS = jt.classical_oscillator(QUARTIC, 1.0, COARSE)
@@ -54,6 +63,12 @@ def stirling(beta):
 @pytest.fixture(scope="module")
 def driven():
     return jt.drive(KRAMERS, jt.Ramp(0.8, 1.0, 0.0, 2.0), 0.3, TIMES, keep_states=True)
+
+
+def test_a_batch_of_runs_is_not_read_as_one(driven):
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), driven)
+    with pytest.raises(ValueError, match=r"`dataset` must hold one jt.brownian.DrivenRun"):
+        jt.brownian.DrivenRun.from_dataset(batch.to_dataset())
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import scipy.linalg
 
 import jaxthermo as jt
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.papers.rings import finite
 
@@ -16,7 +16,7 @@ UNEVEN = [0.0, 0.1, 0.3]
 def tilted(ring, beta, units, s):
     """The tilted generator as a matrix; s may be complex."""
     states = space(ring.q, units)
-    hops = mesoscopic_hops(moment(ring, beta), states)
+    hops = mesoscopic_hops(network_at(ring, beta), states)
     here, target = np.arange(states.size), np.asarray(hops.links.target)
     matrix = -np.diag(np.asarray(hops.outflow())).astype(np.result_type(s, 1.0))
     for there, forward, backward in zip(target, np.asarray(hops.forward), np.asarray(hops.backward), strict=True):

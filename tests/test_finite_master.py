@@ -10,7 +10,7 @@ import jaxthermo as jt
 from jaxthermo._results import quantities
 from jaxthermo.jumps.finite.distribution import stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import count_mesostates, log_multiplicity, mesostates, rank
 
@@ -49,7 +49,7 @@ def test_states_are_numbered_by_rank(q, units):
 def test_generator_agrees_with_hops_written_one_by_one(q, units):
     energies = np.linspace(-0.2, 0.3, q)
     ring = jt.PottsRing(q, -1.3, 0.7, 0.6, energies)
-    hops = mesoscopic_hops(moment(ring, 1.9), space(q, units))
+    hops = mesoscopic_hops(network_at(ring, 1.9), space(q, units))
     found = jax.jit(jax.vmap(hops.apply, out_axes=1))(jnp.eye(count_mesostates(q, units)))
     expected = dense(q, units, -1.3, 0.7, 1.9, energies, 0.6)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
@@ -78,7 +78,7 @@ def test_multigrid_agrees_with_elimination(beta, energies):
     ring = jt.PottsRing(3, -1.0, 1.0, 1.0, energies)
     states = space(3, 40)
     assert states.coarse is not None
-    found = stationary_distribution(moment(ring, beta), states)
+    found = stationary_distribution(network_at(ring, beta), states)
     assert 0 < found.iterations < 60
     matrix = dense(3, 40, -1.0, 1.0, beta, [0.0, 0.0, 0.0] if energies is None else energies)
     matrix[0] = 1.0
@@ -89,7 +89,7 @@ def test_multigrid_agrees_with_elimination(beta, energies):
 @pytest.mark.parametrize("rates", RATES, ids=lambda rates: type(rates).__name__)
 def test_equilibrium_is_boltzmanns_without_force(rates):
     ring = jt.PottsRing(3, -0.8, 0.0, 0.7, UNEVEN, rates)
-    states, now = space(3, 12), moment(ring, 1.6)
+    states, now = space(3, 12), network_at(ring, 1.6)
     found = stationary_distribution(now, states)
     log_p = log_multiplicity(states.counts) - 1.6 * now.energy(states.counts)
     exact = jnp.exp(log_p) / jnp.sum(jnp.exp(log_p))

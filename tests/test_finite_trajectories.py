@@ -7,7 +7,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.jumps.finite.distribution import stationary_distribution
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.random import Stream, streams
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import rank
@@ -79,7 +79,7 @@ def test_means_and_variances_are_those_of_the_master_equation(steady):
 
 
 def test_hops_are_those_of_the_outflow(steady):
-    states, now = space(3, 20), moment(RING, 3.5)
+    states, now = space(3, 20), network_at(RING, 3.5)
     from jaxthermo.jumps.finite.generator import mesoscopic_hops
 
     outflow = mesoscopic_hops(now, states).outflow() @ stationary_distribution(now, states).p
@@ -105,7 +105,7 @@ def test_entropy_production_obeys_the_integral_theorem():
     """<exp(-Sigma)> = 1 from the stationary state, with the change of -ln p counted; few hops, so that it converges."""
     ring = jt.PottsRing(3, -1.0, 0.6, 1.0, [0.0, 0.2, -0.1])
     run = jt.potts.simulate(ring, 1.5, 3, 0.5, 20_000, jax.random.key(5))
-    log_p = np.log(stationary_distribution(moment(ring, 1.5), space(3, 3)).p)
+    log_p = np.log(stationary_distribution(network_at(ring, 1.5), space(3, 3)).p)
     first, last = (log_p[rank(np.asarray(getattr(run, name)).T)] for name in ("initial_counts", "final_counts"))
     sigma = np.asarray(run.entropy_production_rate) * 3 * 0.5 - (last - first)
     close(np.exp(-sigma), 1.0)

@@ -8,7 +8,7 @@ import scipy.linalg
 
 import jaxthermo as jt
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import log_multiplicity, mesostates
 
@@ -75,10 +75,10 @@ def as_function(P):
 def test_generator_agrees_with_hops_written_one_by_one(interaction):
     network = jt.JumpNetwork(EDGES, ENERGIES, interaction, FORCES, RESERVOIRS, prefactor=PREFACTOR)
     states = space(3, UNITS, network.edges)
-    found = mesoscopic_hops(moment(network, BETAS), states)
+    found = mesoscopic_hops(network_at(network, BETAS), states)
     matrix = jax.jit(jax.vmap(found.apply, out_axes=1))(jnp.eye(states.size))
     np.testing.assert_allclose(matrix, generator(hops(UNITS)), rtol=0, atol=1e-13)
-    energies = moment(network, BETAS).energy(states.counts)
+    energies = network_at(network, BETAS).energy(states.counts)
     np.testing.assert_allclose(energies, [energy(n) for n in mesostates(3, UNITS).T], rtol=1e-14)
 
 

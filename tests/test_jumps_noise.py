@@ -55,7 +55,7 @@ def test_phase_diffusion_by_the_adjoint_equation(cycling):
         return np.stack([(rate(P + 1e-6 * e) - rate(P - 1e-6 * e)) / 2e-6 for e in np.eye(3)], axis=1)
 
     found = jt.jumps.stationary(ring(), beta)
-    T, start = float(found.period), np.asarray(found.state)
+    T, start = float(found.period), np.asarray(found.point)
     path = solve_ivp(lambda t, P: rate(P), (0.0, T), start, "DOP853", rtol=1e-11, atol=1e-13, dense_output=True).sol
     # Backwards in time the phase is what is left after a few turns.
     z = np.array([1.0, -0.3, 0.2])

@@ -123,7 +123,7 @@ def start():
     """Harmonic, m = w = 1, so that second moments close at depth 2; a Gaussian in q and p beside a bath at rest."""
     oscillator = jt.quantum_oscillator(HARMONIC, BATH, grid=GRID)
     members = len(members_of(oscillator))
-    density = jnp.exp(-0.5 * ((GRID.q - 0.3) ** 2 + GRID.p[:, None] ** 2)) / (2.0 * np.pi)
+    density = jnp.exp(-0.5 * ((GRID.q[None] - 0.3) ** 2 + GRID.p[:, None] ** 2)) / (2.0 * np.pi)
     V = jnp.zeros((GRID.p_points, members, GRID.q_points)).at[:, 0].set(density)
     beta, x, nothing = (jnp.asarray(number) for number in (1.0, 0.3, jnp.nan))
     return measured_state(oscillator, V, beta, x, nothing, nothing)

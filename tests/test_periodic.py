@@ -13,7 +13,7 @@ SIZE = 12
 def stochastic(weights):
     """A matrix whose columns sum to 1."""
     rates = jnp.exp(weights)
-    return rates / jnp.sum(rates, axis=0)
+    return rates / jnp.sum(rates, axis=0, keepdims=True)
 
 
 def step(x, weights, measured):

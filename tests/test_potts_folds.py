@@ -102,7 +102,7 @@ def test_gradient_is_central_difference_in_both_modes():
     forward, reverse = jax.jit(jax.vmap(lambda p: (jax.jacfwd(beta)(p), jax.grad(beta)(p))))(points)
     values = jax.jit(jax.vmap(beta))
     shifts = 1e-5 * jnp.eye(3)
-    central = jnp.stack([values(points + shift) - values(points - shift) for shift in shifts], axis=1) / 2e-5
+    central = jnp.stack([values(points + shift) - values(points - shift) for shift in shifts[:, None]], axis=1) / 2e-5
     np.testing.assert_allclose(forward, central, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(reverse, central, rtol=1e-7, atol=1e-9)
 

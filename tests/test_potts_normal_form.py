@@ -113,7 +113,7 @@ def test_predicted_cycle_of_three_states():
         assert list(found.kind) == ["limit cycle"] * 2
         amplitude, frequency = [], []
         for lane, beta in enumerate(betas):
-            cycle = cycle_orbit(ring, jnp.asarray(beta), found.state[lane], float(found.period[lane]), range(3))
+            cycle = cycle_orbit(ring, jnp.asarray(beta), found.point[lane], float(found.period[lane]), range(3))
             frequency.append(-2 * np.pi / found.period[lane])
             wave = np.fft.fft(cycle.states, axis=1)[:, 1] / 3
             amplitude.append(np.abs(np.fft.fft(wave)[-1]) / len(wave))

@@ -35,15 +35,16 @@ def test_lines_are_the_exact_ones(diagram):
 
 
 def test_phases_lie_between_their_lines(diagram):
-    beta, phase = diagram.beta[:, None], diagram.phase
+    beta, phase = np.asarray(diagram.beta)[:, None], diagram.phase
+    onset, fold = np.asarray(diagram.beta_c1), np.asarray(diagram.beta_fold)
     assert diagram.ok.all() and diagram.stats["undecided"] == 0
-    uniform = (beta < diagram.beta_c1) & (beta < diagram.beta_fold)
+    uniform = (beta < onset) & (beta < fold)
     assert np.all(phase[uniform] == Phase.uniform)
-    localised = beta > diagram.beta_fold
+    localised = beta > fold
     assert np.all(phase[localised] == Phase.localised) and np.all(diagram.localised_stable == localised)
-    between = (beta > diagram.beta_c1) & (beta < diagram.beta_fold)
+    between = (beta > onset) & (beta < fold)
     assert between.any() and np.all(phase[between] == Phase.limit_cycle)
-    np.testing.assert_array_equal(diagram.uniform_stable, (beta < diagram.beta_c1) & np.ones(phase.shape, bool))
+    np.testing.assert_array_equal(diagram.uniform_stable, (beta < onset) & np.ones(phase.shape, bool))
 
 
 def test_coexistence_is_seen():
@@ -61,9 +62,10 @@ def test_even_rings_alternate_between_the_lines():
 
 def test_output_power_over_loads():
     data = jt.potts.phase_diagram(3, -1.0, [2.0, 3.4], [-0.9, -0.5, -0.1], prefactor=G, forward_force=1.0)
-    drive = 1.0 + data.force2
-    np.testing.assert_allclose(data.output_power, -data.work_current * data.force2 / drive, rtol=1e-12)
-    uniform = -data.force2 * 2 * G * np.sinh(0.5 * 2.0 * drive)
+    load = np.asarray(data.force2)
+    drive = 1.0 + load
+    np.testing.assert_allclose(data.output_power, -data.work_current * load / drive, rtol=1e-12)
+    uniform = -load * 2 * G * np.sinh(0.5 * 2.0 * drive)
     np.testing.assert_allclose(data.output_power[0], uniform, rtol=1e-10)
 
 

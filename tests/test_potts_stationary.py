@@ -50,11 +50,11 @@ def test_cycle_closes_under_an_independent_solve(scan):
     betas, found = scan
     lane = 4
     run = jt.potts.evolve(
-        ring(), float(betas[lane]), found.state[lane], [0.0, found.period[lane] / 2, found.period[lane]]
+        ring(), float(betas[lane]), found.point[lane], [0.0, found.period[lane] / 2, found.period[lane]]
     )
-    np.testing.assert_allclose(run.occupation[-1], found.state[lane], atol=1e-9)
+    np.testing.assert_allclose(run.occupation[-1], found.point[lane], atol=1e-9)
     np.testing.assert_allclose(run.work[-1] / found.period[lane], found.work_current[lane], rtol=1e-9)
-    assert np.max(np.abs(run.occupation[1] - found.state[lane])) > 0.05
+    assert np.max(np.abs(run.occupation[1] - found.point[lane])) > 0.05
 
 
 def test_scan_is_one_lane_at_a_time(scan):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float, Int
 
+import jaxthermo as jt
 from jaxthermo._results import AbstractResult, JaxthermoWarning, quantity, warn_unless_ok
 from jaxthermo._status import MESSAGES, Status, first_problem, status_if, words
 
@@ -83,3 +84,21 @@ def test_warns_once_for_each_trouble_and_not_when_ok():
 
 def test_words_of_a_batch():
     np.testing.assert_array_equal(words(np.array([0, 6])), ["ok", "not periodic"])
+
+
+OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 1.0]), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("search", "instead"),
+    [
+        (lambda x: jt.potts.maximum_power(3, -1.0, 1.0, x), "jt.potts.stationary"),
+        (lambda x: jt.potts.attractors(jt.PottsRing(3, -1.0, x), 4.0), "jt.potts.stationary"),
+        (lambda x: jt.potts.phase_diagram(3, -1.0, jnp.stack([x, 2.0 * x]), [1.0]), "jt.potts.stationary"),
+        (lambda x: jt.optimal_ramp(OSCILLATOR, 1.0, 0.0, x, 2.0, 1), "jt.minimum_work"),
+    ],
+    ids=["maximum_power", "attractors", "phase_diagram", "optimal_ramp"],
+)
+def test_searches_that_branch_on_values_say_what_may_be_traced(search, instead):
+    with pytest.raises(ValueError, match=f"needs known values: .*`{instead}"):
+        jax.eval_shape(search, 1.0)

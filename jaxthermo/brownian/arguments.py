@@ -53,7 +53,7 @@ def check_protocol(
 def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], ...]:
     """The times asked for with `SAMPLES` times from each to the next, and both schedules at them."""
     parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
-    moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts).ravel(), ts[-1])
+    moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts[None]).ravel(), ts[-1])
     return moments, *(jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
 
 

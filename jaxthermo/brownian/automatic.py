@@ -67,7 +67,8 @@ def grid_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> P
     Method     The range and the wavenumbers at which the states at the extreme temperatures and fields have fallen to
                1e-9, and 6 % more, see `reach_of`. The numbers of points are rungs of a ladder, so that few programs
                are compiled; what a rung has too many is shared between range and resolution
-    Shapes     betas, fields: scalars or arrays
+    oscillator      whose potential confines; its own grid is not looked at
+    betas, fields   inverse temperatures, 1/energy, and fields, energy per unit of X; scalars or arrays
     Raises     ValueError that names the argument; if jax traces the values, or the potential does not confine
     Accuracy   aimed at: X, <q^2>, <p^2>, U of an equilibrium to 1e-6 of their scale; the state's `edge` shows trouble
 
@@ -125,7 +126,7 @@ def depth_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> 
                width and the rate of the noises, and kappa^2 = <(d_q ln rho)^2> of the canonical density: the wave that
                a noise sees while it lasts. PREFACTOR and the share of the friction are fitted to a
                quartic with one pole, A = 0.1 .. 2 and beta = 0.25 .. 4
-    Shapes     as `grid_for`
+    oscillator, betas, fields   as `grid_for`
     Raises     ValueError that names the argument
 
     At least LEAST_DEPTH; at most MOST_DEPTH, with no more than MOST_MEMBERS members; SAFE_DEPTH where jax traces the
@@ -156,7 +157,8 @@ def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
 def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, for these temperatures and fields.
 
-    Raises     ValueError as `grid_for`, where there is no grid
+    oscillator, betas, fields   as `grid_for`
+    Raises     ValueError where there is no grid
     """
     check_oscillator(oscillator)
     if oscillator.bath.depth is None:

@@ -77,17 +77,32 @@ class AbstractBath(eqx.Module):
 
     @abstractmethod
     def terms(self, t: Real, temperature: Real, hbar: Real, heating: Real = 0.0) -> BathTerms:
-        """What the bath does to the members at one time, temperature and heating = d ln T/dt."""
+        """What the bath does to the members at one time.
+
+        t             the time, for a bath whose coupling changes with it
+        temperature   T = 1/beta, energy
+        hbar          Planck's constant of the oscillator, action
+        heating       d ln T/dt, 1/time
+        """
 
     @abstractmethod
     def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
-        """Width in the momentum and rate of each noise at one temperature, from which the depth is chosen."""
+        """Width in the momentum and rate of each noise, (noises,) each, from which the depth is chosen.
+
+        beta   inverse temperature, 1/energy
+        hbar   Planck's constant of the oscillator, action
+        """
 
     @abstractmethod
     def variances(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> tuple[float, float]:
         """<q^2> m w^2/T and <(p - zeta)^2>/(m T) of a harmonic oscillator in the bath, over those of no coupling.
 
         From these the phase grid is chosen: by how much the bath narrows q and widens the momentum that is carried.
+
+        mass                of the oscillator
+        hbar                Planck's constant, action
+        squared_frequency   w^2 of a harmonic potential as narrow as the oscillator's, 1/time^2
+        beta                inverse temperature, 1/energy
         """
 
     @abstractmethod
@@ -108,7 +123,12 @@ class AbstractBath(eqx.Module):
 
     @abstractmethod
     def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
-        """Raise a ValueError where the bath cannot follow these inverse temperatures at these times, if known."""
+        """Raise a ValueError where the bath cannot follow a schedule of temperature, if that is known.
+
+        mass, hbar    of the oscillator
+        times         (times,), increasing
+        betas         inverse temperatures at these times, (times,), 1/energy
+        """
 
 
 def require_ohmic(oscillator: Any) -> None:

@@ -26,11 +26,11 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
         return jnp.asarray(oscillator.potential(position)) - x * jnp.asarray(oscillator.coordinate(position))
 
     shift = 0.5 * hbar * y[:, None]
-    levels = jnp.mean(jnp.vectorize(energy)(jnp.stack([q + shift, q - shift])), axis=0)
+    levels = jnp.mean(jnp.vectorize(energy)(jnp.stack([q[None] + shift, q[None] - shift])), axis=0)
     levels = levels - jnp.min(levels)
     local = _both(jnp.exp(-step * levels), axis=0)
     k = grid.k
-    kinetic = (0.5 * grid.p[:, None] ** 2 + (hbar * k) ** 2 / 8.0) / oscillator.mass
+    kinetic = (0.5 * grid.p[:, None] ** 2 + (hbar * k[None]) ** 2 / 8.0) / oscillator.mass
     moving = _both(jnp.exp(-0.5 * step * kinetic), axis=1)
     to_k, to_q = grid.q_to_k().T, grid.k_to_q().T
     to_y, to_p = grid.p_to_y(), grid.y_to_p()

@@ -66,7 +66,7 @@ def engine_of(
     With it, the inverse temperatures at these times, and how many steps to try first between two of them.
     """
     knots = cycle.knots()
-    inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points) / points)
+    inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points)[None] / points)
     times = jnp.concatenate([inside.ravel(), knots[-1:]])
     count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / FIRST_STEP - 1e-9))
     return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)

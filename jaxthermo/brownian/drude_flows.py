@@ -105,9 +105,9 @@ def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:
     drag = memory.drag[0] / oscillator.mass * terms.jitter
     down = jnp.tensordot(drag - memory.feed[0], jnp.asarray(lower), axes=1)
     both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
-    cross = memory.cross[0] * work.grid.y[1:][:, None, None]
+    cross = memory.cross[0] * work.grid.y[1:][:, None, None] * up[None]
     # Two levels up is a change of sign in the twisted members.
-    return up @ (down + both) - decay, up @ (down - both) - decay + cross * up
+    return up @ (down + both) - decay, (up @ (down - both) - decay)[None] + cross
 
 
 def local_tables(work: Workspace, duration: Any, temperature: Any) -> tuple[Matrices, Matrices]:

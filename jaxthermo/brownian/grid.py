@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 
 MAX_POINTS = 2001
@@ -18,6 +19,8 @@ ScalarArray = Array | np.ndarray
 class PhaseGrid(eqx.Module):
     """Uniform mesh q = -q_max .. q_max, p = -p_max .. p_max with steps of about dq, dp.
 
+    q_max, p_max   largest position (length) and largest momentum; the mesh goes from minus to plus these
+    dq, dp         wanted steps
     Shapes     an odd number of points each way, symmetric about 0: 2 round(q_max/dq) + 1 and 2 round(p_max/dp) + 1
     Units      q: length, p: momentum
     Raises     ValueError unless all four are finite and > 0 and each range holds 3 to 2001 points
@@ -33,7 +36,7 @@ class PhaseGrid(eqx.Module):
     q_side: int = eqx.field(static=True)
     p_side: int = eqx.field(static=True)
 
-    def __init__(self, q_max: Any, dq: Any, p_max: Any, dp: Any):
+    def __init__(self, q_max: ScalarLike, dq: ScalarLike, p_max: ScalarLike, dp: ScalarLike):
         self.dq, self.q_side = _side("q", q_max, dq)
         self.dp, self.p_side = _side("p", p_max, dp)
 

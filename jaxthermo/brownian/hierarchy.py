@@ -25,7 +25,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase
 from jaxthermo.checks import as_float
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 
 Field = Float[Array, "p n q"]
 
@@ -90,7 +90,7 @@ def workspace(oscillator: Oscillator, grid: PhaseGrid | None = None) -> Workspac
 
     It is no parameter: nothing is differentiated with respect to its steps.
     """
-    grid = frozen(oscillator.grid if grid is None else grid)
+    grid = stop_gradient(oscillator.grid if grid is None else grid)
     assert grid is not None
     return Workspace(oscillator, *phases(oscillator, grid), grid)
 
@@ -122,7 +122,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
 
     spectrum, flux = (jnp.tensordot(grid.p_to_y(), f, axes=1) for f in (V, flux))
     y = grid.y[1:][:, None, None]
-    rate = (work.phase_u - as_float(x) * work.phase_x)[:, None, :] + terms.spring * y * grid.q
+    rate = (work.phase_u - as_float(x) * work.phase_x)[:, None, :] + terms.spring * y * grid.q[None, None]
     damping = (terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)) * y**2
     re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
     d_re = -rate * im - y * flux[side + 1 :] - damping * re
@@ -132,7 +132,7 @@ def vector_field(V: Field, work: Workspace, t: Any, temperature: Any, x: Any, he
     change = jnp.tensordot(grid.y_to_p(), local, axes=1) - jnp.matmul(velocity, _derivative(grid).T)
     if bath.modes:
         decay = jnp.asarray(members.indices, dtype=float) @ (terms.decay + terms.heating)
-        change = change - decay[:, None] * V
+        change = change - decay[None, :, None] * V
     if memory is None:
         return change
     pairs = jnp.einsum("kl,kmi,lin->mn", memory.feed + memory.stretch, up, down)
@@ -163,7 +163,7 @@ def among_members(matrix: Float[Array, "n n"], V: Field) -> Field:
 def weighted(field: Field, neighbour: np.ndarray, weight: np.ndarray) -> Field:
     """weight_n field_{neighbour(n)}, where a neighbour outside the hierarchy counts as zero."""
     inside = neighbour < field.shape[1]
-    return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[:, None]
+    return field[:, np.where(inside, neighbour, 0)] * jnp.asarray(np.where(inside, weight, 0.0))[None, :, None]
 
 
 def _derivative(grid: PhaseGrid) -> Float[Array, "q q"]:

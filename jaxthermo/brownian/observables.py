@@ -95,7 +95,7 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     y = grid.y[1:]
     # The real factor; (-i)^|n| is the twist.
-    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones(len(members))
+    factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones((1, len(members)))
     for k in range(oscillator.bath.modes):
         # Integer powers by multiplication, since pow has no derivative at jitter = 0.
         powers = [jnp.ones_like(y)]
@@ -103,8 +103,8 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
             powers.append(powers[-1] * jitter[k] * y / np.sqrt(n + 1.0))
         factor = factor * jnp.stack(powers, axis=1)[:, members.indices[:, k]]
     level = members.level % 4
-    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][:, None]
-    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][:, None]
+    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None]
+    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][None, :, None]
     spectrum = jnp.tensordot(grid.p_to_y(), V, axes=1)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))

@@ -83,7 +83,7 @@ class OhmicBath(AbstractBath):
         return self.strength**2
 
     def felt(self, heating: Real) -> Float[Array, ""]:
-        """The rate of change of temperature that the memory of the noise feels."""
+        """What the memory of the noise feels of the heating, d ln T/dt in 1/time: all of it, or nothing."""
         return as_float(heating) if self.thermostat == "earlier" else jnp.zeros(())
 
     def fastest_cooling(self, hbar: Real) -> Float[Array, ""]:

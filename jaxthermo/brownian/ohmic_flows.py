@@ -41,7 +41,7 @@ class OhmicFlows(AbstractFlows):
         """Every coefficient times its two factors."""
         damping, aged = tables
         both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
-        return aged[:, None] * (both * spectrum)
+        return aged[None, :, None] * (both * spectrum)
 
     def hops(self, work: Workspace, temperature: Any) -> None:
         """None: the members only decay."""
@@ -55,7 +55,7 @@ class OhmicFlows(AbstractFlows):
     def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
         """For each y > 0 a factor for every zeta."""
         assert noise is not None
-        return table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values))
+        return table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values[None]))
 
     def heat_members(
         self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]

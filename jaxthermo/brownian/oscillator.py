@@ -12,8 +12,12 @@ from jaxthermo.checks import require_positive
 class Oscillator(eqx.Module):
     """A particle H_A = p^2/2m + U(q) - x X(q) coupled to a bath; made by `quantum_oscillator`, `classical_oscillator`.
 
-    Units      k_B = 1; hbar and mass are parameters. `quantum` False: no Moyal correction and no hierarchy, the
-               thermostatic Kramers equation; its hbar only sets the measure of phase space, dq dp / (2 pi hbar)
+    potential, coordinate   U(q) and X(q)
+    bath                    what the oscillator is coupled to
+    mass, hbar              parameters; k_B = 1
+    grid                    of phase space; None where it is left open
+    quantum                 False: no Moyal correction and no hierarchy, the thermostatic Kramers equation; its hbar
+                            only sets the measure of phase space, dq dp / (2 pi hbar)
     """
 
     potential: AbstractPotential

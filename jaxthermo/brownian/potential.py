@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from jaxthermo._types import VectorLike
+from jaxthermo._types import Function, VectorLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import formula
 
@@ -20,11 +20,11 @@ class AbstractPotential(eqx.Module):
 
     @abstractmethod
     def __call__(self, q: ArrayLike) -> Float[Array, "..."]:
-        """The values at positions of any shape."""
+        """The values at positions q of any shape."""
 
     @abstractmethod
     def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
-        """Quantum phase rate [U(q + hbar y/2) - U(q - hbar y/2)] / hbar, all orders of the Moyal series at once."""
+        """Quantum phase rate [U(q + hbar y/2) - U(q - hbar y/2)] / hbar at all q and y: the whole Moyal series."""
 
     @abstractmethod
     def is_quadratic(self) -> Bool[Array, ""]:
@@ -86,7 +86,7 @@ class Identity(AbstractPotential):
 
     def moyal_phase(self, q: Float[Array, " q"], y: Float[Array, " y"], hbar: Float[Array, ""]) -> Float[Array, "y q"]:
         """y, at every q."""
-        return y[:, None] * jnp.ones_like(q)
+        return y[:, None] * jnp.ones_like(q)[None]
 
     def is_quadratic(self) -> Bool[Array, ""]:
         """Yes."""
@@ -111,7 +111,7 @@ class FunctionPotential(AbstractPotential):
         return jnp.asarray(False)
 
 
-Potential: TypeAlias = AbstractPotential | Callable[[Any], Any]
+Potential: TypeAlias = AbstractPotential | Function
 
 
 def as_potential(name: str, potential: Potential) -> AbstractPotential:

@@ -21,7 +21,7 @@ from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start, strang
 from jaxthermo.protocols.schedule import Schedule, value_at
 from jaxthermo.solve.checks_off import without_checks
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.either_mode import either_mode
 from jaxthermo.solve.integrate import status_of, unreached_as_nan
 
@@ -86,7 +86,9 @@ def propagate(
 
         return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
 
-    return either_mode(value, tangent, without_checks(cotangent), (oscillator, protocol, V, *frozen((ts, pacing))))
+    return either_mode(
+        value, tangent, without_checks(cotangent), (oscillator, protocol, V, *stop_gradient((ts, pacing)))
+    )
 
 
 def propagate_by(

@@ -78,7 +78,7 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
 
 
 def quasi_static(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> QuasiStatic:
-    """Xi_qst for all beta up to the largest and all x between the extremes of those given.
+    """Xi_qst for all beta up to the largest of `betas` and all x between the extremes of `fields`.
 
     The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
     """

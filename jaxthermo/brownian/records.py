@@ -1,12 +1,16 @@
 """The parameters that a dataset records, as objects again."""
 
 import dataclasses
+from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 from jaxtyping import Array, Int
 
+from jaxthermo._results import AbstractResult
 from jaxthermo._status import Status, as_codes
+from jaxthermo._types import PathLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -17,7 +21,37 @@ from jaxthermo.protocols.schedules import AbstractSchedule
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import xarray
+
+
+class AbstractRecord(AbstractResult):
+    """A result that can be made again from its dataset, and from the file that `save` wrote."""
+
+    @classmethod
+    @abstractmethod
+    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "Self":
+        """What `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
+
+    @classmethod
+    def load(cls, path: PathLike, oscillator: Oscillator | None = None) -> "Self":
+        """What `save` wrote to the file `path`; the oscillator as `State.from_dataset`."""
+        import xarray
+
+        return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
+
+
+def require_one(dataset: "xarray.Dataset", kind: str, names: Iterable[str]) -> None:
+    """ValueError unless a dataset holds these variables of one state or run, and not of a batch."""
+    if not set(names) <= set(dataset.variables):
+        raise ValueError(f"`dataset` must come from `to_dataset` of a {kind}")
+    lanes = [str(dim) for dim in dataset.dims if str(dim).startswith("lane_")]
+    if lanes or "status" in dataset.variables:
+        raise ValueError(
+            f"`dataset` must hold one {kind}, but is of a batch with the axes {lanes}; write its members one by one, "
+            "jax.tree.map(lambda leaf: leaf[0], batch).to_dataset()"
+        )
 
 
 def oscillator_of(dataset: "xarray.Dataset", oscillator: Oscillator | None) -> Oscillator:

@@ -108,7 +108,7 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
 def _damping(grid: PhaseGrid, rate: Any, diffusion: Any) -> Float[Array, "p p"]:
     """rate d_p p + diffusion d_p^2 as a matrix on the momenta."""
     side, y, waves = grid.p_side, grid.y[1:, None], grid.p_to_y()
-    flux = rate * waves * grid.p
+    flux = rate * waves * grid.p[None]
     # d_p acts as i y.
     re = -y * flux[side + 1 :] - diffusion * y**2 * waves[1 : side + 1]
     im = y * flux[1 : side + 1] - diffusion * y**2 * waves[side + 1 :]
@@ -119,7 +119,7 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     """(1 - h B)^-1."""
     side, oscillator = work.grid.p_side, work.oscillator
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
-    decay = (jnp.asarray(members_of(oscillator).indices, dtype=float) @ terms.decay)[:, None]
+    decay = (jnp.asarray(members_of(oscillator).indices, dtype=float) @ terms.decay)[None, :, None]
     zero = spectrum[:1] / (1.0 + h * decay)
     damping = 1.0 + h * (decay + (terms.diffusion * work.grid.y[1:] ** 2)[:, None, None])
     phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
@@ -129,7 +129,7 @@ def _local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: A
     if hops is not None:
         # The phase with the decay of the members, and then the hops between them without it.
         count = hops.shape[-1]
-        step = jnp.linalg.inv(jnp.eye(count) - h * (hops + jnp.diag(decay[:, 0])))
+        step = jnp.linalg.inv(jnp.eye(count)[None] - h * (hops + jnp.diag(decay[0, :, 0])[None]))
         return twisted(jnp.concatenate([zero, re, im]), work, lambda part: jnp.matmul(step, part))
     return jnp.concatenate([zero, re, im])
 
@@ -140,8 +140,8 @@ def _transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: A
     side = grid.q_side
     V = from_spectrum(noise.basis.T @ spectrum, work)
     waves = jnp.matmul(V, grid.q_to_k().T)
-    velocity = (grid.p[:, None, None] + noise.values[:, None]) / work.oscillator.mass
-    phase = h * velocity * grid.k[1:]
+    velocity = (grid.p[:, None, None] + noise.values[None, :, None]) / work.oscillator.mass
+    phase = h * velocity * grid.k[None, None, 1:]
     size = 1.0 + phase**2
     re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
     V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)

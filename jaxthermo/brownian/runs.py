@@ -1,6 +1,5 @@
 """What a driven solve gives: series over time by name, work and heat, and whether they may be relied on."""
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
@@ -9,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity
-from jaxthermo._types import ScalarLike
+from jaxthermo._results import quantity
+from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Protocol
-from jaxthermo.brownian.records import oscillator_of, remade, status_of
+from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, require_one, status_of
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.cycle import AbstractCycle
@@ -23,8 +22,6 @@ from jaxthermo.protocols.schedules import Table
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import xarray
 
 Run = TypeVar("Run", bound="AbstractRun")
@@ -56,56 +53,12 @@ def _series(name: str) -> tuple[str, str, tuple[str, ...]]:
     return *{**SERIES, **WORKS}[name], ("time",)
 
 
-class AbstractRun(AbstractResult):
-    """A driven solve: its states, and how it is read again."""
-
-    oscillator: eqx.AbstractVar[Oscillator]
-    time: eqx.AbstractVar[Float[Array, "*batch times"]]
-    beta: eqx.AbstractVar[Float[Array, "*batch times"]]
-    x: eqx.AbstractVar[Float[Array, "*batch times"]]
-    V: eqx.AbstractVar[Float[Array, "*batch p n q"]]
-    members: eqx.AbstractVar[Float[Array, "*batch times p n q"] | None]
-
-    @property
-    def final(self) -> State:
-        """The state at the last time, to be driven on or looked at; in a cycle that is the one at its beginning."""
-        return self._state(self.V, -1)
-
-    def state_at(self, time: ScalarLike) -> State:
-        """The state nearest to a time; ValueError unless the run kept its states."""
-        if self.members is None:
-            raise ValueError("`keep_states` must be True in the jt.drive or jt.run_cycle that made this run")
-        index = jnp.argmin(jnp.abs(self.time - as_float(time)))
-        return self._state(self.members[index], index)
-
-    def _state(self, V: Array, index: Any) -> State:
-        unknown = jnp.asarray(jnp.nan)
-        return measured_state(self.oscillator, V, self.beta[index], self.x[index], unknown, unknown, self.time[index])
-
-    @classmethod
-    @abstractmethod
-    def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "Self":
-        """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
-
-    @classmethod
-    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "Self":
-        """The run that `save` wrote; arguments as `from_dataset`."""
-        import xarray
-
-        return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
-
-
-class DrivenRun(AbstractRun):
-    """The oscillator under a protocol, at the times asked for; made by `jt.drive`.
-
-    Work and heat are those since the first time; `V` are all members of the hierarchy at the last time, `members` those
-    at every time where `keep_states` asked for them.
-    """
+class AbstractRun(AbstractRecord):
+    """A driven solve: its series, its states, and how it is read again."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
-    protocol: Protocol
     tolerance: Float[Array, "*batch"]
     time: Float[Array, "*batch times"] = quantity(*TIME, coordinate=True)
     beta: Float[Array, "*batch times"] = quantity(*_series("beta"))
@@ -123,6 +76,37 @@ class DrivenRun(AbstractRun):
     edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
     coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
     tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
+    first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
+    position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
+    momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
+    V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
+    members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
+
+    @property
+    def final(self) -> State:
+        """The state at the last time, to be driven on or looked at; in a cycle that is the one at its beginning."""
+        return self._state(self.V, -1)
+
+    def state_at(self, time: ScalarLike) -> State:
+        """The state nearest to a time; ValueError unless the run kept its states."""
+        if self.members is None:
+            raise ValueError("`keep_states` must be True in the jt.drive or jt.run_cycle that made this run")
+        index = jnp.argmin(jnp.abs(self.time - as_float(time)))
+        return self._state(self.members[index], index)
+
+    def _state(self, V: Array, index: Any) -> State:
+        unknown = jnp.asarray(jnp.nan)
+        return measured_state(self.oscillator, V, self.beta[index], self.x[index], unknown, unknown, self.time[index])
+
+
+class DrivenRun(AbstractRun):
+    """The oscillator under a protocol, at the times asked for; made by `jt.drive`.
+
+    Work and heat are those since the first time; `V` are all members of the hierarchy at the last time, `members` those
+    at every time where `keep_states` asked for them.
+    """
+
+    protocol: Protocol
     work: Float[Array, "*batch times"] = quantity(*_series("work"), main=True)
     heat: Float[Array, "*batch times"] = quantity(*_series("heat"), main=True)
     bath_heat: Float[Array, "*batch times"] = quantity(*_series("bath_heat"))
@@ -130,11 +114,6 @@ class DrivenRun(AbstractRun):
     work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
     heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
     heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
-    first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
-    position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
-    momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
-    V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
-    members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "DrivenRun":
@@ -151,33 +130,12 @@ class PeriodicRun(AbstractRun):
     every time where `keep_states` asked for them.
     """
 
-    status: Int[Array, "*batch"]
-    stats: dict[str, Any]
-    oscillator: Oscillator
     cycle: AbstractCycle
-    tolerance: Float[Array, "*batch"]
     points: int = eqx.field(static=True)
     work: Float[Array, "*batch"] = quantity("energy", "work done on the oscillator in one cycle, -int X dx")
     heat: Float[Array, "*batch"] = quantity("energy", "heat into the oscillator in one cycle, int (dU - x dX)")
     residual: Float[Array, "*batch"] = quantity("1/sqrt(action)", "2-norm of what one more turn changes")
     step_error: Float[Array, "*batch"] = quantity("energy", "estimated error of the work from the time step")
-    first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
-    time: Float[Array, "*batch times"] = quantity(*TIME, coordinate=True)
-    beta: Float[Array, "*batch times"] = quantity(*_series("beta"))
-    x: Float[Array, "*batch times"] = quantity(*_series("x"))
-    X: Float[Array, "*batch times"] = quantity(*_series("X"))
-    U: Float[Array, "*batch times"] = quantity(*_series("U"))
-    H: Float[Array, "*batch times"] = quantity(*_series("H"))
-    q: Float[Array, "*batch times"] = quantity(*_series("q"))
-    q2: Float[Array, "*batch times"] = quantity(*_series("q2"))
-    p2: Float[Array, "*batch times"] = quantity(*_series("p2"))
-    qp: Float[Array, "*batch times"] = quantity(*_series("qp"))
-    purity: Float[Array, "*batch times"] = quantity(*_series("purity"))
-    norm: Float[Array, "*batch times"] = quantity(*_series("norm"))
-    min_wigner: Float[Array, "*batch times"] = quantity(*_series("min_wigner"))
-    edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
-    coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
-    tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
     cumulative_work: Float[Array, "*batch times"] = quantity(*_series("work"))
     cumulative_heat: Float[Array, "*batch times"] = quantity(*_series("heat"))
     cumulative_bath_heat: Float[Array, "*batch times"] = quantity(*_series("bath_heat"))
@@ -185,10 +143,6 @@ class PeriodicRun(AbstractRun):
     cumulative_work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
     cumulative_heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
     cumulative_heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
-    position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
-    momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
-    V: Float[Array, "*batch p n q"] = quantity(*MEMBERS, AXES)
-    members: Float[Array, "*batch times p n q"] | None = quantity(*MEMBERS, ("time", *AXES))
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
@@ -245,8 +199,7 @@ def work_and_heat(beta: Array, x: Array, X: Array, U: Array, totals: Array) -> d
 def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | None, **parameters: Any) -> Run:
     """A run from its dataset: arrays by name, what the attributes say, and parameters that the caller made again."""
     labelled = {name: f for name, f in cls.__dataclass_fields__.items() if "quantity" in f.metadata}
-    if not set(labelled) - {"members"} <= set(dataset.variables):
-        raise ValueError(f"`dataset` must come from `to_dataset` of a jt.brownian.{cls.__name__}")
+    require_one(dataset, f"jt.brownian.{cls.__name__}", labelled.keys() - {"members"})
     made = object.__new__(cls)
     values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
     values["status"] = status_of(dataset)

@@ -98,7 +98,7 @@ class MomentaTables(eqx.Module):
     """Everything costly in `from_momenta`, which one duration fixes; see `momenta_tables`."""
 
     by_momentum: tuple[Float[Array, "p 1 k"], Float[Array, "p 1 k"]]
-    by_noise: tuple[Float[Array, "n k"], Float[Array, "n k"]]
+    by_noise: tuple[Float[Array, "1 n k"], Float[Array, "1 n k"]]
     back: Float[Array, "waves p"]
     settled: tuple[Float[Array, "y n 1"], Float[Array, "y n 1"]]
 
@@ -109,10 +109,10 @@ def momenta_tables(work: Workspace, noise: Noise, duration: Any) -> MomentaTable
     rate = oscillator.bath.friction() / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
     contracted = grid.y * jnp.exp(-rate * duration)
-    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[:, None]
+    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[None, :, None]
     return MomentaTables(
-        by_momentum=phase(-(grid.p[:, None, None] * step)),
-        by_noise=phase(-(noise.values[:, None] * step)),
+        by_momentum=phase(-(grid.p[:, None, None] * step[None, None])),
+        by_noise=phase(-(noise.values[None, :, None] * step[None, None])),
         back=forward(grid.dp, grid.p, contracted),
         settled=phase(angle),
     )

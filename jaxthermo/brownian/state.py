@@ -7,20 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo._results import AbstractResult, quantity
+from jaxthermo._results import quantity
+from jaxthermo._types import Stats
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held
-from jaxthermo.brownian.records import oscillator_of, status_of
+from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, status_of
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     import xarray
 
 
-class State(AbstractResult):
+class State(AbstractRecord):
     """A state of the hierarchy on a grid; made by `jt.equilibrium`, taken by `jt.drive` and the searches.
 
     `status` is `Status.ok` where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for this number of poles.
@@ -28,7 +29,7 @@ class State(AbstractResult):
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
     beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the bath")
     x: Float[Array, "*batch"] = quantity("energy/X", "field x")
@@ -71,22 +72,15 @@ class State(AbstractResult):
 
         dataset      as made by `to_dataset`
         oscillator   None: as recorded in the dataset, which takes a potential and a bath that are classes
-        Raises       ValueError if the dataset holds no state, or records an oscillator that cannot be made again
+        Raises       ValueError if the dataset holds no state or several, or records an oscillator that cannot be made
+                     again
         """
-        if "V" not in dataset:
-            raise ValueError("`dataset` must come from `to_dataset` of a jt.State")
-        oscillator = oscillator_of(dataset, oscillator)
         names = ("V", "beta", "x", "residual", "error")
+        require_one(dataset, "jt.State", names)
+        oscillator = oscillator_of(dataset, oscillator)
         V, beta, x, residual, error = (jnp.asarray(np.asarray(dataset[name])) for name in names)
         state = measured_state(oscillator, V, beta, x, residual, error)
         return eqx.tree_at(lambda state: state.status, state, status_of(dataset))
-
-    @classmethod
-    def load(cls, path: Any, oscillator: Oscillator | None = None) -> "State":
-        """The state that `save` wrote; arguments as `from_dataset`."""
-        import xarray
-
-        return cls.from_dataset(xarray.load_dataset(path, engine="scipy"), oscillator)
 
 
 @lean_jit

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.one_by_one import one_by_one
 from jaxthermo.solve.residuals import BLOCK, least_residual
 
@@ -42,8 +42,8 @@ def stationary_members(
         _operator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
         _source(V, work) + 0.0 * (temperature + x),
-        lambda _, b: one_by_one(_solved, frozen(place), b),
-        lambda _, b: one_by_one(_solved_transposed, frozen(place), b),
+        lambda _, b: one_by_one(_solved, stop_gradient(place), b),
+        lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
         has_aux=True,
     )
 
@@ -79,7 +79,7 @@ def _norm(V: Field, work: Workspace) -> Float[Array, ""]:
 
 def _source(V: Field, work: Workspace) -> Field:
     """A field of norm 1: W_0 is flat."""
-    grid = frozen(work.grid)
+    grid = stop_gradient(work.grid)
     return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
 
 

@@ -7,8 +7,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
 from jaxthermo.brownian.observables import (
     Moments,
@@ -51,6 +53,10 @@ def temperature_of(beta: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(beta > 0, 1.0 / beta, jnp.nan)
 
 
+# A time as diffrax gives it.
+Time = int | float | Array | np.ndarray
+
+
 class DrivenTerm(diffrax.AbstractTerm):
     """The vector field of `Driven` under schedules beta(t) and x(t), for explicit solvers and for `SplitStep`."""
 
@@ -58,7 +64,7 @@ class DrivenTerm(diffrax.AbstractTerm):
     beta: Any
     x: Any
 
-    def vf(self, t: Any, y: Driven, args: Any) -> Driven:
+    def vf(self, t: Time, y: Driven, args: PyTree) -> Driven:
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
         temperature = temperature_of(beta)
@@ -67,10 +73,10 @@ class DrivenTerm(diffrax.AbstractTerm):
         totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
         return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), jnp.stack(totals))
 
-    def contr(self, t0: Any, t1: Any, **kwargs: Any) -> Any:
+    def contr(self, t0: Time, t1: Time, **kwargs: PyTree) -> Time:
         return t1 - t0
 
-    def prod(self, vf: Driven, control: Any) -> Driven:
+    def prod(self, vf: Driven, control: Real) -> Driven:
         return jax.tree.map(lambda v: control * v, vf)
 
 
@@ -90,21 +96,28 @@ class SplitStep(diffrax.AbstractSolver):
     extrapolate: bool = eqx.field(static=True, default=True)
 
     term_structure: ClassVar = DrivenTerm
-    interpolation_cls: ClassVar[Callable[..., Any]] = diffrax.LocalLinearInterpolation
+    interpolation_cls: ClassVar[Callable[..., diffrax.AbstractLocalInterpolation]] = diffrax.LocalLinearInterpolation
 
-    def order(self, terms: Any) -> int:
+    def order(self, terms: PyTree) -> int:
         return 4 if self.extrapolate else 2
 
-    def error_order(self, terms: Any) -> float:
+    def error_order(self, terms: PyTree) -> float:
         # The estimate is that of the second-order result, also where the fourth-order one goes on.
         return 3.0
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any) -> Noise | None:
+    def init(self, terms: PyTree, t0: Time, t1: Time, y0: Driven, args: PyTree) -> Noise | None:
         return noise_of(_bare(terms).work)
 
     def step(
-        self, terms: Any, t0: Any, t1: Any, y0: Driven, args: Any, solver_state: Noise | None, made_jump: Any
-    ) -> Any:
+        self,
+        terms: PyTree,
+        t0: Time,
+        t1: Time,
+        y0: Driven,
+        args: PyTree,
+        solver_state: Noise | None,
+        made_jump: bool | Array | np.ndarray,
+    ) -> tuple[Driven, Driven, dict[str, Driven], Noise | None, PyTree]:
         terms = _bare(terms)
         begin = Driven(to_spectrum(y0.V, terms.work), y0.totals)
         middle = 0.5 * (t0 + t1)
@@ -124,7 +137,7 @@ class SplitStep(diffrax.AbstractSolver):
         y1, y_error = (Driven(from_spectrum(y.V, terms.work), y.totals) for y in (end, error))
         return y1, y_error, {"y0": y0, "y1": y1}, solver_state, diffrax.RESULTS.successful
 
-    def func(self, terms: Any, t0: Any, y0: Driven, args: Any) -> Driven:
+    def func(self, terms: PyTree, t0: Time, y0: Driven, args: PyTree) -> Driven:
         return terms.vf(t0, y0, args)
 
 

@@ -1,4 +1,8 @@
 """Experiments: files in TOML that say what is to be scanned."""
 
-from jaxthermo.experiments.experiment import Experiment as Experiment
-from jaxthermo.experiments.experiment import load as load
+from jaxthermo.experiments.experiment import Experiment, load
+
+__all__ = [
+    "Experiment",
+    "load",
+]

@@ -61,13 +61,24 @@ class Quantity(NamedTuple):
     needed: tuple[str, ...]
 
 
-class Experiment(NamedTuple):
-    """A checked experiment and its text. `function()` builds what is scanned, which may take a while."""
+# As `jt.scan` takes them: values by name, and columns by the names of axes that go together.
+Axes = dict[str | tuple[str, ...], np.ndarray | tuple[np.ndarray, ...]]
 
-    axes: dict[Any, Any]
+
+class Experiment(NamedTuple):
+    """A checked experiment.
+
+    axes       what it is computed over
+    store      the folder of its results
+    chunk      lanes at a time; None: chosen
+    function   makes what is scanned, which may take a while
+    text       the file, for messages
+    """
+
+    axes: Axes
     store: Path
     chunk: int | None
-    function: Callable[[], Callable[..., Any]]
+    function: Callable[[], Callable[..., object]]
     text: Text
 
 
@@ -101,7 +112,7 @@ TABLES = ("model", "quantity", "axes", "zipped", "scan")
 
 
 def load(path: Path) -> Experiment:
-    """The experiment that a TOML file describes.
+    """The experiment that the TOML file at `path` describes.
 
     Raises     ConfigError that names file, line and key; OSError
     """
@@ -151,7 +162,7 @@ def _chosen(
     return part, known[chosen]
 
 
-def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[str, Check]) -> dict[Any, Any]:
+def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[str, Check]) -> Axes:
     """The axes as `jt.scan` takes them: those of [axes] one by one, those of [zipped] together."""
     apart, together = given.get("axes", {}), given.get("zipped", {})
     for name, part in (("axes", apart), ("zipped", together)):
@@ -165,14 +176,14 @@ def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[st
     if not apart and not together:
         raise text.error(("axes",), "is missing or empty; an axis is a list, or a table of start, stop and count")
 
-    def values_of(name: str, one: str, value: Any) -> np.ndarray:
+    def values_of(name: str, one: str, value: object) -> np.ndarray:
         values = axis(text, (name, one), value, UNITS[one])
         trouble = bounds[one](float(values.min())) or bounds[one](float(values.max()))
         if trouble is not None:
             raise text.error((name, one), trouble)
         return values
 
-    axes: dict[Any, Any] = {one: values_of("axes", one, value) for one, value in apart.items()}
+    axes: Axes = {one: values_of("axes", one, value) for one, value in apart.items()}
     columns = {one: values_of("zipped", one, value) for one, value in together.items()}
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
@@ -187,9 +198,10 @@ def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[st
     return axes
 
 
-def _flat(axes: dict[Any, Any]) -> dict[str, Any]:
+def _flat(axes: Axes) -> dict[str, np.ndarray]:
     """Every axis by its own name."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, np.ndarray] = {}
     for key, values in axes.items():
-        flat |= dict(zip(key, values, strict=True)) if isinstance(key, tuple) else {key: values}
+        names, columns = (key, values) if isinstance(values, tuple) else ((key,), (values,))
+        flat |= {str(name): column for name, column in zip(names, columns, strict=True)}
     return flat

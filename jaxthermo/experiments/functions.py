@@ -6,8 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from jaxthermo.brownian import (
+    Oscillator,
     PhaseGrid,
     Polynomial,
     classical_oscillator,
@@ -49,7 +51,7 @@ def _ring(model: Table, values: Table) -> PottsRing:
 def _stationary_work(model: Table, settings: Table, held: Table, axes: Table) -> Function:
     rounds = {name: settings[name] for name in ("max_rounds",) if name in settings}
 
-    def function(**varied: Any) -> object:
+    def function(**varied: Array) -> object:
         return stationary(_ring(model, varied), (held | varied)["beta"], **rounds)
 
     return function
@@ -59,7 +61,7 @@ def _fold(model: Table, settings: Table, held: Table, axes: Table) -> Function:
     return lambda **varied: fold(_ring(model, varied))
 
 
-def _oscillator(model: Table, betas: list[float], fields: list[float], axes: Table) -> Any:
+def _oscillator(model: Table, betas: list[float], fields: list[float], axes: Table) -> Oscillator:
     """With a grid and a depth for all lanes, of which those of the strongest coupling reach furthest."""
     strength = max(map(float, axes["strength"]), key=abs) if "strength" in axes else model["strength"]
     extra = {name: model[name] for name in ("mass", "hbar", "poles", "depth") if name in model}
@@ -79,7 +81,7 @@ def _cycle_work(model: Table, settings: Table, held: Table, axes: Table) -> Func
     oscillator = _oscillator(model, betas, fields, axes)
     chosen = {name: settings[name] for name in ("points", "steps") if name in settings}
 
-    def function(**varied: Any) -> object:
+    def function(**varied: Array) -> object:
         engine = oscillator
         if "strength" in varied:
             engine = eqx.tree_at(lambda o: o.bath.strength, oscillator, jnp.asarray(varied["strength"]))
@@ -95,7 +97,7 @@ def _minimum_work(model: Table, settings: Table, held: Table, axes: Table) -> Fu
     potential = potential_around(oscillator, np.array(betas)[:, None], np.array(fields))
     chosen = {name: settings[name] for name in ("order", "horizon", "dt", "jumps") if name in settings}
 
-    def function(**varied: Any) -> object:
+    def function(**varied: Array) -> object:
         numbers = held | varied
         beta_start, x_start, beta, x = (numbers[name] for name in ENDS)
         start = equilibrium(oscillator, beta_start, x_start)

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def picture(data: xarray.Dataset, name: str) -> Figure:
     return fig
 
 
-def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Any, label: str) -> None:
+def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Hashable, label: str) -> None:
     together = [name for name in data.coords if data[name].dims == (dim,) and name != dim]
     if len(together) > 1:
         image = axes.scatter(data[together[0]], data[together[1]], c=shown, cmap=HEAT, s=8)
@@ -129,7 +130,7 @@ def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Any, label: str) ->
     axes.set(xlabel=_axis_label(data, dim), ylabel=label)
 
 
-def _axis_label(data: xarray.Dataset, name: Any) -> str:
+def _axis_label(data: xarray.Dataset, name: Hashable) -> str:
     return f"{name} [{data[name].attrs.get('units', '')}]"
 
 

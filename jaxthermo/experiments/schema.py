@@ -89,7 +89,7 @@ def read(path: Path) -> tuple[dict[str, Any], Text]:
 def number(above: float = -math.inf, below: float = math.inf, least: float = -math.inf) -> Check:
     """A finite number within these bounds."""
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             return f"must be a finite number, but is {_said(value)}"
         if not above < value < below or value < least:
@@ -103,7 +103,7 @@ def number(above: float = -math.inf, below: float = math.inf, least: float = -ma
 def integer(least: int, most: int) -> Check:
     """An integer in this range."""
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             return f"must be an integer from {least} to {most}, but is {_said(value)}"
         return None
@@ -114,7 +114,7 @@ def integer(least: int, most: int) -> Check:
 def word(*words: str) -> Check:
     """One of these words."""
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         return None if value in words else f"must be one of {', '.join(words)}, but is {_said(value)}"
 
     return check
@@ -123,7 +123,7 @@ def word(*words: str) -> Check:
 def numbers(most: int) -> Check:
     """A list of finite numbers, not empty."""
 
-    def check(value: Any) -> str | None:
+    def check(value: object) -> str | None:
         if not isinstance(value, list) or not 0 < len(value) <= most or any(number()(one) for one in value):
             return f"must be a list of 1 to {most} finite numbers, but is {_said(value)}"
         return None
@@ -131,18 +131,20 @@ def numbers(most: int) -> Check:
     return check
 
 
-def path_name(value: Any) -> str | None:
+def path_name(value: object) -> str | None:
     """A path on the disk."""
     if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > 1000:
         return f"must be a path, but is {_said(value)}"
     return None
 
 
-def true_or_false(value: Any) -> str | None:
+def true_or_false(value: object) -> str | None:
     return None if isinstance(value, bool) else f"must be true or false, but is {_said(value)}"
 
 
-def table(text: Text, key: tuple[str, ...], given: Any, known: dict[str, Check], needed: tuple[str, ...] = ()) -> None:
+def table(
+    text: Text, key: tuple[str, ...], given: object, known: dict[str, Check], needed: tuple[str, ...] = ()
+) -> None:
     """Raise a ConfigError at the first entry of a table that is unknown, missing or wrong."""
     if not isinstance(given, dict):
         raise text.error(key, f"must be a table, but is {_said(given)}")
@@ -157,7 +159,7 @@ def table(text: Text, key: tuple[str, ...], given: Any, known: dict[str, Check],
             raise text.error((*key, name), "is missing")
 
 
-def axis(text: Text, key: tuple[str, ...], given: Any, unit: str) -> np.ndarray:
+def axis(text: Text, key: tuple[str, ...], given: object, unit: str) -> np.ndarray:
     """The values of an axis: a list of numbers, or a table {start, stop, count} or {values}, with its units or without.
 
     Raises     ConfigError; among others where the units are not those of the library
@@ -173,6 +175,7 @@ def axis(text: Text, key: tuple[str, ...], given: Any, unit: str) -> np.ndarray:
         "units": word(unit),
     }
     table(text, key, given, known)
+    assert isinstance(given, dict)
     if "values" in given:
         extra = sorted(set(given) - {"values", "units"})
         if extra:
@@ -196,7 +199,7 @@ def _is_finite(value: int | float) -> bool:
         return False
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     try:
         said = repr(value)
     except ValueError:

@@ -1,48 +1,83 @@
 """Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
-from jaxthermo.jumps.attractor import Stationary as Stationary
-from jaxthermo.jumps.attractor import stationary as stationary
-from jaxthermo.jumps.branches import Branch as Branch
-from jaxthermo.jumps.branches import branch as branch
-from jaxthermo.jumps.conversion import Conversion as Conversion
-from jaxthermo.jumps.conversion import conversion as conversion
-from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
-from jaxthermo.jumps.cycles import limit_cycle as limit_cycle
-from jaxthermo.jumps.driven import PeriodicState as PeriodicState
-from jaxthermo.jumps.driven import periodic_state as periodic_state
-from jaxthermo.jumps.evolution import Evolution as Evolution
-from jaxthermo.jumps.evolution import evolve as evolve
-from jaxthermo.jumps.finite import coherence as coherence
-from jaxthermo.jumps.finite import cumulants as cumulants
-from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
-from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
-from jaxthermo.jumps.finite import multipartite_information as multipartite_information
-from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
-from jaxthermo.jumps.finite import simulate as simulate
-from jaxthermo.jumps.finite import tau_leap as tau_leap
-from jaxthermo.jumps.finite import work_theorem as work_theorem
-from jaxthermo.jumps.folds import Bifurcation as Bifurcation
-from jaxthermo.jumps.folds import Fold as Fold
-from jaxthermo.jumps.folds import fold as fold
-from jaxthermo.jumps.folds import fold_beta as fold_beta
-from jaxthermo.jumps.inequalities import Bounds as Bounds
-from jaxthermo.jumps.inequalities import bounds as bounds
-from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
-from jaxthermo.jumps.mean_field import edge_currents as edge_currents
-from jaxthermo.jumps.mean_field import energy as energy
-from jaxthermo.jumps.mean_field import entropy as entropy
-from jaxthermo.jumps.mean_field import levels as levels
-from jaxthermo.jumps.mean_field import thermodynamics as thermodynamics
-from jaxthermo.jumps.mean_field import vector_field as vector_field
-from jaxthermo.jumps.network import AbstractJumpModel as AbstractJumpModel
-from jaxthermo.jumps.network import JumpNetwork as JumpNetwork
-from jaxthermo.jumps.network import as_network as as_network
-from jaxthermo.jumps.noise import LinearNoise as LinearNoise
-from jaxthermo.jumps.noise import contraction as contraction
-from jaxthermo.jumps.noise import linear_noise as linear_noise
-from jaxthermo.jumps.rates import AbstractRates as AbstractRates
-from jaxthermo.jumps.rates import Arrhenius as Arrhenius
-from jaxthermo.jumps.rates import Glauber as Glauber
-from jaxthermo.jumps.rates import LoadSharing as LoadSharing
-from jaxthermo.jumps.rates import Metropolis as Metropolis
-from jaxthermo.solve.attractor import AttractorKind as AttractorKind
+from jaxthermo.jumps.attractor import Stationary, stationary
+from jaxthermo.jumps.branches import Branch, branch
+from jaxthermo.jumps.conversion import Conversion, conversion
+from jaxthermo.jumps.cycles import LimitCycle, limit_cycle
+from jaxthermo.jumps.driven import PeriodicState, periodic_state
+from jaxthermo.jumps.evolution import Evolution, evolve
+from jaxthermo.jumps.finite import (
+    coherence,
+    cumulants,
+    mesoscopic_evolve,
+    mesoscopic_stationary,
+    multipartite_information,
+    scaled_cumulant,
+    simulate,
+    tau_leap,
+    work_theorem,
+)
+from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
+from jaxthermo.jumps.inequalities import Bounds, bounds
+from jaxthermo.jumps.mean_field import (
+    Thermodynamics,
+    edge_currents,
+    energy,
+    entropy,
+    levels,
+    thermodynamics,
+    vector_field,
+)
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.noise import LinearNoise, contraction, linear_noise
+from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
+from jaxthermo.solve.attractor import AttractorKind
+
+__all__ = [
+    "AbstractJumpModel",
+    "AbstractRates",
+    "Arrhenius",
+    "AttractorKind",
+    "Bifurcation",
+    "Bounds",
+    "Branch",
+    "Conversion",
+    "Evolution",
+    "Fold",
+    "Glauber",
+    "JumpNetwork",
+    "LimitCycle",
+    "LinearNoise",
+    "LoadSharing",
+    "Metropolis",
+    "PeriodicState",
+    "Stationary",
+    "Thermodynamics",
+    "as_network",
+    "bounds",
+    "branch",
+    "coherence",
+    "contraction",
+    "conversion",
+    "cumulants",
+    "edge_currents",
+    "energy",
+    "entropy",
+    "evolve",
+    "fold",
+    "fold_beta",
+    "levels",
+    "limit_cycle",
+    "linear_noise",
+    "mesoscopic_evolve",
+    "mesoscopic_stationary",
+    "multipartite_information",
+    "periodic_state",
+    "scaled_cumulant",
+    "simulate",
+    "stationary",
+    "tau_leap",
+    "thermodynamics",
+    "vector_field",
+    "work_theorem",
+]

@@ -1,9 +1,9 @@
 """The long-time state of a network that does not depend on time: its attractor, and averages over it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
@@ -24,7 +24,7 @@ MAX_ROUNDS = 256
 class Stationary(AbstractFlowResult):
     """The attractor reached, and time averages over it; made by `stationary`.
 
-    `attractor` holds members of `AttractorKind`, `kind` their words. `state` is the fixed point, or one point on the
+    `attractor` holds members of `AttractorKind`, `kind` their words. `point` is the fixed point, or one point on the
     cycle, or the last state of an undecided trajectory. `period` is NaN unless the attractor is a limit cycle.
     """
 
@@ -34,7 +34,7 @@ class Stationary(AbstractFlowResult):
     beta: Float[Array, "*betas"]
     attractor: Int[Array, "*batch"] = quantity("1", "kind of attractor", codes=AttractorKind)
     occupation: Float[Array, "*batch q"] = quantity("1", "mean occupation P_i", ("state",), main=True)
-    state: Float[Array, "*batch q"] = quantity("1", "a point of the attractor", ("state",))
+    point: Float[Array, "*batch q"] = quantity("1", "a point of the attractor", ("state",))
     period: Float[Array, "*batch"] = quantity("time", "period of the limit cycle")
     energy: Float[Array, "*batch"] = quantity("energy", "mean energy per unit")
     entropy: Float[Array, "*batch"] = quantity("k_B", "mean entropy per unit")
@@ -46,7 +46,7 @@ class Stationary(AbstractFlowResult):
     residual: Float[Array, "*batch"] = quantity("1/time", "largest |dP/dt| of a fixed point, or gap of a cycle")
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
         return AttractorKind.spelled(self.attractor)
 
@@ -104,7 +104,7 @@ def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stati
         beta=beta,
         attractor=found.kind,
         occupation=occupation,
-        state=complete(found.point),
+        point=complete(found.point),
         period=found.period,
         energy=mean.energy,
         entropy=mean.entropy,

@@ -1,13 +1,12 @@
 """Branches of fixed points through their folds."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
@@ -18,9 +17,9 @@ from jaxthermo.jumps.folds import scaled_field
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.solve.arclength import Front, advance_curve, start_curve
+from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
@@ -144,7 +143,7 @@ def _follow(
     points: int,
 ) -> tuple[Branch, Array]:
     """Every point of the branch, and which of them are within the window."""
-    network, betas = frozen((model.network, betas))
+    network, betas = stop_gradient((model.network, betas))
     first = jnp.ravel(betas)[0]
 
     def at(parameter: Array) -> tuple[JumpNetwork, Array]:
@@ -152,14 +151,14 @@ def _follow(
             return network, jnp.exp(parameter) * (betas / first)
         return _with_force(network, parameter), betas
 
-    def equations(y: Array, _: Any) -> Array:
+    def equations(y: Array, _: object) -> Array:
         return scaled_field(y[:-1], *at(y[-1]))
 
     parameter = jnp.log(first) if along == "beta" else network.forces_at(0.0)
     x, _, found = newton(lambda x, _: equations(jnp.append(x, parameter), None), guess[:-1], None)
     front = start_curve(equations, jnp.append(x, parameter), None, direction, longest)
 
-    def advance(front: Front, _: Any) -> tuple[Front, Front]:
+    def advance(front: ArclengthState, _: object) -> tuple[ArclengthState, ArclengthState]:
         return advance_curve(equations, front, None, longest), front
 
     _, fronts = jax.lax.scan(advance, front, length=points)
@@ -203,7 +202,7 @@ def _like(mask: Array, values: Array) -> Array:
     return mask.reshape(mask.shape + (1,) * (values.ndim - 1))
 
 
-def _missing(values: Array) -> Any:
+def _missing(values: Array) -> PyTree:
     return jnp.full((), jnp.nan, values.dtype) if jnp.issubdtype(values.dtype, jnp.inexact) else jnp.zeros((), bool)
 
 

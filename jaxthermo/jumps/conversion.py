@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.checks import as_float, require_finite
 from jaxthermo.flags import Code
 from jaxthermo.jumps.network import require_not_negative
@@ -29,7 +29,7 @@ class Conversion(AbstractResult):
     """Power, heat and efficiency of a machine between reservoirs; made by `conversion`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Array]
+    stats: Stats
     beta: Float[Array, "*batch reservoirs"]
     machine: Int[Array, "*batch"] = quantity("1", "what the machine does", codes=Mode)
     power: Float[Array, "*batch"] = quantity("energy/time", "work given away", main=True)

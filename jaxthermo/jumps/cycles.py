@@ -1,7 +1,6 @@
 """Limit cycles of a network, with their Floquet multipliers."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,18 +8,18 @@ from jaxtyping import Array, ArrayLike, Bool, Complex, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
 from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
-from jaxthermo.solve.collocation import follow_loop, loop_average, sample_loop
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import is_traced, lean_jit
-from jaxthermo.solve.loop_path import Traveller, departing, settle
+from jaxthermo.solve.loop_path import ContinuedLoop, begin, settle
 
 # A symmetric cycle of a ring passes q like episodes.
 INTERVALS_PER_STATE = 32
@@ -74,7 +73,7 @@ def limit_cycle(
     if network.q < 3:
         raise ValueError("`network` must have q >= 3 states to cycle, but has q = 2")
     starts = usual_starts(network.q) if start is None else initial_occupation(network.q, start)[None]
-    held, warmth = frozen((network, betas))
+    held, warmth = stop_gradient((network, betas))
     found, _ = first_cycle(held, jnp.stack([warmth] * len(starts)), starts, len(starts))
     result = described(model, betas, *settled(held, warmth, found))
     warn_unless_ok(result)
@@ -87,12 +86,12 @@ def usual_starts(q: int) -> Float[Array, "tries q"]:
 
 
 def first_cycle(
-    network: JumpNetwork, betas: Float[Array, "tries *betas"], starts: Float[Array, "tries q"], count: Any
+    network: JumpNetwork, betas: Float[Array, "tries *betas"], starts: Float[Array, "tries q"], count: IntLike
 ) -> tuple[Attractor, Int[Array, ""]]:
     """What the first of `count` searches that ends on a cycle has found, else the last of them, and its number."""
     if is_traced((network, betas, starts, count)):
         return _first_cycle(network, betas, starts, jnp.asarray(count))
-    for tried in range(count):
+    for tried in range(int(count)):
         found = search_from(network, betas[tried], starts[tried])
         if found.kind == LIMIT_CYCLE:
             break
@@ -118,7 +117,7 @@ def _first_cycle(network: JumpNetwork, betas: Array, starts: Array, count: Array
 
 @lean_jit
 def described(
-    model: AbstractJumpModel, betas: Float[Array, "*betas"], arrived: Traveller, is_cycle: Bool[Array, ""]
+    model: AbstractJumpModel, betas: Float[Array, "*betas"], arrived: ContinuedLoop, is_cycle: Bool[Array, ""]
 ) -> LimitCycle:
     """Averages and multipliers of a closed loop, differentiable in the model and betas."""
     good = is_cycle & arrived.alive
@@ -136,7 +135,7 @@ def described(
         beta=betas,
         period=known(period),
         occupation=known(occupation),
-        point=known(complete(frozen(arrived.loop).base())),
+        point=known(complete(stop_gradient(arrived.loop).base())),
         energy=known(mean.energy),
         entropy=known(mean.entropy),
         work_current=known(mean.work_current),
@@ -144,7 +143,7 @@ def described(
         entropy_production_rate=known(mean.entropy_production_rate),
         multipliers=known(multipliers),
         stable=good & jnp.all(jnp.abs(multipliers[1:]) < 1.0),
-        residual=known(frozen(arrived.residual)),
+        residual=known(stop_gradient(arrived.residual)),
     )
 
 
@@ -155,27 +154,29 @@ def search_from(network: JumpNetwork, beta: Float[Array, "*betas"], start: Float
 
 
 @lean_jit
-def settled(network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor) -> tuple[Traveller, Bool[Array, ""]]:
+def settled(
+    network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor
+) -> tuple[ContinuedLoop, Bool[Array, ""]]:
     """The cycle that was found, closed on a mesh, and whether one was found at all."""
-    return settle(field, departing_from(network, beta, found), (network, beta)), found.kind == LIMIT_CYCLE
+    return settle(field, begin_from(network, beta, found), (network, beta)), found.kind == LIMIT_CYCLE
 
 
-def departing_from(network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor) -> Traveller:
+def begin_from(network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor) -> ContinuedLoop:
     """The mesh of a cycle; of something short and harmless where none was found."""
     is_cycle = found.kind == LIMIT_CYCLE
     base = jnp.where(is_cycle, found.point, localised(network.q)[:-1])
     period = jnp.where(is_cycle, found.period, 1e-6)
     loop = sample_loop(field, base, period, (network, beta), INTERVALS_PER_STATE * network.q)
-    return departing(loop, beta if beta.ndim == 0 else beta[0], is_cycle)
+    return begin(loop, beta if beta.ndim == 0 else beta[0], is_cycle)
 
 
 def measured(
-    network: JumpNetwork, beta: Float[Array, "*betas"], found: Traveller
+    network: JumpNetwork, beta: Float[Array, "*betas"], found: ContinuedLoop
 ) -> tuple[Float[Array, ""], Thermodynamics, Float[Array, " q"], Complex[Array, " n"]]:
     """Period, averages and mean occupation of a closed loop, differentiable in network and beta; its multipliers."""
-    followed, return_map = follow_loop(field, frozen(found.loop), (network, beta))
+    followed, return_map = implicit_loop(field, stop_gradient(found.loop), (network, beta))
     mean, occupation = averages(loop_average(observe, followed, (network, beta)), network.reservoir_count)
-    return_map = frozen(return_map)
+    return_map = stop_gradient(return_map)
     multipliers = _trivial_first(jnp.linalg.eigvals(jnp.where(jnp.isfinite(return_map), return_map, 0.0)))
     return jnp.exp(followed.log_period), mean, occupation, multipliers
 

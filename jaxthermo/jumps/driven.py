@@ -1,17 +1,16 @@
 """The periodic state of a network whose temperatures or forces are periodic in time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Complex, Float, Int
+from jaxtyping import Array, ArrayLike, Complex, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real, ScalarLike, Stats
 from jaxthermo.checks import (
     is_known,
     require_double_for,
@@ -42,7 +41,7 @@ class PeriodicState(AbstractFlowResult):
     """One period of a periodically driven network; made by `periodic_state`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: JumpNetwork
     betas: Schedule
     period: Float[Array, "*batch"] = quantity("time", "period of the driving")
@@ -149,7 +148,7 @@ def _require_repeats(network: JumpNetwork, betas: Schedule, period: Float[Array,
 def _solved(
     network: JumpNetwork, betas: Schedule, period: Array, p0: Array, phases: Array, max_periods: Array
 ) -> PeriodicState:
-    def solved(args: Any, known: tuple[Array, Array, Array]) -> tuple[Any, Any]:
+    def solved(args: PyTree, known: tuple[Array, Array, Array]) -> tuple[PyTree, PyTree]:
         network, betas, period = args
         p0, phases, max_periods = known
         found = periodic_point(_field, p0[:-1], period, (network, betas), max_periods)
@@ -181,10 +180,10 @@ def _field(t: Float[Array, ""], x: Float[Array, " n"], args: tuple[JumpNetwork, 
 
 def _along(
     found: PeriodicPoint, network: JumpNetwork, betas: Schedule, period: Array, phases: Array
-) -> tuple[Any, Any]:
+) -> tuple[PyTree, PyTree]:
     """Occupations and running integrals of work, entropy production and heats at the given phases of the period."""
 
-    def rate(s: Any, state: Any, args: Any) -> Any:
+    def rate(s: Real, state: PyTree, args: PyTree) -> PyTree:
         network, betas, period = args
         slopes = rates_of_change(s * period, state, (network, betas))
         return jax.tree.map(lambda slope: period * slope, slopes)
@@ -201,6 +200,7 @@ def _along(
         atol=ATOL,
         max_steps=MAX_STEPS,
     )
-    states: Any = solution.ys
+    states = solution.ys
+    assert states is not None
     occupation, running = (unreached_as_nan(values) for values in states)
     return occupation, running

@@ -6,10 +6,10 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real, ScalarLike
 from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
@@ -116,7 +116,7 @@ def _evolved(
     max_steps: int,
     solver: diffrax.AbstractSolver | None,
 ) -> dict[str, Any]:
-    def solved(args: Any, times: Array) -> tuple[Any, Any]:
+    def solved(args: PyTree, times: Array) -> tuple[PyTree, PyTree]:
         solution = integrate(
             rates_of_change,
             (args[2], jnp.zeros(2 + network.reservoir_count, args[2].dtype)),
@@ -129,7 +129,8 @@ def _evolved(
             max_steps=max_steps,
             solver=solver,
         )
-        states: Any = solution.ys
+        states = solution.ys
+        assert states is not None
         return tuple(unreached_as_nan(values) for values in states), (status_of(solution), solution.stats["num_steps"])
 
     (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts)
@@ -161,7 +162,7 @@ def named_totals(totals: Float[Array, "*times totals"]) -> dict[str, Array]:
     return {"work": totals[..., 0], "heats": totals[..., 2:], "entropy_produced": totals[..., 1]}
 
 
-def rates_of_change(t: Any, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:
+def rates_of_change(t: Real, state: tuple[Array, Array], args: tuple[JumpNetwork, Schedule]) -> tuple[Array, Array]:
     """dP/dt; then work current, entropy production rate and the heat current of each reservoir."""
     P, _ = state
     network, betas = args

@@ -1,11 +1,11 @@
 """Where a branch of fixed points turns back in temperature: Newton on the extended system, from a branch that turns."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
@@ -17,9 +17,9 @@ from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.solve.arclength import Front, advance_curve, start_curve
-from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.fixed_point import follow, newton
+from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
+from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.fixed_point import implicit_root, newton
 from jaxthermo.solve.lean import lean_jit
 
 # A model, and the inverse temperatures of its reservoirs relative to the parameter; None: one for all.
@@ -58,7 +58,7 @@ class Fold(AbstractResult):
     residual: Float[Array, "*batch"] = quantity("1", "largest |F|, |J v|, relative to the rates at no energy change")
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fold", "pitchfork" or "none"; for a batch an array of these words."""
         return Bifurcation.spelled(self.bifurcation)
 
@@ -110,15 +110,15 @@ def fold(
 def _fold(model: AbstractJumpModel, betas: Array, start: Array, direction: float) -> Fold:
     network = model.network
     ratios = None if betas.ndim == 0 else betas / betas[0]
-    log_beta = jnp.log(frozen(jnp.ravel(betas)[0]))
-    fixed = frozen((network, ratios))
+    log_beta = jnp.log(stop_gradient(jnp.ravel(betas)[0]))
+    fixed = stop_gradient((network, ratios))
     x, _, known = newton(lambda x, args: equations(jnp.append(x, log_beta), args), start[:-1], fixed)
-    before, after = turn(jnp.append(x, log_beta), known, fixed, direction)
+    before, after = past_the_bend(jnp.append(x, log_beta), known, fixed, direction)
     guess, null = between(before, after)
     n = network.q - 1
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
     found &= near(root[:n], root[-1], guess) & after.alive
-    unknowns = unpack(follow(extended, root, (network, ratios)))
+    unknowns = unpack(implicit_root(extended, root, (network, ratios)))
     return described(model, ratios, *unknowns, jnp.where(found, int(Bifurcation.fold), int(Bifurcation.none)))
 
 
@@ -167,16 +167,18 @@ def scaled_field(x: Float[Array, " n"], model: AbstractJumpModel, betas: Float[A
     return field(x, (network, betas)) / (unit if unit.ndim == 0 else jnp.mean(unit))
 
 
-def turn(point: Float[Array, " q"], found: Bool[Array, ""], args: Args, direction: float) -> tuple[Front, Front]:
+def past_the_bend(
+    point: Float[Array, " q"], found: Bool[Array, ""], args: Args, direction: float
+) -> tuple[ArclengthState, ArclengthState]:
     """The last front before the branch through a point turns, followed in one direction of ln beta, and the next."""
     front = start_curve(equations, point, args, direction, FIRST_STEP)
     front = eqx.tree_at(lambda f: f.alive, front, front.alive & found)
 
-    def cond(carry: tuple[Front, Front, Array]) -> Array:
+    def cond(carry: tuple[ArclengthState, ArclengthState, Array]) -> Array:
         _, front, count = carry
         return front.alive & (direction * front.tangent[-1] > 0) & (count < MAX_STEPS)
 
-    def body(carry: tuple[Front, Front, Array]) -> tuple[Front, Front, Array]:
+    def body(carry: tuple[ArclengthState, ArclengthState, Array]) -> tuple[ArclengthState, ArclengthState, Array]:
         _, front, count = carry
         return front, advance_curve(equations, front, args, LONGEST_STEP), count + 1
 
@@ -184,7 +186,7 @@ def turn(point: Float[Array, " q"], found: Bool[Array, ""], args: Args, directio
     return before, eqx.tree_at(lambda f: f.alive, after, after.alive & (direction * after.tangent[-1] <= 0))
 
 
-def between(before: Front, after: Front) -> tuple[Array, Array]:
+def between(before: ArclengthState, after: ArclengthState) -> tuple[Array, Array]:
     """Where the tangent's last component vanishes, by linear interpolation, and the unit direction of the branch."""
     share = before.tangent[-1] / (before.tangent[-1] - after.tangent[-1])
     point = before.point + share * (after.point - before.point)

@@ -1,17 +1,18 @@
 """How near fluctuations, clocks and engines come to what thermodynamics allows."""
 
 import functools
-from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity
 from jaxthermo._status import first_problem
+from jaxthermo._types import Stats
 from jaxthermo.flags import Code
 from jaxthermo.jumps.finite.balance import mesoscopic_stationary
 from jaxthermo.jumps.finite.fluctuations import Cumulants
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.modes import Coherence
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.noise import LinearNoise
@@ -29,14 +30,14 @@ class Bounds(AbstractResult):
     """Values beside their bounds, one of each for every inequality; made by `bounds`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Array]
+    stats: Stats
     inequality: Int[Array, " bound"] = quantity("1", "which inequality", ("bound",), codes=Inequality, coordinate=True)
     value: Float[Array, "*batch bound"] = quantity("1", "what is bounded", ("bound",), main=True)
     bound: Float[Array, "*batch bound"] = quantity("1", "its bound", ("bound",), main=True)
     slack: Float[Array, "*batch bound"] = quantity("1", "how far on the allowed side, >= 0", ("bound",), main=True)
 
     @property
-    def names(self) -> Any:
+    def names(self) -> str | np.ndarray:
         """The inequalities in words."""
         return Inequality.spelled(self.inequality)
 
@@ -47,7 +48,7 @@ class Bounds(AbstractResult):
 
 
 @functools.singledispatch
-def bounds(result: Any) -> Bounds:
+def bounds(result: AbstractResult) -> Bounds:
     """Inequalities of stochastic thermodynamics for what a result holds, each with value, bound and slack.
 
     Equation   of `cumulants`: uncertainty relation, entropy production rate >= 2 current^2/variance (slack: value less
@@ -93,7 +94,7 @@ def _(result: Coherence) -> Bounds:
     network = result.network.network
     states = space(network.q, result.units, network.edges)
     steady = mesoscopic_stationary(result.network, result.beta, result.units)
-    affinity = largest_affinity(moment(network, result.beta), states)
+    affinity = largest_affinity(network_at(network, result.beta), states)
     most = jnp.tanh(0.5 * affinity) / jnp.tan(jnp.pi / states.size)
     quality, least = result.quality_factor, 2.0 * jnp.pi * result.quality_factor
     spent = result.units * steady.entropy_production_rate * result.period
@@ -115,7 +116,7 @@ def _(result: LinearNoise) -> Bounds:
     return _bounded(result.status, [(Inequality.entropy_of_an_oscillation, spent, least, spent - least)])
 
 
-def largest_affinity(now: Moment, states: Space) -> Float[Array, ""]:
+def largest_affinity(now: NetworkAtTime, states: Space) -> Float[Array, ""]:
     """A bound on the mean affinity of the steps of every cycle of occupation numbers.
 
     Equation   max over hops |beta_r f_e - (beta_r - b) dE_e|; the sum of b dE over a cycle vanishes for every b, which

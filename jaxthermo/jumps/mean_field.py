@@ -16,8 +16,8 @@ from jaxthermo.jumps.schedules import Schedule
 Betas = Schedule | Sequence[Schedule]
 
 
-class AbstractFlowResult(AbstractResult):
-    """A result with the heat current of each reservoir and the rate of entropy production."""
+class AbstractHeatFlow(eqx.Module):
+    """What has the heat current of each reservoir and the rate of entropy production."""
 
     heat_currents: eqx.AbstractVar[Float[Array, "*batch reservoirs"]]
     entropy_production_rate: eqx.AbstractVar[Float[Array, "*batch"]]
@@ -33,24 +33,24 @@ class AbstractFlowResult(AbstractResult):
         return self.entropy_production_rate
 
 
-class Thermodynamics(eqx.Module):
-    """Per-unit thermodynamics of one state; see `thermodynamics`."""
+class AbstractFlowResult(AbstractHeatFlow, AbstractResult):
+    """A result with the heat current of each reservoir and the rate of entropy production."""
+
+
+class Thermodynamics(AbstractHeatFlow):
+    """Per-unit thermodynamics of one state; see `thermodynamics`.
+
+    energy, entropy           of a unit, in the unit of 1/beta and of k_B
+    work_current              work that the forces do, per unit time
+    heat_currents             heat from each reservoir per unit time, (R,)
+    entropy_production_rate   in all reservoirs and units together, per unit time
+    """
 
     energy: Float[Array, "*batch"]
     work_current: Float[Array, "*batch"]
     heat_currents: Float[Array, "*batch reservoirs"]
     entropy: Float[Array, "*batch"]
     entropy_production_rate: Float[Array, "*batch"]
-
-    @property
-    def heat_current(self) -> Float[Array, "*batch"]:
-        """Heat per unit time from all reservoirs together."""
-        return jnp.sum(self.heat_currents, axis=-1)
-
-    @property
-    def entropy_production(self) -> Float[Array, "*batch"]:
-        """`entropy_production_rate`."""
-        return self.entropy_production_rate
 
 
 def vector_field(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Float[Array, " q"]:
@@ -85,7 +85,7 @@ def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas
 
 
 def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " q"]:
-    """Energies of the states as one unit sees them, e_i = eps_i + d phi/dP_i."""
+    """Energies of the states as one unit sees them, e_i = eps_i + d phi/dP_i; arguments as `vector_field`."""
     network = as_network(network)
     interaction = network.interaction
     if interaction is None:
@@ -96,7 +96,7 @@ def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " 
 
 
 def energy(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, ""]:
-    """Internal energy per unit, E = sum eps_i P_i + phi(P)."""
+    """Internal energy per unit, E = sum eps_i P_i + phi(P); arguments as `vector_field`."""
     network = as_network(network)
     return jnp.sum(network.energies * P) + interaction_energy(P, network)
 
@@ -125,7 +125,7 @@ def thermodynamics(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMod
                dE/dt = work + all heats; entropy production rate sum J_e ln[V+_e P_i / (V-_e P_j)]
                = dS/dt - sum beta_r (heat current of r) >= 0
 
-    Arguments as `vector_field`.
+    t, P, network, beta   as `vector_field`
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Source     Herpich & Esposito 2019, Eqs. (8), (9); several reservoirs: Esposito, Phys. Rev. E 85, 041125 (2012)
 

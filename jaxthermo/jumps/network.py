@@ -3,7 +3,6 @@
 import abc
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,8 +12,8 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import Schedule, as_schedule
-from jaxthermo.protocols.formula import formula
+from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
+from jaxthermo.protocols.formula import HeldFunction, formula
 from jaxthermo.protocols.schedule import value_at
 
 Edge = tuple[int, int]
@@ -74,8 +73,8 @@ class JumpNetwork(AbstractJumpModel):
     edges: tuple[Edge, ...] = eqx.field(static=True)
     reservoirs: tuple[int, ...] = eqx.field(static=True)
     energies: Float[Array, " q"]
-    interaction: Any  # None, a scalar or (q, q) array, or a callable of P
-    forces: Any  # a scalar or (E,) array, or a callable of time
+    interaction: Array | HeldFunction | None  # a scalar, (q, q), or a function of P
+    forces: HeldSchedule  # a scalar or (E,) array, or a callable of time
     prefactor: Float[Array, ""] | Float[Array, " edges"]
     rates: AbstractRates
 
@@ -113,7 +112,7 @@ class JumpNetwork(AbstractJumpModel):
         require_positive("prefactor", self.prefactor)
         if self.interaction is not None and not callable(self.interaction):
             require_finite("interaction", self.interaction)
-        if self.is_autonomous:
+        if not callable(self.forces):
             require_finite("forces", self.forces)
         elif constant:
             raise ValueError(
@@ -127,9 +126,9 @@ class JumpNetwork(AbstractJumpModel):
 
     def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
         """The network with the forces of time t for all times, and this interaction unless it is None."""
-        interaction = self.interaction if interaction is None else interaction
+        chosen = self.interaction if interaction is None else interaction
         forces = self.forces_at(t)
-        return JumpNetwork(self.edges, self.energies, interaction, forces, self.reservoirs, self.rates, self.prefactor)
+        return JumpNetwork(self.edges, self.energies, chosen, forces, self.reservoirs, self.rates, self.prefactor)
 
     @property
     def q(self) -> int:
@@ -163,22 +162,22 @@ class JumpNetwork(AbstractJumpModel):
         return betas if betas.ndim == 0 else taken(betas, self.reservoirs)
 
     def at_sources(self, x: Array) -> Array:
-        """Values (q, ...) of states at the first state of each edge, (E, ...)."""
+        """Values x of states, (q, ...), at the first state of each edge, (E, ...)."""
         return taken(x, tuple(first for first, _ in self.edges))
 
     def at_targets(self, x: Array) -> Array:
-        """Values (q, ...) of states at the second state of each edge, (E, ...)."""
+        """Values x of states, (q, ...), at the second state of each edge, (E, ...)."""
         return taken(x, tuple(second for _, second in self.edges))
 
     def gains(self, flow: Array) -> Array:
-        """What flows (E, ...) along the edges bring to each state, (q, ...)."""
+        """What a flow along each edge, (E, ...), brings to each state, (q, ...)."""
         sources, targets = zip(*self.edges, strict=True)
         if is_cyclic(targets, self.q) and is_cyclic(sources, self.q):
             return _rotated(flow, targets[0]) - _rotated(flow, sources[0])
         return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
 
     def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
-        """Sums over the edges of each reservoir, (E, ...) -> (R, ...)."""
+        """Sums of values of edges, (E, ...), over the edges of each reservoir, (R, ...)."""
         if self.reservoir_count == 1:
             return jnp.sum(values, axis=0, keepdims=True)
         one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
@@ -266,7 +265,7 @@ def require_one_reservoir(network: JumpNetwork) -> JumpNetwork:
     return network
 
 
-def _edges(edges: Any, q: int) -> tuple[Edge, ...]:
+def _edges(edges: ArrayLike | Sequence[Edge], q: int) -> tuple[Edge, ...]:
     pairs = _integers("edges", edges)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(f"`edges` must have shape (E, 2) with E >= 1, but has shape {pairs.shape}")
@@ -292,7 +291,7 @@ def _reached(edges: tuple[Edge, ...]) -> set[int]:
     return reached
 
 
-def _labels(reservoirs: Any, edges: int) -> tuple[int, ...]:
+def _labels(reservoirs: ArrayLike | Sequence[int], edges: int) -> tuple[int, ...]:
     labels = _integers("reservoirs", reservoirs)
     if labels.shape != (edges,):
         raise ValueError(f"`reservoirs` must have shape ({edges},), one for each edge, but has shape {labels.shape}")
@@ -302,7 +301,7 @@ def _labels(reservoirs: Any, edges: int) -> tuple[int, ...]:
     return tuple(int(label) for label in labels)
 
 
-def _integers(name: str, values: Any) -> np.ndarray:
+def _integers(name: str, values: ArrayLike | Sequence[int] | Sequence[Edge]) -> np.ndarray:
     try:
         table = np.asarray(values)
         whole = [operator.index(value) for value in table.ravel().tolist()]
@@ -313,7 +312,7 @@ def _integers(name: str, values: Any) -> np.ndarray:
     return np.asarray(whole, np.int64).reshape(table.shape)
 
 
-def _interaction(interaction: Any, q: int) -> Any:
+def _interaction(interaction: ArrayLike | Interaction | None, q: int) -> Array | HeldFunction | None:
     if interaction is None:
         return None
     if callable(interaction):

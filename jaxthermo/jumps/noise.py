@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary, long_time_state
 from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.mean_field import Betas, flows, vector_field
@@ -33,7 +33,7 @@ class LinearNoise(AbstractResult):
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Array]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     attractor: Int[Array, "*batch"] = quantity("1", "kind of attractor", codes=AttractorKind)
@@ -47,7 +47,7 @@ class LinearNoise(AbstractResult):
     entropy_production_rate: Float[Array, "*batch"] = quantity("k_B/time", "mean rate of entropy production per unit")
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fixed point", "limit cycle" or "undecided"; for a batch an array of these words."""
         return AttractorKind.spelled(self.attractor)
 
@@ -103,7 +103,7 @@ def linear_noise(
 def _noise(model: AbstractJumpModel, steady: Stationary) -> LinearNoise:
     network, betas = model.network, steady.beta
     turns, rests = steady.attractor == LIMIT_CYCLE, steady.attractor == FIXED_POINT
-    x = steady.state[:-1]
+    x = steady.point[:-1]
     velocity, slope = field(x, (network, betas)), jax.jacfwd(field)(x, (network, betas))
     # Where there is no cycle, one short step that nobody looks at.
     period = jnp.where(turns, steady.period, 1e-6)

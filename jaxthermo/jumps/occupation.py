@@ -1,11 +1,10 @@
 """Occupations of the q states: checked starts."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite
 
 # "P_1(0) = 1 - small": an exactly empty state would make the entropy production infinite at the start.
@@ -14,18 +13,18 @@ SUM_TOLERANCE = 1e-6
 
 
 def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
-    """P_1 = 1 - small, the rest shared evenly."""
+    """The occupation of q states with P_1 = 1 - small, the rest shared evenly, (q,)."""
     # By NumPy, since each operation of jax outside a compiled function is compiled by itself.
     others = np.full(q - 1, small / (q - 1))
     return as_float(np.append(1.0 - small, others))
 
 
-def initial_occupation(q: int, p0: Any) -> Float[Array, " q"]:
+def initial_occupation(q: int, p0: VectorLike | None) -> Float[Array, " q"]:
     """p0 checked and scaled to sum exactly 1; None for the paper's P_1(0) = 1 - small."""
     return localised(q) if p0 is None else _checked(as_float(p0), (q,))
 
 
-def initial_occupations(q: int, p0: Any, lanes: int) -> Float[Array, "lanes q"]:
+def initial_occupations(q: int, p0: VectorLike | None, lanes: int) -> Float[Array, "lanes q"]:
     """`initial_occupation` for every lane."""
     return jnp.tile(localised(q), (lanes, 1)) if p0 is None else _checked(as_float(p0), (lanes, q))
 

@@ -15,20 +15,15 @@ from jaxtyping import ArrayLike as ScalarLike
 
 from jaxthermo.checks import is_known, require_scalar
 
-Rates = tuple[Float[Array, "..."], Float[Array, "..."]]
+Values = Float[Array, "..."]
+Rates = tuple[Values, Values]
 
 
 class AbstractRates(eqx.Module):
     """A rate law: rates of the two hops along an edge, from what the edge offers a unit."""
 
     @abc.abstractmethod
-    def __call__(
-        self,
-        energy_change: Float[Array, "..."],
-        force: Float[Array, "..."],
-        beta: Float[Array, "..."],
-        prefactor: Float[Array, "..."],
-    ) -> Rates:
+    def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
         """Rates forward and backward along edges.
 
         energy_change   dE of the forward hop; the backward one changes the energy by -dE
@@ -46,13 +41,7 @@ class Arrhenius(AbstractRates):
     Source     Herpich & Esposito 2019, below Eq. (1)
     """
 
-    def __call__(
-        self,
-        energy_change: Float[Array, "..."],
-        force: Float[Array, "..."],
-        beta: Float[Array, "..."],
-        prefactor: Float[Array, "..."],
-    ) -> Rates:
+    def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
         half = 0.5 * beta * (energy_change - force)
         return prefactor * jnp.exp(-half), prefactor * jnp.exp(half)
 
@@ -70,13 +59,7 @@ class LoadSharing(AbstractRates):
     def __init__(self, split: ScalarLike):
         self.split = require_scalar("split", split)
 
-    def __call__(
-        self,
-        energy_change: Float[Array, "..."],
-        force: Float[Array, "..."],
-        beta: Float[Array, "..."],
-        prefactor: Float[Array, "..."],
-    ) -> Rates:
+    def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
         half = 0.5 * beta * energy_change
         forward = prefactor * jnp.exp(beta * self.split * force - half)
         backward = prefactor * jnp.exp(half - beta * (1.0 - self.split) * force)
@@ -89,13 +72,7 @@ class Glauber(AbstractRates):
     Source     Glauber, J. Math. Phys. 4, 294 (1963)
     """
 
-    def __call__(
-        self,
-        energy_change: Float[Array, "..."],
-        force: Float[Array, "..."],
-        beta: Float[Array, "..."],
-        prefactor: Float[Array, "..."],
-    ) -> Rates:
+    def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
         # 1 / (1 + e^a) = (1 - tanh(a/2)) / 2 loses the small rate to cancellation; the logistic form does not.
         affinity = beta * (force - energy_change)
         return prefactor * _logistic(affinity), prefactor * _logistic(-affinity)
@@ -108,13 +85,7 @@ class Metropolis(AbstractRates):
     Source     Metropolis et al., J. Chem. Phys. 21, 1087 (1953)
     """
 
-    def __call__(
-        self,
-        energy_change: Float[Array, "..."],
-        force: Float[Array, "..."],
-        beta: Float[Array, "..."],
-        prefactor: Float[Array, "..."],
-    ) -> Rates:
+    def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
         affinity = beta * (force - energy_change)
         zero = jnp.zeros_like(affinity)
         return prefactor * jnp.exp(jnp.minimum(affinity, zero)), prefactor * jnp.exp(jnp.minimum(-affinity, zero))

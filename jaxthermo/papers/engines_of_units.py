@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
 import jaxthermo as jt
+from jaxthermo._types import ScalarLike
 from jaxthermo.papers.labels import labelled
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
@@ -21,17 +22,19 @@ from jaxthermo.provenance import provenance
 if TYPE_CHECKING:
     import xarray
 
+Axes = dict[str | tuple[str, ...], object]
+
 BETAS = (1.0, 2.0)
 # Two-state units: gap and load of all, and the couplings that are compared.
 GAP, LOAD = 5.0, 1.0
 COUPLINGS = {"independent": 0.0, "interacting": -1.7}
 UNITS = (1, 2, 3, 5, 8, 12, 20, 32, 50, 80, 128, 200, 320)
 # Three-state units: where couplings and loads are tried.
-TRIED = {"coupling": np.linspace(0.0, 7.0, 57), "load": np.linspace(0.02, 1.5, 38)}
+TRIED: Axes = {"coupling": np.linspace(0.0, 7.0, 57), "load": np.linspace(0.02, 1.5, 38)}
 ORDERED = (0.9, 0.06, 0.04)
 
 
-def two_state_units(gap: ArrayLike, load: ArrayLike, coupling: ArrayLike) -> jt.JumpNetwork:
+def two_state_units(gap: ScalarLike, load: ScalarLike, coupling: Float[Array, ""]) -> jt.JumpNetwork:
     """Units of two states whose hops are paid by a hot reservoir, or by a cold one against a load.
 
     Equation   E = gap P_2 + coupling P_1 P_2; both reservoirs act on the one edge; the force of the cold one is `load`
@@ -42,7 +45,7 @@ def two_state_units(gap: ArrayLike, load: ArrayLike, coupling: ArrayLike) -> jt.
     return jt.JumpNetwork([(0, 1), (0, 1)], energies, coupling * pairs, forces, reservoirs=[0, 1])
 
 
-def three_state_units(coupling: ArrayLike, load: ArrayLike) -> jt.JumpNetwork:
+def three_state_units(coupling: Float[Array, ""], load: ScalarLike) -> jt.JumpNetwork:
     """Units of three states (spin 1, 0, -1) whose spins align; the load pushes them round one way in each reservoir.
 
     Equation   E = -(coupling/2) m^2 with m = P_1 - P_3; the force is -load in the hot and +load in the cold reservoir
@@ -111,7 +114,7 @@ def draw(data: "xarray.Dataset", powers: "xarray.Dataset", stem: Path) -> list[P
         return save(fig, stem)
 
 
-def engines(axes: dict[str, np.ndarray] = TRIED) -> "xarray.Dataset":
+def engines(axes: Axes = TRIED) -> "xarray.Dataset":
     """The power of three-state units where they are engines; grey elsewhere."""
     found = jt.scan(power_of, axes)
     power = found["value"].where(found["value"] > 0)

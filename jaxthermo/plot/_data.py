@@ -1,7 +1,8 @@
 """What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
 
+from collections.abc import Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,23 @@ if TYPE_CHECKING:
 
 # A result of the library, or the dataset that its `to_dataset` makes.
 Data: TypeAlias = "AbstractResult | xarray.Dataset"
+
+# One panel, or a row of them, as Matplotlib gives them.
+AxesLike: TypeAlias = Axes | np.ndarray | Sequence[Axes] | None
+
+
+class LineStyle(TypedDict, total=False):
+    """The more usual of the settings that Matplotlib takes for a line."""
+
+    color: str | tuple[float, ...]
+    linestyle: str
+    linewidth: float
+    marker: str
+    markersize: float
+    alpha: float
+    label: str
+    zorder: float
+
 
 # Characters of a line of a label.
 LINE = 36
@@ -76,14 +94,14 @@ def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     return words if units in ("1", "X") else f"{words}  [{units}]"
 
 
-def colour_bar(panel: Axes, image: ScalarMappable, axes: Any = None, **how: Any) -> Colorbar:
+def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, label: str = "") -> Colorbar:
     """A colour bar beside the panel, or beside all axes given."""
     fig = panel.get_figure()
     assert fig is not None
-    return fig.colorbar(image, ax=panel if axes is None else axes, **how)
+    return fig.colorbar(image, ax=panel if axes is None else axes, label=label)
 
 
-def panels(axes: Any, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
+def panels(axes: AxesLike, count: int = 1, columns: int | None = None, height: float = 3.4) -> list[Axes]:
     """The axes given, or new ones in a figure of the library's look that needs no display."""
     if axes is not None:
         given = list(np.ravel(np.asarray(axes, dtype=object)))
@@ -100,6 +118,6 @@ def panels(axes: Any, count: int = 1, columns: int | None = None, height: float 
     return drawn[:count]
 
 
-def single(axes: Axes | None) -> Axes:
+def single(axes: AxesLike) -> Axes:
     """The axes given, or a new one."""
     return panels(axes)[0]

@@ -1,11 +1,11 @@
 """Pictures of driven oscillators: protocols, work and heat diagrams, whole cycles."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, LineStyle, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ARROWS = (0.15, 0.65)
 
 
-def protocol(data: Data, axes: Any = None) -> list[Axes]:
+def protocol(data: Data, axes: AxesLike = None) -> list[Axes]:
     """Field x(t) and inverse temperature beta(t) of a run.
 
     data       a result of `jt.drive` or `jt.run_cycle`, or its dataset
@@ -30,7 +30,7 @@ def protocol(data: Data, axes: Any = None) -> list[Axes]:
     return drawn
 
 
-def work_diagram(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
+def work_diagram(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """x against X with arrows: the area enclosed is the work of a cycle.
 
     Equation   W = -closed integral of X dx: run through clockwise, the engine gives work away
@@ -46,7 +46,7 @@ def work_diagram(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
     return panel
 
 
-def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = True, **line: Any) -> Axes:
+def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = True, **line: Unpack[LineStyle]) -> Axes:
     """Temperature against thermodynamic entropy with arrows, the quasi-static cycle beside it as a dotted line.
 
     data          potentials along a run, by `jt.potentials`, or their dataset
@@ -66,7 +66,7 @@ def ts_diagram(data: Data, axes: Axes | None = None, *, quasi_static: bool = Tru
     return panel
 
 
-def cycle(data: Data, axes: Any = None) -> list[Axes]:
+def cycle(data: Data, axes: AxesLike = None) -> list[Axes]:
     """All of a run on one sheet: x(t), beta(t), the work diagram, energies, work and heat so far, and purity.
 
     data       a result of `jt.run_cycle` or `jt.drive`, or its dataset
@@ -92,7 +92,7 @@ def cycle(data: Data, axes: Any = None) -> list[Axes]:
     return drawn
 
 
-def _curve(panel: Axes, across: "xarray.DataArray", up: "xarray.DataArray", **line: Any) -> None:
+def _curve(panel: Axes, across: "xarray.DataArray", up: "xarray.DataArray", **line: Unpack[LineStyle]) -> None:
     """A curve with arrows along it."""
     (drawn,) = panel.plot(across, up, **({"color": PALETTE[1]} | line))
     x, y = np.asarray(across), np.asarray(up)

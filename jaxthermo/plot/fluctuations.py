@@ -1,11 +1,11 @@
 """Pictures of finite numbers of units: trajectories, rate functions, spectra of modes."""
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, dataset_of, label, single
+from jaxthermo.plot._data import Data, LineStyle, dataset_of, label, single
 from jaxthermo.plot.style import PALETTE
 
 
@@ -29,7 +29,7 @@ def trajectories(data: Data, axes: Axes | None = None, *, of: str = "work", bins
     return panel
 
 
-def rate_function(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
+def rate_function(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """The rate function of the current that was counted: 0 at its mean, larger for what is rarer.
 
     data       a result of `scaled_cumulant`, or its dataset

@@ -1,16 +1,16 @@
 """Pictures of rings and networks: portraits, attractors, branches, basins, phases."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
-from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import PALETTE, UNKNOWN
 
 
-def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **line: Any) -> Axes:
+def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **line: Unpack[LineStyle]) -> Axes:
     """A trajectory of the occupations in the plane of P_1 and P_2, or for three states in their triangle.
 
     data       a result of `jt.potts.evolve`, `jt.jumps.evolve` or `jt.jumps.periodic_state`, or its dataset
@@ -36,7 +36,7 @@ def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **l
     return panel
 
 
-def attractor(data: Data, axes: Any = None) -> list[Axes]:
+def attractor(data: Data, axes: AxesLike = None) -> list[Axes]:
     """Occupations against time, and how they stand around the ring at the last time.
 
     data       a result of `jt.potts.evolve`, `jt.jumps.evolve` or `jt.jumps.periodic_state`, or its dataset
@@ -61,7 +61,7 @@ def attractor(data: Data, axes: Any = None) -> list[Axes]:
     return [left, right]
 
 
-def branch(data: Data, axes: Axes | None = None, *, of: str = "occupation", **line: Any) -> Axes:
+def branch(data: Data, axes: Axes | None = None, *, of: str = "occupation", **line: Unpack[LineStyle]) -> Axes:
     """A quantity along a branch of fixed points: full where stable, dotted where not, circles at folds.
 
     data       a result of `jt.potts.branch` or `jt.jumps.branch`, or its dataset
@@ -77,9 +77,10 @@ def branch(data: Data, axes: Axes | None = None, *, of: str = "occupation", **li
     values = np.asarray(dataset[of])
     values = values[:, 0] if values.ndim > 1 else values
     panel = single(axes)
-    style: dict[str, Any] = {"color": PALETTE[1]} | line
+    style: LineStyle = {"color": PALETTE[1], **line}
     panel.plot(across, np.where(stable, values, np.nan), **style)
-    panel.plot(across, np.where(stable, np.nan, values), **(style | {"ls": ":", "label": None}))
+    (unstable,) = panel.plot(across, np.where(stable, np.nan, values), **style)
+    unstable.set(linestyle=":", label="_unstable")
     panel.plot(across[fold], values[fold], "o", ms=5, mfc="white", mec=style["color"])
     panel.set(xlabel="force $f$  [energy]" if along_force else label(dataset.beta), ylabel=label(dataset[of]))
     return panel
@@ -124,7 +125,8 @@ def phase_diagram(data: Data, axes: Axes | None = None, *, of: str = "phase") ->
         colours = ListedColormap([UNKNOWN, *("#f2f2f2", "#9ecae1", "#fdae6b", "#a1d99b", "#bcbddc")][:count])
         bounds = BoundaryNorm(np.arange(count + 1) - 0.5, count)
         image = panel.pcolormesh(across, beta, values, cmap=colours, norm=bounds, **shape)
-        bar = colour_bar(panel, image, ticks=np.arange(count))
+        bar = colour_bar(panel, image)
+        bar.set_ticks(list(range(count)))
         bar.set_ticklabels([word.replace("_", " ") for word in words] or [str(k) for k in range(count)])
     else:
         image = panel.pcolormesh(across, beta, np.ma.masked_invalid(values), cmap="cividis", **shape)

@@ -1,18 +1,18 @@
 """Pictures of scans and searches."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, panels, single
+from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
 from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN
 
 if TYPE_CHECKING:
     import xarray
 
 
-def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
+def scan(data: "xarray.Dataset", of: str, axes: AxesLike = None) -> list[Axes]:
     """A quantity over one axis of a scan as a line, over two as a map, over three as a row of maps.
 
     data       the dataset of `jt.scan`
@@ -55,7 +55,7 @@ def scan(data: "xarray.Dataset", of: str, axes: Any = None) -> list[Axes]:
     return drawn
 
 
-def pareto(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
+def pareto(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """Power against entropy production of the cycles between both.
 
     data       a result of `jt.search.pareto_front`, or its dataset
@@ -70,7 +70,7 @@ def pareto(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
     return panel
 
 
-def search(data: Data, axes: Axes | None = None, **line: Any) -> Axes:
+def search(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """What a search has found after each step, with the bounds that are known.
 
     data       a result of `jt.minimum_work`, `jt.optimal_ramp` or `jt.optimise_cycle`, or its dataset

@@ -1,59 +1,104 @@
 """Driven Potts rings: mean field, stability, attractors, work-to-work conversion, finite numbers of units."""
 
-from jaxthermo.jumps.attractor import Stationary as Stationary
-from jaxthermo.jumps.branches import Branch as Branch
-from jaxthermo.jumps.branches import branch as branch
-from jaxthermo.jumps.cycles import LimitCycle as LimitCycle
-from jaxthermo.jumps.evolution import Evolution as Evolution
-from jaxthermo.jumps.evolution import evolve as evolve
-from jaxthermo.jumps.finite import coherence as coherence
-from jaxthermo.jumps.finite import cumulants as cumulants
-from jaxthermo.jumps.finite import mesoscopic_evolve as mesoscopic_evolve
-from jaxthermo.jumps.finite import mesoscopic_stationary as mesoscopic_stationary
-from jaxthermo.jumps.finite import microscopic_evolve as microscopic_evolve
-from jaxthermo.jumps.finite import microscopic_stationary as microscopic_stationary
-from jaxthermo.jumps.finite import scaled_cumulant as scaled_cumulant
-from jaxthermo.jumps.finite import simulate as simulate
-from jaxthermo.jumps.finite import tau_leap as tau_leap
-from jaxthermo.jumps.finite import work_theorem as work_theorem
-from jaxthermo.jumps.folds import Bifurcation as Bifurcation
-from jaxthermo.jumps.folds import Fold as Fold
-from jaxthermo.jumps.mean_field import Thermodynamics as Thermodynamics
-from jaxthermo.jumps.mean_field import edge_currents as bond_currents  # noqa: F401
-from jaxthermo.jumps.mean_field import energy as energy
-from jaxthermo.jumps.mean_field import entropy as entropy
-from jaxthermo.jumps.mean_field import thermodynamics as thermodynamics
-from jaxthermo.jumps.mean_field import vector_field as vector_field
-from jaxthermo.jumps.occupation import localised as localised
-from jaxthermo.jumps.rates import AbstractRates as AbstractRates
-from jaxthermo.jumps.rates import Arrhenius as Arrhenius
-from jaxthermo.jumps.rates import Glauber as Glauber
-from jaxthermo.jumps.rates import LoadSharing as LoadSharing
-from jaxthermo.jumps.rates import Metropolis as Metropolis
-from jaxthermo.potts.amplitudes import NormalForm as NormalForm
-from jaxthermo.potts.amplitudes import normal_form as normal_form
-from jaxthermo.potts.attractor import stationary as stationary
-from jaxthermo.potts.attractor import stationary_lanes as stationary_lanes
-from jaxthermo.potts.basins import BasinSample as BasinSample
-from jaxthermo.potts.basins import attractors as attractors
-from jaxthermo.potts.cycles import limit_cycle as limit_cycle
-from jaxthermo.potts.diagram import Phase as Phase
-from jaxthermo.potts.diagram import PhaseDiagram as PhaseDiagram
-from jaxthermo.potts.diagram import phase_diagram as phase_diagram
-from jaxthermo.potts.diagram import phases as phases
-from jaxthermo.potts.dissipation import stability_dissipation as stability_dissipation
-from jaxthermo.potts.folds import fold as fold
-from jaxthermo.potts.folds import fold_beta as fold_beta
-from jaxthermo.potts.patterns import Pattern as Pattern
-from jaxthermo.potts.power import MaximumPower as MaximumPower
-from jaxthermo.potts.power import maximum_power as maximum_power
-from jaxthermo.potts.power import output_power as output_power
-from jaxthermo.potts.ring import PottsRing as PottsRing
-from jaxthermo.potts.slowing import CycleBranch as CycleBranch
-from jaxthermo.potts.slowing import cycle_branch as cycle_branch
-from jaxthermo.potts.slowing import slow_passage as slow_passage
-from jaxthermo.potts.stability import critical_beta as critical_beta
-from jaxthermo.potts.stability import low_temperature_work_current as low_temperature_work_current
-from jaxthermo.potts.stability import spectrum as spectrum
-from jaxthermo.potts.stability import uniform_work_current as uniform_work_current
-from jaxthermo.solve.attractor import AttractorKind as AttractorKind
+from jaxthermo.jumps.attractor import Stationary
+from jaxthermo.jumps.branches import Branch, branch
+from jaxthermo.jumps.cycles import LimitCycle
+from jaxthermo.jumps.evolution import Evolution, evolve
+from jaxthermo.jumps.finite import (
+    coherence,
+    cumulants,
+    mesoscopic_evolve,
+    mesoscopic_stationary,
+    microscopic_evolve,
+    microscopic_stationary,
+    scaled_cumulant,
+    simulate,
+    tau_leap,
+    work_theorem,
+)
+from jaxthermo.jumps.folds import Bifurcation, Fold
+from jaxthermo.jumps.mean_field import (
+    Thermodynamics,
+    energy,
+    entropy,
+    thermodynamics,
+    vector_field,
+)
+from jaxthermo.jumps.mean_field import (
+    edge_currents as bond_currents,
+)
+from jaxthermo.jumps.occupation import localised
+from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
+from jaxthermo.potts.amplitudes import NormalForm, normal_form
+from jaxthermo.potts.attractor import stationary, stationary_lanes
+from jaxthermo.potts.basins import BasinSample, attractors
+from jaxthermo.potts.cycles import limit_cycle
+from jaxthermo.potts.diagram import Phase, PhaseDiagram, phase_diagram, phases
+from jaxthermo.potts.dissipation import stability_dissipation
+from jaxthermo.potts.folds import fold, fold_beta
+from jaxthermo.potts.patterns import Pattern
+from jaxthermo.potts.power import MaximumPower, maximum_power, output_power
+from jaxthermo.potts.ring import PottsRing
+from jaxthermo.potts.slowing import CycleBranch, cycle_branch, slow_passage
+from jaxthermo.potts.stability import critical_beta, low_temperature_work_current, spectrum, uniform_work_current
+from jaxthermo.solve.attractor import AttractorKind
+
+__all__ = [
+    "AbstractRates",
+    "Arrhenius",
+    "AttractorKind",
+    "BasinSample",
+    "Bifurcation",
+    "Branch",
+    "CycleBranch",
+    "Evolution",
+    "Fold",
+    "Glauber",
+    "LimitCycle",
+    "LoadSharing",
+    "MaximumPower",
+    "Metropolis",
+    "NormalForm",
+    "Pattern",
+    "Phase",
+    "PhaseDiagram",
+    "PottsRing",
+    "Stationary",
+    "Thermodynamics",
+    "attractors",
+    "bond_currents",
+    "branch",
+    "coherence",
+    "critical_beta",
+    "cumulants",
+    "cycle_branch",
+    "energy",
+    "entropy",
+    "evolve",
+    "fold",
+    "fold_beta",
+    "limit_cycle",
+    "localised",
+    "low_temperature_work_current",
+    "maximum_power",
+    "mesoscopic_evolve",
+    "mesoscopic_stationary",
+    "microscopic_evolve",
+    "microscopic_stationary",
+    "normal_form",
+    "output_power",
+    "phase_diagram",
+    "phases",
+    "scaled_cumulant",
+    "simulate",
+    "slow_passage",
+    "spectrum",
+    "stability_dissipation",
+    "stationary",
+    "stationary_lanes",
+    "tau_leap",
+    "thermodynamics",
+    "uniform_work_current",
+    "vector_field",
+    "work_theorem",
+]

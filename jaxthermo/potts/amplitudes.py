@@ -1,7 +1,6 @@
 """What is born at beta_c1: the cubic normal form of all critical modes of the uniform state."""
 
 from itertools import permutations
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +47,7 @@ class NormalForm(AbstractResult):
         return tuple(range(1, self.q // 2 + 1))
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "supercritical" or "subcritical" for the pure pattern of every mode, in the order of `modes`."""
         own = np.diagonal(np.asarray(self.coefficients).real, axis1=-2, axis2=-1)
         return np.where(own < 0, *KINDS)
@@ -68,7 +67,8 @@ class NormalForm(AbstractResult):
     @property
     def patterns(self) -> list[Pattern]:
         """Every pattern of one or several modes that branches off at beta_c1, pure ones first."""
-        return patterns_of(self.q, self.frequencies, self.growth, self.coefficients)
+        found = (np.asarray(values) for values in (self.frequencies, self.growth, self.coefficients))
+        return patterns_of(self.q, *found)
 
     def pattern(self, *modes: int) -> Pattern:
         """The pattern of these modes; raises ValueError if the modes form none."""
@@ -151,7 +151,7 @@ def _normal_form(ring: PottsRing) -> NormalForm:
     total = (k[:, None] + k) % q
     removable = (k[:, None] > 0) & (k > 0) & (total > 0)
     omega = linear.imag
-    mismatch = omega[:, None] + omega - omega[total]
+    mismatch = omega[:, None] + omega[None] - omega[total]
     mismatch = jnp.where(removable, mismatch, 1.0)
     h = jnp.where(removable, quadratic, jnp.zeros_like(quadratic)) / jax.lax.complex(jnp.zeros_like(mismatch), mismatch)
 

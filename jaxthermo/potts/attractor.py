@@ -64,7 +64,7 @@ def _on_slow_cycle(ring: PottsRing, beta: Float[Array, ""], found: Stationary) -
     arrived, is_cycle = find_loop(ring, beta, None)
     cycle = described(ring, beta, arrived, is_cycle)
     points = np.asarray(arrived.loop.stages).reshape(-1, ring.q - 1)
-    gap = _distance(np.asarray(found.state)[:-1], points)
+    gap = _distance(np.asarray(found.point)[:-1], points)
     if not (bool(cycle.ok) and bool(cycle.stable) and gap < ON_THE_CYCLE * np.ptp(points, axis=0).max()):
         return found
     return Stationary(
@@ -74,7 +74,7 @@ def _on_slow_cycle(ring: PottsRing, beta: Float[Array, ""], found: Stationary) -
         beta=beta,
         attractor=jnp.asarray(LIMIT_CYCLE, found.attractor.dtype),
         occupation=cycle.occupation,
-        state=cycle.point,
+        point=cycle.point,
         period=cycle.period,
         energy=cycle.energy,
         entropy=cycle.entropy,

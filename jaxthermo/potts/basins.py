@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import as_float, is_known, require_integer
+from jaxthermo.checks import as_float, require_integer, require_known
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary
 from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.ring import PottsRing, require_autonomous
@@ -62,7 +62,7 @@ class BasinSample(AbstractResult):
         return (self[index] for index in range(len(self)))
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str | np.ndarray:
         """ "fixed point", "limit cycle" or "undecided": an array of these words, or one for a single attractor."""
         return AttractorKind.spelled(self.attractor)
 
@@ -137,8 +137,7 @@ def attractors(
     beta = require_autonomous(ring, beta)
     count = require_integer("starts", starts, 1)
     p0 = uniform_starts(ring.q, count, key)
-    if not is_known((ring, beta, p0)):
-        raise ValueError("`attractors` needs known values: call it outside jit, vmap and grad")
+    require_known("attractors", (ring, beta, p0), "trace `jt.potts.stationary(ring, beta, p0)` from one start")
     found = long_time_lanes(ring, jnp.full(count, beta), p0, max_rounds)
     flat = np.ptp(np.asarray(ring.energies)) == 0
     shifts = range(ring.q if flat else 1)
@@ -147,7 +146,7 @@ def attractors(
     for lane in np.flatnonzero(found.attractor != UNDECIDED).tolist():
         for known in classes:
             rotations = (
-                known.orbit.rotations_through(np.asarray(found.state[lane])) if _alike(found, known.lane, lane) else []
+                known.orbit.rotations_through(np.asarray(found.point[lane])) if _alike(found, known.lane, lane) else []
             )
             if rotations:
                 known.copies.append(rotations[0])
@@ -192,7 +191,7 @@ def _alike(found: Stationary, one: int, other: int) -> bool:
 
 
 def _orbit(ring: PottsRing, beta: Array, found: Stationary, lane: int, shifts: range) -> ClosedOrbit:
-    state = np.asarray(found.state[lane])
+    state = np.asarray(found.point[lane])
     if found.attractor[lane] == LIMIT_CYCLE:
         return cycle_orbit(ring, beta, state, float(found.period[lane]), shifts)
     return point_orbit(state, shifts)
@@ -200,13 +199,13 @@ def _orbit(ring: PottsRing, beta: Array, found: Stationary, lane: int, shifts: r
 
 def _entry(found: Stationary, one: _Class, starts: int) -> dict[str, Any]:
     cyclic = found.attractor[one.lane] == LIMIT_CYCLE
-    blank = np.full((SAMPLES, found.state.shape[1]), np.nan)
+    blank = np.full((SAMPLES, found.point.shape[1]), np.nan)
     own = {name: np.asarray(getattr(found, name)[one.lane]) for name in ENTRIES[4:-1]}
     counted = _share(len(one.copies), starts) | {"copies": one.orbit.copies, "copies_found": len(set(one.copies))}
     return counted | own | {"cycle": one.orbit.states if cyclic else blank}
 
 
-def _undecided(q: int, count: int, starts: int, dtype: Any) -> dict[str, Any]:
+def _undecided(q: int, count: int, starts: int, dtype: jnp.dtype) -> dict[str, Any]:
     unknown = {"period": np.nan, "work_current": np.nan, "entropy_production_rate": np.nan}
     arrays = {"occupation": np.full(q, np.nan), "cycle": np.full((SAMPLES, q), np.nan)}
     kind = {"attractor": np.asarray(UNDECIDED, dtype), "copies": 1, "copies_found": 1}

@@ -60,7 +60,7 @@ class Converter:
     """A ring driven by f1, with all points that were looked at counted."""
 
     def __init__(self, ring: PottsRing):
-        self.ring, self.f1 = ring, float(ring.force)
+        self.ring, self.f1 = ring, float(ring.constant_force)
         self.lanes, self.undecided = 0, 0
 
     def rings(self, loads: np.ndarray) -> PottsRing:
@@ -76,7 +76,7 @@ class Converter:
         betas, loads = np.asarray(points).T
         found = long_time_lanes(self.rings(loads), betas, starts, rounds)
         power = np.asarray(_powers(found, self.f1 + loads, loads))
-        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.state))
+        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.point))
         self.lanes += len(points)
         self.undecided += int(np.sum(~lanes.known))
         return lanes
@@ -118,8 +118,8 @@ _onsets = lean_jit(jax.vmap(critical_beta))
 @lean_jit
 def _uniform_powers(rings: PottsRing, betas: Array, loads: Array) -> Array:
     def one(ring: PottsRing, beta: Array, load: Array) -> Array:
-        safe = jnp.where(ring.force == 0, 1.0, ring.force)
-        return jnp.where(ring.force == 0, 0.0, -load * uniform_work_current(ring, beta) / safe)
+        safe = jnp.where(ring.constant_force == 0, 1.0, ring.constant_force)
+        return jnp.where(ring.constant_force == 0, 0.0, -load * uniform_work_current(ring, beta) / safe)
 
     return jax.vmap(one)(rings, betas, loads)
 
@@ -129,6 +129,6 @@ def _folds(rings: PottsRing, loads: Array) -> tuple[Array, Array]:
     def one(ring: PottsRing, load: Array) -> tuple[Array, Array]:
         born = fold_of(ring)
         flow = thermodynamics(0.0, born.occupation, ring, born.beta)
-        return born.beta, -load * flow.work_current / ring.force
+        return born.beta, -load * flow.work_current / ring.constant_force
 
     return jax.vmap(one)(rings, loads)

@@ -10,17 +10,17 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.coordinates import field
-from jaxthermo.jumps.cycles import LimitCycle, departing_from, described, first_cycle, settled, usual_starts
+from jaxthermo.jumps.cycles import LimitCycle, begin_from, described, first_cycle, settled, usual_starts
 from jaxthermo.jumps.network import JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.potts.folds import fold_of
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import is_traced, lean_jit
-from jaxthermo.solve.loop_path import Traveller, travel
+from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 
 # The third search runs this share of the way back from the fold to the critical point, where the period is short.
 SHARE_BACK = 0.15
@@ -48,7 +48,7 @@ def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[S
     `multipliers`, `point` and `stable`, which have none.
     """
     beta = check_cycle(ring, beta)
-    result = described(ring, beta, *find_loop(frozen(ring), frozen(beta), start))
+    result = described(ring, beta, *find_loop(stop_gradient(ring), stop_gradient(beta), start))
     warn_unless_ok(result)
     return result
 
@@ -65,7 +65,7 @@ def check_cycle(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
 
 def find_loop(
     ring: PottsRing, beta: Float[Array, ""], start: ArrayLike | Sequence[ScalarLike] | None
-) -> tuple[Traveller, Bool[Array, ""]]:
+) -> tuple[ContinuedLoop, Bool[Array, ""]]:
     """The cycle that `limit_cycle` documents, closed on a mesh, and whether one was found."""
     network = ring.network
     if start is not None:
@@ -92,9 +92,9 @@ def find_loop(
 @lean_jit
 def _carried(
     network: JumpNetwork, found: Attractor, found_beta: Float[Array, ""], beta: Float[Array, ""], end: Float[Array, ""]
-) -> tuple[Traveller, Bool[Array, ""]]:
+) -> tuple[ContinuedLoop, Bool[Array, ""]]:
     """The cycle that was found at another beta, on a mesh, continued to this one."""
-    arrived = travel(field, departing_from(network, found_beta, found), beta, end, lambda b: (network, b))
+    arrived = continue_to(field, begin_from(network, found_beta, found), beta, end, lambda b: (network, b))
     return arrived, found.kind == LIMIT_CYCLE
 
 

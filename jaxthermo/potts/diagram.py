@@ -1,17 +1,16 @@
 """Phases of the ring, and phase diagrams over inverse temperature and force with their exact lines."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo._types import IntLike, ScalarLike, Stats
+from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
 from jaxthermo.flags import Code
 from jaxthermo.jumps.attractor import Stationary
 from jaxthermo.jumps.occupation import localised, near_uniform
@@ -51,7 +50,7 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
     A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
     filled states alternate with emptier ones, and "localised" if no turn does.
     """
-    points = jnp.asarray(state.state)
+    points = jnp.asarray(state.point)
     turned = jnp.stack(
         [jnp.max(jnp.abs(jnp.roll(points, k, axis=-1) - points), axis=-1) for k in range(1, points.shape[-1])]
     )
@@ -64,7 +63,7 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
 class PhaseDiagram(AbstractResult):
     """Phases over inverse temperature and force, with their exact lines; made by `phase_diagram`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     rings: PottsRing
     beta: Float[Array, " beta"] = quantity("1/energy", "inverse temperature", ("beta",), coordinate=True)
     force: Float[Array, " force"] = quantity("energy", "force f", ("force",), coordinate=True)
@@ -181,8 +180,7 @@ def phase_diagram(
 
 
 def _axis(name: str, values: ArrayLike | Sequence[ScalarLike]) -> np.ndarray:
-    if not is_known(values):
-        raise ValueError(f"`{name}` must be known: call `phase_diagram` outside jit, vmap and grad")
+    require_known("phase_diagram", values, "trace `jt.potts.stationary` at one point")
     array = np.asarray(as_float(values))
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"`{name}` must be one-dimensional and not empty, but has shape {array.shape}")
@@ -221,7 +219,7 @@ def _cold_is_stable(rings: PottsRing, born: Array, betas: Array) -> Array:
 
 
 def _search(
-    parameters: tuple[Any, Any, Any, Any],
+    parameters: tuple[PyTree, PyTree, PyTree, PyTree],
     beta: np.ndarray,
     force: np.ndarray,
     cold: np.ndarray,

@@ -31,7 +31,7 @@ def stability_dissipation(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]
     require_flat(ring)
 
     def rates(energy_change: Array) -> Array:
-        return jnp.stack(ring.rates(energy_change, ring.force, beta, ring.prefactor))
+        return jnp.stack(ring.rates(energy_change, ring.constant_force, beta, ring.prefactor))
 
     first = jax.jacfwd(rates)
     second = jax.jacfwd(first)
@@ -41,4 +41,4 @@ def stability_dissipation(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]
     u, q = ring.coupling, ring.q
     work = u * (d2[0] - d2[1]) / (2.0 * q) - 0.5 * (d1[0] + d1[1])
     growth = u**2 * (d3[0] - d3[1]) / q - 1.5 * u * (d2[0] + d2[1])
-    return beta * ring.force * work / growth
+    return beta * ring.constant_force * work / growth

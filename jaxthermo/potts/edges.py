@@ -22,7 +22,7 @@ REACHES, RESOLUTION = (0.0625, 0.25, 0.5, 1.0), 3e-7
 
 
 class Place(Code):
-    """Where a maximum lies; unknown where a climb came to no end and to no edge."""
+    """Where a maximum lies; unknown where a search came to no end and to no edge."""
 
     interior = 0
     onset = 1
@@ -60,13 +60,13 @@ class Edge(NamedTuple):
 
 
 def edge_maximum(converter: Converter, here: Lanes, spacing: np.ndarray) -> Maximum | None:
-    """The best point of the edge that a climb has met, approached from the climb's side; None if there is no edge."""
+    """The best point of the edge that a search has met, approached from the search's side; None if there is no edge."""
     alone = Lanes(*(np.asarray(values)[None] for values in here))
     for axis in np.flatnonzero(spacing).tolist():
         for sign in (1.0, -1.0):
             reach = sign * 0.5 * spacing[axis]
             inner, outer, states, met = _bracket(converter, alone, axis, reach)
-            # The edge that stops a climb is one towards which the power rises.
+            # The edge that stops a search is one towards which the power rises.
             if not met[0] or converter.run(inner, states).power[0] < (1.0 - SAME_POWER) * float(here.power):
                 continue
             across: Edge | None = None

@@ -18,16 +18,16 @@ from jaxthermo.jumps.folds import (
     equations,
     extended,
     near,
-    turn,
+    past_the_bend,
     unpack,
 )
 from jaxthermo.jumps.network import JumpNetwork
 from jaxthermo.jumps.occupation import localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
-from jaxthermo.solve.arclength import Front, advance_curve, start_curve
+from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.constant import frozen
-from jaxthermo.solve.fixed_point import follow, newton
+from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.fixed_point import implicit_root, newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 
@@ -86,16 +86,16 @@ def fold_of(ring: PottsRing) -> Fold:
 @lean_jit
 def _fold(ring: PottsRing) -> Fold:
     n, network = ring.q - 1, ring.network
-    fixed = frozen(network)
-    before, after = turn(*cold_state(frozen(ring)), (fixed, None), -1.0)
+    fixed = stop_gradient(network)
+    before, after = past_the_bend(*cold_state(stop_gradient(ring)), (fixed, None), -1.0)
     guess, null = between(before, after)
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
     found &= near(root[:n], root[-1], guess) & after.alive
-    state, vector, log_beta = unpack(follow(extended, root, (network, None)))
+    state, vector, log_beta = unpack(implicit_root(extended, root, (network, None)))
     kind = jnp.where(found, FOLD, NONE)
     if ring.q % 2 == 0:
         symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
-        at, along, at_log_beta = _unpack_half(follow(_half_turn, symmetric_root, network))
+        at, along, at_log_beta = _unpack_half(implicit_root(_half_turn, symmetric_root, network))
         asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
         born &= near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
         state, vector = jnp.where(born, at, state), jnp.where(born, along, vector)
@@ -128,7 +128,7 @@ def is_cold_state_stable(
     args = (ring.network, None)
     front = start_curve(equations, point, args, -1.0, FIRST_STEP)
 
-    def advance(front: Front, _: None) -> tuple[Front, Front]:
+    def advance(front: ArclengthState, _: None) -> tuple[ArclengthState, ArclengthState]:
         return advance_curve(equations, front, args, LONGEST_STEP), front
 
     _, fronts = jax.lax.scan(advance, front, length=BRANCH_POINTS)
@@ -138,8 +138,8 @@ def is_cold_state_stable(
 
     turned = jnp.cumsum(fronts.tangent[:, -1] >= 0) > 0
     usable = fronts.alive & ~turned & (jnp.exp(fronts.point[:, -1]) > born)
-    distance = jnp.abs(fronts.point[:, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
-    nearest = jnp.argmin(jnp.where(usable, distance, jnp.inf), axis=1)
+    distance = jnp.abs(fronts.point[None, :, -1] - jnp.log(jnp.maximum(betas, 1e-300))[:, None])
+    nearest = jnp.argmin(jnp.where(usable[None], distance, jnp.inf), axis=1)
     return found & (betas > born) & jax.vmap(decays)(fronts.point)[nearest]
 
 

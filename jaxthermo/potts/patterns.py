@@ -1,7 +1,7 @@
 """Patterns near a degenerate Hopf point whose amplitude equations do not mix phases: which exist, which are stable."""
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Pattern(NamedTuple):
     Shapes     amplitudes, frequencies, shifts: one for each mode of the pattern; rates: one for each mode of the ring
     Units      amplitudes: energy^(1/2); frequencies: 1/time; shifts, rates: energy/time
 
-    A supercritical pattern exists at d > 0, a subcritical one at d < 0. `attractor` is what the pattern is if it is
+    A pattern of the `kind` "supercritical" exists at d > 0, a "subcritical" one at d < 0. `attractor` is what it is if
     stable: "fixed point", "limit cycle", or "torus" where two or more modes turn. `stability` is "stable", "unstable",
     or "marginal" where the largest rate vanishes and terms beyond the cubic ones decide.
     """
@@ -34,13 +34,12 @@ class Pattern(NamedTuple):
     rates: np.ndarray
 
 
-def patterns_of(q: int, frequencies: Any, growth: Any, coefficients: Any) -> list[Pattern]:
+def patterns_of(q: int, frequencies: np.ndarray, growth: np.ndarray, coefficients: np.ndarray) -> list[Pattern]:
     """All patterns of the amplitude equations, by number of modes.
 
     Equation   rho_k = |w_k|^2 obeys d rho_k/dt = 2 rho_k [Re sigma_k d + sum_j Re c_kj rho_j]: on a set S of modes
                rho = -d (Re c_SS)^-1 Re sigma_S, which is a pattern if all are of the sign of +d or all of -d
     """
-    frequencies, growth, coefficients = (np.asarray(values) for values in (frequencies, growth, coefficients))
     modes, rounding = range(len(growth)), _rounding(frequencies)
     found = []
     for size in range(1, len(growth) + 1):

@@ -1,15 +1,13 @@
 """Maximum output power of a converter, with the edges on which it may lie computed as such."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo._types import IntLike, ScalarLike, Stats
+from jaxthermo.checks import require_finite, require_known, require_positive, require_scalar
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.converter import Converter, Lanes
 from jaxthermo.potts.converter import output_power as output_power
@@ -27,8 +25,8 @@ BETA_RANGE = 3.0
 PROMISING, FOLLOWED = 0.92, 5
 # Of those that meet an edge, the ones above this share of the best are followed along it.
 CLOSE = 0.97
-# A climb ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that remain
-# possible are below the second. Its models reach no less far than the third, so that they see more than rounding.
+# A search ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that
+# remain possible are below the second. Its models reach no less far than the third, to see more than rounding.
 LAST_STEP, SHORTEST, FINEST = 1e-4, 2.0**-7, 2.0**-6
 CLIMB_STEPS = 40
 # Multiples of a model's step that are tried at once, and the points that models of one and of two variables need.
@@ -46,7 +44,7 @@ class MaximumPower(AbstractResult):
     """
 
     status: Int[Array, ""]
-    stats: dict[str, Any]
+    stats: Stats
     ring: PottsRing
     power: Float[Array, ""] = quantity("energy/time", "largest time-averaged output power |P| per unit", main=True)
     efficiency: Float[Array, ""] = quantity("1", "efficiency at maximum power, -f2/f1", main=True)
@@ -64,7 +62,7 @@ class MaximumPower(AbstractResult):
     gaps: Float[Array, " candidate"] = quantity("energy/time", "how far it is below the global one", ("candidate",))
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> str | np.ndarray:
         """The attractor at the maximum: "fixed point" or "limit cycle"."""
         return AttractorKind.spelled(self.attractor)
 
@@ -104,14 +102,14 @@ def maximum_power(
     Accuracy        1e-6 of the power, 1e-3 of the efficiency; `Status.not_converged` where that may be missed
     Source          Herpich & Esposito 2019, Sec. IV, Figs. 3 and 4
 
-    A grid over beta and load shows where maxima may lie; each is then climbed on its own attractor. Power drops where
+    A grid over beta and load shows where maxima may lie; each is then refined on its own attractor. Power drops where
     that attractor ends (at beta_c1, at a fold) and where P_1 = 1 begins to lead to another one (on the edge of a
-    basin). A climb that meets such an edge goes on along it: the edge is found by bisection, or where it is known
+    basin). A search that meets such an edge goes on along it: the edge is found by bisection, or where it is known
     exactly, and the maximum is the limit from the side of the attractor. `stats` counts the lanes that were looked at,
     and those without a known attractor.
     """
-    if not is_known((coupling, prefactor, forward_force, beta, rates)):
-        raise ValueError("`maximum_power` needs known values: call it outside jit, vmap and grad")
+    given = (coupling, prefactor, forward_force, beta, rates)
+    require_known("maximum_power", given, "trace `jt.potts.stationary` at loads of your own")
     f1 = require_scalar("forward_force", forward_force)
     require_positive("forward_force", f1)
     ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
@@ -150,12 +148,12 @@ def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[
     if not np.any(lanes.known):
         return [], -np.inf
     found: list[Maximum] = []
-    climbs = [_climb(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
-    climbs.sort(key=lambda climb: -float(climb[0].power))
-    for here, blocked in climbs:
+    maxima = [_refined_maximum(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
+    maxima.sort(key=lambda found: -float(found[0].power))
+    for here, blocked in maxima:
         if not blocked:
             found.append(_interior(here))
-        elif float(here.power) > CLOSE * float(climbs[0][0].power) and not _is_known(here, found, spacing):
+        elif float(here.power) > CLOSE * float(maxima[0][0].power) and not _is_known(here, found, spacing):
             edge = edge_maximum(converter, here, spacing)
             found.append(_interior(here)._replace(place=Place.unknown) if edge is None else edge)
     distinct: list[Maximum] = []
@@ -167,7 +165,7 @@ def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[
 
 
 def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
-    """Whether a climb has met an edge that was followed already."""
+    """Whether a search has met an edge that was followed already."""
     edges = [
         one
         for one in found
@@ -190,7 +188,7 @@ def _peaks(power: np.ndarray) -> list[int]:
     return peaks[np.argsort(-power.ravel()[peaks])][:FOLLOWED].tolist()
 
 
-def _climb(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lanes, bool]:
+def _refined_maximum(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lanes, bool]:
     """The maximum uphill on the seed's attractor, by quadratic models; True if an edge came before it."""
     here, size, free = seed, 0.5 * spacing, spacing > 0
     offsets = np.stack(np.meshgrid(*[(-1.0, 0.0, 1.0) if one else (0.0,) for one in free], indexing="ij"), axis=-1)

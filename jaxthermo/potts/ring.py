@@ -1,7 +1,6 @@
 """The driven Potts ring: parameters, and nothing of time stepping."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +19,8 @@ from jaxthermo.checks import (
 )
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
+from jaxthermo.protocols.schedule import value_at
 
 
 class PottsRing(AbstractJumpModel):
@@ -43,7 +43,7 @@ class PottsRing(AbstractJumpModel):
 
     q: int = eqx.field(static=True)
     coupling: Float[Array, ""]
-    force: Any  # a scalar array, or a callable of time
+    force: HeldSchedule  # a scalar array, or a callable of time
     prefactor: Float[Array, ""]
     energies: Float[Array, " q"]
     rates: AbstractRates
@@ -65,6 +65,11 @@ class PottsRing(AbstractJumpModel):
         if self.energies.shape != (self.q,):
             raise ValueError(f"`energies` must have shape ({self.q},), but has shape {self.energies.shape}")
         self.rates = require_rates(Arrhenius() if rates is None else rates)
+
+    @property
+    def constant_force(self) -> Float[Array, ""]:
+        """The force of a ring whose force is no function of time."""
+        return value_at(self.force, 0.0)
 
     @property
     def network(self) -> JumpNetwork:

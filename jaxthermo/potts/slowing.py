@@ -16,9 +16,9 @@ from jaxthermo.jumps.mean_field import AbstractFlowResult
 from jaxthermo.potts.cycles import check_cycle, find_loop
 from jaxthermo.potts.folds import fold_of
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import lean_jit
-from jaxthermo.solve.loop_path import Traveller, travel
+from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 
 # The law is fitted to points this near the fold, relative to its beta, if there are at least so many.
 NEAR_FOLD, FEWEST = 1e-3, 4
@@ -75,7 +75,7 @@ def cycle_branch(
         raise ValueError(f"`betas` must be one-dimensional and not empty, but has shape {betas.shape}")
     require_beta(betas)
     first = check_cycle(ring, betas[0])
-    result = _along(ring, betas, fold_of(ring), *find_loop(frozen(ring), frozen(first), start))
+    result = _along(ring, betas, fold_of(ring), *find_loop(stop_gradient(ring), stop_gradient(first), start))
     warn_unless_ok(result)
     return result
 
@@ -104,17 +104,17 @@ def slow_passage(ring: PottsRing, born: Fold) -> Float[Array, ""]:
 
 
 @lean_jit
-def _along(ring: PottsRing, betas: Array, born: Fold, first: Traveller, is_cycle: Array) -> CycleBranch:
-    network, ends = frozen((ring.network, betas))
+def _along(ring: PottsRing, betas: Array, born: Fold, first: ContinuedLoop, is_cycle: Array) -> CycleBranch:
+    network, ends = stop_gradient((ring.network, betas))
     before_fold = jnp.all(ends < born.beta)
-    end = frozen(jnp.where(before_fold, born.beta, 2.0 * jnp.max(ends)))
+    end = stop_gradient(jnp.where(before_fold, born.beta, 2.0 * jnp.max(ends)))
 
-    def onward(now: Traveller, beta: Array) -> tuple[Traveller, LimitCycle]:
-        now = travel(field, now, frozen(beta), end, lambda b: (network, b))
+    def onward(now: ContinuedLoop, beta: Array) -> tuple[ContinuedLoop, LimitCycle]:
+        now = continue_to(field, now, stop_gradient(beta), end, lambda b: (network, b))
         return now, described(ring, beta, now, is_cycle)
 
     _, cycles = jax.lax.scan(onward, first, betas)
-    exponent, amplitude = _law(*frozen((born.beta, betas, cycles.period)))
+    exponent, amplitude = _law(*stop_gradient((born.beta, betas, cycles.period)))
     return CycleBranch(
         stats={},
         network=ring,

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
@@ -32,7 +32,7 @@ def uniform_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     beta = require_autonomous(ring, beta)
     require_flat(ring)
     forward, backward, _ = _uniform_rates(ring, beta)
-    return ring.force * (forward - backward)
+    return ring.constant_force * (forward - backward)
 
 
 def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
@@ -51,8 +51,8 @@ def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Arr
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
-    forward, _ = ring.rates(-ring.coupling, ring.force, beta, ring.prefactor)
-    return ring.q * ring.force * forward
+    forward, _ = ring.rates(-ring.coupling, ring.constant_force, beta, ring.prefactor)
+    return ring.q * ring.constant_force * forward
 
 
 def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
@@ -95,7 +95,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     scale = jnp.abs(ring.coupling) / ring.q
     safe_scale = jnp.where(scale > 0, scale, 1.0)
     grid = jax.lax.stop_gradient(jnp.exp(jnp.linspace(*LOG_BETA_RANGE, BRACKETS)) / safe_scale)
-    fixed = frozen(ring)
+    fixed = stop_gradient(ring)
     # Rates that overflow far beyond any root give NaN, which is no evidence of instability.
     stable = jnp.logical_not(jax.vmap(lambda beta: _excess(beta, fixed))(grid) <= 0)
     first = jnp.argmin(stable)
@@ -140,7 +140,7 @@ def _uniform_rates(ring: PottsRing, beta: Float[Array, ""]) -> tuple[Array, Arra
     """V+ and V- at dE = 0, and D = (u/q) d(V+ - V-)/d(dE)."""
 
     def rates(energy_change: Float[Array, ""]) -> tuple[Array, Array]:
-        return ring.rates(energy_change, ring.force, beta, ring.prefactor)
+        return ring.rates(energy_change, ring.constant_force, beta, ring.prefactor)
 
     zero = jnp.zeros_like(beta)
     (forward, backward), (d_forward, d_backward) = jax.jvp(rates, (zero,), (jnp.ones_like(beta),))

@@ -1,13 +1,12 @@
 """Whether two attractors are the same up to a rotation of the ring, and, for cycles, up to their phase."""
 
-from typing import Any
-
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.solve.integrate import integrate
@@ -76,7 +75,7 @@ def _sample(
 ) -> tuple[Float[Array, "samples q"], Float[Array, "samples q"]]:
     times = period * jnp.arange(SAMPLES, dtype=state.dtype) / SAMPLES
 
-    def field(t: Any, P: Float[Array, " q"], args: Any) -> Float[Array, " q"]:
+    def field(t: Real, P: Float[Array, " q"], args: PyTree) -> Float[Array, " q"]:
         return vector_field(t, P, *args)
 
     solution = integrate(
@@ -90,5 +89,6 @@ def _sample(
         atol=ATOL,
         max_steps=MAX_STEPS,
     )
-    states: Any = solution.ys
+    states = solution.ys
+    assert states is not None
     return states, jax.vmap(lambda P: vector_field(0.0, P, ring, beta))(states)

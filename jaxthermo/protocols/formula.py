@@ -1,7 +1,7 @@
 """A plain callable with its numbers as arrays, so that the same formula with other numbers compiles once."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -10,10 +10,15 @@ from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._types import Function
 from jaxthermo.checks import as_float, is_known
 
 # Text in a jaxpr that names an object by its address says nothing about what the object does.
 ADDRESSES = (" at 0x", "<function", "<lambda>", "object at")
+
+
+# A function of a user as models hold it and programs call it.
+HeldFunction = Callable[[Array], Array]
 
 
 class Program:
@@ -40,16 +45,16 @@ class Formula(eqx.Module):
         return as_float(self.program.run(*self.values, as_float(x))[0])
 
 
-class Function(eqx.Module):
+class Opaque(eqx.Module):
     """A Python function as a pytree without leaves."""
 
-    function: Callable[[Any], Any] = eqx.field(static=True)
+    function: Function = eqx.field(static=True)
 
     def __call__(self, x: ArrayLike) -> Float[Array, "..."]:
-        return as_float(self.function(x))
+        return as_float(self.function(jnp.asarray(x)))
 
 
-def formula(function: Callable[[Any], Any], example: Float[Array, "..."]) -> Callable[[Any], Any]:
+def formula(function: Function, example: Float[Array, "..."]) -> HeldFunction:
     """A callable of one array as a pytree that jit, vmap and results can carry; one that is a pytree stays as it is.
 
     Numbers that the callable closes over, traced ones too, and those written in it become arrays. So a lambda in a loop
@@ -57,21 +62,21 @@ def formula(function: Callable[[Any], Any], example: Float[Array, "..."]) -> Cal
     the rate are not lost. Where the text of the program does not say all that it does, each callable has its own.
     """
     if not jax.tree_util.all_leaves([function]):
-        return function
+        return cast(HeldFunction, function)
     traced = jax.make_jaxpr(function)(example)
     if len(traced.out_avals) == 1 and _said_by_text(traced.jaxpr):
         jaxpr, numbers = _lifted(traced.jaxpr)
         return Formula(tuple(jnp.asarray(value) for value in (*numbers, *traced.consts)), Program(jaxpr))
-    converted: Callable[[Any], Any] = eqx.filter_closure_convert(function, example)
-    return Function(function) if is_known(converted) else converted
+    converted = eqx.filter_closure_convert(cast(HeldFunction, function), example)
+    return Opaque(function) if is_known(converted) else converted
 
 
-def _lifted(jaxpr: Jaxpr) -> tuple[Jaxpr, list[Any]]:
+def _lifted(jaxpr: Jaxpr) -> tuple[Jaxpr, list[Array]]:
     """The jaxpr with the floating-point numbers written in it as leading arguments, and these numbers."""
-    numbers: list[Any] = []
+    numbers: list[Array] = []
     variables: list[Var] = []
 
-    def lifted(atom: Any) -> Any:
+    def lifted(atom: Var | Literal) -> Var | Literal:
         if not isinstance(atom, Literal) or not isinstance(atom.aval, ShapedArray):
             return atom
         if not jnp.issubdtype(atom.aval.dtype, jnp.floating):

@@ -1,13 +1,13 @@
 """Polynomials in time on a finite interval, by Bernstein control points, Chebyshev or Taylor coefficients."""
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev, polynomial
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.protocols.schedules import AbstractSchedule
 
 
@@ -20,7 +20,7 @@ class PolynomialSchedule(AbstractSchedule):
     chebyshev: Float[Array, " powers"]
     duration: Float[Array, ""]
 
-    def __call__(self, t: Any) -> Float[Array, ""]:
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
         """Clenshaw's recurrence, which loses no digits at high order."""
         u = 2.0 * jnp.asarray(t) / self.duration - 1.0
         later = latest = jnp.zeros_like(u)
@@ -32,6 +32,7 @@ class PolynomialSchedule(AbstractSchedule):
         """The values at many times at once, given as fractions of the duration: few operations at any order."""
         angle = jnp.arccos(jnp.clip(2.0 * fractions - 1.0, -1.0, 1.0))
         powers = jnp.arange(self.chebyshev.shape[0], dtype=angle.dtype)
+        powers = jnp.expand_dims(powers, tuple(range(angle.ndim)))
         return jnp.cos(angle[..., None] * powers) @ self.chebyshev
 
     def start(self) -> Float[Array, ""]:
@@ -49,7 +50,7 @@ class PolynomialSchedule(AbstractSchedule):
         return powers / self.duration ** jnp.arange(order + 1, dtype=powers.dtype)
 
 
-def from_control_points(points: Float[Array, " powers"], duration: Any) -> PolynomialSchedule:
+def from_control_points(points: Float[Array, " powers"], duration: ScalarLike) -> PolynomialSchedule:
     """The polynomial sum_i b_i binom(n, i) s^i (1 - s)^(n - i), s = t/duration.
 
     It starts at b_0, ends at b_n, and stays between the least and the largest of them.

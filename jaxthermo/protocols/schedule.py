@@ -1,18 +1,17 @@
 """A schedule is a number, an array or a callable of time; another one of the same form is not compiled again."""
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxthermo._types import ScheduleLike
+from jaxthermo._types import Function, ScheduleLike
 from jaxthermo.checks import as_float, require_finite, require_scalar
 from jaxthermo.protocols.formula import formula
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant
 
-Schedule: TypeAlias = AbstractSchedule | Callable[[Any], Any]
+Schedule: TypeAlias = AbstractSchedule | Function
 
 
 def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:

@@ -1,13 +1,13 @@
 """Schedules with their numbers as arrays, so that another one of the same kind runs in the same compiled program."""
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 
 
@@ -15,8 +15,8 @@ class AbstractSchedule(eqx.Module):
     """A scalar function of time that a temperature or a field follows."""
 
     @abstractmethod
-    def __call__(self, t: Any) -> Float[Array, ""]:
-        """The value at time t."""
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
+        """The value at time t, a number."""
 
 
 class Constant(AbstractSchedule):
@@ -27,10 +27,10 @@ class Constant(AbstractSchedule):
 
     value: Float[Array, ""]
 
-    def __init__(self, value: Any):
+    def __init__(self, value: ScalarLike):
         self.value = _finite("value", value)
 
-    def __call__(self, t: Any) -> Float[Array, ""]:
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
         return self.value
 
 
@@ -47,13 +47,13 @@ class Ramp(AbstractSchedule):
     t0: Float[Array, ""]
     t1: Float[Array, ""]
 
-    def __init__(self, start: Any, end: Any, t0: Any, t1: Any):
+    def __init__(self, start: ScalarLike, end: ScalarLike, t0: ScalarLike, t1: ScalarLike):
         self.start, self.end = _finite("start", start), _finite("end", end)
         self.t0, self.t1 = _finite("t0", t0), _finite("t1", t1)
         if is_known(self.t0, self.t1) and not float(self.t0) < float(self.t1):
             raise ValueError(f"`t1` must be > t0 = {float(self.t0)}, but is {float(self.t1)}")
 
-    def __call__(self, t: Any) -> Float[Array, ""]:
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
         share = jnp.clip((as_float(t) - self.t0) / (self.t1 - self.t0), 0.0, 1.0)
         return self.start + (self.end - self.start) * share
 
@@ -70,7 +70,7 @@ class Table(AbstractSchedule):
     times: Float[Array, " points"]
     values: Float[Array, " points"]
 
-    def __init__(self, times: Any, values: Any):
+    def __init__(self, times: VectorLike, values: VectorLike):
         self.times, self.values = as_float(times), as_float(values)
         if self.times.ndim != 1 or self.times.shape[0] < 2:
             raise ValueError(f"`times` must have shape (points,), points >= 2, but has shape {self.times.shape}")
@@ -81,7 +81,7 @@ class Table(AbstractSchedule):
         if is_known(self.times) and not np.all(np.diff(np.asarray(self.times)) > 0):
             raise ValueError(f"`times` must be strictly increasing, but is {np.asarray(self.times)}")
 
-    def __call__(self, t: Any) -> Float[Array, ""]:
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
         return jnp.interp(as_float(t), self.times, self.values)
 
 
@@ -98,7 +98,7 @@ class Fourier(AbstractSchedule):
     sines: Float[Array, " orders"]
     period: Float[Array, ""]
 
-    def __init__(self, mean: Any, cosines: Any, sines: Any, period: Any):
+    def __init__(self, mean: ScalarLike, cosines: VectorLike, sines: VectorLike, period: ScalarLike):
         self.mean, self.period = _finite("mean", mean), require_scalar("period", period)
         require_positive("period", self.period)
         self.cosines, self.sines = as_float(cosines), as_float(sines)
@@ -109,13 +109,13 @@ class Fourier(AbstractSchedule):
         require_finite("cosines", self.cosines)
         require_finite("sines", self.sines)
 
-    def __call__(self, t: Any) -> Float[Array, ""]:
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
         order = jnp.arange(1, self.cosines.shape[0] + 1, dtype=self.cosines.dtype)
         angle = 2.0 * jnp.pi * order * (as_float(t) / self.period)
         return self.mean + jnp.sum(self.cosines * jnp.cos(angle) + self.sines * jnp.sin(angle))
 
 
-def _finite(name: str, value: Any) -> Float[Array, ""]:
+def _finite(name: str, value: ScalarLike) -> Float[Array, ""]:
     number = require_scalar(name, value)
     require_finite(name, number)
     return number

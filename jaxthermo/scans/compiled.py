@@ -11,8 +11,8 @@ from jaxthermo.checks import as_float
 from jaxthermo.scans.memory import available, bytes_per_lane, measured
 from jaxthermo.scans.traced import Traced
 
-# Without `chunk`: as many chunks as make a kill cheap; at least and at most so many lanes, to keep a device and a disk
-# busy. An accelerator is not busy before a million.
+# Without `chunk`: so many chunks that little is lost when a scan is killed, but at least the second number of lanes, to
+# keep a device busy, and at most the third, to keep a disk busy. An accelerator is not busy before a million.
 ON_CPU, ON_ACCELERATOR = (64, 256, 1 << 16), (16, 4096, 1 << 20)
 
 

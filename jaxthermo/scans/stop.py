@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Stopped(RuntimeError):
-    """A scan that was asked to stop by a signal whose handler let it live on."""
+    """A signal asked the scan to stop, and the program's own handler of it did not end the program."""
 
 
 class StopOnSignal:

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem
@@ -101,7 +100,7 @@ class _Search:
     ):
         self.oscillator, self.cycle, self.objective, self.constraints = oscillator, cycle, objective, constraints
         self.free = free
-        self.tried: list[dict[str, Any]] = []
+        self.tried: list[dict[str, PyTree]] = []
         longest = max(LONGEST_STROKE, float(np.max(np.asarray(cycle.strokes)))) * free.largest("period", cycle)
         self.time_steps = max(1, math.ceil(longest / POINTS / STEP))
 
@@ -162,7 +161,7 @@ def _loss(
     objective: Objective,
     constraints: tuple[Objective, ...],
     steps: int,
-) -> Any:
+) -> tuple[tuple[Array, dict[str, Array]], Array]:
     """What is minimised, with what is recorded beside it, and its gradient."""
 
     def loss(theta: Array) -> tuple[Array, dict[str, Array]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -85,7 +85,7 @@ def _value(cycle: StirlingCycle, name: str) -> np.ndarray:
     return np.asarray(getattr(cycle, name))
 
 
-def _split(vector: Any, names: Names) -> dict[str, Any]:
+def _split(vector: Array | np.ndarray, names: Names) -> dict[str, Array | np.ndarray]:
     """Each parameter by its name, from the vector of all."""
     sizes = [math.prod(shape) for _, shape in names]
     ends = np.cumsum(sizes)

@@ -5,13 +5,13 @@ Here a pass evaluates once, and either ends a step or moves the bracket of its l
 `after_evaluation`, `unfinished` and `minimum_of` are parts of a search, for loops that do other things in between.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._status import Status, as_codes
 
@@ -41,7 +41,7 @@ class Minimum(eqx.Module):
     status: Int[Array, ""]
     steps: Int[Array, ""]
     history: Float[Array, " steps"]
-    aux: Any
+    aux: PyTree
 
 
 class Stopping(NamedTuple):
@@ -60,7 +60,7 @@ class SearchState(eqx.Module):
     point: Float[Array, " parameters"]
     value: Float[Array, ""]
     slope: Float[Array, " parameters"]
-    memory: Any
+    memory: PyTree
     direction: Float[Array, " parameters"]
     length: Float[Array, ""]
     bracket: Float[Array, "2"]
@@ -69,7 +69,7 @@ class SearchState(eqx.Module):
     evaluations: Int[Array, ""]
     idle: Int[Array, ""]
     lost: Bool[Array, ""]
-    best: tuple[Float[Array, " parameters"], Float[Array, ""], Any]
+    best: tuple[Float[Array, " parameters"], Float[Array, ""], PyTree]
     history: Float[Array, " steps"]
 
     @property
@@ -78,7 +78,7 @@ class SearchState(eqx.Module):
         return self.point + self.length * self.direction
 
 
-def initial_state(start: Float[Array, " parameters"], aux: Any, stopping: Stopping) -> SearchState:
+def initial_state(start: Float[Array, " parameters"], aux: PyTree, stopping: Stopping) -> SearchState:
     """Before the first evaluation, which is of `start`; `aux` has the shapes of the function's second part."""
     # optax's own weak constants would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -135,14 +135,14 @@ def _solver() -> "optax.GradientTransformation":
 
 
 def after_evaluation(
-    now: SearchState, value: Float[Array, ""], aux: Any, slope: Float[Array, " parameters"], stopping: Stopping
+    now: SearchState, value: Float[Array, ""], aux: PyTree, slope: Float[Array, " parameters"], stopping: Stopping
 ) -> SearchState:
     """The search after the evaluation of `now.trial`."""
     with jax.numpy_dtype_promotion("standard"):
         return _after(now, value, aux, slope, stopping)
 
 
-def _after(now: SearchState, value: Array, aux: Any, slope: Array, stopping: Stopping) -> SearchState:
+def _after(now: SearchState, value: Array, aux: PyTree, slope: Array, stopping: Stopping) -> SearchState:
     trial = now.trial
     along, after = now.slope @ now.direction, slope @ now.direction
     slack = ROUNDING * (1.0 + jnp.abs(now.value))
@@ -181,7 +181,7 @@ def _after(now: SearchState, value: Array, aux: Any, slope: Array, stopping: Sto
     return eqx.tree_at(lambda state: state.evaluations, chosen, now.evaluations + 1)
 
 
-def _direction(now: SearchState, trial: Array, slope: Array, convex: Array) -> tuple[Any, Array]:
+def _direction(now: SearchState, trial: Array, slope: Array, convex: Array) -> tuple[PyTree, Array]:
     """The memory of L-BFGS with this step in it, and where it points downhill."""
     updates, memory = _solver().update(slope, now.memory, trial)
     # A pair of negative curvature would spoil the memory; the first evaluation has no pair yet.

@@ -20,7 +20,7 @@ from jaxthermo.search.potential_range import potential_around, potential_status,
 from jaxthermo.search.propagation import EDGE
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import is_traced, lean_jit
 
 # Longest step that a search begins with, and the fewest steps it takes.
@@ -197,7 +197,7 @@ def settled(
         error = jnp.where(raised, jnp.maximum(error, lower - value), error)
         value = jnp.where(raised, lower, value)
     step_error, edge = end.aux
-    protocol = protocols(frozen(problem), jnp.where(rests, 0.0, 1.0) * found.point)
+    protocol = protocols(stop_gradient(problem), jnp.where(rests, 0.0, 1.0) * found.point)
     return MinimumWork(
         status=first_problem(
             # A state that is no equilibrium is not the one asked for; what its grid misses is judged by `edge`.

@@ -41,11 +41,12 @@ def potential_around(oscillator: Oscillator, betas: ArrayLike, fields: ArrayLike
     Returns      a function of (beta, x), differentiable in both modes, for `minimum_work(..., potential=)`
     Raises       ValueError that names the argument; for a quantum oscillator, where JAX traces the values
     """
+    betas, fields = as_float(betas), as_float(fields)
     require_positive("betas", betas)
     require_finite("fields", fields)
     if not oscillator.quantum:
         return _classical(oscillator)
-    return quasi_static(oscillator, *_range(oscillator, as_float(betas), as_float(fields)))
+    return quasi_static(oscillator, *_range(oscillator, betas, fields))
 
 
 @lean_jit

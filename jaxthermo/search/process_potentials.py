@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.information import entropy_production_rate
@@ -43,7 +43,7 @@ class ProcessPotentials(AbstractResult):
     """Potentials along a process, made by `potentials`; `stats` has `solves`, propagations with their gradient."""
 
     status: Int[Array, ""]
-    stats: dict[str, Any]
+    stats: Stats
     oscillator: Oscillator
     order: int
     horizon: Float[Array, ""]
@@ -157,17 +157,17 @@ def _with_states(
 class _Found(NamedTuple):
     """What is kept of each search; for a quantum oscillator there is neither a bound nor an exact rate."""
 
-    value: Any
-    upper: Any
-    lower: Any
-    error: Any
-    status: Any
-    solves: Any
-    exact: Any
+    value: Array
+    upper: Array
+    lower: Array | None
+    error: Array
+    status: Array
+    solves: Array
+    exact: Array | None
 
 
 def _searched(
-    oscillator: Oscillator, settings: tuple[Any, ...], states: Array, beta: np.ndarray, x: np.ndarray, line: Line
+    oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, beta: np.ndarray, x: np.ndarray, line: Line
 ) -> _Found:
     """All searches, one state after another on each core."""
     done = 0
@@ -181,7 +181,7 @@ def _searched(
 
 
 @lean_jit
-def _lanes(oscillator: Oscillator, settings: tuple[Any, ...], states: Any, betas: Any, fields: Any) -> _Found:
+def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, betas: Array, fields: Array) -> _Found:
     potential, horizon, order, jumps, steps = settings
 
     def one(V: Array, beta: Array, x: Array) -> _Found:
@@ -206,7 +206,7 @@ def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Arra
 
 
 def _result(
-    run: PeriodicRun | DrivenRun, found: _Found, chosen: np.ndarray, settings: tuple[Any, ...]
+    run: PeriodicRun | DrivenRun, found: _Found, chosen: np.ndarray, settings: tuple[PyTree, ...]
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))

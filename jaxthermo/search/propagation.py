@@ -12,8 +12,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real, ScheduleLike
 from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.observables import low_members, moments
@@ -93,7 +94,7 @@ def propagate(
 
     first = measure(begin, betas[0, 0])
 
-    def advance(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def advance(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         betas, fields, fine, restarts, beta = at
         now = measure(spectrum, beta)
         spectrum = jnp.where(restarts, begin, spectrum)
@@ -101,11 +102,11 @@ def propagate(
         spectrum, edge = _step(work, noise, free, spectrum, lengths[fine], betas, fields)
         return spectrum, (now, edge)
 
-    def rest(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def rest(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         return spectrum, (jnp.zeros_like(first), jnp.zeros(()))
 
     @jax.checkpoint
-    def step_if_due(spectrum: Spectrum, at: Any) -> tuple[Spectrum, tuple[Array, Array]]:
+    def step_if_due(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
         return jax.lax.cond(at[0], advance, rest, spectrum, at[1])
 
     # The state that comes in is that of the step before, also where the passage starts again.
@@ -114,12 +115,12 @@ def propagate(
     end, (seen, edges) = jax.lax.scan(step_if_due, begin, (plan.counts, each))
     # What is seen before step i, and after the last one.
     seen = jnp.append(seen, first[None], axis=0).at[3 * steps].set(measure(end, betas[-1, 4]))
-    before = jnp.where(plan.restarts[:, None], first, seen[:-1])
+    before = jnp.where(plan.restarts[:, None], first[None], seen[:-1])
     totals = _totals(plan, before[:, :2], seen[1:, :2], betas, fields)
     return Propagation(totals, first, seen[jnp.stack([steps, 3 * steps])], jnp.max(edges))
 
 
-def _values(schedule: Any, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
+def _values(schedule: ScheduleLike, fractions: Float[Array, "steps 5"]) -> Float[Array, "steps 5"]:
     if isinstance(schedule, PolynomialSchedule):
         return schedule.along(fractions)
     return jnp.broadcast_to(value_at(schedule, 0.0), fractions.shape)
@@ -132,7 +133,7 @@ def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> 
     """
     kept = low_members(work.oscillator)
 
-    def measured(low: Spectrum, beta: Any) -> Array:
+    def measured(low: Spectrum, beta: Real) -> Array:
         V = from_spectrum(low, work)
         now = moments(V, work, 1.0 / beta)
         return jnp.stack([now.U, now.X, *(_push(V, work, 1.0 / beta) if impulses else ())])
@@ -144,7 +145,7 @@ def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> 
     return lambda spectrum, beta: jnp.tensordot(rows, spectrum[:, kept], axes=3)
 
 
-def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Any) -> tuple[Array, Array]:
+def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Real) -> tuple[Array, Array]:
     """<X' (p + zeta)>/m and <X'^2>/m, X' = dX/dq."""
     oscillator, grid = work.oscillator, work.grid
     jitter = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar).jitter
@@ -179,16 +180,16 @@ def _plan(steps: Int[Array, ""], most: int) -> _Plan:
     begin = (index - fine * steps).astype(width.dtype) * width
     quarters = jnp.arange(5, dtype=width.dtype) / 4.0
     # Schedules need not make sense beyond their end, where steps are skipped.
-    fractions = jnp.minimum(begin[:, None] + width[:, None] * quarters, 1.0)
+    fractions = jnp.minimum(begin[:, None] + width[:, None] * quarters[None], 1.0)
     return _Plan(fractions, fine, index == steps, index < 3 * steps)
 
 
 def _step(
     work: Workspace,
     noise: Noise | None,
-    free: Any,
+    free: PyTree,
     spectrum: Spectrum,
-    h: Any,
+    h: Real,
     betas: Float[Array, "5"],
     fields: Float[Array, "5"],
 ) -> tuple[Spectrum, Float[Array, ""]]:
@@ -213,7 +214,7 @@ def rim(V: Field) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.max(W[:: W.shape[0] - 1]), jnp.max(W[:, :: W.shape[1] - 1])])) / jnp.max(W)
 
 
-def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Spectrum:
+def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: PyTree, new: PyTree) -> Spectrum:
     if not flows_of(work).is_heated(work):
         return spectrum
     return heating_flow(spectrum, work, noise, heating_table(work, noise, old, new), old == new)
@@ -234,7 +235,7 @@ def _totals(
 
     U, X = jnp.stack([before, after]).transpose(2, 0, 1)
     parts = jnp.stack([X * moved(fields), U * moved(betas), X * moved(held)]).sum(axis=1)
-    which = plan.counts & (plan.fine == jnp.arange(2, dtype=jnp.int32)[:, None])
+    which = plan.counts[None] & (plan.fine[None] == jnp.arange(2, dtype=jnp.int32)[:, None])
     return which.astype(parts.dtype) @ parts.T
 
 

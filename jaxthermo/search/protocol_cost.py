@@ -1,11 +1,9 @@
 """What a protocol of beta and x costs one state: the objective of the search for minimum work."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.quasistatic import QuasiStatic
@@ -103,6 +101,6 @@ def cost(
     return jnp.where(driven_out, jnp.inf, extrapolated(pair)), (jax.lax.stop_gradient(step_error), done.edge)
 
 
-def _jump(seen: Float[Array, "*runs observables"], old: tuple[Any, Any], new: tuple[Any, Any]) -> Array:
+def _jump(seen: Float[Array, "*runs observables"], old: tuple[PyTree, PyTree], new: tuple[PyTree, PyTree]) -> Array:
     """U dbeta - X dx~ of a jump at frozen state."""
     return seen[..., 0] * (new[0] - old[0]) - seen[..., 1] * (new[0] * new[1] - old[0] * old[1])

@@ -1,13 +1,12 @@
 """The protocol that moves the field from one value to another in a given time with the least work."""
 
 from dataclasses import replace
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
@@ -18,7 +17,7 @@ from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
-from jaxthermo.checks import require_integer, require_positive, require_scalar
+from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
@@ -126,7 +125,7 @@ def _shapes(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lean_jit
-def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> Any:
+def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> tuple[tuple[Array, PyTree], Array]:
     return jax.value_and_grad(problem.cost, has_aux=True)(z)
 
 
@@ -169,6 +168,7 @@ def optimal_ramp(
     """
     check_oscillator(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
+    require_known("optimal_ramp", (oscillator, numbers), "trace `jt.minimum_work`, or `jt.drive` of one ramp")
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())
     for name, value in (("beta", beta), ("duration", duration), ("dt", dt)):
         require_positive(name, value)

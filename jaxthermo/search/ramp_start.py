@@ -1,7 +1,5 @@
 """Where an optimal ramp starts: a grid with room for the motion, and the equilibrium on it."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._status import Status
+from jaxthermo._types import Real
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
@@ -30,8 +29,8 @@ def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Fie
 
 @lean_jit
 def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    grid: Any = oscillator.grid
-    work = workspace(oscillator, grid)
+    work = workspace(oscillator, oscillator.grid)
+    grid = work.grid
     q, p = grid.q, grid.p
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
@@ -40,7 +39,7 @@ def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Wo
         jax.nn.softmax(-beta * (energy - x * coordinate)),
         jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
     )
-    return momenta[:, None, None] * places / grid.cell, work
+    return momenta[:, None, None] * places[None, None] / grid.cell, work
 
 
 def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
@@ -69,12 +68,12 @@ def _places(
     energy, coordinate = (
         jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
     )
-    weight = jax.nn.softmax(-beta * (energy - fields[:, None] * coordinate), axis=1)
+    weight = jax.nn.softmax(-beta * (energy[None] - fields[:, None] * coordinate[None]), axis=1)
     mean = weight @ q
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 
 
-def _room(x_start: Any, x_end: Any) -> list[float]:
+def _room(x_start: Real, x_end: Real) -> list[float]:
     """The range of fields with room for overshoot on both sides."""
     low, high = sorted((float(x_start), float(x_end)))
     return [low - 0.5 * (high - low), high + 0.5 * (high - low)]

@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.search.interruptible import in_rounds
 from jaxthermo.search.lbfgs import (
@@ -21,7 +20,7 @@ from jaxthermo.search.lbfgs import (
 )
 from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.one_by_one import one_by_one
 
@@ -77,8 +76,8 @@ def _begin(start: Float[Array, " z"]) -> SearchState:
 
 def refined(problem: Problem, start: Float[Array, " z"], steps: int) -> Refinement:
     """The whole search as one program, for use inside jit, vmap and grad; no derivative passes through it."""
-    end = one_by_one(functools.partial(_refined, steps=steps), frozen(problem), frozen(start))
-    return frozen(end)
+    end = one_by_one(functools.partial(_refined, steps=steps), stop_gradient(problem), stop_gradient(start))
+    return stop_gradient(end)
 
 
 def finest(steps: int) -> int:
@@ -157,7 +156,7 @@ def _judged(now: Refinement, state: SearchState, value: Array, aux: tuple[Array,
     )
 
 
-def _where(condition: Array, yes: Any, no: Any) -> Any:
+def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
@@ -173,28 +172,28 @@ def with_slope(
     inputs, others = eqx.partition(problem, eqx.is_inexact_array)
     integers, static = eqx.partition(others, eqx.is_array)
 
-    def at(inputs: Any, integers: Any, z: Array, steps: Array) -> Any:
+    def at(inputs: PyTree, integers: PyTree, z: Array, steps: Array) -> PyTree:
         return jax.grad(lambda inputs: cost(eqx.combine(inputs, integers, static), z, steps, most)[0])(inputs)
 
     @jax.custom_jvp
-    def known(inputs: Any, rest: Any) -> Array:
+    def known(inputs: PyTree, rest: PyTree) -> Array:
         return rest[0]
 
     @known.defjvp
-    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> tuple[Array, Array]:
         inputs, (value, *rest) = primals
         slopes = one_by_one(at, _first_order_only(inputs), *rest)
         parts = jax.tree.map(lambda slope, change: jnp.sum(slope * change), slopes, tangents[0])
         return value, sum(jax.tree.leaves(parts), jnp.zeros(()))
 
-    return known(inputs, frozen((value, integers, z, steps)))
+    return known(inputs, stop_gradient((value, integers, z, steps)))
 
 
 @jax.custom_jvp
-def _first_order_only(inputs: Any) -> Any:
+def _first_order_only(inputs: PyTree) -> PyTree:
     return inputs
 
 
 @_first_order_only.defjvp
-def _(primals: Any, tangents: Any) -> Any:
+def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
     raise NotImplementedError("second derivatives of `minimum_work` are not known: differentiate its value once only")

@@ -6,7 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
+
+from jaxthermo._types import Real
 
 # y = (x, parameter) -> (n,), zero on the curve.
 Equations = Callable[[Float[Array, " n_plus_1"], Any], Float[Array, " n"]]
@@ -19,7 +21,7 @@ GROWTH = 1.4
 SHORTEST = 1e-6
 
 
-class Front(eqx.Module):
+class ArclengthState(eqx.Module):
     """Where a curve has got to: its point, the unit tangent there, the next step's length, and whether it goes on."""
 
     point: Float[Array, " n_plus_1"]
@@ -29,22 +31,22 @@ class Front(eqx.Module):
 
 
 def start_curve(
-    equations: Equations, point: Float[Array, " n_plus_1"], args: Any, direction: float, step: Any
-) -> Front:
+    equations: Equations, point: Float[Array, " n_plus_1"], args: PyTree, direction: float, step: Real
+) -> ArclengthState:
     """The front at a known point of the curve, heading for larger (direction 1) or smaller (-1) parameters."""
     toward = jnp.zeros_like(point).at[-1].set(direction)
     tangent = tangent_at(equations, point, args, toward)
-    return Front(point, tangent, jnp.asarray(step, point.dtype), jnp.all(jnp.isfinite(tangent)))
+    return ArclengthState(point, tangent, jnp.asarray(step, point.dtype), jnp.all(jnp.isfinite(tangent)))
 
 
-def tangent_at(equations: Equations, point: Array, args: Any, toward: Array) -> Float[Array, " n_plus_1"]:
+def tangent_at(equations: Equations, point: Array, args: PyTree, toward: Array) -> Float[Array, " n_plus_1"]:
     """Unit tangent of the curve, on the side of `toward`."""
     system = jnp.concatenate([jax.jacfwd(equations)(point, args), toward[None]])
     tangent = jnp.linalg.solve(system, jnp.zeros_like(point).at[-1].set(1.0))
     return tangent / jnp.linalg.norm(tangent)
 
 
-def advance_curve(equations: Equations, front: Front, args: Any, longest: Any) -> Front:
+def advance_curve(equations: Equations, front: ArclengthState, args: PyTree, longest: Real) -> ArclengthState:
     """One step along the curve; a step that fails or bends too sharply stays where it is, with half the length."""
     predicted = front.point + front.step * front.tangent
 
@@ -63,7 +65,7 @@ def advance_curve(equations: Equations, front: Front, args: Any, longest: Any) -
     tangent = tangent_at(equations, point, args, front.tangent)
     good = (size < CONVERGED) & (jnp.dot(tangent, front.tangent) > STRAIGHT)
     step = jnp.where(good, jnp.minimum(GROWTH * front.step, longest), 0.5 * front.step)
-    return Front(
+    return ArclengthState(
         jnp.where(good, point, front.point),
         jnp.where(good, tangent, front.tangent),
         step,

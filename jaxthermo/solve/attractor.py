@@ -5,18 +5,17 @@ stable fixed point near the end of the trajectory, and, where the trajectory cam
 orbit. Either is then known to rounding error, however slowly the trajectory creeps towards it.
 """
 
-from typing import Any
-
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.flags import Code
 from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -26,7 +25,7 @@ from jaxthermo.solve.cycle import (
     no_orbit,
     orbit_sensitivity,
 )
-from jaxthermo.solve.fixed_point import Field, follow, newton
+from jaxthermo.solve.fixed_point import Field, implicit_root, newton
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.stepping import Stepper, walk
@@ -97,7 +96,9 @@ class _Path(eqx.Module):
         return _Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
 
 
-def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: Any) -> Attractor:
+def find_attractor(
+    field: Field, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
+) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
     Shapes     start: (n,); field(x, args) -> (n,); observe(x, args) -> (m,)
@@ -106,7 +107,7 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
     undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those
     of an undecided lane are NaN, since its averages belong to no attractor.
     """
-    found, orbit = search(field, observe, jax.lax.stop_gradient(start), frozen(args), max_rounds)
+    found, orbit = search(field, observe, jax.lax.stop_gradient(start), stop_gradient(args), max_rounds)
     period, mean = _differentiable(field, observe, args, found, orbit)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
@@ -114,7 +115,7 @@ def find_attractor(field: Field, observe: Observe, start: Float[Array, " n"], ar
 # Compiled by themselves, so that all solves of one field share the search, whose derivatives need no other.
 @lean_jit
 def search(
-    field: Field, observe: Observe, start: Float[Array, " n"], args: Any, max_rounds: Any
+    field: Field, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
 ) -> tuple[Attractor, Orbit]:
     """What `find_attractor` finds, and the closed orbit if it is one, without derivatives."""
     nan = jnp.full((), jnp.nan, start.dtype)
@@ -162,7 +163,7 @@ def search(
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
-def _advance(field: Field, x: Array, args: Any) -> _Path:
+def _advance(field: Field, x: Array, args: PyTree) -> _Path:
     """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
     first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
     stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
@@ -170,7 +171,7 @@ def _advance(field: Field, x: Array, args: Any) -> _Path:
     return _Path(times, states)
 
 
-def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
+def _average(field: Field, observe: Observe, path: _Path, args: PyTree) -> Array:
     """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
 
     def value_and_rate(x: Array) -> tuple[Array, Array]:
@@ -183,15 +184,15 @@ def _average(field: Field, observe: Observe, path: _Path, args: Any) -> Array:
 
 
 def _own_fixed_point(
-    field: Field, start: Array, path: _Path, args: Any
+    field: Field, start: Array, path: _Path, args: PyTree
 ) -> tuple[Array, Array, Bool[Array, ""], Bool[Array, ""]]:
     """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before.
 
     The last value is true where the fixed point ahead is exactly at a transition: neither stable nor unstable. The
-    trajectory then creeps towards it with a power of time, and no number of rounds decides.
+    trajectory then nears it with a power of time only, so that more rounds would not decide whether it is stable.
     """
     root, residual, converged = newton(field, path.end(), args)
-    distance = jnp.linalg.norm(path.states - root, axis=1)
+    distance = jnp.linalg.norm(path.states - root[None], axis=1)
     now = distance[-1]
     before = jnp.maximum(jnp.max(distance), jnp.linalg.norm(start - root))
     half_way = distance[-(distance.shape[0] // 4)]
@@ -205,7 +206,7 @@ def _own_fixed_point(
     return root, residual, is_root, hopeless
 
 
-def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Array, Bool[Array, ""]]:
+def _recurrence(field: Field, path: _Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
     """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
 
     A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
@@ -213,14 +214,10 @@ def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Arr
     """
     end = path.end()
     velocity = field(end, args)
-    height = (path.states - end) @ (velocity / jnp.linalg.norm(velocity))
-    distance = jnp.linalg.norm(path.states - end, axis=1)
     # Largest excursion between each step and the end.
-    excursion = jax.lax.cummax(distance, reverse=True)
-    upward = jnp.logical_and(height[:-1] < 0, height[1:] >= 0)
-    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
-    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    back = jnp.linalg.norm(crossing - end, axis=1) < RECURRENCE * excursion[:-1]
+    excursion = jax.lax.cummax(jnp.linalg.norm(path.states - end[None], axis=1), reverse=True)
+    upward, weight, distance = _crossings(path, end, velocity / jnp.linalg.norm(velocity))
+    back = distance < RECURRENCE * excursion[:-1]
     index = jnp.arange(upward.shape[0])
     # The last step always ends in the plane; it is the end point itself, not a return to it.
     valid = upward & back & (index + 2 < path.times.shape[0])
@@ -233,7 +230,9 @@ def _recurrence(field: Field, path: _Path, args: Any) -> tuple[Array, Array, Arr
     return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
 
 
-def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, history: _Path, args: Any) -> Bool[Array, ""]:
+def _is_own_orbit(
+    field: Field, orbit: Orbit, guess: Array, size: Array, history: _Path, args: PyTree
+) -> Bool[Array, ""]:
     """A stable closed orbit that moves, near the loop that led to it, which the trajectory is falling onto."""
     # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
     velocity = field(orbit.point, args)
@@ -250,14 +249,19 @@ def _is_own_orbit(field: Field, orbit: Orbit, guess: Array, size: Array, history
     return good & (now < CONVERGING * scale) & falling
 
 
-def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
-    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
-    which those before did; infinite where there were none."""
-    height = (path.states - point) @ velocity
+def _crossings(path: _Path, point: Array, normal: Array) -> tuple[Array, Array, Array]:
+    """Which steps cross the plane through a point in the direction of its normal, where in the step, how far off."""
+    height = (path.states - point[None]) @ normal
     upward = (height[:-1] < 0) & (height[1:] >= 0)
     weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
     crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    distance = jnp.linalg.norm(crossing - point, axis=1)
+    return upward, weight, jnp.linalg.norm(crossing - point[None], axis=1)
+
+
+def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
+    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
+    which those before did; infinite where there were none."""
+    upward, _, distance = _crossings(path, point, velocity)
     # The orbit itself may cross the plane elsewhere too.
     valid = upward & (distance < radius)
     rank = jnp.cumsum(valid[::-1])[::-1]
@@ -270,17 +274,19 @@ def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tupl
 
 
 def _differentiable(
-    field: Field, observe: Observe, args: Any, found: Attractor, orbit: Orbit
+    field: Field, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, ""], Float[Array, " m"]]:
     """Period and averages of the attractor found, with derivatives in all numbers of args."""
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
 
     @jax.custom_jvp
-    def averages(dynamic: Any, found: Attractor, orbit: Orbit) -> tuple[Array, Array]:
+    def averages(dynamic: PyTree, found: Attractor, orbit: Orbit) -> tuple[Array, Array]:
         return found.period, found.mean
 
     @averages.defjvp
-    def averages_jvp(primals: Any, tangents: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    def averages_jvp(
+        primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         dynamic, found, orbit = primals
         vector, unravel = ravel_pytree(dynamic)
 
@@ -296,7 +302,7 @@ def _differentiable(
 
 @lean_jit
 def _sensitivity(
-    field: Field, observe: Observe, args: Any, found: Attractor, orbit: Orbit
+    field: Field, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of period and averages in all numbers of args, one after the other.
 
@@ -306,12 +312,12 @@ def _sensitivity(
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
     vector, unravel = ravel_pytree(dynamic)
 
-    def rebuild(parameters: Array) -> Any:
+    def rebuild(parameters: Array) -> PyTree:
         return eqx.combine(unravel(parameters), static)
 
     def at_fixed_point(parameters: Array, point: Array) -> Array:
         args = rebuild(parameters)
-        return observe(follow(field, point, args), args)
+        return observe(implicit_root(field, point, args), args)
 
     nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
     nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)

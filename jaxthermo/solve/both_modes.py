@@ -1,16 +1,17 @@
 """Derivatives of functions of few parameters, in both modes and of every order, from forward mode alone."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 
-def both_modes(function: Callable[[Any, Any], tuple[Any, Any]], args: Any, constants: Any = None) -> tuple[Any, Any]:
+def both_modes(
+    function: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], args: PyTree, constants: PyTree = None
+) -> tuple[PyTree, PyTree]:
     """function(args, constants), to be differentiated by jvp, jacfwd, grad and jacrev alike.
 
     function    (args, constants) -> (values, counts): trees of float arrays and of integer arrays; it needs forward
@@ -25,19 +26,19 @@ def both_modes(function: Callable[[Any, Any], tuple[Any, Any]], args: Any, const
     integers, static = eqx.partition(static, eqx.is_array)
     vector, unravel = ravel_pytree(dynamic)
 
-    def at(vector: Array, rest: Any) -> tuple[Any, Any]:
+    def at(vector: Array, rest: PyTree) -> tuple[PyTree, PyTree]:
         integers, constants = rest
         return function(eqx.combine(unravel(vector), integers, static), constants)
 
     @jax.custom_jvp
-    def solved(vector: Array, rest: Any) -> tuple[Any, Any]:
+    def solved(vector: Array, rest: PyTree) -> tuple[PyTree, PyTree]:
         return at(vector, rest)
 
     @solved.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         vector, rest = primals
 
-        def twice(vector: Array) -> tuple[Any, Any]:
+        def twice(vector: Array) -> tuple[PyTree, PyTree]:
             values, counts = at(vector, rest)
             return values, (values, counts)
 
@@ -48,7 +49,7 @@ def both_modes(function: Callable[[Any, Any], tuple[Any, Any]], args: Any, const
     return solved(vector, jax.lax.stop_gradient((integers, constants)))
 
 
-def from_jacobians(function: Callable[[Array, Any], Any]) -> Callable[[Array, Any], Any]:
+def from_jacobians(function: Callable[[Array, PyTree], PyTree]) -> Callable[[Array, PyTree], PyTree]:
     """function(vector, constants), to be differentiated in the vector as often as one likes, in any mode.
 
     function    (vector, tree of arrays) -> tree of float arrays; it needs forward mode only, and closes over no array
@@ -59,15 +60,15 @@ def from_jacobians(function: Callable[[Array, Any], Any]) -> Callable[[Array, An
     """
 
     @jax.custom_jvp
-    def smooth(vector: Array, constants: Any) -> Any:
+    def smooth(vector: Array, constants: PyTree) -> PyTree:
         return function(vector, constants)
 
     @smooth.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         slopes = from_jacobians(jax.jacfwd(function))(*primals)
         return smooth(*primals), jax.tree.map(lambda slope: slope @ tangents[0], slopes)
 
-    def held(vector: Array, constants: Any) -> Any:
+    def held(vector: Array, constants: PyTree) -> PyTree:
         return smooth(vector, jax.lax.stop_gradient(constants))
 
     return held

@@ -4,12 +4,13 @@ JAX's compilation cache does not store a program that calls back to the host. ja
 door and reports trouble inside a solve as a status, so that these checks have nothing left to find.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import equinox as eqx
 import jax
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Literal, Var, jaxpr_as_fun
+from jaxtyping import PyTree
 
 Result = TypeVar("Result")
 
@@ -26,7 +27,7 @@ def without_checks(function: Callable[..., Result]) -> Callable[..., Result]:
     arrays in them are traced. Checks inside loops and branches are taken out as well.
     """
 
-    def unchecked(*args: Any, **kwargs: Any) -> Result:
+    def unchecked(*args: PyTree, **kwargs: PyTree) -> Result:
         program, shapes, others = eqx.filter_make_jaxpr(function)(*args, **kwargs)
         arrays = jax.tree.leaves(eqx.filter((args, kwargs), eqx.is_array))
         results = jaxpr_as_fun(_without(program))(*arrays)
@@ -37,9 +38,9 @@ def without_checks(function: Callable[..., Result]) -> Callable[..., Result]:
 
 def _without(program: ClosedJaxpr, is_check: bool = False) -> ClosedJaxpr:
     """The program, and all that it calls by `jit`, with the inputs of each check in the place of its outputs."""
-    passed: dict[Any, Any] = {}
+    passed: dict[Var, Var | Literal] = {}
 
-    def now(atoms: Any) -> list[Any]:
+    def now(atoms: Sequence[Var | Literal]) -> list[Var | Literal]:
         # A literal, which has a value and no hash, is never the output of a check.
         return [atom if hasattr(atom, "val") else passed.get(atom, atom) for atom in atoms]
 
@@ -59,14 +60,14 @@ def _without(program: ClosedJaxpr, is_check: bool = False) -> ClosedJaxpr:
     return ClosedJaxpr(program.jaxpr.replace(eqns=equations, outvars=now(program.jaxpr.outvars)), program.consts)
 
 
-def _without_each(programs: Any, is_check: bool) -> Any:
+def _without_each(programs: PyTree, is_check: bool) -> PyTree:
     """What an operation runs, such as the body of a loop or the branches of a choice, without checks."""
     if isinstance(programs, tuple):
         return tuple(_without_each(one, is_check) for one in programs)
     return _without(programs, is_check)
 
 
-def _holds_check(programs: Any) -> bool:
+def _holds_check(programs: PyTree) -> bool:
     """Whether a parameter of an operation holds programs, and one of them has a check."""
     if isinstance(programs, tuple):
         every = bool(programs) and all(isinstance(one, ClosedJaxpr) for one in programs)

@@ -5,16 +5,15 @@ Implicit stages on a periodic mesh do not notice: slow passages cost no more tha
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import Field, implicit
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
@@ -65,10 +64,10 @@ class Loop(eqx.Module):
 def stage_times(widths: Float[Array, " intervals"]) -> Float[Array, "intervals stages"]:
     """When the stages are passed, as shares of the period."""
     left = jnp.cumsum(widths) - widths
-    return left[:, None] + widths[:, None] * jnp.asarray(NODES, widths.dtype)
+    return left[:, None] + widths[:, None] * jnp.asarray(NODES, widths.dtype)[None]
 
 
-def close_loop(field: Field, guess: Loop, args: Any) -> tuple[Loop, Float[Array, ""], Bool[Array, ""]]:
+def close_loop(field: Field, guess: Loop, args: PyTree) -> tuple[Loop, Float[Array, ""], Bool[Array, ""]]:
     """Newton's method for all stages and the period: the loop, the largest residual, and whether it converged.
 
     The phase is fixed by (base - guess) . field(guess) = 0.
@@ -97,16 +96,16 @@ def close_loop(field: Field, guess: Loop, args: Any) -> tuple[Loop, Float[Array,
     return loop, residual, (move < STALLED) & (turn < STALLED_LOG_PERIOD) & (residual < SMALL_RESIDUAL)
 
 
-def follow_loop(field: Field, loop: Loop, args: Any) -> tuple[Loop, Float[Array, "n n"]]:
+def implicit_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[Array, "n n"]]:
     """The closed loop as a function of `args`, with derivatives of every order, and the matrix of one turn.
 
     The second, the derivative of the base point after one turn, has no derivatives.
     """
 
-    def equations(loop: Loop, args: Any) -> Array:
+    def equations(loop: Loop, args: PyTree) -> Array:
         return _residual(field, loop, args)
 
-    def moved(loop: Loop, args: Any, forcing: Array) -> Loop:
+    def moved(loop: Loop, args: PyTree, forcing: Array) -> Loop:
         def step(residual: Array) -> tuple[Array, Array]:
             d_stages, d_log_period, _ = _solve(field, loop, args, residual, *_held_phase(field, loop, args))
             return d_stages, d_log_period
@@ -115,25 +114,25 @@ def follow_loop(field: Field, loop: Loop, args: Any) -> tuple[Loop, Float[Array,
         _, (d_stages, d_log_period) = jax.jvp(step, (jnp.zeros_like(forcing),), (forcing,))
         return Loop(jnp.zeros_like(loop.widths), d_stages, d_log_period)
 
-    still, fixed = frozen(loop), frozen(args)
+    still, fixed = stop_gradient(loop), stop_gradient(args)
     nothing = jnp.zeros_like(still.stages)
     _, _, monodromy = _solve(field, still, fixed, nothing, *_held_phase(field, still, fixed))
     return implicit(equations, moved, still, args), monodromy
 
 
-def _held_phase(field: Field, loop: Loop, args: Any) -> tuple[Array, Array]:
+def _held_phase(field: Field, loop: Loop, args: PyTree) -> tuple[Array, Array]:
     """The phase condition of a loop whose base point moves across the flow only: miss and normal."""
     normal = field(loop.base(), args)
     return jnp.zeros((), normal.dtype), normal / jnp.linalg.norm(normal)
 
 
-def loop_average(observe: Callable[[Array, Any], Array], loop: Loop, args: Any) -> Float[Array, " m"]:
+def loop_average(observe: Callable[[Array, PyTree], Array], loop: Loop, args: PyTree) -> Float[Array, " m"]:
     """Time average of the observables, by the collocation's own quadrature."""
     values = jax.vmap(jax.vmap(lambda x: observe(x, args)))(loop.stages)
     return jnp.einsum("k,j,kjm->m", loop.widths, jnp.asarray(MATRIX[-1], values.dtype), values)
 
 
-def _residual(field: Field, loop: Loop, args: Any) -> Float[Array, "intervals stages n"]:
+def _residual(field: Field, loop: Loop, args: PyTree) -> Float[Array, "intervals stages n"]:
     rates = jax.vmap(jax.vmap(lambda x: field(x, args)))(loop.stages)
     steps = jnp.exp(loop.log_period) * loop.widths
     slopes = jnp.einsum("k,ij,kjn->kin", steps, jnp.asarray(MATRIX, rates.dtype), rates)
@@ -141,7 +140,7 @@ def _residual(field: Field, loop: Loop, args: Any) -> Float[Array, "intervals st
 
 
 def _solve(
-    field: Field, loop: Loop, args: Any, residual: Array, phase: Array, normal: Array
+    field: Field, loop: Loop, args: PyTree, residual: Array, phase: Array, normal: Array
 ) -> tuple[Array, Array, Array]:
     """Newton's update of stages and ln(period), and the monodromy matrix, by condensing each interval.
 
@@ -154,7 +153,7 @@ def _solve(
     rates = jax.vmap(jax.vmap(lambda x: field(x, args)))(loop.stages)
     slopes = jax.vmap(jax.vmap(jax.jacfwd(lambda x: field(x, args))))(loop.stages)
     coupling = jnp.einsum("k,ij,kjab->kiajb", steps, matrix, slopes).reshape(count, stages * n, stages * n)
-    system = jnp.eye(stages * n, dtype=residual.dtype) - coupling
+    system = jnp.eye(stages * n, dtype=residual.dtype)[None] - coupling
     from_start = jnp.tile(jnp.eye(n, dtype=residual.dtype), (stages, 1))
     from_period = jnp.einsum("k,ij,kjn->kin", steps, matrix, rates).reshape(count, stages * n, 1)
     sources = jnp.concatenate(
@@ -178,7 +177,7 @@ def _solve(
     return d_stages, start[n], last[:, :n]
 
 
-def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""], args: Any, intervals: int) -> Loop:
+def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""], args: PyTree, intervals: int) -> Loop:
     """A guess for `close_loop`: the trajectory from `base` over one period on an even mesh."""
     widths = jnp.full(intervals, 1.0 / intervals, base.dtype)
     # Rounding may put the last stage beyond the end.
@@ -191,7 +190,7 @@ def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""]
     return Loop(widths, states.reshape(intervals, STAGES, base.shape[0]), jnp.log(period))
 
 
-def remeshed(field: Field, loop: Loop, args: Any) -> Loop:
+def remeshed(field: Field, loop: Loop, args: PyTree) -> Loop:
     """The same orbit on a mesh with equal shares of arclength, of ln(speed)'s variation, and of time in each interval.
 
     Arclength resolves the fast turns, ln(speed) the way into and out of a slow passage, time the passage itself.
@@ -205,9 +204,9 @@ def remeshed(field: Field, loop: Loop, args: Any) -> Loop:
         return jnp.stack([speed, jnp.abs(jnp.dot(rate, acceleration)) / speed**2, 1.0 / period])
 
     values = jax.vmap(jax.vmap(densities))(loop.stages)
-    weights = loop.widths[:, None] * jnp.asarray(MATRIX[-1], values.dtype)
+    weights = loop.widths[:, None] * jnp.asarray(MATRIX[-1], values.dtype)[None]
     shares = jnp.einsum("kj,kjm->km", weights, values)
-    mass = jnp.sum(shares / jnp.sum(shares, axis=0), axis=1) / 3.0
+    mass = jnp.sum(shares / jnp.sum(shares, axis=0, keepdims=True), axis=1) / 3.0
     edges = jnp.append(jnp.zeros((), mass.dtype), jnp.cumsum(loop.widths))
     cumulated = jnp.append(jnp.zeros((), mass.dtype), jnp.cumsum(mass))
     wanted = jnp.linspace(0.0, cumulated[-1], mass.shape[0] + 1, dtype=mass.dtype)
@@ -221,9 +220,9 @@ def interpolate(loop: Loop, times: Float[Array, "*shape"]) -> Float[Array, "*sha
     index = jnp.minimum(jnp.searchsorted(edges, times), loop.widths.shape[0] - 1)
     local = (times - (edges - loop.widths)[index]) / loop.widths[index]
     nodes = jnp.asarray(np.append(0.0, NODES), times.dtype)
-    gaps = local[..., None] - nodes
+    gaps = local[..., None] - jnp.broadcast_to(nodes, (*local.shape, nodes.size))
     hit = jnp.abs(gaps) < 1e-12
-    share = jnp.asarray(BARYCENTRIC, times.dtype) / jnp.where(hit, 1.0, gaps)
+    share = jnp.broadcast_to(jnp.asarray(BARYCENTRIC, times.dtype), gaps.shape) / jnp.where(hit, 1.0, gaps)
     share = jnp.where(jnp.any(hit, axis=-1, keepdims=True), hit.astype(times.dtype), share)
     share = share / jnp.sum(share, axis=-1, keepdims=True)
     values = jnp.concatenate([loop.starts()[:, None], loop.stages], axis=1)

@@ -1,14 +1,15 @@
 """Trees that may hold functions beside arrays, held constant under differentiation, or refused to it."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import equinox as eqx
 import jax
+from jaxtyping import PyTree
 
 Tree = TypeVar("Tree")
 
 
-def frozen(tree: Any) -> Any:
+def stop_gradient(tree: PyTree) -> PyTree:
     """The tree with `stop_gradient` on every array."""
     return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
 
@@ -18,11 +19,11 @@ def without_derivatives(tree: Tree, name: str) -> Tree:
     dynamic, static = eqx.partition(tree, eqx.is_inexact_array)
 
     @jax.custom_jvp
-    def held(dynamic: Any) -> Any:
+    def held(dynamic: PyTree) -> PyTree:
         return dynamic
 
     @held.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         raise NotImplementedError(f"`{name}` has no derivatives; hold its arguments with jax.lax.stop_gradient")
 
     return eqx.combine(held(dynamic), static)

@@ -8,8 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.solve.fixed_point import Field
 from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
@@ -28,7 +29,8 @@ EXACT, STALLED = 1e-12, 0.3
 MAX_LOG_PERIOD_STEP = 0.3
 # Newton steps may overshoot once; a miss that grows by more than this from shot to shot will not come back.
 DIVERGING = 2.0
-# Shooting may close an orbit after up to this many turns; each is told by a return this close, relative to its size.
+# Shooting may close an orbit after up to this many turns of it. A turn has ended where the orbit comes back to its
+# start as nearly as this, relative to its size.
 MOST_TURNS = 16
 TURNS = np.arange(MOST_TURNS, 1.0, -1.0)
 RETURNED = 1e-4
@@ -60,26 +62,26 @@ class Shot(eqx.Module):
 def shoot(
     dynamics: Dynamics,
     point: Float[Array, " n"],
-    frozen: Float[Array, " w"],
+    constants: Float[Array, " w"],
     d_point: Float[Array, "k n"],
-    d_frozen: Float[Array, "k w"],
+    d_constants: Float[Array, "k w"],
 ) -> Shot:
-    """Solve dx/ds = dynamics(x, frozen) over s = 0..1, carrying tangents by the variational equations.
+    """Solve dx/ds = dynamics(x, constants) over s = 0..1, carrying tangents by the variational equations.
 
     Writing these out keeps the tangents under the same error control as the orbit, and traces in a fraction of the time
     of differentiating the solver.
     """
 
-    def rate(s: Any, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
-        (x, dx), (frozen, d_frozen) = state, constant
-        value, along = jax.linearize(dynamics, x, frozen)
-        return value, jax.vmap(along)(dx, d_frozen)
+    def rate(s: Real, state: tuple[Array, Array], constant: tuple[Array, Array]) -> tuple[Array, Array]:
+        (x, dx), (constants, d_constants) = state, constant
+        value, along = jax.linearize(dynamics, x, constants)
+        return value, jax.vmap(along)(dx, d_constants)
 
-    (end, d_end), status = flow_to_one(rate, (point, d_point), (frozen, d_frozen))
+    (end, d_end), status = flow_to_one(rate, (point, d_point), (constants, d_constants))
     return Shot(end, d_end.T, status == OK)
 
 
-def flow_to_one(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Array]:
+def flow_to_one(rate: VectorField, state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
     """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
 
     It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
@@ -87,15 +89,15 @@ def flow_to_one(rate: VectorField, state: Any, constant: Any) -> tuple[Any, Arra
     """
 
     @jax.custom_jvp
-    def arrive(state: Any, constant: Any) -> tuple[Any, Array]:
+    def arrive(state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
         stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
         one = jnp.ones((), jax.tree.leaves(state)[0].dtype)
         end, _, status = solve_to(stepper, state, one, MAX_STEPS, dt0=FIRST_STEP)
         return end, status
 
     @arrive.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        def both(s: Any, pair: Any, constants: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
+        def both(s: Real, pair: PyTree, constants: PyTree) -> PyTree:
             constant, moved = constants
             return jax.jvp(lambda y, c: rate(s, y, c), (pair[0], constant), (pair[1], moved))
 
@@ -117,7 +119,7 @@ def close_orbit(
     field: Field,
     guess: Float[Array, " n"],
     period: Float[Array, ""],
-    args: Any,
+    args: PyTree,
     wanted: bool | Bool[Array, ""] = True,
 ) -> Orbit:
     """Newton shooting for flow(x, T) = x with the phase fixed by (x - guess) . field(guess) = 0.
@@ -127,7 +129,7 @@ def close_orbit(
     n = guess.shape[0]
     normal = field(guess, args)
     normal = normal / jnp.linalg.norm(normal)
-    d_point, d_frozen = jnp.eye(n, dtype=guess.dtype), jnp.zeros((n, 1), guess.dtype)
+    d_point, d_constants = jnp.eye(n, dtype=guess.dtype), jnp.zeros((n, 1), guess.dtype)
 
     def cond(carry: tuple[Orbit, Array, Array]) -> Array:
         orbit, count, alive = carry
@@ -136,7 +138,7 @@ def close_orbit(
     def body(carry: tuple[Orbit, Array, Array]) -> tuple[Orbit, Array, Array]:
         orbit, count, _ = carry
         x, period = orbit.point, orbit.period
-        shot = shoot(lambda y, period: period[0] * field(y, args), x, period[None], d_point, d_frozen)
+        shot = shoot(lambda y, period: period[0] * field(y, args), x, period[None], d_point, d_constants)
         end, monodromy = shot.end, shot.d_end
         miss = jnp.max(jnp.abs(end - x))
         closed = shot.ok & (miss < 0.1 * CLOSED) & ((miss < EXACT) | (miss > STALLED * orbit.residual))
@@ -165,7 +167,7 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     return jnp.concatenate([top, bottom[None]], axis=0)
 
 
-def go_round(field: Field, observe: Observe, orbit: Orbit, args: Any) -> tuple[Float[Array, " m"], Float[Array, ""]]:
+def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tuple[Float[Array, " m"], Float[Array, ""]]:
     """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
     The turns are 1 if the orbit is not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
@@ -173,19 +175,19 @@ def go_round(field: Field, observe: Observe, orbit: Orbit, args: Any) -> tuple[F
     """
     n = orbit.point.shape[0]
     dynamics = _observed(field, observe, lambda _: args, n)
-    frozen = jnp.log(orbit.period)[None]
-    stepper = Stepper(lambda s, state, frozen: dynamics(state, frozen), frozen, diffrax.Dopri8(), RTOL, ATOL)
+    constants = jnp.log(orbit.period)[None]
+    stepper = Stepper(lambda s, state, constants: dynamics(state, constants), constants, diffrax.Dopri8(), RTOL, ATOL)
     start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, args))])
     turns = jnp.asarray(TURNS, start.dtype)
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
     blank = jnp.tile(orbit.point, (turns.shape[0], 1))
     end, early, _ = solve_to(stepper, start, jnp.ones_like(orbit.period), MAX_STEPS, blank, note, FIRST_STEP)
-    gaps = jnp.linalg.norm(early - orbit.point, axis=1)
+    gaps = jnp.linalg.norm(early - orbit.point[None], axis=1)
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
     return end[n:], jnp.where(orbit.closed, most, 1.0)
 
 
-def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
+def log_contraction(field: Field, orbit: Orbit, args: PyTree) -> Float[Array, ""]:
     """ln of the largest non-trivial Floquet multiplier's modulus; < 0 for a stable cycle.
 
     The return map on the section normal to the flow has the monodromy's spectrum with the trivial multiplier 1
@@ -197,7 +199,11 @@ def log_contraction(field: Field, orbit: Orbit, args: Any) -> Float[Array, ""]:
 
 
 def orbit_sensitivity(
-    field: Field, observe: Observe, orbit: Orbit, rebuild: Callable[[Array], Any], parameters: Float[Array, " p"]
+    field: Field,
+    observe: Observe,
+    orbit: Orbit,
+    rebuild: Callable[[Array], PyTree],
+    parameters: Float[Array, " p"],
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of the period and of the averages over a closed orbit, by the implicit function theorem.
 
@@ -210,7 +216,7 @@ def orbit_sensitivity(
         return place
 
     @at.defjvp
-    def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> tuple[Array, Array]:
         here = at(*primals)
         motion, _ = _motion(field, observe, rebuild, here, primals[0])
         return here, motion @ tangents[0]
@@ -225,7 +231,7 @@ def orbit_sensitivity(
 def _motion(
     field: Field,
     observe: Observe,
-    rebuild: Callable[[Array], Any],
+    rebuild: Callable[[Array], PyTree],
     place: Float[Array, " n_plus_1"],
     parameters: Float[Array, " p"],
 ) -> tuple[Float[Array, "n_plus_1 p"], Float[Array, "m k"]]:
@@ -236,23 +242,23 @@ def _motion(
     """
     n, p = place.shape[0] - 1, parameters.shape[0]
     start = jnp.concatenate([place[:n], jnp.zeros_like(observe(place[:n], rebuild(parameters)))])
-    frozen = jnp.concatenate([place[n:], parameters])
-    seeds = jnp.eye(n + 1 + p, dtype=frozen.dtype)
+    constants = jnp.concatenate([place[n:], parameters])
+    seeds = jnp.eye(n + 1 + p, dtype=constants.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
-    shot = shoot(_observed(field, observe, rebuild, n), start, frozen, d_start, seeds[:, n:])
+    shot = shoot(_observed(field, observe, rebuild, n), start, constants, d_start, seeds[:, n:])
     d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
     normal = field(place[:n], rebuild(parameters))
     system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
-    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), frozen.dtype)])
+    forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), constants.dtype)])
     return jnp.linalg.solve(system, forcing), d_mean
 
 
-def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], Any], n: int) -> Dynamics:
+def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], PyTree], n: int) -> Dynamics:
     """The field in scaled time s, with the running averages of the observables appended to the state."""
 
-    def dynamics(state: Array, frozen: Array) -> Array:
-        args = rebuild(frozen[1:])
+    def dynamics(state: Array, constants: Array) -> Array:
+        args = rebuild(constants[1:])
         x = state[:n]
-        return jnp.concatenate([jnp.exp(frozen[0]) * field(x, args), observe(x, args)])
+        return jnp.concatenate([jnp.exp(constants[0]) * field(x, args), observe(x, args)])
 
     return dynamics

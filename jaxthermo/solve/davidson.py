@@ -1,15 +1,16 @@
 """The eigenvalue of largest real part of a large matrix that is known by its products, with a preconditioner."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Complex, Float, Int, PyTree
+
+from jaxthermo._types import Real
 
 # Largest subspace, and how many of its vectors survive a restart.
-SIZE, KEPT = 24, 6
+SIZE, RETAINED = 24, 6
 # Among conjugate pairs the eigenvalue with positive imaginary part is preferred.
 PREFERENCE = 1e-10
 
@@ -26,7 +27,7 @@ class Eigenpair(eqx.Module):
 
 
 def leading_eigenpair(
-    apply: Linear, precondition: Linear, start: Complex[Array, " n"], tolerance: Any, limit: int
+    apply: Linear, precondition: Linear, start: Complex[Array, " n"], tolerance: Real, limit: int
 ) -> Eigenpair:
     """The Ritz pair of largest real part, the subspace growing by preconditioned residuals until one is small enough.
 
@@ -34,7 +35,7 @@ def leading_eigenpair(
     Source     Davidson, J. Comput. Phys. 17, 87 (1975); Morgan & Scott, SIAM J. Sci. Stat. Comput. 7, 817 (1986)
     """
     size = min(SIZE, start.shape[0])
-    kept = min(KEPT, size - 1)
+    retained = min(RETAINED, size - 1)
 
     def ritz(basis: Array, images: Array, used: Array) -> tuple[Array, Array, Array]:
         inside = jnp.arange(size) < used
@@ -55,11 +56,15 @@ def leading_eigenpair(
 
     def shrink(basis: Array, images: Array) -> tuple[Array, Array, Array]:
         _, vectors, _ = ritz(basis, images, jnp.asarray(size))
-        turn, _ = jnp.linalg.qr(vectors[:, :kept])
-        pad = jnp.zeros((size - kept, basis.shape[1]), basis.dtype)
-        return jnp.concatenate([turn.T @ basis, pad]), jnp.concatenate([turn.T @ images, pad]), jnp.asarray(kept)
+        rotation, _ = jnp.linalg.qr(vectors[:, :retained])
+        pad = jnp.zeros((size - retained, basis.shape[1]), basis.dtype)
+        return (
+            jnp.concatenate([rotation.T @ basis, pad]),
+            jnp.concatenate([rotation.T @ images, pad]),
+            jnp.asarray(retained),
+        )
 
-    def grow(carry: Any) -> Any:
+    def grow(carry: PyTree) -> PyTree:
         basis, images, used, _, _, rest, count = carry
         basis, images, used = jax.lax.cond(used == size, shrink, lambda b, i: (b, i, used), basis, images)
         new = precondition(rest)
@@ -71,7 +76,7 @@ def leading_eigenpair(
         value, x, rest = best(basis, images, used + 1)
         return basis, images, used + 1, value, x, rest, count + 1
 
-    def unfinished(carry: Any) -> Array:
+    def unfinished(carry: PyTree) -> Array:
         return (jnp.linalg.norm(carry[5]) > tolerance) & (carry[6] < limit)
 
     start = start / jnp.linalg.norm(start)

@@ -4,7 +4,7 @@ Where forward mode runs through a loop without a bound, and reverse mode needs c
 both. Here each mode has its own, and jvp, jacfwd, grad and jacrev call what suits them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, PyTree
 
 Result = TypeVar("Result")
 # Arrays that a linear map depends on, and those in which it is linear, to arrays.
@@ -19,10 +20,10 @@ Linear = Callable[[list[Any], list[Any]], list[Any]]
 
 
 def either_mode(
-    value: Callable[[Any], Result],
-    tangent: Callable[[Any, Any, Any], Any],
-    cotangent: Callable[[Any, Any, Any, Any], Any],
-    args: Any,
+    value: Callable[[PyTree], Result],
+    tangent: Callable[[PyTree, PyTree, PyTree], PyTree],
+    cotangent: Callable[[PyTree, PyTree, PyTree, PyTree], PyTree],
+    args: PyTree,
 ) -> Result:
     """value(args), to be differentiated in either mode.
 
@@ -37,11 +38,11 @@ def either_mode(
     """
 
     @eqx.filter_custom_jvp
-    def solved(args: Any) -> Result:
+    def solved(args: PyTree) -> Result:
         return value(args)
 
     @solved.def_jvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         (args,), (changes,) = primals, tangents
         result = solved(args)
         arrays, static = eqx.partition((args, result), eqx.is_array)
@@ -50,11 +51,11 @@ def either_mode(
         result_tree = jax.tree.structure(eqx.filter(result, eqx.is_inexact_array))
         moves = jax.tree.map(lambda leaf: leaf is not None, changes, is_leaf=lambda leaf: leaf is None)
 
-        def forward(known: list[Any], linear: list[Any]) -> list[Any]:
+        def forward(known: list[PyTree], linear: list[PyTree]) -> list[PyTree]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
             return _filled(tangent(args, result, jax.tree.unflatten(linear_tree, linear)), result)
 
-        def backward(known: list[Any], covectors: list[Any]) -> list[Any]:
+        def backward(known: list[PyTree], covectors: list[PyTree]) -> list[PyTree]:
             args, result = eqx.combine(jax.tree.unflatten(known_tree, known), static)
             moving, fixed = eqx.partition(args, moves)
             return _filled(cotangent(moving, fixed, result, jax.tree.unflatten(result_tree, covectors)), moving)
@@ -64,7 +65,7 @@ def either_mode(
     return solved(args)
 
 
-def _filled(values: Any, like: Any) -> list[Any]:
+def _filled(values: PyTree, like: PyTree) -> list[PyTree]:
     """Changes or covectors of the floating arrays of a tree, zero where a constant has none."""
     zeros = jax.tree.map(jnp.zeros_like, eqx.filter(like, eqx.is_inexact_array))
     return jax.tree.leaves(eqx.combine(eqx.filter(values, eqx.is_inexact_array), zeros))
@@ -74,29 +75,37 @@ _linear_p = Primitive("linear_in_either_mode")
 _linear_p.multiple_results = True
 
 
-def _call(forward: Linear, backward: Linear, known: list[Any], linear: list[Any]) -> list[Any]:
+def _call(forward: Linear, backward: Linear, known: list[PyTree], linear: list[PyTree]) -> list[PyTree]:
     program = jax.make_jaxpr(forward)(known, linear)
     return _linear_p.bind(*known, *linear, program=program, forward=forward, backward=backward, count=len(known))
 
 
 @_linear_p.def_impl
-def _(*arrays: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+def _(*arrays: PyTree, program: ClosedJaxpr, **params: object) -> list[PyTree]:
     return jax.jit(jaxpr_as_fun(program))(*arrays)
 
 
 @_linear_p.def_abstract_eval
-def _(*shapes: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+def _(*shapes: object, program: ClosedJaxpr, **params: object) -> list[PyTree]:
     return program.out_avals
 
 
-def _lowered(*arrays: Any, program: ClosedJaxpr, **params: Any) -> list[Any]:
+def _lowered(*arrays: PyTree, program: ClosedJaxpr, **params: object) -> list[PyTree]:
     return jaxpr_as_fun(program)(*arrays)
 
 
 mlir.register_lowering(_linear_p, mlir.lower_fun(_lowered, multiple_results=True))
 
 
-def _jvp(primals: Any, tangents: Any, *, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+def _jvp(
+    primals: tuple[PyTree, ...],
+    tangents: tuple[PyTree, ...],
+    *,
+    forward: Linear,
+    backward: Linear,
+    count: int,
+    **params: object,
+) -> PyTree:
     known, linear = list(primals[:count]), list(primals[count:])
     out = _call(forward, backward, known, linear)
     changes = [ad.instantiate_zeros(change) for change in tangents]
@@ -106,7 +115,7 @@ def _jvp(primals: Any, tangents: Any, *, forward: Linear, backward: Linear, coun
     # A second derivative, by forward mode through the first.
     floating = [i for i in range(count) if eqx.is_inexact_array(known[i])]
 
-    def along(*floats: Any) -> list[Any]:
+    def along(*floats: Array) -> list[PyTree]:
         now = list(known)
         for i, value in zip(floating, floats, strict=True):
             now[i] = value
@@ -116,18 +125,22 @@ def _jvp(primals: Any, tangents: Any, *, forward: Linear, backward: Linear, coun
     return out, [a + b for a, b in zip(moved, curved, strict=True)]
 
 
-def _transposed(covectors: Any, *arrays: Any, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+def _transposed(
+    covectors: PyTree, *arrays: PyTree, forward: Linear, backward: Linear, count: int, **params: object
+) -> PyTree:
     known = list(arrays[:count])
     back = _call(backward, forward, known, [ad.instantiate_zeros(covector) for covector in covectors])
     return [None] * count + back
 
 
-def _batched(arrays: Any, dims: Any, *, forward: Linear, backward: Linear, count: int, **params: Any) -> Any:
+def _batched(
+    arrays: PyTree, dims: Sequence[int | None], *, forward: Linear, backward: Linear, count: int, **params: object
+) -> PyTree:
     # An axis of None: the same for all lanes.
     size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not None)
     known_dims = list(dims[:count])
 
-    def spread(array: Any, dim: Any) -> Any:
+    def spread(array: Array, dim: int | None) -> PyTree:
         if dim is None:
             return jnp.broadcast_to(array, (size, *array.shape))
         return jnp.moveaxis(array, dim, 0)

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 Field = Callable[[Float[Array, " n"], Any], Float[Array, " n"]]
 
@@ -14,7 +14,7 @@ ITERATIONS = 20
 
 
 def newton(
-    field: Field, guess: Float[Array, " n"], args: Any
+    field: Field, guess: Float[Array, " n"], args: PyTree
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Bool[Array, ""]]:
     """Newton iteration for field(x, args) = 0: the point, max |field| there, and whether it converged.
 
@@ -36,7 +36,7 @@ def newton(
     return x, jnp.max(jnp.abs(field(x, args))), step < 1e-9
 
 
-def follow(field: Field, root: Float[Array, " n"], args: Any) -> Float[Array, " n"]:
+def implicit_root(field: Field, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:
     """The root as a function of `args`, with derivatives of every order in both modes.
 
     Equation   field(x, args) = 0, so J dx = -d field/d args, with J and the right-hand side at the root
@@ -44,13 +44,18 @@ def follow(field: Field, root: Float[Array, " n"], args: Any) -> Float[Array, " 
     The rule asks for the root again as a function of `args`, so that its own derivative knows how the root moves.
     """
 
-    def moved(x: Array, args: Any, forcing: Array) -> Array:
+    def moved(x: Array, args: PyTree, forcing: Array) -> Array:
         return -jnp.linalg.solve(jax.jacfwd(field)(x, args), forcing)
 
     return implicit(field, moved, root, args)
 
 
-def implicit(equations: Callable[[Any, Any], Any], moved: Callable[[Any, Any, Any], Any], root: Any, args: Any) -> Any:
+def implicit(
+    equations: Callable[[PyTree, PyTree], PyTree],
+    moved: Callable[[PyTree, PyTree, PyTree], PyTree],
+    root: PyTree,
+    args: PyTree,
+) -> PyTree:
     """The root of equations(root, args) = 0 as a function of `args`, with derivatives of every order in both modes.
 
     `moved(root, args, forcing)` is how the root moves where the equations at a root held fixed move by `forcing`; it is
@@ -61,15 +66,15 @@ def implicit(equations: Callable[[Any, Any], Any], moved: Callable[[Any, Any, An
     integers, static = eqx.partition(rest, eqx.is_array)
 
     @jax.custom_jvp
-    def at(dynamic: Any, known: tuple[Any, Any]) -> Any:
+    def at(dynamic: PyTree, known: tuple[PyTree, PyTree]) -> PyTree:
         return known[0]
 
     @at.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         dynamic, (_, integers) = primals
         here = at(*primals)
 
-        def missed(dynamic: Any) -> Any:
+        def missed(dynamic: PyTree) -> PyTree:
             return equations(here, eqx.combine(dynamic, integers, static))
 
         _, forcing = jax.jvp(missed, (dynamic,), (tangents[0],))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._status import Status
+from jaxthermo._types import Real
 from jaxthermo.solve.checks_off import without_checks
 
 VectorField = Callable[[Any, Any, Any], Any]
@@ -21,13 +22,13 @@ def integrate(
     state: PyTree,
     args: PyTree,
     *,
-    t0: Any,
-    t1: Any,
+    t0: Real,
+    t1: Real,
     saveat: diffrax.SaveAt,
     rtol: float,
     atol: float,
     max_steps: int,
-    dt0: Any = None,
+    dt0: Real | None = None,
     solver: diffrax.AbstractSolver | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
 ) -> diffrax.Solution:

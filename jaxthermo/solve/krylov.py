@@ -6,7 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, Int
+from jaxtyping import Array, Inexact, Int, PyTree
+
+from jaxthermo._types import Real
 
 RESTART = 30
 
@@ -22,7 +24,7 @@ class Solved(eqx.Module):
 
 
 def gmres(
-    apply: Linear, precondition: Linear, rhs: Inexact[Array, " n"], tolerance: Any, limit: int, restart: int = RESTART
+    apply: Linear, precondition: Linear, rhs: Inexact[Array, " n"], tolerance: Real, limit: int, restart: int = RESTART
 ) -> Solved:
     """A x = rhs from x = 0, where A and its preconditioner M are linear functions; the least |rhs - A x| in span of M.
 
@@ -35,7 +37,7 @@ def gmres(
     def unfinished(carry: Solved) -> Array:
         return (carry.residual > tolerance) & (carry.iterations < limit)
 
-    def turn(carry: Solved) -> Solved:
+    def once_more(carry: Solved) -> Solved:
         residual = rhs - apply(carry.x)
         basis, hessenberg, size = _arnoldi(apply, precondition, residual, tolerance, restart)
         norm = jnp.linalg.norm(residual)
@@ -45,10 +47,10 @@ def gmres(
         return Solved(x, jnp.linalg.norm(rhs - apply(x)), carry.iterations + size)
 
     norm = jnp.linalg.norm(rhs)
-    return jax.lax.while_loop(unfinished, turn, Solved(jnp.zeros_like(rhs), norm, jnp.zeros((), jnp.int32)))
+    return jax.lax.while_loop(unfinished, once_more, Solved(jnp.zeros_like(rhs), norm, jnp.zeros((), jnp.int32)))
 
 
-def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: Any, restart: int) -> Any:
+def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: Real, restart: int) -> PyTree:
     """Orthonormal vectors from `residual`, the matrix of A M among them, and how many were needed."""
     dtype = residual.dtype
     norm = jnp.linalg.norm(residual)
@@ -56,10 +58,10 @@ def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: An
     # Givens rotations tell the residual without a least-squares solve in every step.
     state = (basis, jnp.zeros((restart + 1, restart), dtype), jnp.zeros((2, restart), dtype), norm, norm, 0)
 
-    def unfinished(carry: Any) -> Array:
+    def unfinished(carry: PyTree) -> Array:
         return (carry[5] < restart) & (carry[3] > tolerance) & (carry[4] > 0)
 
-    def step(carry: Any) -> Any:
+    def step(carry: PyTree) -> PyTree:
         basis, hessenberg, turns, left, _, k = carry
         image = apply(precondition(basis[k]))
         # Twice is enough: once leaves a loss of orthogonality that grows with the condition number.
@@ -73,7 +75,7 @@ def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: An
         column = (first + second).at[k + 1].set(length.astype(dtype))
         basis = basis.at[k + 1].set(image / jnp.where(length > 0, length, 1.0))
 
-        def rotate(j: Any, column: Array) -> Array:
+        def rotate(j: Real, column: Array) -> Array:
             above, below = column[j], column[j + 1]
             c, s = turns[0, j], turns[1, j]
             return column.at[j].set(c.conj() * above + s.conj() * below).at[j + 1].set(c * below - s * above)

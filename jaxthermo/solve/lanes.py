@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxthermo.solve.lean import is_traced
 
@@ -23,8 +23,8 @@ def usual_chunk(lanes: int, host: int = CHUNK) -> int:
 
 
 def map_lanes(
-    vectorised: Callable[..., Any], *lanes: Any, chunk: int | None = None, advance: Progress | None = None
-) -> Any:
+    vectorised: Callable[..., PyTree], *lanes: PyTree, chunk: int | None = None, advance: Progress | None = None
+) -> PyTree:
     """vectorised(*lanes) chunk by chunk, as a pytree of NumPy arrays in the same order.
 
     `vectorised` is a jitted, vmapped function; it sees chunks of one length only, so it is compiled once, and once for
@@ -43,7 +43,7 @@ def map_lanes(
         return vectorised(*lanes)
     length = usual_chunk(total) if chunk is None else chunk
 
-    def run(first: int) -> Any:
+    def run(first: int) -> PyTree:
         result = jax.tree.map(np.asarray, vectorised(*_block(lanes, first, length, total)))
         if advance is not None:
             advance(min(length, total - first))
@@ -57,7 +57,7 @@ def map_lanes(
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:total], *results)
 
 
-def _block(lanes: Any, first: int, chunk: int, total: int) -> Any:
+def _block(lanes: PyTree, first: int, chunk: int, total: int) -> PyTree:
     """One chunk; the last is filled up by repeating its last lane, which costs no extra steps."""
     index = np.minimum(np.arange(first, first + chunk), total - 1)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], lanes)

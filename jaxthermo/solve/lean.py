@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # XLA's newer code for fused loops takes as long to compile as all the rest of a program of small arrays, and is not
 # faster there. Processors only.
-OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
+OPTIONS: dict[str, bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 def lean_jit(function: Function) -> Function:
@@ -25,17 +26,17 @@ def lean_jit(function: Function) -> Function:
 
     # Made at the first call: the options have to be tried, and importing should compile nothing.
     @functools.cache
-    def lean() -> Any:
+    def lean() -> PyTree:
         return jit(function, compiler_options=OPTIONS) if _known() else plain
 
     @functools.wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Any:
+    def called(*args: PyTree, **kwargs: PyTree) -> PyTree:
         return (plain if is_traced((args, kwargs)) else lean())(*args, **kwargs)
 
     return called  # type: ignore[return-value]
 
 
-def is_traced(arguments: Any) -> bool:
+def is_traced(arguments: PyTree) -> bool:
     """Whether an argument is traced, or all that is computed, as by a `jit` around the call."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return True

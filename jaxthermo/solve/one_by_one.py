@@ -1,13 +1,13 @@
 """A function whose lanes are computed one after another under vmap."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
+from jaxtyping import PyTree
 
 
-def one_by_one(function: Callable[..., Any], *args: Any) -> Any:
+def one_by_one(function: Callable[..., PyTree], *args: PyTree) -> PyTree:
     """function(*args), where a vmap around it becomes a loop over its lanes.
 
     An iterative solve then stops at its own lane's end, and its matrix products stay plain ones, which a CPU does
@@ -17,7 +17,7 @@ def one_by_one(function: Callable[..., Any], *args: Any) -> Any:
     arrays, static = eqx.partition(args, eqx.is_array)
 
     @jax.custom_batching.sequential_vmap
-    def alone(arrays: Any) -> Any:
+    def alone(arrays: PyTree) -> PyTree:
         return function(*eqx.combine(arrays, static))
 
     return alone(arrays)

@@ -6,9 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, Real
 from jaxthermo.solve.checks_off import without_checks
 from jaxthermo.solve.either_mode import either_mode
 
@@ -34,7 +34,7 @@ class FixedPoint(eqx.Module):
 
     x: Float[Array, "..."]
     image: Float[Array, "..."]
-    record: Any
+    record: PyTree
     residual: Float[Array, "..."]
     applications: Int[Array, "..."]
     which: Int[Array, "..."]
@@ -76,14 +76,14 @@ def improved(
 
 
 def repeated(
-    step: Map, x: Float[Array, "..."], args: Any, tolerance: Any, limit: IntLike, which: IntLike = 0
+    step: Map, x: Float[Array, "..."], args: PyTree, tolerance: Real, limit: IntLike, which: IntLike = 0
 ) -> FixedPoint:
     """Accelerated repetition until the map changes x by less than `tolerance`, and once more for the record.
 
     One loop does both, so that the program holds the map once.
     """
 
-    def advance(carry: Any) -> Any:
+    def advance(carry: PyTree) -> PyTree:
         history, x, _, _, _, residual, stage = carry
         image, record = step(x, args, stage == LAST)
         later, better, change = improved(history, x, image)
@@ -100,16 +100,16 @@ def repeated(
     return FixedPoint(x, image, record, residual, history.count, jnp.asarray(which, jnp.int32))
 
 
-def _where(condition: Array, yes: Any, no: Any) -> Any:
+def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def derivable(
-    search: Callable[[Any], tuple[FixedPoint, Any]],
-    step: Callable[[Array, Any, Any, bool], tuple[Array, Any]],
-    args: Any,
+    search: Callable[[PyTree], tuple[FixedPoint, PyTree]],
+    step: Callable[[Array, PyTree, PyTree, bool], tuple[Array, PyTree]],
+    args: PyTree,
     project: Callable[[Array, Array], Array],
-) -> tuple[FixedPoint, Any]:
+) -> tuple[FixedPoint, PyTree]:
     """The fixed points search(args) with the derivatives of x = map(x), whichever way they were found.
 
     search    args -> several fixed points, one after another along the first axis of all arrays, with the integers that
@@ -123,10 +123,10 @@ def derivable(
     share. The last repetition also gives the derivative of the record.
     """
 
-    def tangent(args: Any, result: Any, changes: Any) -> Any:
+    def tangent(args: PyTree, result: PyTree, changes: PyTree) -> PyTree:
         found, others = result
 
-        def one(root: Array, which: Array) -> tuple[Array, Array, Any]:
+        def one(root: Array, which: Array) -> tuple[Array, Array, PyTree]:
             return _tangent(lambda x, a: step(x, a, which, False), root, args, changes)
 
         dx, image, record = jax.lax.map(lambda each: one(*each), (found.x, found.which))
@@ -135,13 +135,13 @@ def derivable(
         moved = eqx.tree_at(lambda f: (f.x, f.image, f.record, f.residual), floats, (dx, image, record, still[0]))
         return moved, still[1]
 
-    def cotangent(moving: Any, fixed: Any, result: Any, covectors: Any) -> Any:
+    def cotangent(moving: PyTree, fixed: PyTree, result: PyTree, covectors: PyTree) -> PyTree:
         (found, _), (covectors, _) = result, covectors
 
-        def add(total: Any, each: Any) -> tuple[Any, None]:
+        def add(total: PyTree, each: PyTree) -> tuple[PyTree, None]:
             root, which, asked = each
 
-            def image(x: Array, moving: Any) -> Any:
+            def image(x: Array, moving: PyTree) -> PyTree:
                 return eqx.filter(step(x, eqx.combine(moving, fixed), which, True), eqx.is_inexact_array)
 
             own = _cotangent(image, root, moving, asked, project)
@@ -154,13 +154,15 @@ def derivable(
     return either_mode(search, tangent, without_checks(cotangent), args)
 
 
-def _tangent(step: Callable[[Array, Any], Any], root: Array, args: Any, changes: Any) -> tuple[Array, Array, Any]:
+def _tangent(
+    step: Callable[[Array, PyTree], PyTree], root: Array, args: PyTree, changes: PyTree
+) -> tuple[Array, Array, PyTree]:
     """The change of a fixed point, of its image and of the record, for a change of the arguments."""
 
-    def image_of(dx: Array) -> Any:
+    def image_of(dx: Array) -> PyTree:
         return eqx.filter_jvp(step, (root, args), (dx, changes))[1]
 
-    def advance(carry: Any) -> Any:
+    def advance(carry: PyTree) -> PyTree:
         dx, _, _, scale, count, _ = carry
         image, record = image_of(dx)
         change = jnp.linalg.norm(image - dx)
@@ -175,14 +177,18 @@ def _tangent(step: Callable[[Array, Any], Any], root: Array, args: Any, changes:
 
 
 def _cotangent(
-    image: Callable[[Array, Any], Any], root: Array, moving: Any, asked: Any, project: Callable[[Array, Array], Array]
-) -> Any:
+    image: Callable[[Array, PyTree], PyTree],
+    root: Array,
+    moving: PyTree,
+    asked: PyTree,
+    project: Callable[[Array, Array], Array],
+) -> PyTree:
     """The covector of the arguments for those of a fixed point, and of its image and the record."""
     _, transpose = eqx.filter_vjp(image, root, moving)
     of_root, of_outputs = asked
     nothing = jax.tree.map(jnp.zeros_like, of_outputs[1])
 
-    def advance(carry: Any) -> Any:
+    def advance(carry: PyTree) -> PyTree:
         of_image, of_record, total, scale, count, _ = carry
         of_x, of_moving = transpose((of_image, of_record))
         # What was asked of the root itself joins what its image and the record ask of it.
@@ -196,7 +202,7 @@ def _cotangent(
     return jax.lax.while_loop(_unfinished, advance, start)[2]
 
 
-def _unfinished(carry: Any) -> Array:
+def _unfinished(carry: PyTree) -> Array:
     """Whether a series goes on: the first term, its scale, the count of terms and the size of the last are the end."""
     _, _, _, scale, count, size = carry
     return (count == 0) | ((size > DERIVATIVE_TOLERANCE * scale) & (count < MAX_TERMS))

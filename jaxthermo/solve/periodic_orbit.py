@@ -6,8 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.solve.cycle import flow_to_one
 from jaxthermo.solve.fixed_point import implicit
 from jaxthermo.solve.linear import log_spectral_radius
@@ -31,7 +32,7 @@ class PeriodicPoint(eqx.Module):
 
 
 def periodic_point(
-    field: DrivenField, start: Float[Array, " n"], period: Float[Array, ""], args: Any, max_periods: Int[Array, ""]
+    field: DrivenField, start: Float[Array, " n"], period: Float[Array, ""], args: PyTree, max_periods: Int[Array, ""]
 ) -> PeriodicPoint:
     """The stable point with x(period) = x(0) that the trajectory from `start` approaches.
 
@@ -46,7 +47,7 @@ def periodic_point(
     def unfinished(carry: PeriodicPoint) -> Array:
         return jnp.logical_not(carry.found) & (carry.periods < max_periods) & jnp.all(jnp.isfinite(carry.point))
 
-    def turn(carry: PeriodicPoint) -> PeriodicPoint:
+    def once_round(carry: PeriodicPoint) -> PeriodicPoint:
         end, linear = _once_round(field, carry.point, frozen)
         newton = jnp.linalg.solve(eye - linear, end - carry.point)
         length = jnp.max(jnp.abs(newton))
@@ -56,12 +57,12 @@ def periodic_point(
 
     infinite = jnp.full((), jnp.inf, start.dtype)
     blank = PeriodicPoint(start, eye, infinite, jnp.zeros((), jnp.int32), jnp.asarray(False))
-    done = jax.lax.while_loop(unfinished, turn, blank)
+    done = jax.lax.while_loop(unfinished, once_round, blank)
 
-    def missed(point: Array, parameters: Any) -> Array:
+    def missed(point: Array, parameters: PyTree) -> Array:
         return _after(field, point, parameters) - point
 
-    def moved(point: Array, parameters: Any, forcing: Array) -> Array:
+    def moved(point: Array, parameters: PyTree, forcing: Array) -> Array:
         _, linear = _once_round(field, point, parameters)
         return jnp.linalg.solve(eye - linear, forcing)
 
@@ -70,11 +71,11 @@ def periodic_point(
     return PeriodicPoint(point, linear, done.residual, done.periods, done.found)
 
 
-def _after(field: DrivenField, point: Float[Array, " n"], parameters: Any) -> Float[Array, " n"]:
+def _after(field: DrivenField, point: Float[Array, " n"], parameters: PyTree) -> Float[Array, " n"]:
     """The state after one period."""
     numbers, rest = eqx.partition(parameters, eqx.is_inexact_array)
 
-    def rate(s: Any, x: Array, numbers: Any) -> Array:
+    def rate(s: Real, x: Array, numbers: PyTree) -> Array:
         period, args = eqx.combine(numbers, rest)
         return period * field(s * period, x, args)
 
@@ -83,7 +84,7 @@ def _after(field: DrivenField, point: Float[Array, " n"], parameters: Any) -> Fl
 
 
 def _once_round(
-    field: DrivenField, point: Float[Array, " n"], parameters: Any
+    field: DrivenField, point: Float[Array, " n"], parameters: PyTree
 ) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
     """The state after one period, and its derivative with respect to the one before."""
 

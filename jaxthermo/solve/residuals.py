@@ -1,12 +1,11 @@
 """Generalised conjugate residuals: least residuals over a Krylov space, one copy of the operator in the program."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 # A step that leaves more than this share of the residual takes its next direction from the last image instead.
 STALLED = 0.99
@@ -22,21 +21,21 @@ class Conjugate(eqx.Module):
     x: Float[Array, " n"]
     residual: Float[Array, " n"]
     next: Float[Array, " n"]
-    directions: Float[Array, "kept n"]
-    images: Float[Array, "kept n"]
+    directions: Float[Array, "memory n"]
+    images: Float[Array, "memory n"]
     target: Float[Array, ""]
     steps: Int[Array, ""]
 
 
 def least_residual(
-    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tolerance: float, limit: int, kept: int, left: bool
+    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tolerance: float, limit: int, memory: int, left: bool
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """The solution of A x = rhs, and a bound of its error over its size in the 2-norm.
 
-    From x = 0 by steps along preconditioned residuals, each made conjugate to the last `kept` ones. Until more than
-    `kept` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x) if `left`,
-    else rhs - A x. Stops when its 2-norm is at most `tolerance` times that of the first, or after `limit` steps. `kept`
-    is a multiple of BLOCK.
+    From x = 0 by steps along preconditioned residuals, each made conjugate to the last `memory` ones. Until more than
+    `memory` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x) if
+    `left`, else rhs - A x. Stops when its 2-norm is at most `tolerance` times that of the first, or after `limit`
+    steps. `memory` is a multiple of BLOCK.
     Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
                Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
     """
@@ -61,7 +60,7 @@ def least_residual(
         gain = image @ residual
         left_over = residual - gain * image
         stalled = ~first & (_size(left_over) > STALLED * _size(residual))
-        slot = state.steps % kept
+        slot = state.steps % memory
         return Conjugate(
             state.x + gain * direction,
             left_over,
@@ -72,7 +71,7 @@ def least_residual(
             state.steps + 1,
         )
 
-    none = jnp.zeros((kept, rhs.shape[0]), rhs.dtype)
+    none = jnp.zeros((memory, rhs.shape[0]), rhs.dtype)
     start = Conjugate(jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32))
     done = jax.lax.while_loop(unfinished, step, start)
     return done.x, _error_left(done)
@@ -90,8 +89,8 @@ def _error_left(done: Conjugate) -> Array:
 
 def _conjugated(image: Array, direction: Array, state: Conjugate) -> tuple[Array, Array]:
     """The image made orthogonal to all before it, and the direction moved along; by blocks, to leave out empty ones."""
-    kept = state.images.shape[0]
-    used = jnp.minimum((state.steps + BLOCK - 1) // BLOCK, kept // BLOCK)
+    memory = state.images.shape[0]
+    used = jnp.minimum((state.steps + BLOCK - 1) // BLOCK, memory // BLOCK)
 
     def block(i: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
         image, direction = pair
@@ -109,6 +108,6 @@ def _size(vector: Array) -> Array:
     return jnp.sqrt(vector @ vector)
 
 
-def _unit(vector: Array) -> Any:
+def _unit(vector: Array) -> PyTree:
     size = _size(vector)
     return vector / jnp.where(size > 0, size, 1.0)

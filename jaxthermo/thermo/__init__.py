@@ -1,4 +1,8 @@
 """Thermodynamic potentials and their Legendre transforms, in and out of equilibrium."""
 
-from jaxthermo.thermo.potentials import Potentials as Potentials
-from jaxthermo.thermo.potentials import from_planck as from_planck
+from jaxthermo.thermo.potentials import Potentials, from_planck
+
+__all__ = [
+    "Potentials",
+    "from_planck",
+]

@@ -11,7 +11,11 @@ Numbers = jax.Array | np.ndarray | float
 
 
 class Potentials(NamedTuple):
-    """Four entropic potentials and four energies, see `from_planck`; each of the shape of what they were made from."""
+    """Four entropic potentials and four energies, each of the shape of what they were made from.
+
+    planck, massieu, m_entropy, p_entropy           Xi, Phi, Lambda, Gamma as `from_planck`, in units of k_B
+    gibbs, helmholtz, internal_energy, enthalpy     G, F, U, H, energies
+    """
 
     planck: Numbers
     massieu: Numbers

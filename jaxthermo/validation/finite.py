@@ -6,7 +6,7 @@ import numpy as np
 
 import jaxthermo as jt
 from jaxthermo.jumps.finite.distribution import stationary_distribution
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import log_multiplicity
 from jaxthermo.potts import PottsRing
@@ -16,7 +16,7 @@ UNEVEN = (0.0, 0.2, -0.1)
 
 def equilibrium() -> float:
     """Largest |ln p + beta E - ln(N!/prod N_i!)|, less its mean, at f = 0."""
-    states, now = space(3, 40), moment(PottsRing(3, -0.8, 0.0, 0.7, UNEVEN), jnp.asarray(1.6))
+    states, now = space(3, 40), network_at(PottsRing(3, -0.8, 0.0, 0.7, UNEVEN), jnp.asarray(1.6))
     found = stationary_distribution(now, states)
     level = jnp.log(found.p) - log_multiplicity(states.counts) + 1.6 * now.energy(states.counts)
     # Rounding of what is likely is all that is known of what is not.

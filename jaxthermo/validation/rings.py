@@ -36,7 +36,8 @@ def uniform_work() -> float:
 
     def error(ring: PottsRing, beta: Number) -> Number:
         work = jt.potts.thermodynamics(0.0, jnp.full(ring.q, 1.0 / ring.q), ring, beta).work_current
-        return jnp.abs(work / (2.0 * ring.prefactor * ring.force * jnp.sinh(0.5 * beta * ring.force)) - 1.0)
+        force = ring.constant_force
+        return jnp.abs(work / (2.0 * ring.prefactor * force * jnp.sinh(0.5 * beta * force)) - 1.0)
 
     return _worst(error)
 

@@ -1,21 +1,20 @@
 """The stationary state of N units on both levels, differentiable in all numbers of the network."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
@@ -23,7 +22,7 @@ from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, 
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 
@@ -39,7 +38,7 @@ class FiniteStationary(AbstractFlowResult):
     """The stationary state of N units; made by `mesoscopic_stationary` and `microscopic_stationary`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -79,7 +78,7 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
     states = space(network.q, units, network.edges)
-    found = stationary_distribution(moment(network, betas), states)
+    found = stationary_distribution(network_at(network, betas), states)
     now, p = _followed(
         model,
         betas,
@@ -116,10 +115,10 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLi
     with jax.ensure_compile_time_eval():
         unit_states, numbers = jnp.asarray(each), jnp.asarray(counts)
 
-    def hops(now: Moment) -> Hops:
+    def hops(now: NetworkAtTime) -> Hops:
         return microscopic_hops(now, unit_states, numbers, links)
 
-    found = _relaxed(hops(frozen(moment(network, betas))))
+    found = _relaxed(hops(stop_gradient(network_at(network, betas))))
     now, p = _followed(model, betas, found.p, hops, lambda hops, p: _diagonal(hops))
     flow = observe(p, now, hops(now), numbers, jnp.zeros(counts.shape[1]))
     result = _result(flow, found, model, betas, units, counts.shape[1])
@@ -148,7 +147,7 @@ def _result(
 
 
 @lean_jit
-def _observed(p: Array, now: Moment, states: Space) -> FiniteThermodynamics:
+def _observed(p: Array, now: NetworkAtTime, states: Space) -> FiniteThermodynamics:
     return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
 
 
@@ -176,17 +175,17 @@ def _relaxed(hops: Hops) -> Distribution:
 
 
 def _followed(
-    model: AbstractJumpModel, betas: Array, p: Array, equation: Callable[[Moment], Hops], inverse: Inverse
-) -> tuple[Moment, Float[Array, " states"]]:
+    model: AbstractJumpModel, betas: Array, p: Array, equation: Callable[[NetworkAtTime], Hops], inverse: Inverse
+) -> tuple[NetworkAtTime, Float[Array, " states"]]:
     """The network's parameters, and its stationary distribution with derivatives in them."""
     if is_known((model, betas)):
-        return moment(model, betas), p
+        return network_at(model, betas), p
     # Only the model's own numbers: a ring has fewer than its network.
     dynamic, static = eqx.partition((model, betas), eqx.is_array)
     values, restore = ravel_pytree(dynamic)
 
-    def at(values: Array) -> Moment:
-        return moment(*eqx.combine(restore(values), static))
+    def at(values: Array) -> NetworkAtTime:
+        return network_at(*eqx.combine(restore(values), static))
 
     def hops(values: Array) -> Hops:
         return equation(at(values))
@@ -196,7 +195,7 @@ def _followed(
         return p
 
     @followed.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         rows = from_jacobians(lambda values, p: _responses(hops, inverse, values, p))(*primals)
         return followed(*primals), tangents[0] @ rows
 
@@ -211,7 +210,7 @@ def _responses(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Flo
         return p
 
     @at.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         here = at(*primals)
         return here, tangents[0] @ _rows(hops, inverse, primals[0], here)
 
@@ -230,7 +229,7 @@ def _rows(hops: Equation, inverse: Inverse, values: Array, p: Array) -> Float[Ar
         return gmres(here.apply, inverse(here, p), drive, size, LIMIT).x
 
     @solution.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         values, p, _ = primals
         x = solution(*primals)
         _, change = jax.jvp(lambda values: hops(values).apply(x), (values,), (tangents[0],))

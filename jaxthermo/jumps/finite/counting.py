@@ -11,7 +11,7 @@ from jaxthermo._types import IntLike
 from jaxthermo.checks import as_float, require_integer
 from jaxthermo.flags import Code
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import log_multiplicity
 
@@ -44,7 +44,7 @@ class Count(eqx.Module):
 Mirror = tuple[Float[Array, ""], Float[Array, " states"]]
 
 
-def counted(of: str | IntLike | Sequence[int | float], now: Moment, states: Space) -> Count:
+def counted(of: str | IntLike | Sequence[int | float], now: NetworkAtTime, states: Space) -> Count:
     """What each forward hop along an edge counts; backward ones count the opposite.
 
     of         "work", f_e; "entropy", -beta_r (dE_e - f_e); the number r of a reservoir, dE_e - f_e on its edges; or
@@ -75,12 +75,12 @@ def counted(of: str | IntLike | Sequence[int | float], now: Moment, states: Spac
     return Count(Counted.hops, as_float(weights)[:, None], one)
 
 
-def _heat(now: Moment, states: Space) -> Float[Array, "edges states"]:
+def _heat(now: NetworkAtTime, states: Space) -> Float[Array, "edges states"]:
     """Heat that a forward hop along each edge takes up, dE - f."""
     return now.gain(states.counts.astype(float), states.units) - along_edges(now.force, states.counts)
 
 
-def mirror(count: Count, now: Moment, states: Space) -> Mirror | None:
+def mirror(count: Count, now: NetworkAtTime, states: Space) -> Mirror | None:
     """The second s where the leading eigenvalue is known, 0, or None.
 
     Equation   entropy: s = -1, where the generator is that of the reversed hops; work in one reservoir: s = -beta

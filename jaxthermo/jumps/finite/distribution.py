@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
-from jaxthermo.solve.constant import frozen
+from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 
@@ -34,19 +34,19 @@ class Distribution(eqx.Module):
     iterations: Int[Array, ""]
 
 
-def stationary_distribution(now: Moment, space: Space) -> Distribution:
+def stationary_distribution(now: NetworkAtTime, space: Space) -> Distribution:
     """0 = dp/dt over occupation numbers, found for half as many units first; held constant under differentiation.
 
     On a ring with flat energies the generator commutes with rotations, and so does its one stationary state. There the
     search keeps to symmetric vectors, which leaves out hops between wells, exponentially rare in the localised phase.
     """
-    now = frozen(now)
+    now = stop_gradient(now)
     if space.coarse is None:
         return _eliminate(now, space)
     return _solve(now, space, _guess(now, space), TOLERANCE, LIMIT)
 
 
-def _guess(now: Moment, space: Space) -> Array:
+def _guess(now: NetworkAtTime, space: Space) -> Array:
     """p_N(n) = p_{N/2}(n/2)^2 to leading order, since ln p is extensive."""
     coarse = space.coarse
     assert coarse is not None
@@ -86,7 +86,7 @@ def _ranked(counts: Array, coarse: Space) -> Array:
 
 
 @lean_jit
-def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
+def _solve(now: NetworkAtTime, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
     hops = mesoscopic_hops(now, space)
 
     def symmetric(x: Array) -> Array:
@@ -104,7 +104,7 @@ def _solve(now: Moment, space: Space, guess: Array, tolerance: float, limit: int
 
 
 @lean_jit
-def _eliminate(now: Moment, space: Space) -> Distribution:
+def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     """For few states: one linear solve."""
     hops = mesoscopic_hops(now, space)
     matrix = jax.vmap(hops.apply, out_axes=1)(jnp.eye(space.size))
@@ -116,7 +116,7 @@ def _eliminate(now: Moment, space: Space) -> Distribution:
     return Distribution(p, residual, jnp.zeros((), jnp.int32))
 
 
-def may_rotate(now: Moment, space: Space) -> bool:
+def may_rotate(now: NetworkAtTime, space: Space) -> bool:
     """Whether the network is a ring that rotations leave alone if its energies are flat."""
     network = now.network
     alike = now.force.ndim == 0 and network.prefactor.ndim == 0 and network.reservoir_count == 1
@@ -125,7 +125,7 @@ def may_rotate(now: Moment, space: Space) -> bool:
     return space.rotation is not None and alike and within_states
 
 
-def symmetric_part(now: Moment, space: Space, x: Array) -> Array:
+def symmetric_part(now: NetworkAtTime, space: Space, x: Array) -> Array:
     """The mean over all rotations on a ring with flat energies; x itself elsewhere."""
     if not may_rotate(now, space):
         return x

@@ -1,22 +1,21 @@
 """Fluctuations of work, heat and currents of N units at long times: cumulants, generating and rate functions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
 from jaxthermo.jumps.finite.counting import Count, Counted, Mirror, counted, mirror
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space, space
@@ -44,7 +43,7 @@ class Cumulants(AbstractResult):
     """
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -95,7 +94,7 @@ def cumulants(
     units = require_mesostates(network.q, units, len(network.edges))
     order = require_integer("order", order, 1)
     states = space(network.q, units, network.edges)
-    now = moment(network, beta)
+    now = network_at(network, beta)
     count = counted(of, now, states)
     found = stationary_distribution(now, states)
     rates, residual = _taylor(now, states, found, order, count.weight)
@@ -128,7 +127,7 @@ def cumulants(
 
 
 def _produced(
-    now: Moment, states: Space, found: Distribution, work: Array | None
+    now: NetworkAtTime, states: Space, found: Distribution, work: Array | None
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """Entropy production per unit and time of the stationary state, and whether there is any by the parameters."""
     pushed = jnp.any(now.force != 0)
@@ -141,7 +140,7 @@ def _produced(
 
 @lean_jit
 def _taylor(
-    now: Moment, states: Space, found: Distribution, order: int, weight: Array | None
+    now: NetworkAtTime, states: Space, found: Distribution, order: int, weight: Array | None
 ) -> tuple[Float[Array, " order"], Array]:
     """c_1 .. c_order of all units, and the worst residual of the linear solves; `weight` w is 1 if None.
 
@@ -186,7 +185,7 @@ class ScaledCumulants(AbstractResult):
     `counted` holds a member of `Counted`: the unit of what is counted is that of energy, of entropy, or 1.
     """
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -237,7 +236,7 @@ def scaled_cumulant(
         raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    now = moment(network, jnp.reshape(beta, ()) if network.reservoir_count == 1 else beta)
+    now = network_at(network, jnp.reshape(beta, ()) if network.reservoir_count == 1 else beta)
     count = counted(of, now, states)
     step = SLOPE_STEP / jnp.maximum(jnp.max(jnp.abs(count.each)), 1.0)
     number = max(FEWEST_POINTS, 1 << (len(points) - 1).bit_length())
@@ -266,7 +265,7 @@ def scaled_cumulant(
 
 @lean_jit
 def _around(
-    now: Moment,
+    now: NetworkAtTime,
     states: Space,
     count: Count,
     known: Mirror | None,
@@ -281,7 +280,7 @@ def _around(
     eigenvalue 0. The others are reached from the nearer one, outwards, each from its neighbour's. Left eigenvectors are
     uniform at s = 0 and far from it at the second s, unless vectors are divided by the eigenvector there.
     """
-    places = (points[:, None] + step * jnp.arange(-2.0, 3.0)).ravel()
+    places = (points[:, None] + step * jnp.arange(-2.0, 3.0)[None]).ravel()
     is_wanted = jnp.repeat(jnp.arange(len(points)) < wanted, 5)
     zero = jnp.zeros(())
     second = [] if known is None else [known]
@@ -298,13 +297,13 @@ def _around(
             lines.append((order, jnp.full(len(places), anchor), first, jnp.isfinite(distance[order])))
     visits, anchors, starting, chosen = (jnp.concatenate(parts) for parts in zip(*lines, strict=True))
 
-    def onward(carry: Any, entry: Any) -> Any:
+    def onward(carry: PyTree, entry: PyTree) -> PyTree:
         place, anchor, first, chosen = entry
         origin = origins[anchor]
         fresh = (jnp.stack([origin, origin]), jnp.zeros(2), starts[anchor])
         (s, values, vector) = jax.tree.map(lambda new, old: jnp.where(first, new, old), fresh, carry)
 
-        def follow() -> tuple[Any, Array, Array]:
+        def follow() -> tuple[PyTree, Array, Array]:
             apart = s[1] != s[0]
             slope = jnp.where(apart, (values[1] - values[0]) / jnp.where(apart, s[1] - s[0], 1.0), 0.0)
             guess = values[1] + slope * (place - s[1])
@@ -313,7 +312,7 @@ def _around(
             after = (jnp.stack([s[1], place]), jnp.stack([values[1], mode.value]), mode.x)
             return after, mode.value, mode.residual
 
-        def stay() -> tuple[Any, Array, Array]:
+        def stay() -> tuple[PyTree, Array, Array]:
             return (s, values, vector), jnp.zeros(()), jnp.zeros(())
 
         after, value, residual = jax.lax.cond(chosen, follow, stay)

@@ -6,8 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from jaxthermo._types import Real
 from jaxthermo.jumps.bookkeeping import Flows
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Links, Space
 
 
@@ -24,9 +25,9 @@ class Hops(eqx.Module):
 
     def flows(self, p: Inexact[Array, " states"]) -> tuple[Array, Array]:
         """One-way flows of probability along every hop, forward and back."""
-        return self.forward * p, self.backward * p[self.links.target]
+        return self.forward * p[None], self.backward * p[self.links.target]
 
-    def booked(self, p: Float[Array, " states"], now: Moment) -> Flows:
+    def booked(self, p: Float[Array, " states"], now: NetworkAtTime) -> Flows:
         """The flows with what hops take up, to be summed to work, heat and entropy."""
         return Flows(*self.flows(p), self.change, now.force)
 
@@ -35,7 +36,7 @@ class Hops(eqx.Module):
         forward, backward = self.flows(p)
         return self.into_states(forward - backward) - jnp.sum(forward - backward, axis=0)
 
-    def tilted(self, p: Inexact[Array, " states"], weight: Array) -> Inexact[Array, " states"]:
+    def tilted(self, p: Inexact[Array, " states"], weight: Real) -> Inexact[Array, " states"]:
         """The master equation with every forward hop counted `weight` times, and every backward one 1/weight times."""
         forward, backward = self.flows(p)
         return self.into_states(weight * forward - backward) - jnp.sum(forward - backward / weight, axis=0)
@@ -46,7 +47,7 @@ class Hops(eqx.Module):
 
     def scaled(self, log_scale: Float[Array, " states"]) -> "Hops":
         """The hops as they act on p/exp(log_scale); what leaves a state is the same as before."""
-        rise = log_scale[self.links.target] - log_scale
+        rise = log_scale[self.links.target] - log_scale[None]
         return Hops(self.links, self.forward * jnp.exp(-rise), self.backward * jnp.exp(rise), self.change)
 
     def outflow(self) -> Float[Array, " states"]:
@@ -54,7 +55,7 @@ class Hops(eqx.Module):
         return jnp.sum(self.forward, axis=0) + self.into_states(self.backward)
 
 
-def mesoscopic_hops(now: Moment, space: Space) -> Hops:
+def mesoscopic_hops(now: NetworkAtTime, space: Space) -> Hops:
     """Hops between occupation numbers, N_i times as fast as those of one unit.
 
     Source     Herpich & Esposito 2019, Eqs. (A6), (A7)
@@ -66,7 +67,7 @@ def mesoscopic_hops(now: Moment, space: Space) -> Hops:
     return Hops(space.links, here * forward, jnp.where(here > 0, (there + 1.0) * backward, 0.0), change)
 
 
-def microscopic_hops(now: Moment, each: Array, counts: Array, links: Links) -> Hops:
+def microscopic_hops(now: NetworkAtTime, each: Array, counts: Array, links: Links) -> Hops:
     """Hops of single units round a ring, from the states of all units (N, states) and their counts (q, states).
 
     A unit leaves each state by one forward hop only, so there is one hop for every unit.

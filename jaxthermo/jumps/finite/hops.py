@@ -1,7 +1,6 @@
 """Hops of single units along the edges of a network with N units: energies, energy changes, rates."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from jaxthermo._types import Real
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, incidence
+from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
 
 
-class Moment(eqx.Module):
+class NetworkAtTime(eqx.Module):
     """A network's parameters at one time: beta, forces and interaction are no schedules any more."""
 
     network: JumpNetwork
@@ -26,7 +27,7 @@ class Moment(eqx.Module):
         """One force for all edges, or one each."""
         return self.network.forces_at(0.0)
 
-    def gain(self, counts: Float[Array, "q ..."], units: Any) -> Float[Array, "edges ..."]:
+    def gain(self, counts: Float[Array, "q ..."], units: Real) -> Float[Array, "edges ..."]:
         """dE of one unit that hops forward along each edge, with the counts before the hop.
 
         Equation   dE = E(n - 1_i + 1_j) - E(n) of `energy`; for the ring's coupling u
@@ -35,12 +36,12 @@ class Moment(eqx.Module):
         """
         return self._rises(counts, units, (1.0,))[0]
 
-    def gain_and_loss(self, counts: Float[Array, "q ..."], units: Any) -> tuple[Array, Array]:
+    def gain_and_loss(self, counts: Float[Array, "q ..."], units: Real) -> tuple[Array, Array]:
         """`gain`, and dE of the forward hop that a backward one from these counts takes back."""
         gain, loss = self._rises(counts, units, (1.0, -1.0))
         return gain, loss
 
-    def _rises(self, counts: Array, units: Any, steps: tuple[float, ...]) -> list[Array]:
+    def _rises(self, counts: Array, units: Real, steps: tuple[float, ...]) -> list[Array]:
         """dE of forward hops from the counts (step 1) and to them (step -1)."""
         network, interaction = self.network, self.network.interaction
         level = along_edges(network.at_targets(network.energies) - network.at_sources(network.energies), counts)
@@ -74,20 +75,22 @@ class Moment(eqx.Module):
             return levels
         units = jnp.sum(counts, axis=0)
         if callable(interaction):
-            return levels + units * _everywhere(interaction, counts / units)
+            return levels + units * _everywhere(interaction, counts / units[None])
         if interaction.ndim == 0:
             return levels + 0.5 * interaction * jnp.sum(counts**2, axis=0) / units
         field = jnp.tensordot(interaction, counts, 1, precision="highest")
         return levels + 0.5 * jnp.sum(counts * field, axis=0) / units
 
 
-def moment(model: AbstractJumpModel, beta: Any, t: Any = 0.0, coupling: Any = None) -> Moment:
+def network_at(
+    model: AbstractJumpModel, beta: Schedule, t: Real = 0.0, coupling: Schedule | None = None
+) -> NetworkAtTime:
     """The parameters at time t; `coupling` is a schedule in place of a ring's own."""
     interaction = None if coupling is None else value_at(coupling, t)
-    return Moment(as_network(model).at(t, interaction), value_at(beta, t))
+    return NetworkAtTime(as_network(model).at(t, interaction), value_at(beta, t))
 
 
-def hop_rates(now: Moment, counts: Float[Array, "q ..."], units: Any) -> tuple[Array, Array, Array, Array]:
+def hop_rates(now: NetworkAtTime, counts: Float[Array, "q ..."], units: Real) -> tuple[Array, Array, Array, Array]:
     """For every edge i -> j: rates of all units forward and backward, and the energy change of both hops.
 
     Shapes     counts: (q, ...), before the hop; results: (E, ...). The backward hop leaves state j.
@@ -106,7 +109,7 @@ def _own_share(network: JumpNetwork, matrix: Float[Array, "q q"]) -> Float[Array
 
 
 def _difference(
-    phi: Callable[[Array], Array], network: JumpNetwork, counts: Array, units: Any, step: float
+    phi: Callable[[Array], Array], network: JumpNetwork, counts: Array, units: Real, step: float
 ) -> Float[Array, "edges ..."]:
     """Change of N phi(n/N) by a forward hop from n (step 1), or to n (step -1), along each edge."""
     here = _everywhere(phi, counts / units)

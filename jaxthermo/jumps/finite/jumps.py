@@ -1,21 +1,27 @@
 """Exact jump trajectories, many at once: states first and trajectories last, so that a hop is elementwise over them."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._types import Real
 from jaxthermo.checks import as_float
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import hop_rates, moment
+from jaxthermo.jumps.finite.hops import hop_rates, network_at
 from jaxthermo.jumps.finite.random import Stream
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.schedules import Schedule
 
 # Hops between two looks at whether all trajectories have ended.
 BLOCK = 32
 NEWTON_STEPS = 4
+
+# A walk, or a walk with the hazard left before its next hop.
+Carry = TypeVar("Carry")
 
 
 class Walk(eqx.Module):
@@ -43,14 +49,14 @@ def start(counts: Int[Array, "lanes q"], stream: Stream, reservoirs: int = 1) ->
     return Walk(counts, zero, zero, heats, zero, jnp.zeros(zero.shape, int), stream)
 
 
-def unfinished(walk: Walk, t_end: Any, cap: Any) -> Bool[Array, ""]:
+def unfinished(walk: Walk, t_end: Real, cap: Real) -> Bool[Array, ""]:
     """Whether any trajectory goes on."""
     return jnp.any((walk.t < t_end) & (walk.jumps < cap))
 
 
 @eqx.filter_jit
 def steady_jumps(
-    model: AbstractJumpModel, beta: Any, units: Any, t_end: Any, cap: Any, before: Walk, blocks: Any
+    model: AbstractJumpModel, beta: Schedule, units: Real, t_end: Real, cap: Real, before: Walk, blocks: Real
 ) -> Walk:
     """Gillespie's direct method for constant parameters: waiting time -ln(U)/total rate, then one hop by its share.
 
@@ -59,19 +65,19 @@ def steady_jumps(
                unfinished, to be handed in again
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
-    now = moment(model, beta)
+    now = network_at(model, beta)
     network = now.network
     # Then the heat follows at the end from the energy and the net number of hops.
     is_simple = network.reservoir_count == 1 and now.force.ndim == 0
 
-    def hop(_: Any, walk: Walk) -> Walk:
+    def hop(_: object, walk: Walk) -> Walk:
         forward, backward, gain, loss = hop_rates(now, walk.counts, units)
         stream, waiting = walk.stream.uniform()
         stream, choice = stream.uniform()
         sums = _sums(forward, backward)
         t = walk.t - jnp.log(waiting) / sums[-1]
         live = (t < t_end) & (walk.jumps < cap) & jnp.isfinite(sums[-1])
-        chosen = _chosen(sums, choice) & live
+        chosen = _chosen(sums, choice) & live[None]
         counts, net = _moved(network, walk.counts, chosen)
         ended = (walk.t < t_end) & (t >= t_end) & (walk.jumps < cap)
         t = jnp.where(live, t, jnp.where(ended, t_end, walk.t))
@@ -99,14 +105,14 @@ def first_hazard(walk: Walk) -> tuple[Walk, Float[Array, " lanes"]]:
 @eqx.filter_jit
 def driven_jumps(
     model: AbstractJumpModel,
-    beta: Any,
-    coupling: Any,
-    units: Any,
-    t_end: Any,
-    cap: Any,
-    step: Any,
+    beta: Schedule,
+    coupling: Schedule | None,
+    units: Real,
+    t_end: Real,
+    cap: Real,
+    step: Real,
     before: tuple[Walk, Float[Array, " lanes"]],
-    blocks: Any,
+    blocks: Real,
 ) -> tuple[Walk, Float[Array, " lanes"]]:
     """Hops under beta(t), f(t), u(t) by the integrated hazard: the next is where int (total rate) dt reaches -ln(U).
 
@@ -117,10 +123,10 @@ def driven_jumps(
 
     network = as_network(model)
 
-    def rates_at(counts: Array, t: Array) -> Any:
+    def rates_at(counts: Array, t: Array) -> tuple[Array, ...]:
         # Every trajectory has its own time, and so its own parameters.
-        def one(counts: Array, t: Array) -> Any:
-            now = moment(network, beta, t, coupling)
+        def one(counts: Array, t: Array) -> tuple[Array, ...]:
+            now = network_at(network, beta, t, coupling)
             return (*hop_rates(now, counts, units), now.force, network.betas_at(now.beta, 0.0))
 
         return jax.vmap(one, in_axes=-1, out_axes=-1)(counts, t)
@@ -129,7 +135,7 @@ def driven_jumps(
         forward, backward, *_ = rates_at(counts, t)
         return jnp.sum(forward, axis=0) + jnp.sum(backward, axis=0)
 
-    def window(_: Any, carry: tuple[Walk, Array]) -> tuple[Walk, Array]:
+    def window(_: object, carry: tuple[Walk, Array]) -> tuple[Walk, Array]:
         walk, budget = carry
         live = (walk.t < t_end) & (walk.jumps < cap)
         first = total(walk.counts, walk.t)
@@ -152,7 +158,7 @@ def driven_jumps(
         forward, backward, gain, loss, force, betas = rates_at(walk.counts, t)
         stream, choice = walk.stream.uniform()
         stream, waiting = stream.uniform()
-        chosen = _chosen(_sums(forward, backward), choice) & hops
+        chosen = _chosen(_sums(forward, backward), choice) & hops[None]
         counts, net = _moved(network, walk.counts, chosen)
         heat = _heat_along(chosen, gain, loss, force)
         walk = Walk(
@@ -160,7 +166,7 @@ def driven_jumps(
             t,
             walk.net + net,
             walk.heats + network.by_reservoir(heat),
-            walk.beta_heat + jnp.sum(betas * heat, axis=0),
+            walk.beta_heat + jnp.sum(jnp.broadcast_to(betas, heat.shape) * heat, axis=0),
             walk.jumps + hops.astype(int),
             stream,
         )
@@ -169,13 +175,13 @@ def driven_jumps(
     return _run(window, before, t_end, cap, blocks)
 
 
-def _run(hop: Any, carry: Any, t_end: Any, cap: Any, blocks: Any) -> Any:
-    def goes_on(state: tuple[Any, Array]) -> Array:
+def _run(hop: Callable[[Array, Carry], Carry], carry: PyTree, t_end: Real, cap: Real, blocks: Real) -> Carry:
+    def goes_on(state: tuple[PyTree, Array]) -> Array:
         carry, done = state
         walk = carry if isinstance(carry, Walk) else carry[0]
         return unfinished(walk, t_end, cap) & (done < blocks)
 
-    def block(state: tuple[Any, Array]) -> tuple[Any, Array]:
+    def block(state: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
         carry, done = state
         return jax.lax.fori_loop(0, BLOCK, hop, carry), done + 1
 
@@ -194,7 +200,7 @@ def _chosen(sums: Array, choice: Array) -> Array:
     """Which of the 2E hops a number from (0, 1] picks: one row per hop."""
     mark = choice * sums[-1]
     below = jnp.concatenate([jnp.zeros_like(sums[:1]), sums[:-1]])
-    return (mark > below) & (mark <= sums)
+    return (mark[None] > below) & (mark[None] <= sums)
 
 
 def _moved(network: JumpNetwork, counts: Array, chosen: Array) -> tuple[Array, Array]:
@@ -211,4 +217,5 @@ def _heat_along(chosen: Array, gain: Array, loss: Array, force: Array) -> Array:
     Shapes     gain, loss: (E, lanes); force: whatever broadcasts against them
     """
     edges = gain.shape[0]
+    force = jnp.broadcast_to(force, gain.shape)
     return jnp.where(chosen[:edges], gain - force, 0.0) + jnp.where(chosen[edges:], loss + force, 0.0)

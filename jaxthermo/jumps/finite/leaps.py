@@ -1,19 +1,18 @@
 """Approximate trajectories in steps of equal time, for as many units as one likes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import Moment, hop_rates, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates, network_at
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
@@ -139,22 +138,22 @@ def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array
 @eqx.filter_jit
 def leaps(
     network: JumpNetwork,
-    beta: Any,
-    coupling: Any,
+    beta: Schedule,
+    coupling: Schedule | None,
     units: int,
-    t_end: Any,
-    steps: Any,
+    t_end: Real,
+    steps: Int[Array, ""],
     counts: Float[Array, "q lanes"],
-    key: Any,
+    key: PRNGKeyArray,
 ) -> Leaps:
     """`steps` leaps of equal length from the counts, all trajectories abreast."""
     h = t_end / steps.astype(counts.dtype)
     slots = _slots(network)
     edges = len(network.edges)
 
-    def rates(t: Any, n: Array) -> tuple[Moment, list[Array]]:
+    def rates(t: Real, n: Array) -> tuple[NetworkAtTime, list[Array]]:
         """Rates of one unit for the first hop out of every state, for the second, and so on."""
-        now = moment(network, beta, t, coupling)
+        now = network_at(network, beta, t, coupling)
         forward, backward, _, _ = hop_rates(now, n, units)
         every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
         return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
@@ -165,7 +164,7 @@ def leaps(
         forward, backward = (taken(flat, _places(slots, first, edges)) for first in (0, edges))
         return forward - backward
 
-    def leap(k: Any, state: Leaps) -> Leaps:
+    def leap(k: Int[Array, ""], state: Leaps) -> Leaps:
         t, n = k.astype(counts.dtype) * h, state.counts
         _, each = rates(t, n)
         ahead = jnp.maximum(n + 0.5 * h * network.gains(along([one * n for one in each])), 0.0)
@@ -194,7 +193,7 @@ def leaps(
     return jax.lax.fori_loop(0, steps, leap, Leaps(counts, heats, zero, zero > 0))
 
 
-def _drawn(key: Any, n: Array, share: Array, units: int) -> Array:
+def _drawn(key: PRNGKeyArray, n: Array, share: Array, units: int) -> Array:
     """How many of n go: Binomial(n, share); of very many units a rounded normal number, from 0 to n."""
     exact = jax.random.binomial(key, n, share)
     if units < MANY_UNITS:
@@ -210,7 +209,7 @@ def _lost(counts: Float[Array, "q lanes"], units: int) -> Bool[Array, " lanes"]:
     return ~(whole & (jnp.sum(counts, axis=0) == units))
 
 
-def _heat(now: Moment, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
+def _heat(now: NetworkAtTime, before: Array, after: Array, net: Array) -> Float[Array, "reservoirs lanes"]:
     """Heat of each reservoir in one leap.
 
     With levels halfway between both counts, which add up to the change of the energy exactly where it is quadratic.

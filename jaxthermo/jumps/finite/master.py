@@ -8,13 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import require_double_for, require_times
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Links, Space, microscopic, require_ring_edges, space
@@ -47,7 +47,7 @@ class Meso(eqx.Module):
         """Occupation numbers of every state."""
         return self.states.counts
 
-    def hops(self, now: Moment) -> Hops:
+    def hops(self, now: NetworkAtTime) -> Hops:
         """The master equation at one time."""
         return mesoscopic_hops(now, self.states)
 
@@ -63,7 +63,7 @@ class Micro(eqx.Module):
     counts: Int[Array, "q states"]
     links: Links
 
-    def hops(self, now: Moment) -> Hops:
+    def hops(self, now: NetworkAtTime) -> Hops:
         """The master equation at one time."""
         return microscopic_hops(now, self.each, self.counts, self.links)
 
@@ -76,7 +76,7 @@ class FiniteEvolution(AbstractFlowResult):
     """N units at the times asked for; made by `mesoscopic_evolve` and `microscopic_evolve`."""
 
     status: Int[Array, "*batch"]
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     betas: Schedule
     coupling: Schedule | None
@@ -242,7 +242,7 @@ def _evolved(
     """
     rtol, atol, max_steps, solver = options
 
-    def solved(args: Any, constants: Any) -> tuple[Any, Any]:
+    def solved(args: PyTree, constants: PyTree) -> tuple[PyTree, PyTree]:
         ts, level, p0 = constants
         solution = integrate(
             _rates_of_change,
@@ -278,11 +278,11 @@ def _evolved(
     }
 
 
-def _rates_of_change(t: Any, state: tuple[Array, Array], args: Any) -> tuple[Array, Array]:
+def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[Array, Array]:
     """dp/dt; then work current, sum of beta times heat current, and the heat current of each reservoir, per unit."""
     p, _ = state
     (network, betas, coupling), level = args
-    now = moment(network, betas, t, coupling)
+    now = network_at(network, betas, t, coupling)
     hops = level.hops(now)
     flow = hops.booked(p, now)
     current = flow.forward - flow.backward
@@ -296,8 +296,8 @@ def _rates_of_change(t: Any, state: tuple[Array, Array], args: Any) -> tuple[Arr
     return change, jnp.concatenate([jnp.stack([work, jnp.sum(now.beta * heats)]), heats])
 
 
-def _look(t: Any, state: tuple[Array, Array], args: Any) -> tuple[FiniteThermodynamics, Array, Array]:
+def _look(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[FiniteThermodynamics, Array, Array]:
     p, totals = state
     (network, betas, coupling), level = args
-    now = moment(network, betas, t, coupling)
+    now = network_at(network, betas, t, coupling)
     return observe(p, now, level.hops(now), level.counts, level.inner()), totals, jnp.sum(p)

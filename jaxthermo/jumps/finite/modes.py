@@ -1,7 +1,5 @@
 """How long N units keep time: the slowest oscillating mode of their master equation."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,11 +8,11 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike
+from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import moment
+from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import require_mesostates
@@ -30,7 +28,7 @@ LARGEST_ERROR = 1e-3
 class Coherence(AbstractResult):
     """The slowest mode of each sector, and what it means for the oscillation; made by `coherence`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
@@ -75,7 +73,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
     states = space(network.q, units, network.edges)
-    now = moment(network, beta)
+    now = network_at(network, beta)
     p = stationary_distribution(now, states).p
     flat = may_rotate(now, states) and not isinstance(network.energies, jax.core.Tracer)
     flat = flat and np.ptp(np.asarray(network.energies)) == 0

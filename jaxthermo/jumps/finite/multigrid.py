@@ -5,13 +5,12 @@ exact if the reference is the stationary state (Takahashi's aggregation, applied
 1994). It is meant as a preconditioner: where a flow goes round, as on a limit cycle, cells overstate its diffusion.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from jaxthermo._types import Real
 from jaxthermo.jumps.finite.generator import Hops
 from jaxthermo.jumps.finite.space import Space, parities
 
@@ -46,8 +45,8 @@ def stencil(
     hops: Hops,
     space: Space,
     weight: Float[Array, " states"],
-    tilt: Any = 1.0,
-    shift: Any = 0.0,
+    tilt: Real = 1.0,
+    shift: Real = 0.0,
     outflow: Float[Array, " states"] | None = None,
 ) -> Stencil:
     """The master equation of `hops`, forward hops counted `tilt` times, less `shift` times the identity; regularised.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.jumps.finite.generator import Hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 
 
 class FiniteThermodynamics(eqx.Module):
@@ -22,7 +22,7 @@ class FiniteThermodynamics(eqx.Module):
 
 def observe(
     p: Float[Array, " states"],
-    now: Moment,
+    now: NetworkAtTime,
     hops: Hops,
     counts: Array,
     inner: Float[Array, " states"],
@@ -52,7 +52,7 @@ def observe(
     safe = jnp.where(p > 0, p, 1.0)
     return FiniteThermodynamics(
         occupation=occupation,
-        covariance=(spread * p) @ spread.T,
+        covariance=(spread * p[None]) @ spread.T,
         energy=now.energy(counts) @ p / units,
         entropy=jnp.sum(jnp.where(p > 0, p * (inner - jnp.log(safe)), 0.0)) / units,
         work_current=flow.work_current() / units,

@@ -1,15 +1,13 @@
 """The largest eigenvalue of a tilted generator, by inverse iteration with positive vectors."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.jumps.finite.distribution import symmetric_part
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.krylov import gmres
@@ -35,7 +33,7 @@ class Perron(eqx.Module):
 
 @lean_jit
 def perron(
-    now: Moment,
+    now: NetworkAtTime,
     space: Space,
     tilt: Float[Array, ""] | Float[Array, "edges columns"],
     guess: Array,
@@ -50,8 +48,8 @@ def perron(
                log_scale: x is the eigenvector over exp(log_scale)
     Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
 
-    The sign of x tells where the shift is only as far as the left eigenvector is even: with very uneven weights, small
-    parts of x below zero, which are rounding errors, would count as much as all others.
+    Whether the shift is above the eigenvalue is read off the sign of x. Parts of x are summed with the weights of the
+    left eigenvector; were those very uneven, parts below zero by rounding errors would count as much as all others.
     """
     bare = mesoscopic_hops(now, space)
     outflow = bare.outflow()
@@ -64,7 +62,7 @@ def perron(
     def positive(y: Array) -> Bool[Array, ""]:
         return (jnp.sum(y) > 0) & (jnp.min(y) > -NEGATIVE * jnp.max(y))
 
-    def step(carry: Any) -> Any:
+    def step(carry: PyTree) -> PyTree:
         x, value, margin, residual, count = carry
         sigma = value + margin
         inverse = stencil(hops, space, x, tilt, sigma, outflow)
@@ -87,7 +85,7 @@ def perron(
         margin = jnp.where(good, jnp.maximum(0.3 * margin, near), 2.0 * margin)
         return x, value, margin, jnp.where(good, residual, jnp.inf), count + 1
 
-    def unfinished(carry: Any) -> Array:
+    def unfinished(carry: PyTree) -> Array:
         return (carry[3] > TOLERANCE) & (carry[4] < ITERATIONS)
 
     # Half of it is uniform: where s changes which of several wells or cycles matters most, the neighbour's vector is an

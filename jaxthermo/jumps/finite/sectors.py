@@ -1,15 +1,14 @@
 """Eigenvalues of generators on occupation numbers, sector by sector of the rotation of the ring."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
+from jaxthermo._types import Real
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.solve.davidson import leading_eigenpair
@@ -54,11 +53,11 @@ class Sector(eqx.Module):
 
 @lean_jit
 def leading_mode(
-    now: Moment,
+    now: NetworkAtTime,
     space: Space,
     sector: Sector,
-    tilt: Any,
-    shift: Any,
+    tilt: Real,
+    shift: Real,
     start: Array,
     weight: Float[Array, " states"],
     limit: int = LIMIT,

@@ -6,13 +6,12 @@ which makes the cells the occupation numbers of half as many units.
 
 import functools
 import itertools
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, PyTree
 
 from jaxthermo.jumps.finite.states import counts_of, mesostates, microstates, rank_table
 from jaxthermo.jumps.network import Edge, JumpNetwork, taken
@@ -85,7 +84,7 @@ def ring_edges(q: int) -> tuple[Edge, ...]:
 
 
 def moves(edges: tuple[Edge, ...], q: int) -> tuple[Move, ...]:
-    """Forward hops along all edges, backward hops, then what cells need besides: moves to and from the last state."""
+    """Forward hops along all edges, backward hops, then moves to and from the last state, which cells need."""
     forward = [(second, first) for first, second in edges]
     hops = forward + [(first, second) for second, first in forward]
     last = q - 1
@@ -167,13 +166,13 @@ def microscopic(q: int, units: int) -> tuple[np.ndarray, np.ndarray, Links]:
     return each, counts_of(q, each), links
 
 
-def parities(q: int, move: Move) -> dict[tuple[int, int], Any]:
+def parities(q: int, move: Move) -> dict[tuple[int, int], PyTree]:
     """Which cell a move leads to, by whether the counts of its two states are odd: a move of cells, or None inside.
 
     The last state is not halved, and takes what the others do not show.
     """
     last = q - 1
-    found: dict[tuple[int, int], Any] = {}
+    found: dict[tuple[int, int], PyTree] = {}
     for odd_gains, odd_loses in itertools.product((0, 1), repeat=2):
         gains = move[0] if move[0] != last and odd_gains else last
         loses = move[1] if move[1] != last and not odd_loses else last

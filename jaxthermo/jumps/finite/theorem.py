@@ -1,22 +1,21 @@
 """Jarzynski's equality and Crooks' relation for N units, from the master equation and without sampling."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import first_problem
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
@@ -34,7 +33,7 @@ MAX_STEPS = 1_000_000
 class WorkTheorem(AbstractResult):
     """Exponential averages of the work of a driven process and of its reverse; made by `work_theorem`."""
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     betas: Schedule
     coupling: Schedule | None
@@ -87,7 +86,7 @@ def work_theorem(
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    past, future = (log_partition(moment(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
+    past, future = (log_partition(network_at(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
     ways = [(points, False), (1.0 - points, True)]
     (forward, first), (backward, second) = (_averages(network, betas, coupling, states, t_end, *way) for way in ways)
     ratio = jnp.exp(future - past)
@@ -109,7 +108,7 @@ def work_theorem(
     return result
 
 
-def log_partition(now: Moment, states: Space) -> Float[Array, ""]:
+def log_partition(now: NetworkAtTime, states: Space) -> Float[Array, ""]:
     """ln of the sum of N!/prod N_i! exp(-beta E) over occupation numbers."""
     return logsumexp(log_multiplicity(states.counts) - now.beta * now.energy(states.counts))
 
@@ -124,18 +123,18 @@ def _averages(
     points: Float[Array, " points"],
     backwards: bool,
 ) -> tuple[Float[Array, " points"], Int[Array, " points"]]:
-    def averages(args: Any, constants: Any) -> tuple[Array, Array]:
+    def averages(args: PyTree, constants: PyTree) -> tuple[Array, Array]:
         network, betas, coupling, t_end = args
         points, states = constants
 
-        def at(t: Any) -> Moment:
-            return moment(network, betas, t_end - t if backwards else t, coupling)
+        def at(t: Real) -> NetworkAtTime:
+            return network_at(network, betas, t_end - t if backwards else t, coupling)
 
-        def reduced(t: Any) -> Array:
+        def reduced(t: Real) -> Array:
             now = at(t)
             return now.beta * now.energy(states.counts)
 
-        def rate(t: Any, psi: Any, s: Any) -> Any:
+        def rate(t: Real, psi: PyTree, s: Real) -> PyTree:
             now = at(t)
             change = jax.jvp(reduced, (as_float(t),), (jnp.ones(()),))[1]
             tilt = jnp.exp(-s * now.beta * now.force)

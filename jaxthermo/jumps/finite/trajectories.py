@@ -1,7 +1,6 @@
 """Trajectories of N units: exact jumps, with work, heat and entropy along each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,11 +10,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
 from jaxthermo.checks import require_scalar as scalar
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
-from jaxthermo.jumps.finite.hops import Moment, moment
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
 from jaxthermo.jumps.finite.schedules import require_schedules
@@ -46,7 +45,7 @@ class Trajectories(AbstractResult):
     What only one of the two functions measures is None in results of the other.
     """
 
-    stats: dict[str, Any]
+    stats: Stats
     network: AbstractJumpModel
     betas: Schedule
     coupling: Schedule | None
@@ -201,11 +200,11 @@ def simulate(
     return without_derivatives(result, "simulate")
 
 
-Ends = tuple[Moment, Moment]
+Ends = tuple[NetworkAtTime, NetworkAtTime]
 
 
 def at_ends(network: JumpNetwork, betas: Schedule, coupling: Schedule | None, t_end: Float[Array, ""]) -> Ends:
-    return moment(network, betas, jnp.zeros(()), coupling), moment(network, betas, t_end, coupling)
+    return network_at(network, betas, jnp.zeros(()), coupling), network_at(network, betas, t_end, coupling)
 
 
 def require_trajectories(q: int, trajectories: IntLike) -> int:
@@ -242,7 +241,7 @@ def start_counts(
     except ValueError as error:
         raise ValueError(f"`n0` must be given for so many units: {error}") from None
     states = space(network.q, units, network.edges)
-    found = stationary_distribution(moment(network, beta, 0.0, coupling), states)
+    found = stationary_distribution(network_at(network, beta, 0.0, coupling), states)
     if is_known(found.residual) and float(found.residual) > CONVERGED:
         raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
     sums = jnp.cumsum(found.p)

@@ -77,7 +77,7 @@ def _fitted(kind: str, strength: float, thermostat: str) -> Oscillator:
 
 def _fine(model: Oscillator, cycle: StirlingCycle) -> tuple[float, str]:
     run = run_cycle(model, cycle, tol=FINE_TOLERANCE, points=4)
-    return float(run.work), run.outcome
+    return float(run.work), str(run.outcome)
 
 
 def _rows(cases: list[tuple[str, float]], fit: Fit) -> list[list[str]]:

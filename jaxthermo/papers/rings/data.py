@@ -59,12 +59,12 @@ def portraits(q: int, advance: Progress | None = None) -> xarray.Dataset:
     unit = np.linspace(0.0, 1.0, PORTRAIT_POINTS)
     starts = np.tile(localised(q), (len(betas), 1))
     path = _occupations(q, betas, starts, np.tile(PORTRAIT_TIME * unit, (len(betas), 1)))
-    turn = _occupations(q, betas, np.asarray(found.state), spans[:, None] * unit)
+    turn = _occupations(q, betas, np.asarray(found.point), spans[:, None] * unit)
     turn = np.where((phase == Phase.limit_cycle)[:, None, None], turn, np.nan)
     variables = {
         "occupation": (("beta", "time", "state"), path, "1", "occupation P_i from P_1 = 1"),
         "cycle": (("beta", "turn", "state"), turn, "1", "occupation P_i round the limit cycle"),
-        "attractor": (("beta", "state"), found.state, "1", "fixed point, or one point on the limit cycle"),
+        "attractor": (("beta", "state"), found.point, "1", "fixed point, or one point on the limit cycle"),
         "period": ("beta", found.period, "time", "period of the limit cycle"),
         "phase": ("beta", phase, "1", "phase reached"),
         "critical_beta": ((), _critical_beta(q), "1/energy", "beta_c1, where the uniform state loses stability"),
