@@ -19,6 +19,7 @@ from jaxthermo.jumps.finite import (
 )
 from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
 from jaxthermo.jumps.inequalities import Bounds, bounds
+from jaxthermo.jumps.locking import Locking, locking
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
     edge_currents,
@@ -49,6 +50,7 @@ __all__ = [
     "LimitCycle",
     "LinearNoise",
     "LoadSharing",
+    "Locking",
     "Metropolis",
     "PeriodicState",
     "Stationary",
@@ -69,6 +71,7 @@ __all__ = [
     "levels",
     "limit_cycle",
     "linear_noise",
+    "locking",
     "mesoscopic_evolve",
     "mesoscopic_stationary",
     "multipartite_information",
