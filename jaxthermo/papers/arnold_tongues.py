@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import xarray
 
 BETA, POINTS = 3.5, 200
-PERIODS, AMPLITUDES = (2.5, 12.5), (0.0, 0.95)
-TRANSIENT, MEASURED, STEPS = 50, 100, 40
+PERIODS, AMPLITUDES = (2.5, 10.5), (0.0, 0.65)
+TRANSIENT, MEASURED, STEPS = 40, 60, 128
 
 
 def follow(period: Float[Array, ""], amplitude: Float[Array, ""]) -> dict[str, Array]:
