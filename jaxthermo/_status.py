@@ -36,6 +36,7 @@ class Status(Code):
     leaps_too_long = 18
     below_rounding_errors = 19
     invalid_input = 20
+    no_density = 21
 
     @property
     def message(self) -> str:
@@ -65,6 +66,7 @@ MESSAGES = {
     Status.leaps_too_long: "Leaps were so long that counts would have become negative.",
     Status.below_rounding_errors: "The value asked for is smaller than its rounding error.",
     Status.invalid_input: "A parameter of this lane is impossible, such as a temperature below zero.",
+    Status.no_density: "The solution has a negative variance: too few `poles` for this temperature and coupling.",
 }
 
 WORDS = Status.words()

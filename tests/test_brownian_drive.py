@@ -5,8 +5,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oscillator_exact as exact
 import pytest
 from jaxtyping import Array, Float
+from systems import HARMONIC
 
 import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import workspace
@@ -224,6 +226,26 @@ def test_a_table_is_the_ramp_it_draws(model, state):
     table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tolerance=1e-6)
     for key in ("X", "U", "heat", "beta"):
         np.testing.assert_allclose(getattr(table, key), getattr(ramp, key), atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("dt", [None, 0.01])
+def test_an_explicit_solver_sees_both_sides_of_a_corner(dt):
+    """Its steps look at the slopes of the schedules at their ends; against closed moments."""
+    beta, x, ts = (1.0, 1.3, 0.5, 2.0), (0.0, 1.0, 0.5, 1.2), np.array([0.0, 0.5, 1.2, 2.0])
+    oscillator = jt.classical_oscillator(HARMONIC, 1.0, jt.PhaseGrid(7.0, 0.58, 7.0, 0.58))
+    run = jt.drive(oscillator, jt.Ramp(*beta), jt.Ramp(*x), ts, None, diffrax.Tsit5(), dt=dt)
+    none, slope = np.zeros(0), 1.0 / 0.7
+
+    def at(ramp):
+        return lambda t: float(np.interp(t, ramp[2:], ramp[:2]))
+
+    def dx(t):
+        return slope if 0.5 <= t <= 1.2 else 0.0
+
+    expected = exact.harmonic_trajectory(
+        at(beta), at(x), dx, ts, w0=1.0, gamma=1.0, xi=none, eta=none, kinks=(0.5, 1.2, 2.0)
+    )
+    np.testing.assert_allclose(run.work, expected["work"], atol=2e-6)
 
 
 def test_an_implicit_solver_is_refused(model, state):

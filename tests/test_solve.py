@@ -1,5 +1,11 @@
 """The general solvers on systems with known answers: linear stability, fixed points, closed orbits, attractors."""
 
+import os
+import signal
+import sys
+import threading
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +105,38 @@ def test_lanes_come_back_in_order_whatever_the_chunk():
         result = map_lanes(vectorised, x, y, chunk=chunk, advance=done.append)
         np.testing.assert_array_equal(result["sum"], x + y)
     assert sum(done) == 3 * 37
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+def test_an_interrupt_waits_for_no_chunk():
+    """What runs is left to end; what does not is never begun."""
+    begun, running, release = [], threading.Event(), threading.Event()
+
+    def vectorised(x):
+        begun.append(int(x[0]))
+        if len(begun) > 1:
+            running.set()
+            release.wait(60.0)
+        return x
+
+    def interrupt():
+        running.wait(60.0)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    # However the tests were started: in the background of a shell SIGINT is ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            map_lanes(vectorised, np.arange(1000.0), chunk=1)
+        assert not release.is_set()
+    finally:
+        release.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, handler)
+    time.sleep(0.2)
+    assert 2 <= len(begun) <= 1 + os.cpu_count()
 
 
 def test_accelerators_get_large_chunks(monkeypatch):

@@ -11,6 +11,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import VectorLike
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import Growth
 from jaxthermo.brownian.reach import Reach, reach_of, roughness
 from jaxthermo.checks import is_known, require_finite, require_positive
 
@@ -53,6 +54,9 @@ LADDER = (
 TRUNCATED, PREFACTOR = 1e-6, 0.01
 # Where two levels are enough, the third costs little, and is no other program than at lower temperatures.
 LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 3, 4, 8, 60
+
+# A grid that was too small does not grow beyond this many points to one side.
+MOST_POINTS = 189
 
 NO_GRID = (
     "`grid` must be given where jax traces the parameters: outside, write "
@@ -139,6 +143,8 @@ def depth_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> 
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
         return SAFE_DEPTH
     check_values(betas, fields)
+    if oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic():
+        return LEAST_DEPTH
     ratio = max(_ratio(oscillator, beta, x) for beta, x in corners(oscillator, betas, fields))
     needed = np.log(TRUNCATED / PREFACTOR) / np.log(min(ratio, 0.9))
     affordable = [depth for depth in range(MOST_DEPTH + 1) if math.comb(bath.modes + depth, depth) <= MOST_MEMBERS]
@@ -170,8 +176,8 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> O
     return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
 
 
-def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator | None:
-    """One more rung, or one more level, where that was left open and is what a state is missing; None elsewhere."""
+def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
+    """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
         depth: Any = chosen.bath.depth
         if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
@@ -180,9 +186,9 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status) -> Oscillator
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     old: Any = chosen.grid
-    q_side, p_side = (rung(side + 1.0, np.pi) for side in (old.q_side, old.p_side))
-    steps = (float(old.dq), float(old.dp))
-    if missing is Status.grid_too_coarse:
-        steps = (steps[0] * old.q_side / q_side, steps[1] * old.p_side / p_side)
-    grid = PhaseGrid(q_side * steps[0], steps[0], p_side * steps[1], steps[1])
-    return eqx.tree_at(lambda o: o.grid, chosen, grid)
+    reaches = [growth.room * side * float(step) for side, step in ((old.q_side, old.dq), (old.p_side, old.dp))]
+    sides = [rung(max(growth.room * growth.resolution * side, side + 1.0), np.pi) for side in (old.q_side, old.p_side)]
+    if max(sides) > MOST_POINTS:
+        return None
+    q_step, p_step = (reach / side for reach, side in zip(reaches, sides, strict=True))
+    return eqx.tree_at(lambda o: o.grid, chosen, PhaseGrid(reaches[0], q_step, reaches[1], p_step))

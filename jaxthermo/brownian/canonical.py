@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.brownian.oscillator import Oscillator
 
 STEPS = 64
 
@@ -22,11 +23,8 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
     q, y = grid.q, grid.y
     step = 1.0 / (temperature * STEPS)
 
-    def energy(position: Array) -> Array:
-        return jnp.asarray(oscillator.potential(position)) - x * jnp.asarray(oscillator.coordinate(position))
-
     shift = 0.5 * hbar * y[:, None]
-    levels = jnp.mean(jnp.vectorize(energy)(jnp.stack([q[None] + shift, q[None] - shift])), axis=0)
+    levels = jnp.mean(energies(oscillator, jnp.stack([q[None] + shift, q[None] - shift]), x), axis=0)
     levels = levels - jnp.min(levels)
     local = _both(jnp.exp(-step * levels), axis=0)
     k = grid.k
@@ -45,6 +43,24 @@ def canonical_states(work: Workspace, temperature: Any, x: Any) -> Float[Array, 
     # The state of infinite temperature is flat.
     flat = jnp.ones((grid.p_points, grid.q_points))
     return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.cell), None, length=STEPS)[1]
+
+
+def boltzmann(work: Workspace, temperature: Any, x: Any) -> Float[Array, "p q"]:
+    """exp(-(H - xX)/T)/Z on the grid, which is where the Kramers equation rests; no error but that of the sum for Z."""
+    oscillator, grid = work.oscillator, work.grid
+    height = energies(oscillator, grid.q, x)
+    energy = 0.5 * grid.p[:, None] ** 2 / oscillator.mass + height - jnp.min(height)
+    W = jnp.exp(-energy / temperature)
+    return W / (jnp.sum(W) * grid.cell)
+
+
+def energies(oscillator: Oscillator, positions: Array, x: Any) -> Array:
+    """U - xX at these positions."""
+
+    def energy(q: Array) -> Array:
+        return jnp.asarray(oscillator.potential(q)) - x * jnp.asarray(oscillator.coordinate(q))
+
+    return jnp.vectorize(energy)(positions)
 
 
 def canonical_members(work: Workspace, temperature: Any, x: Any) -> Field:

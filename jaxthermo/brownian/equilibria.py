@@ -9,15 +9,19 @@ from jaxtyping import Array
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
-from jaxthermo.brownian.automatic import larger, resolved
-from jaxthermo.brownian.hierarchy import vector_field, workspace
-from jaxthermo.brownian.level_solve import members_by_levels
-from jaxthermo.brownian.levels import Levels, is_hard, levels_of
+from jaxthermo.brownian.automatic import MOST_MEMBERS, larger, resolved
+from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
+from jaxthermo.brownian.level_solve import Found, equilibrium_by_levels
+from jaxthermo.brownian.levels import is_hard
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.promise import growth_of_state
 from jaxthermo.brownian.state import State, measured_state
-from jaxthermo.brownian.stationary import TOLERANCE, stationary_members
+from jaxthermo.brownian.stationary import TOLERANCE, is_classical, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
 from jaxthermo.solve.lean import lean_jit
+
+# How often a grid or a depth that was left open is chosen.
+RETRIES = 4
 
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
@@ -34,14 +38,16 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
                  double precision
     Accuracy     `status` is ok where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for the given number of
-                 poles. A grid or a depth that was left open, and was found too small, is chosen once more. A state that
-                 is not ok raises a `JaxthermoWarning`, unless jax traces
+                 poles. A grid or a depth that was left open, and was found too small, is chosen again. A state that is
+                 not ok raises a `JaxthermoWarning`, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III
 
-    Where that search would be long (weak coupling, two wells, a deep hierarchy) or has not converged, and beta, x and
-    the oscillator are known, the hierarchy is solved among the lowest levels of H_A instead, and what the grid misses
-    does not add up over the time of friction. Under jit, vmap and grad there is only the search on the grid, which says
-    `Status.not_converged` in such corners.
+    The classical state is Boltzmann's. Where few levels matter and the grid was left open, where that search would be
+    long (weak coupling, two wells, a deep hierarchy), or has not converged, and beta, x and the oscillator are known,
+    the hierarchy is solved among the lowest levels instead, and what the grid misses does not add up over the time of
+    friction; a depth that was left open is then raised until two depths agree. Under jit, vmap and grad there is only
+    the search on the grid, which says `Status.not_converged` in such corners. `Status.no_density`: with few poles at
+    low temperature the equation itself may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
     """
@@ -59,32 +65,57 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
-    state = _solved(chosen, beta, x)
-    if is_known(state.status) and int(state.status) != Status.ok:
+    for _ in range(RETRIES):
+        state = _solved(chosen, beta, x, oscillator)
+        if not is_known(state.status):
+            return state
         # What was left open is chosen once more, with room for what was found missing.
-        again = larger(chosen, oscillator, Status(int(state.status)))
-        if again is not None:
-            state = _solved(again, beta, x)
+        again = larger(state.oscillator, oscillator, Status(int(state.status)), growth_of_state(state))
+        if again is None:
+            return state
+        chosen = again
     return state
 
 
-def _solved(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    """The state on the grid that the oscillator has; among its levels where that is hard and all numbers are known."""
-    if not is_known(jax.tree.leaves((oscillator, beta, x))):
-        return _solve(oscillator, beta, x, None)
-    state = None if is_hard(oscillator, float(beta), float(x)) else _solve(oscillator, beta, x, None)
-    if state is None or int(state.status) == Status.not_converged:
-        levels = levels_of(oscillator, float(beta), float(x))
-        state = state if levels is None else _solve(oscillator, beta, x, levels)
-    return _solve(oscillator, beta, x, None) if state is None else state
+def _solved(oscillator: Oscillator, beta: Array, x: Array, asked: Oscillator) -> State:
+    """The state on the grid that the oscillator has; among its levels where that is better and all numbers are known.
+
+    That is where the grid was left open and levels are few, where a search on the grid would be long, or has failed.
+    """
+    if not (oscillator.quantum and is_known(jax.tree.leaves((oscillator, beta, x)))):
+        return _solve(oscillator, beta, x)
+    deepen = 0 if asked.bath.depth is not None else MOST_MEMBERS
+    hard = is_hard(oscillator, float(beta), float(x))
+    if hard or asked.grid is None:
+        found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen, hard)
+        state = None if found is None else _among_levels(found, beta, x)
+        if state is not None and (hard or int(state.status) != Status.not_converged):
+            return state
+    searched = _solve(oscillator, beta, x)
+    if int(searched.status) != Status.not_converged:
+        return searched
+    found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen, hard=True)
+    return searched if found is None else _among_levels(found, beta, x)
+
+
+def _among_levels(found: Found, beta: Array, x: Array) -> State:
+    V, error, truncated = (jnp.asarray(number) for number in found[1:])
+    return _measured(found.oscillator, V, beta, x, error, truncated)
 
 
 @lean_jit
-def _solve(oscillator: Oscillator, beta: Array, x: Array, levels: Levels | None) -> State:
+def _measured(oscillator: Oscillator, V: Field, beta: Array, x: Array, error: Array, truncated: Array) -> State:
+    residual = _residual(V, workspace(oscillator), beta, x)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=True, truncated=truncated)
+
+
+@lean_jit
+def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
     work = workspace(oscillator)
-    if levels is None:
-        V, error = stationary_members(work, 1.0 / beta, x)
-    else:
-        V, error = members_by_levels(work, 1.0 / beta, levels)
-    residual = jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
-    return measured_state(oscillator, V, beta, x, residual, error, exact=levels is not None)
+    V, error = stationary_members(work, 1.0 / beta, x)
+    residual = _residual(V, work, beta, x)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=is_classical(work))
+
+
+def _residual(V: Field, work: Workspace, beta: Array, x: Array) -> Array:
+    return jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))

@@ -1,153 +1,204 @@
-"""The stationary state from the hierarchy among a few levels, and from there on a phase grid.
+"""The stationary state from the hierarchy among a few levels, and from there on a phase grid; in NumPy alone.
 
 Among the levels the generator is block-tridiagonal in the level of the members. Eliminating the members from the
 deepest one upwards, each as if it stood alone beside what it eliminated before, gives inverses that are exact for one
-pole and nearly so for more; a few steps of conjugate residuals do the rest.
+pole and nearly so for more; a few steps of GMRES do the rest. The sizes differ from question to question, so nothing is
+compiled.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from scipy.sparse.linalg import LinearOperator, gmres
 
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighed
-from jaxthermo.brownian.levels import Levels, Matrices, to_grid
-from jaxthermo.solve.residuals import BLOCK, least_residual
+from jaxthermo.brownian.hierarchy import Members, lowering, members_of
+from jaxthermo.brownian.levels import Levels, Matrices, basis_of, to_grid
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.promise import PROMISED, SOLVED
 
-# Of the solve, relative to its first residual, and its steps.
-TOLERANCE, LIMIT = 1e-13, 3 * BLOCK
+# Of the solve, relative to its first residual; its steps between restarts, and how often it starts again.
+TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
+# Numbers of levels that are tried in turn.
+RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
+# Members times levels^6, the work of inverting all blocks: some seconds.
+WORK = 2.5e10
+# Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
+# of populations.
+MORE = 2
+# A share of the levels wanted, below which it is not tried.
+FEWEST = 0.5
 
 
-class Generator(eqx.Module):
-    """The hierarchy's generator among the levels, without the decay and the ladder that couples the members."""
+class Found(NamedTuple):
+    """Members on the grid of this oscillator, and the errors that the levels and the depth leave."""
 
-    levels: Levels
-    friction: Float[Array, ""]  # gamma / m
-    diffusion: Float[Array, ""]  # gamma T
-    mass: Float[Array, ""]
-    hbar: Float[Array, ""]
+    oscillator: Oscillator
+    V: Matrices
+    error: float
+    truncated: float
+
+
+class Problem:
+    """The hierarchy's generator among the levels."""
+
+    def __init__(self, levels: Levels, oscillator: Oscillator, beta: float, members: Members):
+        terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
+        self.levels, self.mass, self.hbar = levels, float(oscillator.mass), float(oscillator.hbar)
+        self.friction, self.diffusion = float(terms.friction), float(terms.diffusion)
+        self.jitter = np.asarray(terms.jitter)
+        self.size, self.count = len(levels.H), len(members)
+        self.decay = members.indices @ np.asarray(terms.decay)
+        self.raising = np.tensordot(self.jitter, np.swapaxes(lowering(members), 1, 2), axes=1)
+        self.first = members.above[:, 0]
 
     def alone(self, M: Matrices) -> Matrices:
         """Motion under H_A, friction and white noise."""
-        turned = jnp.swapaxes(M, -1, -2)
+        turned = np.swapaxes(M, -1, -2)
         H, P = self.levels.H, self.levels.P
-        flux = 0.5 * self.friction * (P @ turned + turned @ P) + self.diffusion * self.by_p(M)
+        flux = 0.5 * self.friction / self.mass * (P @ turned + turned @ P) + self.diffusion * self.by_p(M)
         return -(H @ turned - turned @ H) / self.hbar + self.by_p(flux)
 
     def by_p(self, M: Matrices) -> Matrices:
         """d_p."""
-        turned = jnp.swapaxes(M, -1, -2)
+        turned = np.swapaxes(M, -1, -2)
         return -(self.levels.q @ turned - turned @ self.levels.q) / self.hbar
 
     def pushed(self, M: Matrices) -> Matrices:
         """(-d_q + gamma d_p)/m, which stands beside zeta."""
         by_q = -(self.levels.P @ M - M @ self.levels.P) / self.hbar
-        return -by_q / self.mass + self.friction * self.by_p(M)
+        return (self.friction * self.by_p(M) - by_q) / self.mass
 
     def pulled(self, M: Matrices) -> Matrices:
         """The transpose of `pushed`."""
-        turned = jnp.swapaxes(M, -1, -2)
+        turned = np.swapaxes(M, -1, -2)
         by_p = -(turned @ self.levels.q - self.levels.q @ turned) / self.hbar
-        return (M @ self.levels.P - self.levels.P @ M) / (self.hbar * self.mass) + self.friction * by_p
-
-
-class Problem(eqx.Module):
-    """The generator, the decay of every member, and the couplings to those above and below it."""
-
-    generator: Generator
-    decay: Float[Array, " members"]
-    raising: Float[Array, "members members"]  # from a member to those above it
-    above: Float[Array, "modes members"]  # the couplings squared
+        return ((M @ self.levels.P - self.levels.P @ M) / self.hbar + self.friction * by_p) / self.mass
 
     def __call__(self, M: Matrices) -> Matrices:
         """-dV/dt with the trace of V_0 in its identity: regular, and its solution for the identity is the state."""
-        zeta = self.raising + self.raising.T
-        change = self.generator.alone(M) - self.decay[:, None, None] * M
-        change = change + self.generator.pushed(jnp.einsum("mn,nij->mij", zeta, M))
-        return pinned(M) - change
+        neighbours = np.tensordot(self.raising + self.raising.T, M, axes=1)
+        change = self.alone(M) - self.decay[:, None, None] * M + self.pushed(neighbours)
+        change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
+        return -change
+
+    def pivots(self) -> Matrices:
+        """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
+        n = self.size
+        units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
+        alone = self.alone(units).reshape(n * n, n * n).T
+        inverses = np.zeros((self.count, n * n, n * n))
+        for i in reversed(range(self.count)):
+            block = self.decay[i] * np.eye(n * n) - alone
+            above = np.flatnonzero(self.raising[:, i])
+            if len(above):
+                back = np.tensordot(self.raising[above, i] ** 2, inverses[above], axes=1)
+                back = self._by_rows(self.pushed, self._by_rows(self.pulled, back).T).T
+                block -= back
+            if i == 0:
+                block += np.outer(trace, trace) / n
+            inverses[i] = np.linalg.inv(block)
+        return inverses
+
+    def _by_rows(self, linear: Callable[[Matrices], Matrices], X: Matrices) -> Matrices:
+        n = self.size
+        return linear(X.reshape(n * n, n, n)).reshape(n * n, n * n)
+
+    def swept(self, inverses: Matrices, M: Matrices) -> Matrices:
+        """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
+        done = np.zeros_like(M)
+        shape = M.shape[1:]
+        for i in reversed(range(self.count)):
+            fed = self.pushed(np.tensordot(self.raising[:, i], done, axes=1))
+            done[i] = (inverses[i] @ (M[i] + fed).ravel()).reshape(shape)
+        for i in range(1, self.count):
+            fed = self.pushed(np.tensordot(self.raising[i], done, axes=1))
+            done[i] += (inverses[i] @ fed.ravel()).reshape(shape)
+        return done
+
+    def solve(self) -> tuple[Matrices, float]:
+        """All members of the stationary state, and the residual that is left over the first one."""
+        inverses, n = self.pivots(), self.size
+        shape, numbers = (self.count, n, n), self.count * n * n
+        rhs = np.zeros(shape)
+        rhs[0] = np.eye(n) / n
+
+        def operator(linear: Callable[[Matrices], Matrices]) -> LinearOperator:
+            return LinearOperator((numbers, numbers), lambda v: linear(v.reshape(shape)).ravel(), dtype=float)
+
+        whole, about = operator(self), operator(lambda M: self.swept(inverses, M))
+        found, _ = gmres(whole, rhs.ravel(), M=about, rtol=TOLERANCE, atol=0.0, restart=STEPS, maxiter=RESTARTS)
+        left = self.swept(inverses, (rhs - self(found.reshape(shape))).reshape(shape))
+        return found.reshape(shape), float(np.linalg.norm(left) / np.linalg.norm(found))
+
+    def moments(self, M: Matrices) -> Matrices:
+        """<q^2>, <q>, <U> and <p^2> of a state."""
+        levels = self.levels
+        squared = -levels.P @ levels.P
+        p2 = np.sum(M[0] * squared) + np.sum(self.jitter**2)
+        for width, i in zip(self.jitter, self.first, strict=True):
+            p2 += 2.0 * width * np.sum(levels.P * M[i])
+        return np.array([np.sum(M[0] * (levels.q @ levels.q)), np.sum(M[0] * levels.q), np.sum(M[0] * levels.U), p2])
 
 
-def pinned(M: Matrices) -> Matrices:
-    """The mean of the diagonal of V_0 on that diagonal."""
-    n = M.shape[-1]
-    return jnp.zeros_like(M).at[0].set(jnp.trace(M[0]) / n * jnp.eye(n))
+def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen: int, hard: bool) -> Found | None:
+    """The stationary state by way of its levels, or None where these are too many.
 
-
-def problem_of(work: Workspace, temperature: Any, levels: Levels) -> Problem:
-    """The problem at one temperature, at the field of the levels."""
-    oscillator, members = work.oscillator, members_of(work.oscillator)
-    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
-    raising = weighed(terms.jitter, jnp.asarray(np.swapaxes(lowering(members), 1, 2)))
-    squared = terms.jitter[:, None] ** 2 * (members.indices.T + 1.0)
-    generator = Generator(levels, terms.friction / oscillator.mass, terms.diffusion, oscillator.mass, oscillator.hbar)
-    return Problem(generator, jnp.asarray(members.indices, dtype=float) @ terms.decay, raising, squared)
-
-
-def pivots(problem: Problem, neighbours: np.ndarray) -> Float[Array, "members ll ll"]:
-    """The inverse of each member's own block, less what the members above it, taken one by one, give back.
-
-    `neighbours`: for each mode and member the member above, (modes, members); the number of members where there is none
+    deepen     the most members for which the depth may be raised, until two depths agree
+    hard       whether fewer levels than wanted are tried too
+    Accuracy   `error`: what the highest two levels hold of V_0 tells what is missing above them. `truncated`: the
+               change of the moments by the last step in depth, over their scale
     """
-    n = problem.generator.levels.H.shape[0]
-    units = jnp.eye(n * n).reshape(n * n, n, n)
-    alone = problem.generator.alone(units).reshape(n * n, n * n).T
-    trace = jnp.eye(n).reshape(-1)
-    count = neighbours.shape[1]
-
-    def eliminated(step: Array, inverses: Array) -> Array:
-        i = count - 1 - step
-        back = jnp.tensordot(problem.above[:, i], inverses[jnp.asarray(neighbours)[:, i]], axes=1)
-        back = by_columns(problem.generator.pushed, by_columns(problem.generator.pulled, back.T).T)
-        block = problem.decay[i] * jnp.eye(n * n) - alone - back
-        block = block + jnp.where(i == 0, 1.0 / n, 0.0) * jnp.outer(trace, trace)
-        return inverses.at[i].set(jnp.linalg.inv(block))
-
-    def by_columns(linear: Callable[[Array], Array], X: Array) -> Array:
-        return linear(X.T.reshape(n * n, n, n)).reshape(n * n, n * n).T
-
-    none = jnp.zeros((count + 1, n * n, n * n))
-    return jax.lax.fori_loop(0, count, eliminated, none)[:count]
-
-
-def swept(problem: Problem, inverses: Array, M: Matrices) -> Matrices:
-    """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
-    count, n = M.shape[0], M.shape[-1]
-
-    def solve(i: Array, rhs: Array) -> Array:
-        return (inverses[i] @ rhs.reshape(-1)).reshape(n, n)
-
-    def up(step: Array, done: Matrices) -> Matrices:
-        i = count - 1 - step
-        fed = jnp.tensordot(problem.raising[:, i], done, axes=1)
-        return done.at[i].set(solve(i, M[i] + problem.generator.pushed(fed)))
-
-    def down(i: Array, done: Matrices) -> Matrices:
-        fed = jnp.tensordot(problem.raising[i], done, axes=1)
-        return done.at[i].add(solve(i, problem.generator.pushed(fed)))
-
-    return jax.lax.fori_loop(1, count, down, jax.lax.fori_loop(0, count, up, jnp.zeros_like(M)))
+    basis = basis_of(oscillator, beta, x)
+    if basis is None:
+        return None
+    members = len(members_of(oscillator))
+    affordable = [n for n in RUNGS if members * n**6 <= WORK]
+    wanted = basis.populated + MORE
+    tried = [n for n in affordable if n >= wanted] or (affordable[-1:] if hard else [])
+    if not tried or tried[0] < FEWEST * wanted:
+        return None
+    for n in tried:
+        problem = Problem(basis.lowest(n), oscillator, beta, members_of(oscillator))
+        M, error = problem.solve()
+        error += np.abs(M[0, -2:]).max() / np.abs(M[0]).max()
+        if error < 0.5 * SOLVED:
+            break
+    truncated = float("inf")
+    if error < SOLVED:
+        oscillator, M, truncated = _deepened(oscillator, beta, problem, M, deepen)
+    grid: Any = oscillator.grid
+    return Found(oscillator, to_grid(M, basis, grid, float(oscillator.hbar)), float(error), truncated)
 
 
-def members_by_levels(work: Workspace, temperature: Float[Array, ""], levels: Levels) -> tuple[Field, Float[Array, ""]]:
-    """`stationary_members` by way of the levels, and the error that their number and the solve leave; no derivatives.
+def _deepened(
+    oscillator: Oscillator, beta: float, problem: Problem, M: Matrices, most: int
+) -> tuple[Oscillator, Matrices, float]:
+    """The state with one level more at a time, until that changes the moments by less than is promised."""
+    depth: Any = oscillator.bath.depth
+    if not depth or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()):
+        return oscillator, M, 0.0
+    if depth == 1:
+        return oscillator, M, float("inf")
+    less = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth - 1))
+    before = Problem(problem.levels, less, beta, members_of(less))
+    old, new = before.moments(before.solve()[0]), problem.moments(M)
+    while (truncated := _apart(old, new)) > 0.5 * PROMISED:
+        depth += 1
+        deeper = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+        count = len(members_of(deeper))
+        if count > most or count * problem.size**6 > WORK:
+            break
+        oscillator, old = deeper, new
+        problem = Problem(problem.levels, oscillator, beta, members_of(oscillator))
+        M, _ = problem.solve()
+        new = problem.moments(M)
+    return oscillator, M, truncated
 
-    Accuracy   what the highest two levels hold of V_0 tells what is missing above them
-    """
-    problem = problem_of(work, temperature, levels)
-    inverses = pivots(problem, members_of(work.oscillator).above)
-    n, count = levels.H.shape[0], len(members_of(work.oscillator))
-    rhs = jnp.zeros((count, n, n)).at[0].set(jnp.eye(n) / n)
 
-    def flat(linear: Callable[[Matrices], Matrices]) -> Callable[[Array], Array]:
-        return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
-
-    def approximately(M: Matrices) -> Matrices:
-        return swept(problem, inverses, M)
-
-    found, error = least_residual(flat(problem), flat(approximately), rhs.reshape(-1), TOLERANCE, LIMIT, LIMIT, True)
-    M = found.reshape(rhs.shape)
-    return to_grid(M, levels, work), error + jnp.max(jnp.abs(M[0, -2:])) / jnp.max(jnp.abs(M[0]))
+def _apart(old: Matrices, new: Matrices) -> float:
+    """The largest change of <q^2>, <q>, <U>, <p^2> over its scale."""
+    q2, _, _, p2 = new
+    return float(np.max(np.abs(new - old) / np.array([q2, np.sqrt(q2), p2, p2])))

@@ -1,4 +1,4 @@
-"""The hierarchy among the lowest levels of a quantum oscillator: small matrices, and a nearly direct solve.
+"""The lowest levels of a quantum oscillator, as small matrices, and the way from there to the phase grid; in NumPy.
 
 At low temperature few levels matter, and what is slow on a phase grid (weak coupling, tunnelling, many noises) is a
 matter of small dense blocks here. A Hermitian operator S + iA, S symmetric and A antisymmetric, is held as the real
@@ -6,56 +6,65 @@ matrix S + A. For real q and H and p = iP, with ' the transpose,
     d_p M = [q, A - S]/hbar = -[q, M']/hbar,   d_q M = -[P, M]/hbar,   {p, .}/2 M = (P M' + M' P)/2.
 """
 
-from typing import Any
+from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from numpy.typing import NDArray
 
 from jaxthermo.brownian.automatic import FALLEN
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
-from jaxthermo.brownian.spectrum import from_spectrum
 
-# Numbers of levels, so that few programs are compiled, and of mesh points for their wave functions.
-RUNGS, MESH = (12, 16, 20, 24, 30, 36), 241
+# Points of the mesh for the wave functions, and its range over that at which the canonical density has fallen.
+MESH, ROOM = 241, 1.35
 # A search on the grid is long from these on: crossings of the well in the time of friction, barrier between two wells
 # over the temperature, depth.
 CROSSINGS, BARRIER, DEEP = 16.0, 2.0, 6
-# Members times levels^6, the work of inverting all blocks.
-WORK = 2e9
-# A member n may have |n| quanta more than the state, and coherences fall with the root of populations.
-MORE = (6, 2)
-# A share of the levels wanted, below which it is not tried.
-FEWEST = 0.5
-# The range of the mesh over that at which the canonical density has fallen.
-ROOM = 1.35
 
-Matrices = Float[Array, "*members l l"]
+Matrices = NDArray[np.float64]
 
 
-class Levels(eqx.Module):
-    """Operators among the levels of one H_A, and the levels' wave functions where a phase grid needs them.
+class Levels(NamedTuple):
+    """Operators among the levels: H_A - xX, q, P and the potential U, (levels, levels)."""
 
-    `below` and `above` are psi_i(q - hbar y/2) and psi_i(q + hbar y/2) at all waves y >= 0 and positions q of the grid.
+    H: Matrices
+    q: Matrices
+    P: Matrices
+    U: Matrices
+
+
+class Basis(NamedTuple):
+    """Wave functions on a mesh, (mesh, levels), in the order of their energy, with the operators on the mesh.
+
+    `populated`: about how many of them the equilibrium state has above 1e-9.
     """
 
-    H: Float[Array, "l l"]
-    q: Float[Array, "l l"]
-    P: Float[Array, "l l"]
-    below: Float[Array, "l y q"]
-    above: Float[Array, "l y q"]
+    q: Matrices
+    psi: Matrices
+    H: Matrices
+    slope: Matrices
+    U: Matrices
+    populated: float
+
+    def lowest(self, n: int) -> Levels:
+        """The operators among the lowest n levels."""
+        psi, q = self.psi[:, :n], self.q
+        return Levels(psi.T @ self.H @ psi, (psi.T * q) @ psi, self.slope_among(n), (psi.T * self.U) @ psi)
+
+    def slope_among(self, n: int) -> Matrices:
+        """P = -hbar d/dq; `slope` has the hbar."""
+        return -self.psi[:, :n].T @ self.slope @ self.psi[:, :n]
 
 
-def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:
-    """As many levels as the equilibrium state needs, or None where these are too many.
+def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
+    """The levels in which the equilibrium state is written with few; None where the bath is no plain Ohmic one.
 
-    Method     eigenstates of H_A on a mesh of sinc functions; as many as a thermal state populates above 1e-9 whose
-               energy is raised as the bath raises it, and some more
+    Method     eigenstates of p^2/2M + U - xX on a mesh of sinc functions. The bath makes the state narrower in q and
+               wider in p, as a larger mass M would. They are counted as a thermal state populates them whose
+               variances are changed as the bath changes those of a parabola
     """
-    grid: Any = oscillator.grid
     mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
     if not (oscillator.quantum and _is_plain(oscillator, beta)):
         return None
@@ -63,29 +72,20 @@ def levels_of(oscillator: Oscillator, beta: float, x: float) -> Levels | None:
     q, step = np.linspace(-end, end, MESH, retstep=True)
     energy = energy_at(oscillator, q, x)
     slope, kinetic = _derivatives(MESH, step)
-    kinetic *= 0.5 * hbar**2
-    values, states = np.linalg.eigh(kinetic / mass + np.diag(energy))
+    kinetic *= 0.5 * hbar**2 / mass
+    values, states = np.linalg.eigh(kinetic + np.diag(energy))
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
     narrowing, widening = bath.variances(mass, hbar, mean_curvature(density, energy, q, beta) / mass, beta)
-    count = _count(int(np.sum(weights > FALLEN)), 0.5 * (narrowing + widening)) + MORE[0] + MORE[1] * (bath.depth or 0)
-    members = len(members_of(oscillator))
-    affordable = [n for n in RUNGS if members * n**6 <= WORK]
-    # Fewer than wanted may still do: the highest of them say what is missing.
-    n = next((n for n in affordable if n >= count), affordable[-1] if affordable else 0)
-    if n < FEWEST * count:
-        return None
-    psi = states[:, :n]
-    shift = 0.5 * hbar * np.asarray(grid.y)[:, None]
-    sides = (_values_at(psi, q, step, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
-    arrays = (np.diag(values[:n]), (psi.T * q) @ psi, -hbar * psi.T @ slope @ psi, *sides)
-    return Levels(*(jnp.asarray(a) for a in arrays))
+    if narrowing < widening:
+        _, states = np.linalg.eigh(narrowing / widening * kinetic + np.diag(energy))
+    populated = _count(int(np.sum(weights > FALLEN)), float(np.sqrt(narrowing * widening)))
+    H = kinetic + np.diag(energy)
+    return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), populated)
 
 
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     """Whether the search for a quantum equilibrium on a grid is long: weak coupling, two wells, or a deep hierarchy."""
-    if not oscillator.quantum:
-        return False
     mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
     end = confined(oscillator, beta, x, FALLEN)
     q = np.linspace(-end, end, MESH)
@@ -129,18 +129,22 @@ def _derivatives(points: int, step: float) -> tuple[np.ndarray, np.ndarray]:
     return sign / away / step, squared / step**2
 
 
-def _values_at(psi: np.ndarray, q: np.ndarray, step: float, points: np.ndarray) -> np.ndarray:
-    """Wave functions on a mesh at other points, by their sinc series: (levels, *points)."""
+def values_at(basis: Basis, n: int, points: Matrices) -> Matrices:
+    """The lowest n wave functions at other points, by their sinc series: (n, *points)."""
+    q = basis.q
+    step = q[1] - q[0]
     inside = np.abs(points) <= q[-1]
-    basis = np.sinc((np.where(inside, points, 0.0)[..., None] - q) / step)
-    return np.moveaxis((basis @ psi) / np.sqrt(step) * inside[..., None], -1, 0)
+    series = np.sinc((np.where(inside, points, 0.0)[..., None] - q) / step)
+    return np.moveaxis((series @ basis.psi[:, :n]) / np.sqrt(step) * inside[..., None], -1, 0)
 
 
-def to_grid(M: Matrices, levels: Levels, work: Workspace) -> Field:
-    """Members among the levels as functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>."""
-    turned = jnp.swapaxes(M, 1, 2)
-
-    def values(matrices: Array) -> Array:
-        return jnp.einsum("iyq,miyq->ymq", levels.below, jnp.einsum("mij,jyq->miyq", matrices, levels.above))
-
-    return from_spectrum(jnp.concatenate([values(0.5 * (M + turned)), values(0.5 * (M - turned))[1:]]), work)
+def to_grid(M: Matrices, basis: Basis, grid: PhaseGrid, hbar: float) -> Matrices:
+    """Members among the levels as functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>; (p, n, q)."""
+    n, shift = M.shape[-1], 0.5 * hbar * np.asarray(grid.y)[:, None]
+    below, above = (values_at(basis, n, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
+    halves = (0.5 * (M + np.swapaxes(M, 1, 2)), 0.5 * (M - np.swapaxes(M, 1, 2)))
+    ends = above.reshape(n, -1)
+    re, im = (
+        np.stack([np.sum(below * (one @ ends).reshape(above.shape), axis=0) for one in half], axis=1) for half in halves
+    )
+    return np.tensordot(np.asarray(grid.y_to_p()), np.concatenate([re, im[1:]]), axes=1)

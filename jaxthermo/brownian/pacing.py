@@ -3,6 +3,7 @@
 from typing import Any
 
 import diffrax
+import equinox.internal as eqxi
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -15,8 +16,10 @@ class Pace(diffrax.AbstractStepSizeController):
 
     Shapes     times: (times,), increasing; limit: scalar, the largest number of steps
     `adaptive`: error control by diffrax; None: `steps` equal steps between neighbouring times. With `guess` the first
-    step is `FIRST_STEP`, and no vector field is needed to find it. A step too short to move the time, and a state that
-    is not finite at fixed steps, end the solve with a result that says so.
+    step is `FIRST_STEP`, and no vector field is needed to find it. Without, as for explicit solvers, which look at the
+    schedules at both ends of a step, steps end a hair before a time and the next ones begin a hair behind it: the
+    slopes of a schedule with a corner there are those of its two sides. A step too short to move the time, and a state
+    that is not finite at fixed steps, end the solve with a result that says so.
     """
 
     times: Float[Array, " times"]
@@ -45,7 +48,7 @@ class Pace(diffrax.AbstractStepSizeController):
         count = count + 1
         if self.adaptive is None:
             keep: Any = jnp.asarray(True)
-            begin: Any = t1
+            begin, hit = self._passed(t1)
             end: Any = self._fixed(count + 1)
             # Every part of a step enters the work or the heat.
             sound = jnp.all(jnp.isfinite(y1_candidate.totals)) & jnp.isfinite(jnp.sum(y1_candidate.V))
@@ -53,6 +56,7 @@ class Pace(diffrax.AbstractStepSizeController):
             keep, begin, end, _, inner, _ = self.adaptive.adapt_step_size(
                 t0, t1, y0, y1_candidate, args, y_error, error_order, inner
             )
+            begin, hit = self._passed(begin)
             end = jnp.minimum(end, self._next(begin))
             sound = end > begin
         unfinished = begin < self.times[-1]
@@ -61,11 +65,22 @@ class Pace(diffrax.AbstractStepSizeController):
         # The state at the last time counts as well at fixed steps.
         lost = ~sound if self.adaptive is None else unfinished & ~sound
         result = results.where(lost, results.dt_min_reached, result)
-        return keep, begin, end, False, (count, inner), result
+        return keep, begin, end, hit, (count, inner), result
 
     def _next(self, t: Any) -> Float[Array, ""]:
-        """The first of the times after t."""
-        return jnp.min(jnp.where(self.times > t, self.times, jnp.inf))
+        """Where a step from t has to end: at the first of the times after it."""
+        return self._end_at(jnp.min(jnp.where(self.times > t, self.times, jnp.inf)))
+
+    def _end_at(self, time: Any) -> Any:
+        return time if self.guess is not None else eqxi.prevbefore(time)
+
+    def _passed(self, begin: Any) -> tuple[Any, Any]:
+        """Where the next step begins, and whether one of the times was passed."""
+        if self.guess is not None:
+            return begin, False
+        at = begin == eqxi.prevbefore(self.times)
+        hit = jnp.any(at)
+        return jnp.where(hit, eqxi.nextafter(jnp.max(jnp.where(at, self.times, -jnp.inf))), begin), hit
 
     def _fixed(self, count: Int[Array, ""]) -> Float[Array, ""]:
         """Where the step of this number ends, counted from 1."""
@@ -73,4 +88,5 @@ class Pace(diffrax.AbstractStepSizeController):
         piece, part = count // steps, count % steps
         begin = self.times[jnp.minimum(piece, self.times.shape[0] - 1)]
         end = self.times[jnp.minimum(piece + 1, self.times.shape[0] - 1)]
-        return begin + (end - begin) * (part.astype(self.times.dtype) / steps.astype(self.times.dtype))
+        inside = begin + (end - begin) * (part.astype(self.times.dtype) / steps.astype(self.times.dtype))
+        return jnp.where(part == 0, self._end_at(begin), inside)

@@ -1,8 +1,9 @@
 """When the numbers of a state or of a driven course may be relied on: what grid, hierarchy and solve must show."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
@@ -27,6 +28,8 @@ SOLVED = 2e-7
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
+# The least and the most that a grid grows at a time.
+GROWTH = (1.1, 1.6)
 # Largest difference between the two ways to count heat, over the kinetic energy: a run whose steps are so long that
 # it is larger cannot say what its bath exchanges.
 FIRST_LAW = 1e-3
@@ -44,32 +47,63 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
     return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
 
 
-def held(measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False) -> Int[Array, "..."]:
+def held(
+    measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False, truncated: Any = jnp.inf
+) -> Int[Array, "..."]:
     """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed.
 
-    `exact`: the state was not found on its grid, so that what the grid misses does not add up.
+    `exact`: the state was not found on its grid, so that what the grid misses does not add up. `truncated`: by how much
+    the last level of the hierarchy changed the moments, where that is known.
     """
     slow = slowness(measured, oscillator)
     mesh = jnp.ones(()) if exact else slow
     waves = mesh if exact or not oscillator.bath.modes else MEMBERS * mesh
     return first_problem(
         status_if(~(error < SOLVED), Status.not_converged),
+        # With few poles the equation itself may rest where no density does.
+        status_if(~((measured.q2 > measured.q**2) & (measured.p2 > 0.0)), Status.no_density),
         # A shallow hierarchy has shapes that a deep one would not ask of the grid.
         # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
         # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
-        deep(jnp.maximum(1.0, 4.0 * slow**2 - 3.0), measured.tail, oscillator, PROMISED),
+        deep(jnp.maximum(1.0, 4.0 * slow**2 - 3.0), measured.tail, oscillator, PROMISED, truncated),
         gridded(mesh * measured.edge, waves * measured.coarse, EDGE, COARSE),
     )
 
 
-def slowness(measured: Observables, oscillator: Oscillator) -> Float[Array, "..."]:
+class Growth(NamedTuple):
+    """By how much range and resolution of a grid have to grow."""
+
+    room: float
+    resolution: float
+
+
+def growth_of_state(state: Any) -> Growth:
+    """What the grid of a state asks for; where the plain limits are kept, it is weak coupling that asks for more."""
+    slow = float(slowness(state, state.oscillator))
+    edge, coarse = float(state.edge), float(state.coarse)
+    rim = EDGE if edge > EDGE else EDGE / slow
+    return Growth(_growth(edge, rim), _growth(coarse, COARSE if coarse > COARSE else COARSE / (slow * MEMBERS)))
+
+
+def growth_of_run(seen: Any) -> Growth:
+    """What the grid of a course asks for."""
+    return Growth(_growth(np.max(seen.edge), COURSE_EDGE), _growth(np.max(seen.coarse), COURSE_COARSE))
+
+
+def _growth(value: Any, limit: float) -> float:
+    """How much further out a Gaussian that has fallen to `value` falls to a fifth of the limit."""
+    wanted = min(0.2 * limit, 0.5 * float(value))
+    return 1.0 if value < limit else float(np.clip(np.sqrt(np.log(wanted) / np.log(min(value, 0.5))), *GROWTH))
+
+
+def slowness(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     """By how much errors of the generator count for more because the bath is too weak to heal them.
 
     Equation   crossings of the well in the time m/A^2 of friction, where these are many. At A = 0.1 and beta = 8 a
                share of 1e-7 on the rim moved U by 7.5e-6
     """
     spread = measured.q2 - measured.q**2
-    crossings = jnp.sqrt(measured.p2 / spread) / oscillator.bath.friction()
+    crossings = jnp.sqrt(jnp.abs(measured.p2 / spread)) / oscillator.bath.friction()
     return jnp.maximum(1.0, 0.5 * crossings)
 
 
@@ -94,13 +128,14 @@ def run_held(series: dict[str, Any], seen: Observables, work_int: Array, closed:
     return first_problem(*problems)
 
 
-def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
-    """Whether the levels left out of the hierarchy may be missed."""
+def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float, truncated: Any = jnp.inf) -> Int[Array, "..."]:
+    """Whether the levels left out of the hierarchy may be missed, as neither the tail nor `truncated` excludes."""
     depth: Any = oscillator.bath.depth
     if not depth:
         return first_problem()
     return status_if(
-        _couples_moments(oscillator) & ~(slow * truncation(tail, depth) < limit), Status.hierarchy_too_shallow
+        _couples_moments(oscillator) & ~(jnp.minimum(slow * truncation(tail, depth), truncated) < limit),
+        Status.hierarchy_too_shallow,
     )
 
 

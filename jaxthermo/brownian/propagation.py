@@ -109,16 +109,20 @@ def propagate_by(
     def measure(t: Any, y: Driven, args: Any) -> Any:
         return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if keep_states else None
 
+    # Explicit solvers look at the schedules at the ends of their steps; see `Pace`.
+    t0, t1 = (ts[0], ts[-1]) if isinstance(solver, SplitStep) else (eqxi.nextafter(ts[0]), eqxi.prevbefore(ts[-1]))
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
     with jax.numpy_dtype_promotion("standard"):
         solution = without_checks(diffrax.diffeqsolve)(
             term,
             solver,
-            t0=ts[0],
-            t1=ts[-1],
+            t0=t0,
+            t1=t1,
             dt0=None,
             y0=start(V),
-            saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=measure), diffrax.SubSaveAt(t1=True)]),
+            saveat=diffrax.SaveAt(
+                subs=[diffrax.SubSaveAt(ts=ts.at[0].set(t0).at[-1].set(t1), fn=measure), diffrax.SubSaveAt(t1=True)]
+            ),
             stepsize_controller=_controller(ts, pacing, work, solver),
             # The controller counts the steps.
             max_steps=None,
@@ -133,15 +137,16 @@ def propagate_by(
 
 
 def _controller(ts: Array, pacing: Pacing, work: Workspace, solver: diffrax.AbstractSolver) -> Pace:
+    split = jnp.asarray(True) if isinstance(solver, SplitStep) else None
     if pacing.steps is not None:
-        return Pace(ts, pacing.max_steps, None, pacing.steps, None)
+        return Pace(ts, pacing.max_steps, None, pacing.steps, split)
     cell = jnp.sqrt(work.grid.cell)
 
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
 
     adaptive = diffrax.PIDController(rtol=0.0, atol=pacing.tolerance, norm=norm)
-    return Pace(ts, pacing.max_steps, adaptive, None, jnp.asarray(True) if isinstance(solver, SplitStep) else None)
+    return Pace(ts, pacing.max_steps, adaptive, None, split)
 
 
 def propagate_fixed_steps(

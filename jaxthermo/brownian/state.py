@@ -94,18 +94,19 @@ def measured_state(
     t: Float[Array, ""] | float = 0.0,
     *,
     exact: bool = False,
+    truncated: Float[Array, ""] | float = jnp.inf,
 ) -> State:
     """A state from its members: everything else is measured on them.
 
     An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`:
-    the grid had no part in its making, and only holds it.
+    the grid had no part in its making, and only holds it. `truncated`: see `held`.
     """
     grid: Any = oscillator.grid
     work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t)
     seen = observe(V, work, 1.0 / beta, t, W)
     return State(
-        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact),
+        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated),
         stats={"members": len(members_of(oscillator))},
         oscillator=oscillator,
         beta=beta,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.canonical import STEPS, canonical_states, uncorrelated
+from jaxthermo.brownian.canonical import STEPS, boltzmann, canonical_states, uncorrelated
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
 from jaxthermo.solve.constant import stop_gradient
@@ -36,6 +36,8 @@ def stationary_members(
     Derivatives in both modes are those of the linear equation. Lanes of a vmap are solved one after another: they need
     different numbers of iterations, and small matrices are slow in a batch.
     """
+    if is_classical(work):
+        return boltzmann(work, temperature, x)[:, None], jnp.zeros(())
     place = (work, temperature, x)
     V = jnp.zeros((work.grid.p_points, len(members_of(work.oscillator)), work.grid.q_points))
     return jax.lax.custom_linear_solve(
@@ -46,6 +48,12 @@ def stationary_members(
         lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
         has_aux=True,
     )
+
+
+def is_classical(work: Workspace) -> bool:
+    """Whether the equation is Kramers's with one temperature, whose stationary state is Boltzmann's."""
+    oscillator = work.oscillator
+    return not (oscillator.quantum or oscillator.bath.modes or len(oscillator.bath.own_betas()))
 
 
 def _solved(place: Place, rhs: Field) -> tuple[Field, Array]:

@@ -14,9 +14,12 @@ SUM_TOLERANCE = 1e-6
 
 def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
     """The occupation of q states with P_1 = 1 - small, the rest shared evenly, (q,)."""
-    # By NumPy, since each operation of jax outside a compiled function is compiled by itself.
-    others = np.full(q - 1, small / (q - 1))
-    return as_float(np.append(1.0 - small, others))
+    return as_float(_localised(q, small))
+
+
+# By NumPy, here and below, since each operation of jax outside a compiled function is compiled by itself.
+def _localised(q: int, small: float) -> np.ndarray:
+    return np.append(1.0 - small, np.full(q - 1, small / (q - 1)))
 
 
 def initial_occupation(q: int, p0: VectorLike | None) -> Float[Array, " q"]:
@@ -26,7 +29,7 @@ def initial_occupation(q: int, p0: VectorLike | None) -> Float[Array, " q"]:
 
 def initial_occupations(q: int, p0: VectorLike | None, lanes: int) -> Float[Array, "lanes q"]:
     """`initial_occupation` for every lane."""
-    return jnp.tile(localised(q), (lanes, 1)) if p0 is None else _checked(as_float(p0), (lanes, q))
+    return as_float(np.tile(_localised(q, SMALL), (lanes, 1))) if p0 is None else _checked(as_float(p0), (lanes, q))
 
 
 def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...]) -> Float[Array, "*lanes q"]:
@@ -40,6 +43,7 @@ def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...]) -> Float[Arra
         worst = np.abs(values.sum(axis=-1) - 1.0).max()
         if worst > SUM_TOLERANCE:
             raise ValueError(f"`p0` must sum to 1, but its sum is off by {worst:.3g}")
+        return as_float(values / values.sum(axis=-1, keepdims=True))
     return p0 / jnp.sum(p0, axis=-1, keepdims=True)
 
 
@@ -49,4 +53,4 @@ NUDGE = 0.02
 
 def near_uniform(q: int) -> Float[Array, " q"]:
     """The uniform state, moved a little towards P_1 = 1: where cycles that surround it are looked for."""
-    return 1.0 / q + NUDGE * (localised(q, 0.0) - 1.0 / q)
+    return as_float(1.0 / q + NUDGE * (_localised(q, 0.0) - 1.0 / q))

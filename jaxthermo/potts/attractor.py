@@ -142,7 +142,8 @@ def long_time_lanes(
         broadcast = np.broadcast_to if is_known(rings) else jnp.broadcast_to
         rings = jax.tree.map(lambda leaf: broadcast(leaf, (len(betas), *np.shape(leaf))), rings)
     starts = initial_occupations(rings.q, p0, len(betas))
-    rounds = jnp.full(len(betas), max_rounds, jnp.int32)
+    full = np.full if is_known(max_rounds) else jnp.full
+    rounds = full(len(betas), max_rounds, np.int32)
     return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from jaxthermo._results import warn_unless_ok
@@ -74,8 +75,8 @@ def find_loop(
     starts = usual_starts(ring.q)
     if not is_traced((ring, beta)):
         # Most cycles are found at their own beta, so what a continuation needs is not compiled before.
-        found, _ = first_cycle(network, jnp.stack([beta, beta]), starts, 2)
-        if found.kind == LIMIT_CYCLE:
+        found, _ = first_cycle(network, jnp.asarray(np.full(2, beta)), starts, 2)
+        if int(found.kind) == LIMIT_CYCLE:
             return settled(network, beta, found)
     end, warm = fold_and_warm(ring)
     between = (beta > warm) & (beta < end)

@@ -50,14 +50,18 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
     A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
     filled states alternate with emptier ones, and "localised" if no turn does.
     """
-    points = jnp.asarray(state.point)
+    return _phases(jnp.asarray(state.point), jnp.asarray(state.attractor))
+
+
+@lean_jit
+def _phases(points: Float[Array, "*batch q"], attractor: Int[Array, "*batch"]) -> Int[Array, "*batch"]:
     turned = jnp.stack(
         [jnp.max(jnp.abs(jnp.roll(points, k, axis=-1) - points), axis=-1) for k in range(1, points.shape[-1])]
     )
     asymmetric = jnp.where(jnp.any(turned < SAME, axis=0), int(Phase.clustered), int(Phase.localised))
     fixed = jnp.where(turned[0] < SAME, int(Phase.uniform), asymmetric)
-    moving = jnp.where(jnp.asarray(state.attractor) == UNDECIDED, int(Phase.undecided), int(Phase.limit_cycle))
-    return jnp.where(jnp.asarray(state.attractor) == FIXED_POINT, fixed, moving).astype(jnp.int32)
+    moving = jnp.where(attractor == UNDECIDED, int(Phase.undecided), int(Phase.limit_cycle))
+    return jnp.where(attractor == FIXED_POINT, fixed, moving).astype(jnp.int32)
 
 
 class PhaseDiagram(AbstractResult):

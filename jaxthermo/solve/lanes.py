@@ -32,8 +32,9 @@ def map_lanes(
     Shapes     every leaf of `lanes` has the same leading axis; so has every leaf of the result
     Raises     ValueError if the leading axes differ or are empty
 
-    `advance(count)` is called, from any thread, when `count` more lanes are done. Under a jax transformation all lanes
-    are one chunk, and the result holds what jax traces.
+    `advance(count)` is called, from any thread, when `count` more lanes are done. An interrupt ends the call at once,
+    except in the first chunk, which compiles; the chunks that run then end by themselves, at most one for each core.
+    Under a jax transformation all lanes are one chunk, and the result holds what jax traces.
     """
     counts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(lanes)}
     if len(counts) != 1 or 0 in counts:
@@ -52,8 +53,12 @@ def map_lanes(
     # The first block compiles; the others then run side by side, since XLA releases the interpreter while it runs and
     # one chunk of a small system keeps one core busy.
     results = [run(0)]
-    with ThreadPoolExecutor(os.cpu_count() if jax.default_backend() == "cpu" else 1) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() if jax.default_backend() == "cpu" else 1)
+    try:
         results += pool.map(run, range(length, total, length))
+    finally:
+        # A running chunk cannot be stopped, but an interrupt need not wait for it. Those behind it never start.
+        pool.shutdown(wait=False, cancel_futures=True)
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:total], *results)
 
 

@@ -86,8 +86,8 @@ def ring(p: dict[str, Any]) -> Any:
 
 def stationary(p: dict[str, Any]) -> Answer:
     found = quiet(jt.potts.stationary, ring(p), p["beta"], p["start"])
-    numbers = {name: np.asarray(getattr(found, name), float) for name in ("state", "period", "work_current")}
-    return answer(found, numbers | {"kind": str(found.kind)})
+    numbers = {name: np.asarray(getattr(found, name), float) for name in ("point", "period", "work_current")}
+    return answer(found, {"state": numbers["point"], "kind": str(found.kind)} | numbers)
 
 
 def limit_cycle(p: dict[str, Any]) -> Answer:

@@ -20,6 +20,7 @@ from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, taken
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.lean import lean_jit
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
@@ -99,7 +100,7 @@ def tau_leap(
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
         done = leaps(network, betas, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
-        lost = _lost(done.counts, units)
+        lost = _lost(done.counts, as_float(units))
         # What is not conserved has no thermodynamics: the ledger makes it NaN.
         taken_up = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, lost, units * t_end)
         runs.append((done, lost, taken_up))
@@ -123,6 +124,7 @@ def tau_leap(
     return without_derivatives(result, "tau_leap")
 
 
+@lean_jit
 def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array]:
     """Coarse mean less fine mean of work, heat and entropy production, and its standard error."""
     found = {}
@@ -203,7 +205,8 @@ def _drawn(key: PRNGKeyArray, n: Array, share: Array, units: int) -> Array:
     return jnp.where(variance > LARGE_VARIANCE, jnp.clip(jnp.round(normal), 0.0, n), exact)
 
 
-def _lost(counts: Float[Array, "q lanes"], units: int) -> Bool[Array, " lanes"]:
+@lean_jit
+def _lost(counts: Float[Array, "q lanes"], units: Float[Array, ""]) -> Bool[Array, " lanes"]:
     """Where counts are no whole numbers >= 0 with the sum N."""
     whole = jnp.all((counts >= 0) & (counts == jnp.rint(counts)), axis=0)
     return ~(whole & (jnp.sum(counts, axis=0) == units))

@@ -12,13 +12,14 @@ from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import network_at
+from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import require_mesostates
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.lean import lean_jit
 
 RTOL = 1e-12
 # Largest relative error of an eigenvalue by the rounding of the traffic between states.
@@ -86,7 +87,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     modes = [slowest_of(number) for number in numbers.tolist()]
     value = jnp.stack([mode.value for mode in modes])
     residual = jnp.stack([mode.residual for mode in modes])
-    traffic = jnp.dot(mesoscopic_hops(now, states).outflow(), p)
+    traffic = _traffic(now, states, p)
     lost = jnp.maximum(residual, jnp.finfo(residual.dtype).eps) * traffic > LARGEST_ERROR * jnp.abs(value)
     trouble = jnp.where(lost, int(Status.below_rounding_errors), int(Status.ok))
     slowest = value[jnp.argmax(value.real)]
@@ -106,6 +107,12 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     )
     warn_unless_ok(result)
     return without_derivatives(result, "coherence")
+
+
+@lean_jit
+def _traffic(now: NetworkAtTime, states: Space, p: Array) -> Array:
+    """Hops per unit of time, in the mean."""
+    return jnp.dot(mesoscopic_hops(now, states).outflow(), p)
 
 
 def _wave(states: Space, p: Array, number: int) -> Array:

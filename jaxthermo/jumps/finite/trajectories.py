@@ -26,6 +26,7 @@ from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.slices import in_slices
 
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
@@ -249,6 +250,7 @@ def start_counts(
     return states.counts[:, jnp.minimum(chosen, states.size - 1)].T.astype(int)
 
 
+@lean_jit
 def ledger(
     ends: Ends,
     first: Array,
