@@ -68,7 +68,8 @@ def locking(
     Units      rotation number: none; exponent: 1/time
     Returns    `Locking`
     Raises     ValueError that names the argument, also where a schedule does not repeat after `period`
-    Accuracy   rotation number: 1/n where it is not locked; `residual` above 1e-5 is `Status.time_step_too_long`
+    Accuracy   rotation number: 1/n where it is not locked; exponent: about 1/(t_1 - t_0); `residual` above 1e-5 is
+               `Status.time_step_too_long`
     Source     Pikovsky, Rosenblum & Kurths, Synchronization (2001), Chapters 7 and 9
 
     Locked means that the Lyapunov exponent is negative: then the phase follows the drive, and the rotation number is a

@@ -15,8 +15,8 @@ def multipartite_information(result: FiniteStationary | FiniteEvolution) -> Floa
     result     of `mesoscopic_stationary` or `mesoscopic_evolve`, or of their microscopic twins
     Units      k_B, of all units: divide by N for the share of one
     Returns    (*batch)
-    Source     Ptaszynski & Esposito, arXiv 2410.13375: I is extensive on a limit cycle, and where a symmetry is broken
-               no more than a few k_B
+    Source     Ptaszynski & Esposito, arXiv 2410.13375: I grows like N on a limit cycle; where units relax to fixed
+               points it does not, or any small perturbation takes that growth away
 
     In a state that units share alike, as the stationary one and every mesoscopic one are, P is that of each unit. An
     evolution that starts from known units, by `microscopic_evolve`, has other units with other distributions, and I is
