@@ -1,5 +1,6 @@
 """Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
+from jaxthermo.jumps.affinities import CycleAffinities, cycle_affinities
 from jaxthermo.jumps.attractor import Stationary, stationary
 from jaxthermo.jumps.branches import Branch, branch
 from jaxthermo.jumps.conversion import Conversion, conversion
@@ -43,6 +44,7 @@ __all__ = [
     "Bounds",
     "Branch",
     "Conversion",
+    "CycleAffinities",
     "Evolution",
     "Fold",
     "Glauber",
@@ -62,6 +64,7 @@ __all__ = [
     "contraction",
     "conversion",
     "cumulants",
+    "cycle_affinities",
     "edge_currents",
     "energy",
     "entropy",
