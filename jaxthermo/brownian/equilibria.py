@@ -1,5 +1,6 @@
 """The correlated stationary state of the oscillator and its bath at one temperature and field."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +24,8 @@ from jaxthermo.solve.lean import lean_jit
 # How often a grid or a depth that was left open is chosen.
 RETRIES = 4
 
+Way = Callable[[Oscillator], State | None]
+
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
@@ -42,10 +45,10 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
                  not ok raises a `JaxthermoWarning`, unless jax traces
     Source       Koyanagi & Tanimura 2024, Sec. III
 
-    The classical state is Boltzmann's. Where few levels matter and the grid was left open, where that search would be
-    long (weak coupling, two wells, a deep hierarchy), or has not converged, and beta, x and the oscillator are known,
-    the hierarchy is solved among the lowest levels instead, and what the grid misses does not add up over the time of
-    friction; a depth that was left open is then raised until two depths agree. Under jit, vmap and grad there is only
+    The classical state is Boltzmann's. Where that search would be long (weak coupling, two wells, a deep hierarchy), or
+    has failed, and beta, x and the oscillator are known, the hierarchy is solved among the lowest levels instead, and
+    what the grid misses does not add up over the time of friction; a depth that was left open is then raised until two
+    depths agree. Under jit, vmap and grad there is only
     the search on the grid, which says `Status.not_converged` in such corners. `Status.no_density`: with few poles at
     low temperature the equation itself may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
@@ -65,37 +68,51 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     """`equilibrium` of checked arguments without a warning."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     chosen = resolved(oscillator, beta, x)
+    if not is_known(jax.tree.leaves((chosen, beta, x))):
+        return _solve(chosen, beta, x)
+    ways: list[Way] = [lambda chosen: _solve(chosen, beta, x)]
+    if oscillator.quantum:
+        deepen = 0 if oscillator.bath.depth is not None else MOST_MEMBERS
+        ways.append(lambda chosen: _by_levels(chosen, beta, x, deepen))
+        if is_hard(chosen, float(beta), float(x)):
+            ways.reverse()
+    found = None
+    for way in ways:
+        state = _grown(way, chosen, oscillator)
+        if state is None:
+            continue
+        if found is None or state.ok:
+            found = state
+        if Status(int(found.status)) not in _mendable(oscillator):
+            break
+    assert found is not None
+    return found
+
+
+def _grown(way: Way, chosen: Oscillator, asked: Oscillator) -> State | None:
+    """The state by one way of solving; what was left open is chosen again, with room for what was found missing."""
     for _ in range(RETRIES):
-        state = _solved(chosen, beta, x, oscillator)
-        if not is_known(state.status):
-            return state
-        # What was left open is chosen once more, with room for what was found missing.
-        again = larger(state.oscillator, oscillator, Status(int(state.status)), growth_of_state(state))
+        state = way(chosen)
+        if state is None:
+            return None
+        again = larger(state.oscillator, asked, Status(int(state.status)), growth_of_state(state))
         if again is None:
-            return state
+            break
         chosen = again
     return state
 
 
-def _solved(oscillator: Oscillator, beta: Array, x: Array, asked: Oscillator) -> State:
-    """The state on the grid that the oscillator has; among its levels where that is better and all numbers are known.
+def _mendable(asked: Oscillator) -> tuple[Status, ...]:
+    """What may be missing from one way of solving and not from another, since it was not asked for."""
+    grid = () if asked.grid is not None else (Status.grid_too_small, Status.grid_too_coarse)
+    depth = () if asked.bath.depth is not None else (Status.hierarchy_too_shallow,)
+    return Status.not_converged, *grid, *depth
 
-    That is where the grid was left open and levels are few, where a search on the grid would be long, or has failed.
-    """
-    if not (oscillator.quantum and is_known(jax.tree.leaves((oscillator, beta, x)))):
-        return _solve(oscillator, beta, x)
-    deepen = 0 if asked.bath.depth is not None else MOST_MEMBERS
-    hard = is_hard(oscillator, float(beta), float(x))
-    if hard or asked.grid is None:
-        found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen, hard)
-        state = None if found is None else _among_levels(found, beta, x)
-        if state is not None and (hard or int(state.status) != Status.not_converged):
-            return state
-    searched = _solve(oscillator, beta, x)
-    if int(searched.status) != Status.not_converged:
-        return searched
-    found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen, hard=True)
-    return searched if found is None else _among_levels(found, beta, x)
+
+def _by_levels(oscillator: Oscillator, beta: Array, x: Array, deepen: int) -> State | None:
+    """The state from the levels of H_A, None where these are too many."""
+    found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen)
+    return None if found is None else _among_levels(found, beta, x)
 
 
 def _among_levels(found: Found, beta: Array, x: Array) -> State:

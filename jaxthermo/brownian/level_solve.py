@@ -143,11 +143,10 @@ class Problem:
         return np.array([np.sum(M[0] * (levels.q @ levels.q)), np.sum(M[0] * levels.q), np.sum(M[0] * levels.U), p2])
 
 
-def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen: int, hard: bool) -> Found | None:
+def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen: int) -> Found | None:
     """The stationary state by way of its levels, or None where these are too many.
 
     deepen     the most members for which the depth may be raised, until two depths agree
-    hard       whether fewer levels than wanted are tried too
     Accuracy   `error`: what the highest two levels hold of V_0 tells what is missing above them. `truncated`: the
                change of the moments by the last step in depth, over their scale
     """
@@ -157,7 +156,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen:
     members = len(members_of(oscillator))
     affordable = [n for n in RUNGS if members * n**6 <= WORK]
     wanted = basis.populated + MORE
-    tried = [n for n in affordable if n >= wanted] or (affordable[-1:] if hard else [])
+    tried = [n for n in affordable if n >= wanted] or affordable[-1:]
     if not tried or tried[0] < FEWEST * wanted:
         return None
     for n in tried:
