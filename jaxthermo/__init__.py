@@ -27,7 +27,7 @@ from jaxthermo.brownian import (
     spectrum,
 )
 from jaxthermo.cache import enable_cache
-from jaxthermo.jumps import JumpNetwork
+from jaxthermo.jumps import JumpNetwork, bounds
 from jaxthermo.potts import PottsRing
 from jaxthermo.protocols import (
     AbstractCycle,
@@ -66,6 +66,7 @@ __all__ = [
     "SwitchedBaths",
     "Table",
     "__version__",
+    "bounds",
     "brownian",
     "classical_oscillator",
     "correlation",

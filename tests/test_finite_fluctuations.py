@@ -70,11 +70,11 @@ def test_generating_function_is_the_dense_eigenvalue_and_symmetric(ring):
     values = np.asarray(found.scaled_cumulant)
     np.testing.assert_allclose(values[[0, 1, 2]], values[[7, 6, 5]], rtol=1e-10, atol=1e-11)
     exact = jt.potts.cumulants(ring, 3.5, 4)
-    assert abs(float(found.work_current[5] - exact.current)) < 1e-7
-    assert abs(float(found.work_current[2] + exact.current)) < 1e-7
+    assert abs(float(found.current[5] - exact.current)) < 1e-7
+    assert abs(float(found.current[2] + exact.current)) < 1e-7
     assert abs(float(found.rate_function[5])) < 1e-10 and (found.rate_function > -1e-10).all()
     # The rate function's fluctuation theorem, I(-w) - I(w) = beta w.
-    assert abs(float(found.rate_function[2] - found.rate_function[5] - 3.5 * found.work_current[5])) < 1e-6
+    assert abs(float(found.rate_function[2] - found.rate_function[5] - 3.5 * found.current[5])) < 1e-6
 
 
 @pytest.mark.parametrize(("beta", "energies"), [(3.5, None), (3.5, UNEVEN), (8.0, UNEVEN)])

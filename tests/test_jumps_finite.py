@@ -156,6 +156,7 @@ COUNTED = {
     "heat of the hot": ("heat", 0, lambda edge, sign, heat: heat * (RESERVOIRS[edge] == 0)),
     "heat of the cold": ("heat", 1, lambda edge, sign, heat: heat * (RESERVOIRS[edge] == 1)),
     "one edge": ("hops", [0, 1, 0, 0, 0, 0], lambda edge, sign, heat: sign * (edge == 1)),
+    "entropy": ("entropy", "entropy", lambda edge, sign, heat: -BETAS[RESERVOIRS[edge]] * heat),
 }
 
 
@@ -189,6 +190,21 @@ def test_generating_function_of_the_work_and_its_symmetry():
         assert float(value) == pytest.approx(np.linalg.eigvals(matrix).real.max() / UNITS, abs=1e-10)
     # s = -0.9 and s = -0.3 lie symmetrically about -beta/2.
     assert float(result.scaled_cumulant[0]) == pytest.approx(float(result.scaled_cumulant[1]), abs=1e-10)
+
+
+@pytest.mark.parametrize("of, counted", [row[1:] for row in COUNTED.values()], ids=COUNTED.keys())
+def test_generating_functions_between_two_temperatures(of, counted):
+    """Four values of s, as many as above, so that all share their programs' sizes."""
+    s = np.array([-0.7, -0.3, 0.2, 1.1])
+    found = hops(UNITS)
+    result = jt.jumps.scaled_cumulant(NETWORK, BETAS, UNITS, s, of=of)
+    for value, at in zip(result.scaled_cumulant, s, strict=True):
+        matrix = generator(found, lambda edge, sign, heat, at=at: np.exp(at * counted(edge, sign, heat)))
+        assert float(value) == pytest.approx(np.linalg.eigvals(matrix).real.max() / UNITS, rel=1e-9, abs=1e-10)
+    assert result.ok.all()
+    if of == "entropy":
+        # s = -0.7 and s = -0.3 lie symmetrically about -1/2.
+        assert float(result.scaled_cumulant[0]) == pytest.approx(float(result.scaled_cumulant[1]), abs=1e-10)
 
 
 def test_slowest_mode_is_that_of_the_dense_generator():
@@ -246,7 +262,11 @@ def test_leaps_tend_to_the_mean_field():
 
 
 BAD = {
-    "two reservoirs": (lambda: jt.jumps.scaled_cumulant(NETWORK, BETAS, 3, 0.1), "`network` must have one reservoir"),
+    "two reservoirs": (lambda: jt.jumps.work_theorem(NETWORK, BETAS, 3, 0.1), "`network` must have one reservoir"),
+    "work of nothing": (
+        lambda: jt.jumps.scaled_cumulant(NETWORK, BETAS, 3, 0.1, of="q"),
+        '`of` must be "work", "entropy"',
+    ),
     "no such reservoir": (lambda: jt.jumps.cumulants(NETWORK, BETAS, 3, of=2), "`of` must be a reservoir below 2"),
     "no such name": (lambda: jt.jumps.cumulants(NETWORK, BETAS, 3, of="heat"), '`of` must be "work"'),
     "two edges": (lambda: jt.jumps.cumulants(NETWORK, BETAS, 3, of=[1, 2]), r"`of` must have shape \(6,\)"),

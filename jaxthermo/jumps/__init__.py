@@ -1,7 +1,9 @@
 """Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
+from jaxthermo.jumps.affinities import CycleAffinities, cycle_affinities
 from jaxthermo.jumps.attractor import Stationary, stationary
 from jaxthermo.jumps.branches import Branch, branch
+from jaxthermo.jumps.conversion import Conversion, conversion
 from jaxthermo.jumps.cycles import LimitCycle, limit_cycle
 from jaxthermo.jumps.driven import PeriodicState, periodic_state
 from jaxthermo.jumps.evolution import Evolution, evolve
@@ -10,12 +12,15 @@ from jaxthermo.jumps.finite import (
     cumulants,
     mesoscopic_evolve,
     mesoscopic_stationary,
+    multipartite_information,
     scaled_cumulant,
     simulate,
     tau_leap,
     work_theorem,
 )
 from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
+from jaxthermo.jumps.inequalities import Bounds, bounds
+from jaxthermo.jumps.locking import Locking, locking
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
     edge_currents,
@@ -26,6 +31,7 @@ from jaxthermo.jumps.mean_field import (
     vector_field,
 )
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.noise import LinearNoise, contraction, linear_noise
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
 from jaxthermo.solve.attractor import AttractorKind
 
@@ -35,21 +41,30 @@ __all__ = [
     "Arrhenius",
     "AttractorKind",
     "Bifurcation",
+    "Bounds",
     "Branch",
+    "Conversion",
+    "CycleAffinities",
     "Evolution",
     "Fold",
     "Glauber",
     "JumpNetwork",
     "LimitCycle",
+    "LinearNoise",
     "LoadSharing",
+    "Locking",
     "Metropolis",
     "PeriodicState",
     "Stationary",
     "Thermodynamics",
     "as_network",
+    "bounds",
     "branch",
     "coherence",
+    "contraction",
+    "conversion",
     "cumulants",
+    "cycle_affinities",
     "edge_currents",
     "energy",
     "entropy",
@@ -58,8 +73,11 @@ __all__ = [
     "fold_beta",
     "levels",
     "limit_cycle",
+    "linear_noise",
+    "locking",
     "mesoscopic_evolve",
     "mesoscopic_stationary",
+    "multipartite_information",
     "periodic_state",
     "scaled_cumulant",
     "simulate",

@@ -21,7 +21,7 @@ from jaxthermo.checks import (
 )
 from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
-from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, vector_field
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, interaction_energy, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
@@ -90,9 +90,10 @@ def periodic_state(
 ) -> PeriodicState:
     """The periodic state that the mean field of a periodically driven network reaches from p0.
 
-    Equation   dP/dt of `vector_field` with beta(t + period) = beta(t), f(t + period) = f(t), and P(period) = P(0);
-               over one period work = int sum f_e J_e dt, heats = int sum J_e (dE_e - f_e) dt over the edges of each
-               reservoir, so that work + all heats = 0, and
+    Equation   dP/dt of `vector_field` with beta, forces, energies and interaction that repeat after `period`, and
+               P(period) = P(0);
+               over one period work = int (sum f_e J_e + dE/dt at rest) dt, heats = int sum J_e (dE_e - f_e) dt over
+               the edges of each reservoir, so that work + all heats = 0, and
                entropy_produced = int (entropy production rate) dt = -sum_r int beta_r dQ_r >= 0
 
     network      a `jt.JumpNetwork` or a `jt.PottsRing`
@@ -102,7 +103,7 @@ def periodic_state(
     points       equal intervals of the period; results have points + 1 times
     max_periods  periods of the search before it gives up
     Units        per unit; k_B = 1. Heat is counted from the reservoirs into the units.
-    Raises       ValueError that names the argument, also where beta or the forces do not repeat after `period`
+    Raises       ValueError that names the argument, also where one of the schedules does not repeat after `period`
     Accuracy     `residual` is a Newton step, below 1e-8; the state is right to its square or the integration's 1e-11
     Source       local detailed balance at each time: Esposito, Phys. Rev. E 85, 041125 (2012); Floquet multipliers:
                  eigenvalues of the linear map over one period
@@ -126,18 +127,24 @@ def periodic_state(
     require_positive("period", period)
     points, max_periods = require_integer("points", points, 1), require_integer("max_periods", max_periods, 1)
     p0 = initial_occupation(network.q, p0)
-    _require_repeats(network, betas, period)
+    require_repeats(network, betas, period)
     phases = jnp.arange(points + 1, dtype=p0.dtype) / points
     result = _solved(network, betas, period, p0, phases, jnp.asarray(max_periods, jnp.int32))
     warn_unless_ok(result)
     return result
 
 
-def _require_repeats(network: JumpNetwork, betas: Schedule, period: Float[Array, ""]) -> None:
+def require_repeats(network: JumpNetwork, betas: Schedule, period: Float[Array, ""]) -> None:
     """Refuse schedules that are not positive, or not the same one period later."""
     phases = period * jnp.linspace(0.0, 1.0, PHASES, dtype=period.dtype)
-    for name, schedule in (("beta", betas), ("forces", network.forces)):
-        now, later = (jax.vmap(lambda t: value_at(schedule, t))(times) for times in (phases, phases + period))  # noqa: B023
+    # An interaction is looked at where no two occupations are alike.
+    uneven = jnp.arange(1.0, network.q + 1.0) / (0.5 * network.q * (network.q + 1.0))
+    schedules = {"beta": lambda t: value_at(betas, t), "forces": network.forces_at}
+    if network.is_moving:
+        schedules["energies"] = lambda t: value_at(network.energies, t)
+        schedules["interaction"] = lambda t: interaction_energy(uneven, network.at(t))
+    for name, schedule in schedules.items():
+        now, later = (jax.vmap(schedule)(times) for times in (phases, phases + period))
         if name == "beta":
             require_not_negative("beta", now)
         if is_known(now, later) and not np.allclose(now, later, rtol=SAME, atol=SAME):

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import Real, ScalarLike
 from jaxthermo.checks import require_double_for, require_times
-from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics
+from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics, work_current
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
@@ -167,5 +167,7 @@ def rates_of_change(t: Real, state: tuple[Array, Array], args: tuple[JumpNetwork
     P, _ = state
     network, betas = args
     flow = flows(t, P, network, betas)
-    work, produced = (jnp.reshape(one, 1) for one in (flow.work_current(), flow.entropy_production_rate()))
+    work, produced = (
+        jnp.reshape(one, 1) for one in (work_current(t, P, network, flow), flow.entropy_production_rate())
+    )
     return network.gains(flow.currents), jnp.concatenate([work, produced, flow.heat_currents(network)])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._results import AbstractResult
+from jaxthermo.checks import as_float
 from jaxthermo.jumps.bookkeeping import Flows
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
 from jaxthermo.jumps.schedules import Schedule
@@ -77,6 +78,8 @@ def edge_currents(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMode
 
 def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Flows:
     """One-way flows V+ P_i and V- P_j of every edge i -> j, its energy change, and its force."""
+    if network.is_moving:
+        network = network.at(t)
     level = levels(P, network)
     change = network.at_targets(level) - network.at_sources(level)
     force = network.forces_at(t)
@@ -89,16 +92,16 @@ def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " 
     network = as_network(network)
     interaction = network.interaction
     if interaction is None:
-        return network.energies
+        return network.constant_energies
     if callable(interaction):
-        return network.energies + jax.grad(lambda P: jnp.reshape(interaction(P), ()))(P)
-    return network.energies + _times(interaction, P)
+        return network.constant_energies + jax.grad(lambda P: jnp.reshape(interaction(P), ()))(P)
+    return network.constant_energies + _times(interaction, P)
 
 
 def energy(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, ""]:
     """Internal energy per unit, E = sum eps_i P_i + phi(P); arguments as `vector_field`."""
     network = as_network(network)
-    return jnp.sum(network.energies * P) + interaction_energy(P, network)
+    return jnp.sum(network.constant_energies * P) + interaction_energy(P, network)
 
 
 def interaction_energy(P: Float[Array, " q"], network: JumpNetwork) -> Float[Array, ""]:
@@ -121,7 +124,8 @@ def entropy(P: Float[Array, " q"]) -> Float[Array, ""]:
 def thermodynamics(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Thermodynamics:
     """Energy, entropy and their currents at one state.
 
-    Equation   work current sum f_e J_e; heat current of reservoir r: sum J_e (dE_e - f_e) over its edges, so that
+    Equation   work current sum f_e J_e + dE/dt at rest, where time changes energies or interaction; heat current of
+               reservoir r: sum J_e (dE_e - f_e) over its edges, so that
                dE/dt = work + all heats; entropy production rate sum J_e ln[V+_e P_i / (V-_e P_j)]
                = dS/dt - sum beta_r (heat current of r) >= 0
 
@@ -133,18 +137,22 @@ def thermodynamics(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMod
     empty side is read as the smallest normal number, so the value is large and finite, and never negative.
     """
     network = as_network(network)
-    return thermodynamics_of(P, network, flows(t, P, network, beta))
-
-
-def thermodynamics_of(P: Float[Array, " q"], network: JumpNetwork, flows: Flows) -> Thermodynamics:
-    """`thermodynamics` from flows that are known already."""
+    flow = flows(t, P, network, beta)
     return Thermodynamics(
-        energy=energy(P, network),
-        work_current=flows.work_current(),
-        heat_currents=flows.heat_currents(network),
+        energy=energy(P, network.at(t) if network.is_moving else network),
+        work_current=work_current(t, P, network, flow),
+        heat_currents=flow.heat_currents(network),
         entropy=entropy(P),
-        entropy_production_rate=flows.entropy_production_rate(),
+        entropy_production_rate=flow.entropy_production_rate(),
     )
+
+
+def work_current(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, flow: Flows) -> Float[Array, ""]:
+    """Work of the forces, and of energies and interaction that time changes, per unit time."""
+    forces = flow.work_current()
+    if not network.is_moving:
+        return forces
+    return forces + jax.jvp(lambda t: energy(P, network.at(t)), (as_float(t),), (jnp.ones_like(as_float(t)),))[1]
 
 
 def _times(interaction: Array, P: Array) -> Array:

@@ -3,14 +3,17 @@
 import abc
 import operator
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
+from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
 from jaxthermo.protocols.formula import HeldFunction, formula
@@ -53,9 +56,9 @@ class JumpNetwork(AbstractJumpModel):
 
     edges         (E, 2) integers, first and second state of each edge, counted from 0. Hops go both ways; forward is
                   from the first to the second. Two states may share several edges, as with reservoirs in parallel
-    energies      eps, (q,)
-    interaction   None; a number u, phi = (u/2) sum P_i^2; a symmetric (q, q) matrix K, phi = P.K.P/2; or a function
-                  phi(P) of (q,) -> a scalar, differentiable by jax
+    energies      eps, (q,) numbers, a callable of time with (q,) as value, or a sequence of q numbers and callables
+    interaction   None; a number u, phi = (u/2) sum P_i^2; a symmetric (q, q) matrix K, phi = P.K.P/2; a function
+                  phi(P) of (q,) -> a scalar, or phi(P, t), which time changes; differentiable by jax
     forces        a number for all edges, (E,) numbers, a callable of time with either as value, or a sequence of E
                   numbers and callables
     reservoirs    (E,) integers 0..R-1: which reservoir an edge belongs to; None: all to reservoir 0
@@ -72,8 +75,8 @@ class JumpNetwork(AbstractJumpModel):
 
     edges: tuple[Edge, ...] = eqx.field(static=True)
     reservoirs: tuple[int, ...] = eqx.field(static=True)
-    energies: Float[Array, " q"]
-    interaction: Array | HeldFunction | None  # a scalar, (q, q), or a function of P
+    energies: HeldSchedule  # a (q,) array, or a callable of time
+    interaction: Array | HeldFunction | None  # a scalar, (q, q), a function of P, or a `Moving` one
     forces: HeldSchedule  # a scalar or (E,) array, or a callable of time
     prefactor: Float[Array, ""] | Float[Array, " edges"]
     rates: AbstractRates
@@ -81,17 +84,18 @@ class JumpNetwork(AbstractJumpModel):
     def __init__(
         self,
         edges: ArrayLike | Sequence[Edge],
-        energies: ArrayLike | Sequence[ScalarLike],
-        interaction: ArrayLike | Interaction | None = None,
+        energies: Schedule | Sequence[Schedule],
+        interaction: ArrayLike | Interaction | MovingEnergy | None = None,
         forces: Schedule | Sequence[Schedule] = 0.0,
         reservoirs: ArrayLike | Sequence[int] | None = None,
         rates: AbstractRates | None = None,
         prefactor: ArrayLike | Sequence[ScalarLike] = 1.0,
     ):
-        self.energies = as_float(energies)
-        if self.energies.ndim != 1 or self.energies.shape[0] < 2:
-            raise ValueError(f"`energies` must have shape (q,) with q >= 2, but has shape {self.energies.shape}")
-        self.edges = _edges(edges, self.q)
+        self.energies = as_schedule(energies)
+        shape = jax.eval_shape(lambda: value_at(self.energies, 0.0)).shape
+        if len(shape) != 1 or shape[0] < 2:
+            raise ValueError(f"`energies` must have shape (q,) with q >= 2, but has shape {shape}")
+        self.edges = _edges(edges, shape[0])
         self.reservoirs = (0,) * len(self.edges) if reservoirs is None else _labels(reservoirs, len(self.edges))
         self.interaction = _interaction(interaction, self.q)
         self.forces = as_schedule(forces)
@@ -108,32 +112,38 @@ class JumpNetwork(AbstractJumpModel):
 
     def check(self, constant: bool = False) -> None:
         """Raise a ValueError that names the first parameter of the network with an impossible value."""
-        require_finite("energies", self.energies)
         require_positive("prefactor", self.prefactor)
         if self.interaction is not None and not callable(self.interaction):
             require_finite("interaction", self.interaction)
-        if not callable(self.forces):
-            require_finite("forces", self.forces)
-        elif constant:
+        for name, schedule in (("energies", self.energies), ("forces", self.forces)):
+            if not callable(schedule):
+                require_finite(name, schedule)
+            elif constant:
+                raise ValueError(
+                    f"`{name}` must be constant for a stationary state, but depend on time; use jt.jumps.evolve"
+                )
+        if constant and isinstance(self.interaction, Moving):
             raise ValueError(
-                "`forces` must be constant for a stationary state, but depend on time; use jt.jumps.evolve"
+                "`interaction` must be constant for a stationary state, but depends on time; use jt.jumps.evolve"
             )
 
     @property
     def driving(self) -> dict[str, Schedule]:
-        """The forces."""
-        return {"forces": self.forces}
+        """The forces, and the energies if time changes them."""
+        energies = {"energies": self.energies} if callable(self.energies) else {}
+        return {"forces": self.forces, **energies}
 
     def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
-        """The network with the forces of time t for all times, and this interaction unless it is None."""
-        chosen = self.interaction if interaction is None else interaction
-        forces = self.forces_at(t)
-        return JumpNetwork(self.edges, self.energies, chosen, forces, self.reservoirs, self.rates, self.prefactor)
+        """The network with the parameters of time t for all times, and this interaction unless it is None."""
+        own = self.interaction.at(t) if isinstance(self.interaction, Moving) else self.interaction
+        chosen = own if interaction is None else interaction
+        energies, forces = value_at(self.energies, t), self.forces_at(t)
+        return JumpNetwork(self.edges, energies, chosen, forces, self.reservoirs, self.rates, self.prefactor)
 
     @property
     def q(self) -> int:
         """The number of states."""
-        return self.energies.shape[0]
+        return 1 + max(max(edge) for edge in self.edges)
 
     @property
     def reservoir_count(self) -> int:
@@ -143,7 +153,22 @@ class JumpNetwork(AbstractJumpModel):
     @property
     def is_autonomous(self) -> bool:
         """Whether no parameter depends on time."""
-        return not callable(self.forces)
+        return not callable(self.forces) and not self.is_moving
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether time changes the energies or the interaction, which then do work on units at rest."""
+        return callable(self.energies) or isinstance(self.interaction, Moving)
+
+    @property
+    def constant_energies(self) -> Float[Array, " q"]:
+        """The energies eps of a network whose energies time does not change.
+
+        Raises     ValueError if it does
+        """
+        if callable(self.energies):
+            raise ValueError("`network` has energies that depend on time: take `network.at(t)` first")
+        return self.energies
 
     def forces_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
         """Forces at time t: one for all edges, or one each."""
@@ -312,11 +337,15 @@ def _integers(name: str, values: ArrayLike | Sequence[int] | Sequence[Edge]) -> 
     return np.asarray(whole, np.int64).reshape(table.shape)
 
 
-def _interaction(interaction: ArrayLike | Interaction | None, q: int) -> Array | HeldFunction | None:
+def _interaction(interaction: ArrayLike | Interaction | MovingEnergy | None, q: int) -> Array | HeldFunction | None:
     if interaction is None:
         return None
+    if isinstance(interaction, Moving):
+        return interaction
     if callable(interaction):
-        return formula(interaction, jnp.full(q, 1.0 / q))
+        if takes_time(interaction):
+            return moving(cast(MovingEnergy, interaction), q)
+        return formula(cast(Interaction, interaction), jnp.full(q, 1.0 / q))
     matrix = as_float(interaction)
     if matrix.shape not in ((), (q, q)):
         raise ValueError(f"`interaction` must be a scalar or have shape ({q}, {q}), but has shape {matrix.shape}")

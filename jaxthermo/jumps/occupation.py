@@ -22,9 +22,9 @@ def _localised(q: int, small: float) -> np.ndarray:
     return np.append(1.0 - small, np.full(q - 1, small / (q - 1)))
 
 
-def initial_occupation(q: int, p0: VectorLike | None) -> Float[Array, " q"]:
-    """p0 checked and scaled to sum exactly 1; None for the paper's P_1(0) = 1 - small."""
-    return localised(q) if p0 is None else _checked(as_float(p0), (q,))
+def initial_occupation(q: int, p0: VectorLike | None, name: str = "p0") -> Float[Array, " q"]:
+    """p0 checked and scaled to sum exactly 1; None for the paper's P_1(0) = 1 - small. `name` is for messages."""
+    return localised(q) if p0 is None else _checked(as_float(p0), (q,), name)
 
 
 def initial_occupations(q: int, p0: VectorLike | None, lanes: int) -> Float[Array, "lanes q"]:
@@ -32,17 +32,17 @@ def initial_occupations(q: int, p0: VectorLike | None, lanes: int) -> Float[Arra
     return as_float(np.tile(_localised(q, SMALL), (lanes, 1))) if p0 is None else _checked(as_float(p0), (lanes, q))
 
 
-def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...]) -> Float[Array, "*lanes q"]:
+def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...], name: str = "p0") -> Float[Array, "*lanes q"]:
     if p0.shape != shape:
-        raise ValueError(f"`p0` must have shape {shape}, but has shape {p0.shape}")
-    require_finite("p0", p0)
+        raise ValueError(f"`{name}` must have shape {shape}, but has shape {p0.shape}")
+    require_finite(name, p0)
     if is_known(p0):
         values = np.asarray(p0)
         if values.min() < 0:
-            raise ValueError(f"`p0` must not be negative, but has {values.min()}")
+            raise ValueError(f"`{name}` must not be negative, but has {values.min()}")
         worst = np.abs(values.sum(axis=-1) - 1.0).max()
         if worst > SUM_TOLERANCE:
-            raise ValueError(f"`p0` must sum to 1, but its sum is off by {worst:.3g}")
+            raise ValueError(f"`{name}` must sum to 1, but its sum is off by {worst:.3g}")
         return as_float(values / values.sum(axis=-1, keepdims=True))
     return p0 / jnp.sum(p0, axis=-1, keepdims=True)
 

@@ -30,17 +30,17 @@ def trajectories(data: Data, axes: Axes | None = None, *, of: str = "work", bins
 
 
 def rate_function(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
-    """The rate function of the work current: 0 at its mean, larger for what is rarer.
+    """The rate function of the current that was counted: 0 at its mean, larger for what is rarer.
 
     data       a result of `scaled_cumulant`, or its dataset
     axes       Matplotlib axes; None: new ones
     line       colour, label and so on of the line
     Returns    the axes
     """
-    dataset = dataset_of(data, "rate_function", "work_current")
+    dataset = dataset_of(data, "rate_function", "current")
     panel = single(axes)
-    panel.plot(dataset.work_current, dataset.rate_function, **({"color": PALETTE[1]} | line))
-    panel.set(xlabel=label(dataset.work_current), ylabel=label(dataset.rate_function))
+    panel.plot(dataset.current, dataset.rate_function, **({"color": PALETTE[1]} | line))
+    panel.set(xlabel=label(dataset.current), ylabel=label(dataset.rate_function))
     return panel
 
 

@@ -34,6 +34,7 @@ from jaxthermo.potts.attractor import stationary, stationary_lanes
 from jaxthermo.potts.basins import BasinSample, attractors
 from jaxthermo.potts.cycles import limit_cycle
 from jaxthermo.potts.diagram import Phase, PhaseDiagram, phase_diagram, phases
+from jaxthermo.potts.dissipation import stability_dissipation
 from jaxthermo.potts.folds import fold, fold_beta
 from jaxthermo.potts.patterns import Pattern
 from jaxthermo.potts.power import MaximumPower, maximum_power, output_power
@@ -92,6 +93,7 @@ __all__ = [
     "simulate",
     "slow_passage",
     "spectrum",
+    "stability_dissipation",
     "stationary",
     "stationary_lanes",
     "tau_leap",

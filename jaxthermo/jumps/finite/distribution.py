@@ -129,7 +129,7 @@ def symmetric_part(now: NetworkAtTime, space: Space, x: Array) -> Array:
     """The mean over all rotations on a ring with flat energies; x itself elsewhere."""
     if not may_rotate(now, space):
         return x
-    flat = jnp.ptp(now.network.energies) == 0
+    flat = jnp.ptp(now.network.constant_energies) == 0
     return jax.lax.cond(flat, functools.partial(rotated_mean, space), lambda x: x, x)
 
 

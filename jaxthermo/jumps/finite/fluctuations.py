@@ -12,17 +12,16 @@ from jaxthermo._results import AbstractResult, quantity, status_over, warn_unles
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
-from jaxthermo.flags import Code
-from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.counting import Count, Counted, Mirror, counted, mirror
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space, space
-from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
+from jaxthermo.jumps.finite.states import require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant, require_one_reservoir
+from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
@@ -33,14 +32,6 @@ RTOL = 1e-12
 SLOPE_STEP = 4e-3
 # The points are that number, and twice it, and so on, so that numbers of like size share one compilation.
 FEWEST_POINTS = 4
-
-
-class Counted(Code):
-    """What cumulants are those of."""
-
-    work = 0
-    heat = 1
-    hops = 2
 
 
 class Cumulants(AbstractResult):
@@ -77,7 +68,7 @@ def cumulants(
     *,
     of: str | IntLike | Sequence[int | float] = "work",
 ) -> Cumulants:
-    """Cumulants of a current at long times, from the generator: the work, the heat of a reservoir, or net hops.
+    """Cumulants of a current at long times, from the generator: work, entropy, heat of a reservoir, or net hops.
 
     Equation   lambda(s) = sum_k c_k s^k/k! is the leading eigenvalue of the generator with forward hops weighted by
                exp(s w), backward ones by exp(-s w), where a hop counts w; its Taylor series follows from one linear
@@ -87,8 +78,8 @@ def cumulants(
     beta       a number, or (R,) numbers, one for each reservoir
     units      N
     order      the highest
-    of         "work", w = f_e; the number r of a reservoir, w = dE_e - f_e on its edges: the heat from it; or (E,)
-               numbers w, which count net hops along edges
+    of         "work", w = f_e; "entropy", w = -beta_r (dE_e - f_e); the number r of a reservoir, w = dE_e - f_e on its
+               edges: the heat from it; or (E,) numbers w, which count net hops along edges
     Units      per unit and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, order < 1, more states than memory holds, without double precision
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
@@ -104,13 +95,13 @@ def cumulants(
     order = require_integer("order", order, 1)
     states = space(network.q, units, network.edges)
     now = network_at(network, beta)
-    counted, weight, scale = _counted(of, now, states)
+    count = counted(of, now, states)
     found = stationary_distribution(now, states)
-    rates, residual = _taylor(now, states, found, order, weight)
+    rates, residual = _taylor(now, states, found, order, count.weight)
     orders = np.arange(1, order + 1)
     hops = rates / units
-    values = hops * scale ** orders.astype(float)
-    produced, driven = _produced(now, states, found, values[0] if counted is Counted.work else None)
+    values = hops * count.scale ** orders.astype(float)
+    produced, driven = _produced(now, states, found, values[0] if count.kind is Counted.work else None)
     variance = values[1] if order > 1 else jnp.full_like(values[0], jnp.nan)
     moving = driven & (values[0] != 0)
     ratio = variance * produced / (2.0 * jnp.where(moving, values[0], 1.0) ** 2)
@@ -121,7 +112,7 @@ def cumulants(
         network=model,
         beta=beta,
         units=units,
-        counted=jnp.asarray(int(counted), jnp.int32),
+        counted=jnp.asarray(int(count.kind), jnp.int32),
         order=jnp.asarray(orders),
         cumulant=values,
         current=values[0],
@@ -129,33 +120,10 @@ def cumulants(
         entropy_production_rate=produced,
         uncertainty_ratio=jnp.where(moving, ratio, jnp.nan),
         residual=worst,
-        hop_cumulant=hops if weight is None else None,
+        hop_cumulant=hops if count.weight is None else None,
     )
     warn_unless_ok(result)
     return without_derivatives(result, "cumulants")
-
-
-def _counted(
-    of: str | IntLike | Sequence[int | float], now: NetworkAtTime, states: Space
-) -> tuple[Counted, Array | None, Float[Array, ""]]:
-    """What is counted, what each hop counts of it ((E, ..); None: 1), and a factor."""
-    network, edges = now.network, len(now.network.edges)
-    one = jnp.ones(())
-    if isinstance(of, str):
-        if of != "work":
-            raise ValueError(f'`of` must be "work", the number of a reservoir, or ({edges},) numbers, but is {of!r}')
-        return (Counted.work, None, now.force) if now.force.ndim == 0 else (Counted.work, now.force[:, None], one)
-    weights = np.asarray(of)
-    if weights.ndim == 0:
-        number = require_integer("of", of, 0)
-        if number >= network.reservoir_count:
-            raise ValueError(f"`of` must be a reservoir below {network.reservoir_count}, but is {number}")
-        mine = jnp.asarray(np.asarray(network.reservoirs) == number)[:, None]
-        change = now.gain(states.counts.astype(float), states.units) - along_edges(now.force, states.counts)
-        return Counted.heat, jnp.where(mine, change, 0.0), one
-    if weights.shape != (edges,):
-        raise ValueError(f"`of` must have shape ({edges},), one number for each edge, but has shape {weights.shape}")
-    return Counted.hops, as_float(weights)[:, None], one
 
 
 def _produced(
@@ -212,61 +180,70 @@ def _taylor(
 
 
 class ScaledCumulants(AbstractResult):
-    """The scaled cumulant generating function of the work and its rate function; made by `scaled_cumulant`."""
+    """A scaled cumulant generating function and its rate function; made by `scaled_cumulant`.
+
+    `counted` holds a member of `Counted`: the unit of what is counted is that of energy, of entropy, or 1.
+    """
 
     stats: Stats
     network: AbstractJumpModel
     beta: Float[Array, "*betas"]
     units: int = eqx.field(static=True)
-    s: Float[Array, "*batch s"] = quantity("1/energy", "conjugate of the work", ("s",), coordinate=True)
+    counted: Int[Array, "*batch"] = quantity("1", "what is counted", codes=Counted)
+    s: Float[Array, "*batch s"] = quantity("1/counted", "conjugate of what is counted", ("s",), coordinate=True)
     status: Int[Array, "*batch s"] = status_over("s")
-    scaled_cumulant: Float[Array, "*batch s"] = quantity("1/time", "lim ln <exp(s W)>/(N t)", ("s",), main=True)
-    work_current: Float[Array, "*batch s"] = quantity(
-        "energy/time", "work current per unit that s makes typical", ("s",)
-    )
-    rate_function: Float[Array, "*batch s"] = quantity("1/time", "rate function of that work current, per unit", ("s",))
+    scaled_cumulant: Float[Array, "*batch s"] = quantity("1/time", "lim ln <exp(s X)>/(N t)", ("s",), main=True)
+    current: Float[Array, "*batch s"] = quantity("counted/time", "current per unit that s makes typical", ("s",))
+    rate_function: Float[Array, "*batch s"] = quantity("1/time", "rate function of that current, per unit", ("s",))
     residual: Float[Array, "*batch s"] = quantity("1", "residual of the eigenvector, relative to the traffic", ("s",))
 
 
 def scaled_cumulant(
-    network: AbstractJumpModel, beta: ScalarLike, units: IntLike, s: ArrayLike | Sequence[ScalarLike]
+    network: AbstractJumpModel,
+    beta: Betas,
+    units: IntLike,
+    s: ArrayLike | Sequence[ScalarLike],
+    *,
+    of: str | IntLike | Sequence[int | float] = "work",
 ) -> ScaledCumulants:
-    """Scaled cumulant generating function of the work, lambda(s) = lim ln <exp(s W)>/(N t), and its rate function.
+    """Scaled cumulant generating function of a current, lambda(s) = lim ln <exp(s X)>/(N t), and its rate function.
 
     Equation   N lambda(s) is the eigenvalue of largest real part of the generator with forward hops weighted by
-               exp(s f_e), backward ones by exp(-s f_e); lambda(s) = lambda(-beta - s). `work_current` w = dlambda/ds
-               (differences of fourth order), `rate_function` I(w) = s w - lambda(s): the work W of a long time t has
-               the probability density exp(-N t I(W/(N t)))
+               exp(s w), backward ones by exp(-s w), where a hop counts w. `current` x = dlambda/ds (differences of
+               fourth order), `rate_function` I(x) = s x - lambda(s): X of a long time t has the probability density
+               exp(-N t I(X/(N t))). Work in one reservoir: lambda(s) = lambda(-beta - s); entropy:
+               lambda(s) = lambda(-1 - s)
 
-    network    a `jt.JumpNetwork` with one reservoir or a `jt.PottsRing`, with constant forces
-    beta       a number
+    network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
+    beta       a number, or (R,) numbers, one for each reservoir
     units      N
-    s          (points,) or a scalar, 1/energy; results over `s`
+    s          (points,) or a scalar, 1/(what is counted); results over `s`
+    of         "work", "entropy", the number of a reservoir (the heat from it), or (E,) numbers, as in `cumulants`
     Units      per unit and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999)
 
     The eigenvector is positive, and only one is. `residual` is the largest of those between which the slope is taken,
     relative to the traffic; above 1e-9 the `status` of the point is `Status.not_converged`. There are no derivatives;
-    `work_current` is the one in s.
+    `current` is the one in s.
     """
     model = network
     network, beta = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
-    require_one_reservoir(network)
     units = require_mesostates(network.q, units, len(network.edges))
     points = jnp.atleast_1d(as_float(s))
     if points.ndim != 1 or points.size == 0:
         raise ValueError(f"`s` must be a scalar or one-dimensional and not empty, but has shape {points.shape}")
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    now = network_at(network, jnp.reshape(beta, ()))
-    step = SLOPE_STEP / jnp.maximum(jnp.max(jnp.abs(now.force)), 1.0)
-    count = max(FEWEST_POINTS, 1 << (len(points) - 1).bit_length())
-    padded = jnp.pad(points, (0, count - len(points)), mode="edge")
-    value, residual = _around(
-        now, states, stationary_distribution(now, states).p, padded, step, jnp.asarray(len(points))
-    )
+    now = network_at(network, jnp.reshape(beta, ()) if network.reservoir_count == 1 else beta)
+    count = counted(of, now, states)
+    step = SLOPE_STEP / jnp.maximum(jnp.max(jnp.abs(count.each)), 1.0)
+    number = max(FEWEST_POINTS, 1 << (len(points) - 1).bit_length())
+    padded = jnp.pad(points, (0, number - len(points)), mode="edge")
+    p = stationary_distribution(now, states).p
+    known = mirror(count, now, states)
+    value, residual = _around(now, states, count, known, p, padded, step, jnp.asarray(len(points)))
     value, residual = value[: len(points)] / units, jnp.max(residual[: len(points)], axis=1)
     slope = (8.0 * (value[:, 3] - value[:, 1]) - (value[:, 4] - value[:, 0])) / (12.0 * step)
     result = ScaledCumulants(
@@ -275,9 +252,10 @@ def scaled_cumulant(
         network=model,
         beta=beta,
         units=units,
+        counted=jnp.asarray(int(count.kind), jnp.int32),
         s=points,
         scaled_cumulant=value[:, 2],
-        work_current=slope,
+        current=slope,
         rate_function=points * slope - value[:, 2],
         residual=residual,
     )
@@ -287,24 +265,33 @@ def scaled_cumulant(
 
 @lean_jit
 def _around(
-    now: NetworkAtTime, states: Space, p: Array, points: Float[Array, " points"], step: Array, wanted: Array
+    now: NetworkAtTime,
+    states: Space,
+    count: Count,
+    known: Mirror | None,
+    p: Array,
+    points: Float[Array, " points"],
+    step: Array,
+    wanted: Array,
 ) -> tuple[Float[Array, "points five"], Float[Array, "points five"]]:
     """The leading eigenvalue and its residual at each of the first `wanted` points and two steps to either side.
 
-    Two eigenvectors are known: the stationary state at s = 0, and the equilibrium state of f = 0 at s = -beta, both
-    with the eigenvalue 0. The others are reached from the nearer one, outwards, each from its neighbour's. Left
-    eigenvectors are uniform at s = 0 and far from it at s = -beta, unless vectors are divided by the equilibrium state.
+    The eigenvector is known at s = 0, the stationary state, and for some counts at a second s (`mirror`), both with the
+    eigenvalue 0. The others are reached from the nearer one, outwards, each from its neighbour's. Left eigenvectors are
+    uniform at s = 0 and far from it at the second s, unless vectors are divided by the eigenvector there.
     """
     places = (points[:, None] + step * jnp.arange(-2.0, 3.0)[None]).ravel()
     is_wanted = jnp.repeat(jnp.arange(len(points)) < wanted, 5)
-    equilibrium = log_multiplicity(states.counts) - now.beta * now.energy(states.counts)
-    origins = jnp.stack([jnp.zeros_like(now.beta), -now.beta])
-    starts, scales = jnp.stack([p, jnp.ones_like(p)]), jnp.stack([jnp.zeros_like(p), equilibrium])
-    from_end = jnp.abs(places - origins[1]) < jnp.abs(places)
+    zero = jnp.zeros(())
+    second = [] if known is None else [known]
+    origins = jnp.stack([zero, *(at for at, _ in second)])
+    starts = jnp.stack([p, *(jnp.ones_like(p) for _ in second)])
+    scales = jnp.stack([jnp.zeros_like(p), *(scale for _, scale in second)])
+    nearest = jnp.argmin(jnp.abs(places - origins[:, None]), axis=0)
     lines = []
-    for anchor, near in enumerate((~from_end, from_end)):
+    for anchor in range(len(origins)):
         for side in (places >= origins[anchor], places < origins[anchor]):
-            distance = jnp.where(near & side & is_wanted, jnp.abs(places - origins[anchor]), jnp.inf)
+            distance = jnp.where((nearest == anchor) & side & is_wanted, jnp.abs(places - origins[anchor]), jnp.inf)
             order = jnp.argsort(distance)
             first = jnp.arange(len(places)) == 0
             lines.append((order, jnp.full(len(places), anchor), first, jnp.isfinite(distance[order])))
@@ -320,7 +307,7 @@ def _around(
             apart = s[1] != s[0]
             slope = jnp.where(apart, (values[1] - values[0]) / jnp.where(apart, s[1] - s[0], 1.0), 0.0)
             guess = values[1] + slope * (place - s[1])
-            tilt = along_edges(jnp.exp(place * now.force), states.counts)
+            tilt = jnp.exp(place * count.each)
             mode: Perron = perron(now, states, tilt, guess, vector, scales[anchor])
             after = (jnp.stack([s[1], place]), jnp.stack([values[1], mode.value]), mode.x)
             return after, mode.value, mode.residual

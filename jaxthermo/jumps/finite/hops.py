@@ -44,7 +44,8 @@ class NetworkAtTime(eqx.Module):
     def _rises(self, counts: Array, units: Real, steps: tuple[float, ...]) -> list[Array]:
         """dE of forward hops from the counts (step 1) and to them (step -1)."""
         network, interaction = self.network, self.network.interaction
-        level = along_edges(network.at_targets(network.energies) - network.at_sources(network.energies), counts)
+        alone = network.constant_energies
+        level = along_edges(network.at_targets(alone) - network.at_sources(alone), counts)
         if interaction is None:
             return [jnp.broadcast_to(level, (len(network.edges), *counts.shape[1:])) for _ in steps]
         if callable(interaction):
@@ -70,7 +71,7 @@ class NetworkAtTime(eqx.Module):
         """Energy of all units, E = sum eps_i N_i + N phi(N_i/N)."""
         counts = as_float(counts)
         interaction = self.network.interaction
-        levels = jnp.tensordot(self.network.energies, counts, axes=1)
+        levels = jnp.tensordot(self.network.constant_energies, counts, axes=1)
         if interaction is None:
             return levels
         units = jnp.sum(counts, axis=0)

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
-from jaxthermo.checks import require_double_for, require_times
+from jaxthermo.checks import as_float, require_double_for, require_times
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
@@ -236,7 +236,7 @@ def _evolved(
 ) -> dict[str, Any]:
     """The master equation from p0.
 
-    Equation   dp/dt = L(t) p; work = int <sum f_e J_e> + (du/dt) <dE/du> dt, heats = int <sum J_e (dE_e - f_e)> dt over
+    Equation   dp/dt = L(t) p; work = int <sum f_e J_e> + <dE/dt at rest> dt, heats = int <sum J_e (dE_e - f_e)> dt over
                the edges of each reservoir, all per unit; entropy_produced = S(t) - S(0) - int sum beta_r (heat current
                of r) dt
     """
@@ -291,7 +291,11 @@ def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple
     units = jnp.sum(counts[:, 0])
     heats = flow.heat_currents(network) / units
     work = flow.work_current() / units
-    if coupling is not None:
+    if network.is_moving:
+        here = (as_float(t),), (jnp.ones(()),)
+        rise = jax.jvp(lambda t: network_at(network, betas, t, coupling).energy(counts), *here)[1]
+        work = work + jnp.dot(rise, p, precision="highest") / units
+    elif coupling is not None:
         work = work + rate_at(coupling, t)[1] * (0.5 * jnp.sum(counts**2, axis=0) / units**2 @ p)
     return change, jnp.concatenate([jnp.stack([work, jnp.sum(now.beta * heats)]), heats])
 

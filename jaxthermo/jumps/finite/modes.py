@@ -76,8 +76,8 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     states = space(network.q, units, network.edges)
     now = network_at(network, beta)
     p = stationary_distribution(now, states).p
-    flat = may_rotate(now, states) and not isinstance(network.energies, jax.core.Tracer)
-    flat = flat and np.ptp(np.asarray(network.energies)) == 0
+    flat = may_rotate(now, states) and not isinstance(network.constant_energies, jax.core.Tracer)
+    flat = flat and np.ptp(np.asarray(network.constant_energies)) == 0
     numbers = np.arange(1, network.q // 2 + 1) if flat else np.zeros(1, int)
 
     def slowest_of(number: int) -> Mode:

@@ -51,8 +51,8 @@ def stencil(
 ) -> Stencil:
     """The master equation of `hops`, forward hops counted `tilt` times, less `shift` times the identity; regularised.
 
-    Shapes     weight: (states,), the reference distribution; tilt: a scalar or (E, 1); shift: a scalar, may be complex;
-               outflow: (states,), the rate at which states are left; None: that of the hops
+    Shapes     weight: (states,), the reference distribution; tilt: a scalar, (E, 1) or (E, states); shift: a scalar,
+               may be complex; outflow: (states,), the rate at which states are left; None: that of the hops
     """
     # Into a state come the backward hops of its targets and the forward hops of its sources.
     into = [flow[origin] for flow, origin in zip(tilt * hops.forward, hops.links.source, strict=True)]

@@ -35,7 +35,7 @@ class Perron(eqx.Module):
 def perron(
     now: NetworkAtTime,
     space: Space,
-    tilt: Float[Array, ""] | Float[Array, "edges one"],
+    tilt: Float[Array, ""] | Float[Array, "edges columns"],
     guess: Array,
     start: Float[Array, " states"],
     log_scale: Float[Array, " states"],
@@ -44,7 +44,7 @@ def perron(
 
     Equation   x <- (sigma - L)^-1 x / norm. The inverse is positive exactly if sigma lies above the eigenvalue, so a
                vector that turns negative says that the shift must rise; from above, every positive start converges.
-    Shapes     tilt: a scalar, or (E, 1), one for each edge; guess: of the eigenvalue; start: (states,), positive;
+    Shapes     tilt: a scalar, (E, 1) or (E, states); guess: of the eigenvalue; start: (states,), positive;
                log_scale: x is the eigenvector over exp(log_scale)
     Source     Noda, Numer. Math. 17, 382 (1971), with shifts at a distance
 

@@ -1,0 +1,96 @@
+"""Cycles of a network, what drives each, and what flows round it."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
+from jaxthermo._status import Status, status_if
+from jaxthermo._types import ScalarLike, Stats
+from jaxthermo.jumps.mean_field import Betas, flows
+from jaxthermo.jumps.network import AbstractJumpModel, Edge, require_constant
+from jaxthermo.jumps.occupation import initial_occupation
+
+# Largest |dP/dt|, relative to the flows along the edges, of occupations that count as stationary.
+AT_REST = 1e-8
+
+
+class CycleAffinities(AbstractResult):
+    """Affinities and currents of a basis of cycles; made by `cycle_affinities`."""
+
+    status: Int[Array, "*batch"]
+    stats: Stats
+    network: AbstractJumpModel
+    beta: Float[Array, "*betas"]
+    edges_of: Float[Array, "*batch cycle edges"] = quantity(
+        "1", "1 where a cycle goes along an edge, -1 where against it", ("cycle", "edge")
+    )
+    affinity: Float[Array, "*batch cycle"] = quantity("k_B", "affinity of the cycle", ("cycle",), main=True)
+    current: Float[Array, "*batch cycle"] = quantity("1/time", "current round the cycle", ("cycle",), main=True)
+    entropy_production_rate: Float[Array, "*batch"] = quantity("k_B/time", "sum of affinities times currents")
+    residual: Float[Array, "*batch"] = quantity("1", "largest |dP/dt| over the largest flow along an edge")
+
+
+def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Sequence[ScalarLike]) -> CycleAffinities:
+    """The entropy production of a fixed point of the mean field, cycle by cycle.
+
+    Equation   A_c = sum over the edges of the cycle of +-ln(V+_e/V-_e) = sum of +-beta_r (f_e - dE_e); cycles belong to
+               the edges outside a spanning tree, whose currents are those of the cycles; at rest
+               entropy production rate = sum A_c J_c
+
+    network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant parameters
+    beta       a number, or (R,) numbers, one for each reservoir
+    P          stationary occupations, (q,), such as `jt.jumps.stationary(...).occupation` of a fixed point
+    Units      per unit; k_B = 1
+    Returns    `CycleAffinities`, with E - q + 1 cycles
+    Raises     ValueError for impossible parameters or occupations
+    Source     Schnakenberg, Rev. Mod. Phys. 48, 571 (1976)
+
+    `Status.not_converged` where P is not at rest. Two reservoirs that share an edge make a cycle of two edges.
+    Derivatives are those in P and all numbers.
+    """
+    model = network
+    network, betas = require_constant(model, beta)
+    occupation = initial_occupation(network.q, P, "P")
+    flow = flows(0.0, occupation, network, betas)
+    cycles, chords = fundamental_cycles(network.edges, network.q)
+    along = jnp.asarray(cycles, occupation.dtype)
+    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), network.prefactor)
+    affinity = along @ (jnp.log(forward) - jnp.log(backward))
+    current = jnp.take(flow.currents, chords, axis=0)
+    residual = jnp.max(jnp.abs(network.gains(flow.currents))) / jnp.max(flow.forward + flow.backward)
+    result = CycleAffinities(
+        status=status_if(~(residual < AT_REST), Status.not_converged),
+        stats={},
+        network=model,
+        beta=betas,
+        edges_of=along,
+        affinity=affinity,
+        current=current,
+        entropy_production_rate=jnp.dot(affinity, current),
+        residual=residual,
+    )
+    warn_unless_ok(result)
+    return result
+
+
+def fundamental_cycles(edges: tuple[Edge, ...], q: int) -> tuple[np.ndarray, np.ndarray]:
+    """One cycle for each edge outside a spanning tree, (cycles, E) with 1, -1 and 0, and the numbers of these edges."""
+    # The way from state 0 to each state, as a row over the edges.
+    ways: dict[int, np.ndarray] = {0: np.zeros(len(edges))}
+    tree: set[int] = set()
+    while len(ways) < q:
+        for number, (first, second) in enumerate(edges):
+            step = np.eye(len(edges))[number]
+            if first in ways and second not in ways:
+                ways[second] = ways[first] + step
+                tree.add(number)
+            elif second in ways and first not in ways:
+                ways[first] = ways[second] - step
+                tree.add(number)
+    chords = [number for number in range(len(edges)) if number not in tree]
+    # Along the edge, and home through the tree.
+    rows = [np.eye(len(edges))[n] + ways[edges[n][0]] - ways[edges[n][1]] for n in chords]
+    return np.asarray(rows).reshape(len(chords), len(edges)), np.asarray(chords, np.int32)

@@ -1,0 +1,107 @@
+"""Exact statements about units between reservoirs, their engines, clocks and fluctuations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+
+BETAS = (0.5, 2.0)
+GAP = 2.0
+
+
+def _pair(load: float, interaction: float | None = None) -> jt.JumpNetwork:
+    """Units of two states, both of whose reservoirs share the one edge."""
+    return jt.JumpNetwork([(0, 1), (0, 1)], [0.0, GAP], interaction, [0.0, load], [0, 1], prefactor=[1.0, 0.4])
+
+
+def parallel_reservoirs() -> float:
+    """Largest error of work and heats of one unit, and of many that do not interact, against the four rates."""
+    betas, prefactor = np.array(BETAS), np.array([1.0, 0.4])
+    errors = []
+    for load in (0.0, 0.8, 1.9):
+        up, down = (prefactor * np.exp(s * 0.5 * betas * (GAP - np.array([0.0, load]))) for s in (-1.0, 1.0))
+        current = (up[0] * down[1] - down[0] * up[1]) / (up.sum() + down.sum())
+        exact = current * np.array([-load, GAP, load - GAP])
+        one = jt.jumps.mesoscopic_stationary(_pair(load), BETAS, 1)
+        many = jt.jumps.stationary(_pair(load), BETAS)
+        errors += [np.append(found.work_current, found.heat_currents) - exact for found in (one, many)]
+    return float(np.max(np.abs(errors)))
+
+
+def tight_coupling() -> float:
+    """Error of the efficiency load/(energy difference) of one unit and of the mean field, with an interaction."""
+    found = jt.jumps.stationary(_pair(0.8, -0.6), BETAS)
+    change = float(jnp.diff(jt.jumps.levels(found.occupation, found.network))[0])
+    many = jt.jumps.conversion(found.work_current, found.heat_currents, BETAS).efficiency
+    single = jt.jumps.mesoscopic_stationary(_pair(0.8, -0.6), BETAS, 1)
+    one = jt.jumps.conversion(single.work_current, single.heat_currents, BETAS).efficiency
+    return max(abs(float(many) - 0.8 / change), abs(float(one) - 0.8 / GAP))
+
+
+def entropy_symmetry() -> float:
+    """Largest |lambda(s) - lambda(-1 - s)| for the entropy of five units between two temperatures."""
+    found = jt.jumps.scaled_cumulant(_pair(0.8, -0.6), BETAS, 5, [0.3, -1.3, -0.2, -0.8], of="entropy")
+    values = np.asarray(found.scaled_cumulant)
+    return float(np.max(np.abs(values[::2] - values[1::2])))
+
+
+def coherence_of_one_unit() -> float:
+    """Largest relative distance of one unit on a flat ring from cot(pi/q) tanh(beta f/2q) with affinity beta f q."""
+    errors = []
+    for q in (3, 5):
+        found = jt.bounds(jt.jumps.coherence(jt.PottsRing(q, -1.0, 0.8, 1.0), 1.5, 1))
+        exact = np.tanh(0.6) / np.tan(np.pi / q)
+        errors += [abs(float(found.value[0]) / exact - 1.0), abs(float(found.bound[0]) / exact - 1.0)]
+    return max(errors)
+
+
+def volume() -> float:
+    """Relative difference of <div F> on a limit cycle from the sum of its Floquet exponents."""
+    ring = jt.PottsRing(3, -1.0, 1.0, 0.1)
+    cycle = jt.potts.limit_cycle(ring, 3.5)
+    exponents = float(jnp.sum(jnp.log(jnp.abs(cycle.multipliers))) / cycle.period)
+    return abs(float(jt.jumps.linear_noise(ring, 3.5).contraction) / exponents - 1.0)
+
+
+def independent_units() -> float:
+    """Largest |N cov - diag(P) + P P^T| of linear noise for units that do not interact."""
+    free = jt.JumpNetwork([(0, 1), (1, 2), (2, 0), (0, 1)], [0.0, 0.3, 0.5], None, 0.7, [0, 0, 0, 1])
+    betas = np.array([1.0, 2.5])
+    P = np.asarray(jt.jumps.stationary(free, betas).occupation)
+    return float(np.max(np.abs(jt.jumps.linear_noise(free, betas).covariance - np.diag(P) + np.outer(P, P))))
+
+
+def stability_and_dissipation() -> float:
+    """Largest relative error of (f/2|u|) tanh(q f/2|u|) against second derivatives along a random pattern, q = 3..8."""
+    errors = []
+    for q in (3, 5, 8):
+        ring = jt.PottsRing(q, -0.8, 0.6, 0.1)
+        beta, pattern = q / 0.8, jax.random.normal(jax.random.key(q), (q,))
+        pattern = pattern - jnp.mean(pattern)
+
+        def pair(x: jax.Array, ring: jt.PottsRing = ring, beta: float = beta, shape: jax.Array = pattern) -> jax.Array:
+            P = 1.0 / ring.q + x * shape
+            produced = beta * jt.potts.thermodynamics(0.0, P, ring, beta).work_current
+            return jnp.stack([produced, jt.jumps.contraction(0.0, P, ring, beta)])
+
+        second = jax.jacfwd(jax.jacfwd(pair))(jnp.zeros(()))
+        exact = 0.375 * np.tanh(0.375 * q)
+        errors += [abs(float(second[0] / second[1]) / exact - 1.0)]
+        errors += [abs(float(jt.potts.stability_dissipation(ring, beta)) / exact - 1.0)]
+    return max(errors)
+
+
+CHECKS = (
+    ("two reservoirs on one edge, N = 1 and mean field: work and heats from four rates", 1e-12, parallel_reservoirs),
+    ("efficiency = load/energy difference, N = 1 and interacting mean field", 1e-10, tight_coupling),
+    ("two temperatures: lambda(s) = lambda(-1 - s) of the entropy production", 1e-10, entropy_symmetry),
+    (
+        "N = 1, flat ring: quality factor = its bound, cot(pi/q) tanh(beta f/2) (relative)",
+        1e-9,
+        coherence_of_one_unit,
+    ),
+    ("limit cycle: <div F> = sum of Floquet exponents (relative)", 1e-6, volume),
+    ("no interaction: N cov = diag(P) - P P^T, out of equilibrium", 1e-11, independent_units),
+    ("onset: entropy production against <div F>, (f/2|u|) tanh(q f/2|u|) (relative)", 1e-9, stability_and_dissipation),
+)
