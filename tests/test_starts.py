@@ -88,3 +88,46 @@ def test_a_grid_left_open_holds_a_displaced_state():
 def test_impossible_starts_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_density_matrix_of_number_states_is_what_it_says():
+    one = np.diag([0.0, 0.0, 1.0])
+    number = jt.State.fock(MODEL, 2, beta=1.0)
+    np.testing.assert_allclose(jt.State.from_density_matrix(MODEL, one, beta=1.0).wigner, number.wigner, atol=1e-9)
+    # (|0> + i |1>)/sqrt(2) moves to the right: <q> = 0, <p> = 1/sqrt(2).
+    moving = np.array([[0.5, -0.5j], [0.5j, 0.5]])
+    state = jt.State.from_density_matrix(MODEL, moving, beta=1.0)
+    np.testing.assert_allclose([state.q, state.p2, state.purity], [0.0, 1.0, 1.0], atol=1e-9)
+    momentum = float(np.sum(np.asarray(state.wigner) * np.asarray(GRID.p))) * float(GRID.cell)
+    assert momentum == pytest.approx(np.sqrt(0.5), abs=1e-10)
+
+
+def test_density_matrices_among_energy_states_come_back():
+    rng = np.random.default_rng(3)
+    root = rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4))
+    rho = root @ root.conj().T / np.trace(root @ root.conj().T)
+    model = jt.quantum_oscillator(systems.QUARTIC, 0.8, 1, 2, GRID)
+    state = jt.State.from_density_matrix(model, rho, "energy", beta=1.0, x=0.3)
+    np.testing.assert_allclose(jt.brownian.density_matrix(state, 4), rho, atol=1e-9)
+    values = np.linalg.eigvalsh(rho)
+    assert jt.brownian.von_neumann_entropy(state) == pytest.approx(-np.sum(values * np.log(values)), abs=1e-6)
+
+
+def test_populations_and_entropy_of_a_canonical_state():
+    state = jt.State.canonical(MODEL, beta=0.8)
+    populations = np.diag(jt.brownian.density_matrix(state, 5)).real
+    np.testing.assert_allclose(populations[1:] / populations[:-1], np.exp(-0.8), rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("rho", "basis", "what"),
+    [
+        ([[1.0, 0.5], [0.0, 0.0]], "number", "Hermitian"),
+        ([[0.5, 0.0], [0.0, 0.4]], "number", "trace 1"),
+        ([[1.5, 0.0], [0.0, -0.5]], "number", "negative eigenvalue"),
+        ([[1.0]], "momentum", "basis"),
+    ],
+)
+def test_impossible_density_matrices_are_refused(rho, basis, what):
+    with pytest.raises(ValueError, match=what):
+        jt.State.from_density_matrix(MODEL, rho, basis, beta=1.0)

@@ -2,6 +2,7 @@
 
 from jaxthermo.brownian.automatic import depth_for, grid_for, resolved
 from jaxthermo.brownian.bath import AbstractBath
+from jaxthermo.brownian.density_matrix import density_matrix, von_neumann_entropy
 from jaxthermo.brownian.driving import drive
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.equilibria import equilibrium
@@ -36,6 +37,7 @@ __all__ = [
     "SwitchedBaths",
     "classical_oscillator",
     "correlation",
+    "density_matrix",
     "depth_for",
     "drive",
     "equilibrium",
@@ -47,4 +49,5 @@ __all__ = [
     "resolved",
     "run_cycle",
     "spectrum",
+    "von_neumann_entropy",
 ]

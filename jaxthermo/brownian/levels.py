@@ -6,6 +6,7 @@ matrix S + A. For real q and H and p = iP, with ' the transpose,
     d_p M = [q, A - S]/hbar = -[q, M']/hbar,   d_q M = -[P, M]/hbar,   {p, .}/2 M = (P M' + M' P)/2.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -130,21 +131,50 @@ def _derivatives(points: int, step: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def values_at(basis: Basis, n: int, points: Matrices) -> Matrices:
-    """The lowest n wave functions at other points, by their sinc series: (n, *points)."""
-    q = basis.q
+    """The lowest n wave functions at other points: (n, *points)."""
+    return sinc_series(basis.q, basis.psi[:, :n], points)
+
+
+def sinc_series(q: Matrices, psi: Matrices, points: Matrices) -> Matrices:
+    """Functions on an even mesh at other points, by their sinc series: (functions, *points)."""
     step = q[1] - q[0]
     inside = np.abs(points) <= q[-1]
     series = np.sinc((np.where(inside, points, 0.0)[..., None] - q) / step)
-    return np.moveaxis((series @ basis.psi[:, :n]) / np.sqrt(step) * inside[..., None], -1, 0)
+    return np.moveaxis((series @ psi) / np.sqrt(step) * inside[..., None], -1, 0)
 
 
 def to_grid(M: Matrices, basis: Basis, grid: PhaseGrid, hbar: float) -> Matrices:
-    """Members among the levels as functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>; (p, n, q)."""
-    n, shift = M.shape[-1], 0.5 * hbar * np.asarray(grid.y)[:, None]
-    below, above = (values_at(basis, n, np.asarray(grid.q) + sign * shift) for sign in (-1.0, 1.0))
+    """Members among the levels as functions on the phase grid, (p, n, q)."""
+    n = M.shape[-1]
+    return on_grid(M, lambda points: values_at(basis, n, points), grid, hbar)
+
+
+def on_grid(M: Matrices, functions: Callable[[Matrices], Matrices], grid: PhaseGrid, hbar: float) -> Matrices:
+    """Operators among real wave functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>; (p, n, q).
+
+    `functions` gives their values at any points, (levels, *points).
+    """
+    below, above = (functions(points) for points in sides_of(grid, hbar))
     halves = (0.5 * (M + np.swapaxes(M, 1, 2)), 0.5 * (M - np.swapaxes(M, 1, 2)))
-    ends = above.reshape(n, -1)
+    ends = above.reshape(above.shape[0], -1)
     re, im = (
         np.stack([np.sum(below * (one @ ends).reshape(above.shape), axis=0) for one in half], axis=1) for half in halves
     )
     return np.tensordot(np.asarray(grid.y_to_p()), np.concatenate([re, im[1:]]), axes=1)
+
+
+def sides_of(grid: PhaseGrid, hbar: float) -> tuple[Matrices, Matrices]:
+    """q - hbar y/2 and q + hbar y/2 at every wave and position of the grid, (y, q)."""
+    shift = 0.5 * hbar * np.asarray(grid.y)[:, None]
+    return np.asarray(grid.q) - shift, np.asarray(grid.q) + shift
+
+
+def eigenstates(
+    oscillator: Oscillator, x: float, end: float, count: int
+) -> tuple[Matrices, Callable[[Matrices], Matrices]]:
+    """The lowest energies of H_A - xX between walls at -end and end, and their wave functions at any points."""
+    q, step = np.linspace(-end, end, MESH, retstep=True)
+    _, kinetic = _derivatives(MESH, step)
+    kinetic *= 0.5 * float(oscillator.hbar) ** 2 / float(oscillator.mass)
+    values, psi = np.linalg.eigh(kinetic + np.diag(energy_at(oscillator, q, x)))
+    return values[:count], lambda points: sinc_series(q, psi[:, :count], points)

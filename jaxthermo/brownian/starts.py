@@ -7,14 +7,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.automatic import larger, resolved
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.canonical import canonical_states
+from jaxthermo.brownian.density_matrix import checked_basis, checked_density_matrix, wigner_of
 from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import noise_factors
@@ -190,24 +191,60 @@ class AbstractStarts(eqx.Module):
         Raises       ValueError that names the argument; for values, if the oscillator has no grid or another one
         """
         beta, x = _checked(oscillator, beta, x)
-        chosen = oscillator if oscillator.grid is None else resolved(oscillator, beta, x)
-        if not callable(wigner):
-            grid = chosen.grid
-            if grid is None or np.shape(wigner) != (grid.q_points, grid.p_points):
-                raise ValueError(
-                    f"`wigner` must hold values on the oscillator's grid, but has shape {np.shape(wigner)}"
-                )
-            state = _started(chosen, as_float(wigner).T, beta, x)
-        else:
-            chosen = resolved(oscillator, beta, x)
-            state = _started(chosen, _sampled(wigner, chosen), beta, x)
-            for _ in range(TRIALS):
-                if not is_known(state.status) or int(state.status) == Status.ok:
-                    break
-                again = larger(chosen, oscillator, Status(int(state.status)), growth_of_state(state))
-                if again is None:
-                    break
-                chosen, state = again, _started(again, _sampled(wigner, again), beta, x)
+        if callable(wigner):
+            return cls._on_a_grid_that_holds_it(oscillator, lambda chosen: _sampled(wigner, chosen), beta, x)
+        grid = oscillator.grid
+        if grid is None or np.shape(wigner) != (grid.q_points, grid.p_points):
+            raise ValueError(f"`wigner` must hold values on the oscillator's grid, but has shape {np.shape(wigner)}")
+        values = as_float(wigner).T
+        return cls._on_a_grid_that_holds_it(oscillator, lambda chosen: values, beta, x)
+
+    @classmethod
+    def from_density_matrix(
+        cls,
+        oscillator: Oscillator,
+        rho: VectorLike | Complex[Array, "n n"],
+        basis: str = "number",
+        *,
+        beta: ScalarLike,
+        x: ScalarLike = 0.0,
+        frequency: ScalarLike | None = None,
+    ) -> "Self":
+        """Any density matrix among the lowest number or energy states.
+
+        rho          <m|rho|n>, (n, n), real or complex: Hermitian, of trace 1, without negative eigenvalues
+        basis        "number": number states about q = 0; "energy": eigenstates of H_A = p^2/2m + U - xX
+        frequency    of the number states, as `State.coherent`; None for energy states
+        oscillator, beta, x
+                     as `State.coherent`, and so Returns; the numbers must be known
+        Raises       ValueError that names the argument
+        """
+        beta, x = _checked(oscillator, beta, x)
+        matrix, basis = checked_density_matrix(rho), checked_basis(basis, frequency)
+        if not oscillator.quantum:
+            raise ValueError("`oscillator` must be a quantum one")
+        w = None
+        if basis == "number":
+            _, scale = _placed(oscillator, 0.0, 0.0, x, frequency)
+            w = float(scale) ** 2 / float(oscillator.mass)
+        return cls._on_a_grid_that_holds_it(
+            oscillator, lambda chosen: as_float(wigner_of(matrix, chosen, basis, float(x), w)), beta, x
+        )
+
+    @classmethod
+    def _on_a_grid_that_holds_it(
+        cls, oscillator: Oscillator, values: Callable[[Oscillator], Array], beta: Array, x: Array
+    ) -> "Self":
+        """The state of a Wigner function whose values, (p, q), are known on any grid; one left open grows."""
+        chosen = resolved(oscillator, beta, x)
+        state = _started(chosen, values(chosen), beta, x)
+        for _ in range(TRIALS):
+            if not is_known(state.status) or int(state.status) == Status.ok:
+                break
+            again = larger(chosen, oscillator, Status(int(state.status)), growth_of_state(state))
+            if again is None:
+                break
+            chosen, state = again, _started(again, values(again), beta, x)
         warn_unless_ok(state)
         return state  # type: ignore[return-value]
 

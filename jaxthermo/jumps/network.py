@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
@@ -85,7 +85,7 @@ class JumpNetwork(AbstractJumpModel):
         self,
         edges: ArrayLike | Sequence[Edge],
         energies: Schedule | Sequence[Schedule],
-        interaction: ArrayLike | Interaction | MovingEnergy | None = None,
+        interaction: VectorLike | Interaction | MovingEnergy | None = None,
         forces: Schedule | Sequence[Schedule] = 0.0,
         reservoirs: ArrayLike | Sequence[int] | None = None,
         rates: AbstractRates | None = None,
@@ -337,7 +337,7 @@ def _integers(name: str, values: ArrayLike | Sequence[int] | Sequence[Edge]) -> 
     return np.asarray(whole, np.int64).reshape(table.shape)
 
 
-def _interaction(interaction: ArrayLike | Interaction | MovingEnergy | None, q: int) -> Array | HeldFunction | None:
+def _interaction(interaction: VectorLike | Interaction | MovingEnergy | None, q: int) -> Array | HeldFunction | None:
     if interaction is None:
         return None
     if isinstance(interaction, Moving):
