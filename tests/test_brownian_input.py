@@ -21,7 +21,7 @@ CONSTRUCTION = {
     "grid dq": (lambda: jt.PhaseGrid(5.0, 0.0, 5.0, 0.1), "`dq` must be finite and > 0"),
     "grid p_max": (lambda: jt.PhaseGrid(5.0, 0.1, np.inf, 0.1), "`p_max` must be finite and > 0"),
     "grid dp": (lambda: jt.PhaseGrid(5.0, 0.1, 5.0, np.nan), "`dp` must be finite and > 0"),
-    "grid text": (lambda: jt.PhaseGrid("wide", 0.1, 5.0, 0.1), "`q_max` must be a number"),
+    "grid of vectors": (lambda: jt.PhaseGrid(np.ones(2), 0.1, 5.0, 0.1), "`q_max` must be a number"),
     "one point": (lambda: jt.PhaseGrid(0.1, 0.5, 5.0, 0.1), "`q_max` / `dq` must give 3 to"),
     "too many points": (lambda: jt.PhaseGrid(5.0, 0.1, 5.0, 1e-4), "`p_max` / `dp` must give 3 to"),
     "depth 0": (lambda: jt.quantum_oscillator(QUARTIC, 1.0, 2, 0), "`depth` must be >= 1"),

@@ -33,7 +33,8 @@ def test_equilibrium(name):
         return jnp.stack([state.X, state.U, state.residual])
 
     program = lowered(moments, 1.0, 0.5)
-    assert "stablehlo.while" in program and "callback" not in program
+    # The classical state is known without a search.
+    assert ("stablehlo.while" in program) == (name != "Kramers") and "callback" not in program
     assert "callback" not in lowered(jax.jacfwd(moments), 1.0, 0.5)
     # An error_if is found by this search.
     assert "callback" in lowered(lambda beta: jax.pure_callback(np.sin, beta, beta), jnp.ones(()))

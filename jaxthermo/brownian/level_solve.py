@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from jaxthermo.brownian.hierarchy import Members, lowering, members_of
 from jaxthermo.brownian.levels import Levels, Matrices, basis_of, to_grid
@@ -120,6 +119,9 @@ class Problem:
 
     def solve(self) -> tuple[Matrices, float]:
         """All members of the stationary state, and the residual that is left over the first one."""
+        # Not at the top: importing the library should not load SciPy.
+        from scipy.sparse.linalg import LinearOperator, gmres
+
         inverses, n = self.pivots(), self.size
         shape, numbers = (self.count, n, n), self.count * n * n
         rhs = np.zeros(shape)

@@ -24,7 +24,7 @@ from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.one_by_one import one_by_one
 
-STOPPING = Stopping(max_steps=200, gradient_tolerance=1e-8, value_tolerance=1e-10)
+STOPPING = Stopping(max_steps=400, gradient_tolerance=1e-8, value_tolerance=1e-10)
 # A search is repeated with twice as many time steps, so many times at most, until twice as many change what its
 # protocol costs by less than this, in units of 1 + |cost|.
 REFINEMENTS, FINE_ENOUGH = 4, 1e-6
