@@ -1,11 +1,13 @@
 """A phase grid and a depth of the hierarchy that are accurate for given temperatures and fields."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Array, Int
 
 from jaxthermo._status import Status
 from jaxthermo._types import VectorLike
@@ -192,3 +194,41 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growt
         return None
     q_step, p_step = (reach / side for reach, side in zip(reaches, sides, strict=True))
     return eqx.tree_at(lambda o: o.grid, chosen, PhaseGrid(reaches[0], q_step, reaches[1], p_step))
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A result that says on which oscillator it was found, and how that held it."""
+
+    @property
+    def oscillator(self) -> Oscillator: ...
+
+    @property
+    def status(self) -> Int[Array, ""]: ...
+
+
+Result = TypeVar("Result", bound=Judged | None)
+
+
+def until_held(
+    solve: Callable[[Oscillator, int], Result],
+    chosen: Oscillator,
+    asked: Oscillator,
+    growth: Callable[[Any], Growth],
+    attempts: int,
+) -> Result:
+    """What `solve` finds on the chosen oscillator, or on larger ones where that is missing and was left open.
+
+    solve      of an oscillator and the number of the attempt, from 0 on; None ends it too
+    growth     what a result asks for
+    attempts   how often it is solved at most; once where jax traces the status
+    """
+    for attempt in range(attempts):
+        found = solve(chosen, attempt)
+        if found is None or not is_known(found.status) or int(found.status) == Status.ok:
+            break
+        again = larger(found.oscillator, asked, Status(int(found.status)), growth(found))
+        if again is None:
+            break
+        chosen = again
+    return found

@@ -11,7 +11,7 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
-from jaxthermo.brownian.automatic import larger, resolved
+from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
@@ -20,7 +20,7 @@ from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
 from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
+from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
 from jaxthermo.protocols.schedule import as_schedule
 from jaxthermo.solve.lean import lean_jit
 
@@ -105,16 +105,13 @@ def drive(
             oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
         run = course(oscillator, state, tolerance)
     else:
-        chosen: Oscillator | None = resolved(oscillator, betas, fields)
-        for attempt in range(RETRIES):
-            assert chosen is not None
-            run = course(chosen, state_at(chosen, betas[0], fields[0]), TIGHTER**attempt * tolerance)
-            if not is_known(run.status):
-                break
-            # What was left open is chosen once more, with room for what the course was missing.
-            chosen = larger(chosen, oscillator, Status(int(run.status)), growth_of_run(run))
-            if chosen is None:
-                break
+        run = until_held(
+            lambda chosen, attempt: course(chosen, state_at(chosen, betas[0], fields[0]), TIGHTER**attempt * tolerance),
+            resolved(oscillator, betas, fields),
+            oscillator,
+            growth_of_run,
+            RETRIES,
+        )
     warn_unless_ok(run)
     return run
 

@@ -10,21 +10,21 @@ from jaxtyping import Array
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
-from jaxthermo.brownian.automatic import MOST_MEMBERS, larger, resolved
+from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, until_held
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
-from jaxthermo.brownian.level_solve import Found, equilibrium_by_levels
+from jaxthermo.brownian.level_solve import equilibrium_by_levels
 from jaxthermo.brownian.levels import is_hard
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, is_classical, stationary_members
-from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.checks import is_known, require_double_for, require_scalar
 from jaxthermo.solve.lean import lean_jit
 
 # How often a grid or a depth that was left open is chosen.
 RETRIES = 4
 
-Way = Callable[[Oscillator], State | None]
+Way = Callable[[Oscillator, int], State | None]
 
 
 def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
@@ -54,11 +54,8 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_double_for(TOLERANCE, TOLERANCE)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     state = state_at(oscillator, beta, x)
     warn_unless_ok(state)
     return state
@@ -70,15 +67,15 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
     chosen = resolved(oscillator, beta, x)
     if not is_known(jax.tree.leaves((chosen, beta, x))):
         return _solve(chosen, beta, x)
-    ways: list[Way] = [lambda chosen: _solve(chosen, beta, x)]
+    ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
     if oscillator.quantum:
         deepen = 0 if oscillator.bath.depth is not None else MOST_MEMBERS
-        ways.append(lambda chosen: _by_levels(chosen, beta, x, deepen))
+        ways.append(lambda chosen, _: _by_levels(chosen, beta, x, deepen))
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
     for way in ways:
-        state = _grown(way, chosen, oscillator)
+        state = until_held(way, chosen, oscillator, growth_of_state, RETRIES)
         if state is None:
             continue
         if found is None or state.ok:
@@ -87,19 +84,6 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
             break
     assert found is not None
     return found
-
-
-def _grown(way: Way, chosen: Oscillator, asked: Oscillator) -> State | None:
-    """The state by one way of solving; what was left open is chosen again, with room for what was found missing."""
-    for _ in range(RETRIES):
-        state = way(chosen)
-        if state is None:
-            return None
-        again = larger(state.oscillator, asked, Status(int(state.status)), growth_of_state(state))
-        if again is None:
-            break
-        chosen = again
-    return state
 
 
 def _mendable(asked: Oscillator) -> tuple[Status, ...]:
@@ -112,10 +96,8 @@ def _mendable(asked: Oscillator) -> tuple[Status, ...]:
 def _by_levels(oscillator: Oscillator, beta: Array, x: Array, deepen: int) -> State | None:
     """The state from the levels of H_A, None where these are too many."""
     found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen)
-    return None if found is None else _among_levels(found, beta, x)
-
-
-def _among_levels(found: Found, beta: Array, x: Array) -> State:
+    if found is None:
+        return None
     V, error, truncated = (jnp.asarray(number) for number in found[1:])
     return _measured(found.oscillator, V, beta, x, error, truncated)
 

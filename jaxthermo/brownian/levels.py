@@ -70,10 +70,7 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
     if not (oscillator.quantum and _is_plain(oscillator, beta)):
         return None
     end = ROOM * confined(oscillator, beta, x, FALLEN)
-    q, step = np.linspace(-end, end, MESH, retstep=True)
-    energy = energy_at(oscillator, q, x)
-    slope, kinetic = _derivatives(MESH, step)
-    kinetic *= 0.5 * hbar**2 / mass
+    q, slope, kinetic, energy = _on_mesh(oscillator, x, end)
     values, states = np.linalg.eigh(kinetic + np.diag(energy))
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
@@ -118,6 +115,13 @@ def _count(thermal: int, raised: float) -> float:
     fall = FALLEN ** (1.0 / max(thermal, 1))
     quanta = max(raised, 1.0) * (fall / (1.0 - fall) + 0.5) - 0.5
     return float(np.log(FALLEN) / np.log(quanta / (quanta + 1.0)))
+
+
+def _on_mesh(oscillator: Oscillator, x: float, end: float) -> tuple[Matrices, Matrices, Matrices, Matrices]:
+    """Positions from -end to end, d/dq, p^2/2m and U - xX there."""
+    q, step = np.linspace(-end, end, MESH, retstep=True)
+    slope, kinetic = _derivatives(MESH, step)
+    return q, slope, 0.5 * float(oscillator.hbar) ** 2 / float(oscillator.mass) * kinetic, energy_at(oscillator, q, x)
 
 
 def _derivatives(points: int, step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -173,8 +177,6 @@ def eigenstates(
     oscillator: Oscillator, x: float, end: float, count: int
 ) -> tuple[Matrices, Callable[[Matrices], Matrices]]:
     """The lowest energies of H_A - xX between walls at -end and end, and their wave functions at any points."""
-    q, step = np.linspace(-end, end, MESH, retstep=True)
-    _, kinetic = _derivatives(MESH, step)
-    kinetic *= 0.5 * float(oscillator.hbar) ** 2 / float(oscillator.mass)
-    values, psi = np.linalg.eigh(kinetic + np.diag(energy_at(oscillator, q, x)))
+    q, _, kinetic, energy = _on_mesh(oscillator, x, end)
+    values, psi = np.linalg.eigh(kinetic + np.diag(energy))
     return values[:count], lambda points: sinc_series(q, psi[:, :count], points)

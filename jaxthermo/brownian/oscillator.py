@@ -3,10 +3,11 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
-from jaxthermo.checks import require_positive
+from jaxthermo.checks import require_finite, require_positive, require_scalar
 
 
 class Oscillator(eqx.Module):
@@ -36,3 +37,14 @@ def check_oscillator(oscillator: Oscillator | None) -> None:
     require_positive("mass", oscillator.mass)
     require_positive("hbar", oscillator.hbar)
     oscillator.bath.check()
+
+
+def check_place(
+    oscillator: Oscillator | None, beta: ScalarLike, x: ScalarLike
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """beta and x as arrays; ValueError that names the first of oscillator, beta and x with an impossible value."""
+    check_oscillator(oscillator)
+    beta, x = require_scalar("beta", beta), require_scalar("x", x)
+    require_positive("beta", beta)
+    require_finite("x", x)
+    return beta, x

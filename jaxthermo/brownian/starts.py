@@ -10,16 +10,15 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxthermo._results import warn_unless_ok
-from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
-from jaxthermo.brownian.automatic import larger, resolved
+from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.canonical import canonical_states
 from jaxthermo.brownian.density_matrix import checked_basis, checked_density_matrix, wigner_of
 from jaxthermo.brownian.grid import PhaseGrid, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import noise_factors
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
 from jaxthermo.brownian.spectrum import from_spectrum
 from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 # W at positions and momenta of one shape.
 WignerFunction = Callable[[jax.Array, jax.Array], jax.Array]
-# How often a grid that was left open is made larger.
-TRIALS = 6
+# How often a grid that was left open is chosen.
+ATTEMPTS = 7
 
 
 class AbstractStarts(eqx.Module):
@@ -236,25 +235,20 @@ class AbstractStarts(eqx.Module):
         cls, oscillator: Oscillator, values: Callable[[Oscillator], Array], beta: Array, x: Array
     ) -> "Self":
         """The state of a Wigner function whose values, (p, q), are known on any grid; one left open grows."""
-        chosen = resolved(oscillator, beta, x)
-        state = _started(chosen, values(chosen), beta, x)
-        for _ in range(TRIALS):
-            if not is_known(state.status) or int(state.status) == Status.ok:
-                break
-            again = larger(chosen, oscillator, Status(int(state.status)), growth_of_state(state))
-            if again is None:
-                break
-            chosen, state = again, _started(again, values(again), beta, x)
+        state = until_held(
+            lambda chosen, _: _started(chosen, values(chosen), beta, x),
+            resolved(oscillator, beta, x),
+            oscillator,
+            growth_of_state,
+            ATTEMPTS,
+        )
         warn_unless_ok(state)
         return state  # type: ignore[return-value]
 
 
 def _checked(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> tuple[Array, Array]:
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_ohmic(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     return beta, x
 
 

@@ -10,7 +10,7 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
 from jaxthermo.brownian.equilibria import state_at
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
@@ -21,8 +21,6 @@ from jaxthermo.checks import (
     is_known,
     require_double_for,
     require_finite,
-    require_positive,
-    require_scalar,
     require_times,
 )
 from jaxthermo.solve.lean import lean_jit
@@ -97,11 +95,8 @@ def correlation(
         run = jt.correlation(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 1.0, 2.0])
         run.response  # exp(-t/2) sin(0.866 t)/0.866
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_double_for(tolerance, tolerance)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     ts = times_after(ts)
     pair = pair_of(observables, oscillator)
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None

@@ -62,6 +62,11 @@ class Disturbed(eqx.Module):
         # The imaginary part at frequency 0 is empty.
         return jnp.where(own > 0, own / size * jnp.stack([seen.edge, seen.coarse, seen.tail]), 0.0)
 
+    def held_pair(self, fields: Float[Array, "2 p n q"]) -> Float[Array, "3"]:
+        """The worst `held` of the real and the imaginary part of a complex field, as shares of its size."""
+        size = jnp.maximum(height(fields[0]), height(fields[1]))
+        return jnp.max(jax.vmap(lambda V: self.held(V, size))(fields), axis=0)
+
     def crossing(self) -> Float[Array, ""]:
         """Time in which the state is crossed at thermal velocity."""
         return crossing_time(self.work, self.temperature, wigner(self.V, self.work, self.temperature))

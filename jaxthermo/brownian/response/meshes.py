@@ -7,9 +7,8 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int
 
-from jaxthermo._results import AbstractResult
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, depth_for, larger, rung, step
+from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, rung, step, until_held
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
@@ -17,12 +16,12 @@ from jaxthermo.brownian.reach import reach_of
 from jaxthermo.brownian.response.observables import AbstractObservable, Pair
 from jaxthermo.checks import is_known
 
-Result = TypeVar("Result", bound=AbstractResult)
+Result = TypeVar("Result", bound=Judged)
 
 # How far a density and its Fourier transforms must have fallen at the ends of the grid.
 FALLEN = 1e-13
-# How often what was left open is chosen once more.
-TRIALS = 4
+# How often what was left open is chosen.
+ATTEMPTS = 5
 # What a disturbance may leave on the rim of the grid and of its waves, and the error of a shallow hierarchy, for
 # functions that are right to 1e-6 of their scale. A classical quartic with A = 0.3 that left 1e-5 and 1.2e-4 was off by
 # 2e-5.
@@ -67,15 +66,7 @@ def with_room(
     Weak damping lets a disturbance curl up to ever finer shapes, which no state at rest has.
     """
     chosen = finely_resolved(oscillator, beta, x, observables)
-    found = solve(chosen)
-    for _ in range(TRIALS):
-        if not is_known(found.status) or int(found.status) == Status.ok:
-            break
-        again = larger(chosen, oscillator, Status(int(found.status)), _growth(found))
-        if again is None:
-            break
-        chosen, found = again, solve(again)
-    return found
+    return until_held(lambda chosen, _: solve(chosen), chosen, oscillator, _growth, ATTEMPTS)
 
 
 def _growth(found: Any) -> Growth:

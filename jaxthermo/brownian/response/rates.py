@@ -10,7 +10,7 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian.equilibria import state_at
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.potential import Identity
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import linear_motion
@@ -21,10 +21,7 @@ from jaxthermo.brownian.state import State
 from jaxthermo.checks import (
     as_float,
     require_double_for,
-    require_finite,
     require_integer,
-    require_positive,
-    require_scalar,
 )
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lean import lean_jit
@@ -78,11 +75,8 @@ def relaxation_rates(
     Example
         jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_double_for(tolerance, tolerance)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     count = require_integer("count", count, 1)
     if count > MOST:
         raise ValueError(f"`count` must be <= {MOST}, but is {count}")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
-from jaxthermo.brownian.response.disturbance import Disturbed, height
+from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts, weights_of_runs
 from jaxthermo.brownian.stationary import norm_of
 
@@ -137,9 +137,7 @@ def _by_propagator(problem: Disturbed, begin: Field, count: int, tau: Array, ste
     def described(column: Array) -> tuple[Array, Array]:
         parts = jnp.stack([column.real, column.imag]) @ basis[:SIZE]
         fields = parts.reshape(2, *begin.shape)
-        size = jnp.maximum(height(fields[0]), height(fields[1]))
-        held = jnp.max(jax.vmap(lambda V: problem.held(V, size))(fields), axis=0)
-        return _rayleigh(fields, work, problem.temperature, problem.x), held
+        return _rayleigh(fields, work, problem.temperature, problem.x), problem.held_pair(fields)
 
     about, held = jax.vmap(described)(vectors.T[order])
     rates = jnp.log(jnp.abs(shares[order])) / tau

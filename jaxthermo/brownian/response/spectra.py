@@ -11,14 +11,14 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
 from jaxthermo.brownian.equilibria import state_at
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.response.disturbance import Disturbed, height
+from jaxthermo.brownian.oscillator import Oscillator, check_place
+from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.response.resolvent import resolvent
 from jaxthermo.brownian.state import State
-from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_double_for, require_finite
 from jaxthermo.solve.lean import lean_jit
 
 # Error of a linear solve over the size of its solution, for numbers that are right to 1e-6 of the largest.
@@ -96,11 +96,8 @@ def spectrum(
         found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
         found.response  # 1/(1 - w^2 - i w)
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_double_for(SOLVED, SOLVED)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     frequencies = as_float(frequencies)
     if frequencies.ndim != 1 or frequencies.shape[0] == 0:
         raise ValueError(f"`frequencies` must have shape (frequencies,), but has shape {frequencies.shape}")
@@ -134,9 +131,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
         def one(begin: Array) -> tuple[Complex[Array, ""], Array, Array]:
             found, error = resolvent(work, problem.temperature, problem.x, frequency, begin)
             parts = [problem.mean(pair[0], V) for V in found]
-            size = jnp.maximum(height(found[0]), height(found[1]))
-            held = jnp.max(jax.vmap(lambda V: problem.held(V, size))(found), axis=0)
-            return jax.lax.complex(*parts), error, jax.lax.stop_gradient(held)
+            return jax.lax.complex(*parts), error, jax.lax.stop_gradient(problem.held_pair(found))
 
         return jax.lax.map(one, begins)
 
