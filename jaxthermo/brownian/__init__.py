@@ -7,6 +7,7 @@ from jaxthermo.brownian.driving import drive
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.isentrope import isentropic_field
 from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator
@@ -42,6 +43,7 @@ __all__ = [
     "drive",
     "equilibrium",
     "grid_for",
+    "isentropic_field",
     "planck_potential",
     "quantum_oscillator",
     "quasi_static",
