@@ -11,6 +11,7 @@ from jaxthermo.brownian.isentrope import isentropic_field
 from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator
+from jaxthermo.brownian.phase_space import expectation, wigner_negativity
 from jaxthermo.brownian.potential import AbstractPotential, Polynomial
 from jaxthermo.brownian.quasistatic import planck_potential, quasi_static
 from jaxthermo.brownian.response import Correlation, RelaxationRates, Spectrum, correlation, relaxation_rates, spectrum
@@ -42,6 +43,7 @@ __all__ = [
     "depth_for",
     "drive",
     "equilibrium",
+    "expectation",
     "grid_for",
     "isentropic_field",
     "planck_potential",
@@ -52,4 +54,5 @@ __all__ = [
     "run_cycle",
     "spectrum",
     "von_neumann_entropy",
+    "wigner_negativity",
 ]

@@ -87,7 +87,8 @@ def run_cycle(
     points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
     steps = None if steps is None else require_integer("steps", steps, 1)
     require_solver(solver)
-    oscillator = resolved(with_baths(oscillator, cycle), *cycle.bounds())
+    # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
+    oscillator = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
     require_periodic(oscillator, cycle.period)
     engine, betas, count = engine_of(oscillator, cycle, points)
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, engine.times, betas)
