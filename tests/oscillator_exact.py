@@ -500,3 +500,45 @@ class SwitchedMoments:
         linear = np.column_stack([short(turn(unit)["spread"] - source) for unit in units])
         fixed = np.linalg.solve(np.eye(3) - linear, short(source))
         return turn(sum(size * unit for size, unit in zip(fixed, units, strict=True)))
+
+
+def smooth_step(u: float) -> float:
+    """Return 3 u^2 - 2 u^3 on [0, 1], 0 before and 1 after."""
+    return u * u * (3.0 - 2.0 * u) if 0.0 < u < 1.0 else float(u >= 1.0)
+
+
+def smooth_slope(u: float) -> float:
+    """Return the derivative of `smooth_step`."""
+    return 6.0 * u * (1.0 - u) if 0.0 < u < 1.0 else 0.0
+
+
+def carnot_cycle(
+    betas: Sequence[float], fields: Array, period: float, gamma: float, rise: float, rtol: float = 1e-8
+) -> dict[str, Array]:
+    """Return `SwitchedMoments.cycle` of four equal strokes: hot bath, none, cold bath, none; stiffness 1 + field.
+
+    A window opens and closes in the share `rise` of its stroke, while the field rests; it moves between.
+    """
+    quarter = 0.25 * period
+    up = rise * quarter
+    begin = [up, quarter, 2 * quarter + up, 3 * quarter]
+    end = [quarter - up, 2 * quarter, 3 * quarter - up, 4 * quarter]
+    moves = list(zip(np.roll(fields, -1) - fields, begin, end, strict=True))
+
+    def bath(beta: float, first: float, last: float) -> SwitchedBath:
+        def share(t: float) -> float:
+            return min(t - first, last - t) / up
+
+        def slope(t: float) -> float:
+            return smooth_slope(share(t)) / up * (1.0 if t - first < last - t else -1.0)
+
+        return SwitchedBath(gamma, beta, lambda t: smooth_step(share(t)), slope)
+
+    moments = SwitchedMoments(
+        [bath(betas[0], 0.0, quarter), bath(betas[1], 2 * quarter, 3 * quarter)],
+        lambda t: 1.0 + fields[0] + sum(move * smooth_step((t - a) / (b - a)) for move, a, b in moves),
+        lambda t: sum(move * smooth_slope((t - a) / (b - a)) / (b - a) for move, a, b in moves),
+        lambda t: 0.0,
+        lambda t: 0.0,
+    )
+    return moments.cycle(np.sort([0.0, *begin, *end]), rtol)

@@ -16,14 +16,6 @@ def still(value):
     return lambda t: value
 
 
-def smooth(u):
-    return u * u * (3.0 - 2.0 * u) if 0.0 < u < 1.0 else float(u >= 1.0)
-
-
-def slope(u):
-    return 6.0 * u * (1.0 - u) if 0.0 < u < 1.0 else 0.0
-
-
 def windows(rate):
     """cos^2 and sin^2 for the library, and with their slopes for the reference."""
     ours = [lambda t: jnp.cos(rate * t) ** 2, lambda t: jnp.sin(rate * t) ** 2]
@@ -97,10 +89,10 @@ def test_the_heat_is_what_a_bath_of_oscillators_loses():
     """The closed moments know no bath but its force. Its cutoff is felt like 1/cutoff."""
 
     def window(t):
-        return smooth(0.5 * min(t, 6.0 - t))
+        return exact.smooth_step(0.5 * min(t, 6.0 - t))
 
     def rate(t):
-        return 0.5 * slope(0.5 * min(t, 6.0 - t)) * (1.0 if t < 3.0 else -1.0)
+        return 0.5 * exact.smooth_slope(0.5 * min(t, 6.0 - t)) * (1.0 if t < 3.0 else -1.0)
 
     bath = exact.SwitchedBath(0.64, 1.25, window, rate)
     moments = exact.SwitchedMoments([bath], still(1.0), still(0.0), still(0.0), still(0.0))
@@ -135,34 +127,7 @@ def test_classical_baths_with_windows_cos_and_sin_are_a_thermostat():
     np.testing.assert_allclose(pair.H - pair.H[0], pair.work + both, atol=1e-6)
 
 
-def carnot(tau, gamma, fields, rise=0.25):
-    """The reference for a `jt.CarnotCycle` with beta 0.5 and 1, in a parabola of stiffness 1 + x."""
-    quarter = 0.25 * tau
-    up = rise * quarter
-    begin = [up, quarter, 2 * quarter + up, 3 * quarter]
-    end = [quarter - up, 2 * quarter, 3 * quarter - up, 4 * quarter]
-    moves = list(zip(np.roll(fields, -1) - fields, begin, end, strict=True))
-
-    def bath(beta, first, last):
-        def share(t):
-            return min(t - first, last - t) / up
-
-        def rate(t):
-            return slope(share(t)) / up * (1.0 if t - first < last - t else -1.0)
-
-        return exact.SwitchedBath(gamma, beta, lambda t: smooth(share(t)), rate)
-
-    moments = exact.SwitchedMoments(
-        [bath(0.5, 0.0, quarter), bath(1.0, 2 * quarter, 3 * quarter)],
-        lambda t: 1.0 + fields[0] + sum(move * smooth((t - a) / (b - a)) for move, a, b in moves),
-        lambda t: sum(move * slope((t - a) / (b - a)) / (b - a) for move, a, b in moves),
-        still(0.0),
-        still(0.0),
-    )
-    return moments.cycle(np.sort([0.0, *begin, *end]), 1e-8)
-
-
-FIELDS = np.array([0.0, -0.5, -0.875, -0.75])
+BETAS, FIELDS = (0.5, 1.0), np.array([0.0, -0.5, -0.875, -0.75])
 
 
 def efficiency(work, heat, switching):
@@ -171,7 +136,7 @@ def efficiency(work, heat, switching):
 
 def test_a_carnot_cycle_against_closed_moments():
     """A short period: far from reversible, so that every number counts."""
-    expected = carnot(24.0, 1.0, FIELDS)
+    expected = exact.carnot_cycle(BETAS, FIELDS, 24.0, 1.0, 0.25)
     model = jt.classical_oscillator(HARMONIC, 1.0, jt.PhaseGrid(13.0, 0.55, 9.0, 0.55), coordinate=BREATHING)
     run = jt.run_cycle(model, jt.CarnotCycle(0.5, 1.0, FIELDS, 24.0, rise=0.25), 1e-6, points=2, progress=False)
     assert run.ok
@@ -188,7 +153,7 @@ def test_a_slow_carnot_cycle_has_carnots_efficiency():
     """1 - T_c/T_h = 1/2, missed by c/tau: twice the period halves the error, up to the next order."""
     missed = []
     for tau in (800.0, 1600.0, 3200.0):
-        end = carnot(tau, 0.1, FIELDS)
+        end = exact.carnot_cycle(BETAS, FIELDS, tau, 0.1, 0.25)
         missed.append(tau * (0.5 - efficiency(end["work"][-1], end["heat"][-1], end["switching"][-1])))
     assert missed[0] > missed[1] > missed[2] > 0.0
     # What is left of the next order halves as well.
