@@ -87,7 +87,7 @@ class DrivenTerm(diffrax.AbstractTerm):
         heat, ledger = bath_heat(now, self.work, t, temperature), ledger_of(self.work)
         totals = jnp.stack([now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat])
         if ledger is not None:
-            totals = jnp.concatenate([totals, ledger.rates(now, self.work.oscillator.mass, t).entries()])
+            totals = jnp.concatenate([totals, ledger.rates(now, self.work.oscillator.mass, jnp.asarray(t)).entries()])
         return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), totals)
 
     def contr(self, t0: Time, t1: Time, **kwargs: PyTree) -> Time:
