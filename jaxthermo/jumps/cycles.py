@@ -18,7 +18,7 @@ from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.lean import is_traced, brief_jit
+from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, begin, settle
 
 # A symmetric cycle of a ring passes q like episodes.

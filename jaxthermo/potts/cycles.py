@@ -20,7 +20,7 @@ from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.lean import is_traced, brief_jit
+from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 
 # The third search runs this share of the way back from the fold to the critical point, where the period is short.
