@@ -5,6 +5,7 @@ from types import ModuleType
 
 from jaxthermo import brownian, jumps, potts, protocols, scans, search
 from jaxthermo._status import Status
+from jaxthermo.advice import audit
 from jaxthermo.brownian import (
     AbstractBath,
     AbstractPotential,
@@ -27,6 +28,8 @@ from jaxthermo.brownian import (
     spectrum,
 )
 from jaxthermo.cache import enable_cache
+from jaxthermo.citation import cite
+from jaxthermo.environment import about
 from jaxthermo.jumps import JumpNetwork, bounds
 from jaxthermo.potts import PottsRing
 from jaxthermo.protocols import (
@@ -66,8 +69,11 @@ __all__ = [
     "SwitchedBaths",
     "Table",
     "__version__",
+    "about",
+    "audit",
     "bounds",
     "brownian",
+    "cite",
     "classical_oscillator",
     "correlation",
     "drive",

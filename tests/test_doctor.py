@@ -2,14 +2,14 @@ import os
 
 import jax
 
-from jaxthermo import cache, doctor
+from jaxthermo import cache, doctor, environment
 
 
 def test_this_environment_is_healthy():
     diagnosis = doctor.diagnose()
     assert diagnosis.problems == ()
-    assert any(line.startswith("jaxlib ") for line in diagnosis.lines)
-    assert "double precision: on" in diagnosis.lines
+    assert any(line.startswith("jaxlib: ") for line in diagnosis.lines)
+    assert "precision: double" in diagnosis.lines
 
 
 def test_the_known_bad_calculation_is_right_here():
@@ -49,10 +49,10 @@ def test_wrong_lanes_are_one_plain_sentence_and_exit_code_one(capsys, monkeypatc
 
 
 def test_a_missing_package_is_a_problem(monkeypatch):
-    monkeypatch.setattr(doctor, "PACKAGES", ("jax", "no-such-package"))
+    monkeypatch.setattr(environment, "PACKAGES", ("jax", "no-such-package"))
     assert doctor.diagnose().problems == ("no-such-package is not installed.",)
 
 
 def test_host_memory_survives_a_system_that_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "MEMINFO", tmp_path / "absent")
-    assert doctor.host_memory() == "unknown"
+    monkeypatch.setattr(environment, "MEMINFO", tmp_path / "absent")
+    assert environment.host_memory() == "unknown"

@@ -105,6 +105,16 @@ class AbstractBath(eqx.Module):
         beta                inverse temperature, 1/energy
         """
 
+    def missing_noise(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> float:
+        """By which share <p^2> of a harmonic oscillator would change with twice as many poles; 0 where not known.
+
+        mass                of the oscillator
+        hbar                Planck's constant, action
+        squared_frequency   w^2 of the harmonic oscillator, 1/time^2
+        beta                inverse temperature, 1/energy
+        """
+        return 0.0
+
     @abstractmethod
     def with_depth(self, depth: int) -> "AbstractBath":
         """The same bath with another depth of the hierarchy."""
