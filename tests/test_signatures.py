@@ -11,7 +11,7 @@ import pytest
 import jaxthermo as jt
 from jaxthermo._results import AbstractResult
 
-ROOMS = ("protocols", "brownian", "jumps", "potts", "search", "scans", "thermo", "experiments", "plot")
+ROOMS = ("protocols", "brownian", "jumps", "potts", "search", "scans", "thermo", "experiments", "plot", "advice")
 
 
 def exported():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo.advice.findings import Finding, findings_of, lanes, largest, worst
@@ -78,7 +79,7 @@ def _levels(result: Any, axes: int) -> Iterator[Finding]:
     if not depth or bool(np.all(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())):
         return
     tail = worst(result.tail, axes)
-    missed = np.asarray(promise.truncation(tail, depth))
+    missed = np.asarray(promise.truncation(jnp.asarray(tail), depth))
     if np.any(found := missed > (promise.COURSE_PROMISED if axes else promise.PROMISED)):
         yield Finding(
             "tail",

@@ -56,7 +56,8 @@ def _elsewhere(lane: Stationary) -> str:
     q = lane.occupation.shape[-1]
     if int(lane.attractor) == UNDECIDED:
         return ""
-    for start in (near_uniform(q), *(np.roll(np.asarray(localised(q)), shift) for shift in range(q))):
+    starts = [np.asarray(near_uniform(q)), *(np.roll(np.asarray(localised(q)), shift) for shift in range(q))]
+    for start in starts:
         other = long_time_state(lane.network, lane.beta, start, MAX_ROUNDS)
         if int(other.attractor) == UNDECIDED:
             continue
@@ -133,8 +134,8 @@ def _(result: Bounds) -> Iterator[Finding]:
 
 @findings_of.register
 def _(result: PhaseDiagram) -> Iterator[Finding]:
-    stable = [np.asarray(getattr(result, name), int) for name in ("uniform_stable", "localised_stable", "cycle_stable")]
-    several = sum(stable) > 1
+    names = ("uniform_stable", "localised_stable", "cycle_stable")
+    several = np.sum([np.asarray(getattr(result, name), int) for name in names], axis=0) > 1
     if np.any(several):
         what = (
             f"Several states are stable at {int(several.sum())} of {several.size} points; `phase` is the one reached "
