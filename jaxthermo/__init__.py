@@ -100,6 +100,16 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     """`jt.plot`, which loads Matplotlib, is imported when it is first asked for."""
-    if name == "plot":
+    if name != "plot":
+        raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    try:
         return importlib.import_module("jaxthermo.plot")
-    raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ModuleNotFoundError("`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name) from None
+
+
+def __dir__() -> list[str]:
+    """What is exported, and `plot`."""
+    return [*__all__, "plot"]

@@ -1,5 +1,6 @@
 """Whether this machine can be trusted with a calculation: versions, devices, precision, memory, compiled arithmetic."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,9 @@ LANES = 40_000
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found, as lines to print, and what is wrong, as one sentence each."""
+    """What was found, as names with values, and what is wrong, as one sentence each."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
 
 
@@ -46,15 +47,17 @@ def miscompiled_lanes() -> int:
 def diagnose() -> Diagnosis:
     """Look at the packages, the devices and the memory, and run the known-bad calculation once."""
     wrong = miscompiled_lanes()
-    lines = [f"{name}: {value}" for name, value in about().lines()]
-    lines.append(f"compiled against exact: {wrong} of {LANES} lanes differ")
+    lines = [*about().lines(), ("compiled against exact", f"{wrong} of {LANES} lanes differ")]
     return Diagnosis(tuple(lines), tuple(_problems(wrong, jax.devices()[0].platform)))
 
 
-def main() -> int:
-    """Print the diagnosis; 1 if anything is wrong."""
+def main(as_json: bool = False) -> int:
+    """Print the diagnosis, as JSON where a script wants it; 1 if anything is wrong."""
     diagnosis = diagnose()
-    print("\n".join(diagnosis.lines))
+    if as_json:
+        print(json.dumps({"found": dict(diagnosis.lines), "problems": diagnosis.problems}, indent=2))
+        return int(bool(diagnosis.problems))
+    print("\n".join(f"{name}: {value}" for name, value in diagnosis.lines))
     print("\n".join(diagnosis.problems) or "No problems found.")
     return int(bool(diagnosis.problems))
 

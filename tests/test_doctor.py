@@ -1,3 +1,4 @@
+import json
 import os
 
 import jax
@@ -8,8 +9,8 @@ from jaxthermo import cache, doctor, environment
 def test_this_environment_is_healthy():
     diagnosis = doctor.diagnose()
     assert diagnosis.problems == ()
-    assert any(line.startswith("jaxlib: ") for line in diagnosis.lines)
-    assert "precision: double" in diagnosis.lines
+    found = dict(diagnosis.lines)
+    assert found["precision"] == "double" and "jaxlib" in found
 
 
 def test_the_known_bad_calculation_is_right_here():
@@ -38,6 +39,9 @@ def test_it_says_whether_compiled_programs_are_kept(monkeypatch, tmp_path):
 def test_main_prints_and_returns_zero(capsys):
     assert doctor.main() == 0
     assert capsys.readouterr().out.endswith("No problems found.\n")
+    assert doctor.main(as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["problems"] == [] and said["found"]["jax"] == jax.__version__
 
 
 def test_wrong_lanes_are_one_plain_sentence_and_exit_code_one(capsys, monkeypatch):
