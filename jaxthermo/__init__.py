@@ -107,7 +107,9 @@ def __getattr__(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise ModuleNotFoundError("`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name) from None
+        raise ModuleNotFoundError(
+            "`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name
+        ) from None
 
 
 def __dir__() -> list[str]:

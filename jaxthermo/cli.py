@@ -148,7 +148,9 @@ def better_engine(
     typer.echo(f"Written to {out}")
 
 
-@app.command(epilog=_examples("jaxthermo phases --q 5 --points 100 --out results", "jaxthermo phases --forward-force 1.0"))
+@app.command(
+    epilog=_examples("jaxthermo phases --q 5 --points 100 --out results", "jaxthermo phases --forward-force 1.0")
+)
 def phases(
     q: Annotated[int, typer.Option("--q", min=2, help="Number of states.")] = 3,
     coupling: Annotated[float, typer.Option("--coupling", help="Coupling u; attraction is negative.")] = -1.0,
@@ -193,7 +195,11 @@ def scan(
         typer.echo(done)
 
 
-@app.command(epilog=_examples("jaxthermo show experiment.zarr", "jaxthermo show experiment.zarr --variable period --out pictures"))
+@app.command(
+    epilog=_examples(
+        "jaxthermo show experiment.zarr", "jaxthermo show experiment.zarr --variable period --out pictures"
+    )
+)
 def show(
     store: Annotated[Path, typer.Argument(help="The store of a scan, finished or not.", file_okay=False)],
     variable: Annotated[str | None, typer.Option("--variable", help="What to draw.")] = None,

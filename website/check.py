@@ -50,7 +50,10 @@ def _signatures() -> Iterator[tuple[str, Documented]]:
                 bases = [base for base in value.__mro__ if own in vars(base)]
                 inherited = [inspect.getdoc(getattr(base, own)) or "" for base in bases]
                 is_foreign = any(not base.__module__.startswith(("jaxthermo", "builtins")) for base in bases)
-                yield f"{name}.{own}", Documented(inspect.signature(function), "\n\n".join([*inherited, text]), is_foreign)
+                yield (
+                    f"{name}.{own}",
+                    Documented(inspect.signature(function), "\n\n".join([*inherited, text]), is_foreign),
+                )
 
 
 SIGNATURES = dict(_signatures())
@@ -110,7 +113,10 @@ def _without_code(markdown: str) -> str:
 def main() -> int:
     """Print every fault; 1 where there is one."""
     faults = [*undocumented(), *broken_links(documents())]
-    print("\n".join(faults) or f"{len(SIGNATURES)} signatures documented, links of {len(documents())} pages lead somewhere")
+    print(
+        "\n".join(faults)
+        or f"{len(SIGNATURES)} signatures documented, links of {len(documents())} pages lead somewhere"
+    )
     return int(bool(faults))
 
 

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
@@ -53,7 +54,7 @@ class MemoryTerms(eqx.Module):
     stretch: Float[Array, "modes modes"]
 
 
-class AbstractBath(eqx.Module):
+class AbstractBath(Parameters):
     """A bath of the oscillator. Another bath is another subclass: parameters as arrays, and these methods.
 
     `depth` is the largest level of the hierarchy that is kept, None where it is left open.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 
@@ -16,7 +17,7 @@ MAX_POINTS = 2001
 ScalarArray = Array | np.ndarray
 
 
-class PhaseGrid(eqx.Module):
+class PhaseGrid(Parameters):
     """Uniform mesh q = -q_max .. q_max, p = -p_max .. p_max with steps of about dq, dp.
 
     q_max, p_max   largest position (length) and largest momentum; the mesh goes from minus to plus these

@@ -4,18 +4,18 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, VectorLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import formula
 
 
-class AbstractPotential(eqx.Module):
+class AbstractPotential(Parameters):
     """A function of position. Another one is another subclass: parameters as arrays, and these methods."""
 
     @abstractmethod

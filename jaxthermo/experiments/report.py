@@ -5,7 +5,6 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np

@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 
 
-class AbstractSchedule(eqx.Module):
+class AbstractSchedule(Parameters):
     """A scalar function of time that a temperature or a field follows."""
 
     @abstractmethod
