@@ -190,7 +190,7 @@ def scan(
     with _one_message():
         described = load(experiment)
         report.use_devices(distributed)
-        with described.text.pointing():
+        with described.text.pointing(), _kept(described.store):
             done = report.dry_run(described) if dry else report.run_experiment(described, resume or distributed)
         typer.echo(done)
 
@@ -210,6 +210,16 @@ def show(
 
     with _one_message():
         typer.echo(report.show(store, out, variable))
+
+
+@contextmanager
+def _kept(store: Path) -> Iterator[None]:
+    """What Ctrl-C leaves behind, as one sentence."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished chunks are in {store}; the same command with --resume goes on.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

@@ -136,6 +136,11 @@ def test_a_scan_says_where_lanes_failed():
     assert "-1 <= beta <= -1" in report.findings[1].what
 
 
+def test_lanes_of_a_scan_on_a_small_grid_are_not_ok():
+    found = jt.scan(lambda beta: jt.equilibrium(quartic(grid=SMALL), beta, 1.5), beta=np.array([0.5, 0.6]))
+    assert (found.status == int(jt.Status.grid_too_small)).all() and topics(found) == ["status"]
+
+
 def test_single_precision_is_told(state):
     short = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32) if eqx.is_inexact_array(leaf) else leaf, state)
     assert "precision" in topics(short)

@@ -101,6 +101,21 @@ def test_papers_resolution_and_items_are_passed_on(command, tmp_path, monkeypatc
     ]
 
 
+def test_a_scan_that_is_interrupted_says_what_is_kept(command, tmp_path, monkeypatch):
+    from jaxthermo.experiments import report
+
+    def interrupted(experiment, resume):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "run_experiment", interrupted)
+    monkeypatch.setattr(report, "use_devices", lambda distributed: None)
+    file = tmp_path / "experiment.toml"
+    text = '[model]\nkind = "potts"\n[quantity]\nname = "stationary_work"\n[axes]\nbeta = [1.0]\n[scan]\nstore = "s.zarr"\n'
+    file.write_text(text)
+    result = command("scan", file)
+    assert result.exit_code == 130 and "s.zarr; the same command with --resume goes on" in result.output
+
+
 def test_an_unknown_item_is_one_sentence(command, tmp_path):
     result = command("reproduce", "potts", "--item", "fig9", "--out", tmp_path)
     assert result.exit_code == 2 and "`item` must be one of fig1, fig2, fig3, fig4," in result.output

@@ -30,6 +30,12 @@ class PhaseGrid(Parameters):
     follow from the number of points. Fields are trigonometric polynomials: derivatives are exact up to wavenumbers
     pi/dq and pi/dp, where a state that fits has decayed to rounding error. An odd number of points has no unpaired
     highest wave.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> grid = jt.PhaseGrid(q_max=5.6, dq=0.28, p_max=10.5, dp=0.5)
+        >>> grid.q_points, grid.p_points
+        (41, 43)
     """
 
     dq: Float[ScalarArray, ""]

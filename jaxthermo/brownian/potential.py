@@ -36,6 +36,11 @@ class Polynomial(AbstractPotential):
 
     coefficients   a_i in ascending powers, energy / length^i, (degree + 1,)
     Raises         ValueError if the coefficients are not one-dimensional and non-empty
+
+    Example
+        >>> import jaxthermo as jt
+        >>> float(jt.Polynomial([1.0, 0.0, 0.5])(2.0))
+        3.0
     """
 
     coefficients: Float[Array, " powers"]

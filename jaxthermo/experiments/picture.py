@@ -52,6 +52,8 @@ def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Hashable, label: st
         axes.set(xlabel=_axis_label(data, together[0]), ylabel=_axis_label(data, together[1]))
         return
     axes.plot(data[dim], shown, marker="." if data.sizes[dim] < 100 else "", color="black")
+    if np.nanmin(shown) < 0 < np.nanmax(shown):
+        axes.axhline(0.0, color="gray", lw=0.6)
     axes.set(xlabel=_axis_label(data, dim), ylabel=label)
 
 
