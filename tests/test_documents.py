@@ -13,10 +13,25 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
 DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
 # Short pages run one after another in one process, which imports jax once.
-HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to"]
+SLOW = {"docs/how_to/own_objective.md"}
+HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to" and name_of(path) not in SLOW]
 PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
+
+
+def process(paths):
+    """A parameter of a test, slow where a page is."""
+    name = name_of(paths[0]) if len(paths) == 1 else "how to"
+    return pytest.param(paths, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+
+
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
 # A misspelt language would silently be a block that nobody runs.
@@ -29,10 +44,6 @@ class Block(NamedTuple):
     language: str
     line: int  # of the first line inside, counted from 1
     lines: list[str]
-
-
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -118,7 +129,7 @@ def test_blocks_are_in_known_languages(path):
     assert not unknown, f"{name_of(path)} has blocks of unknown languages {unknown}, but knows {sorted(LANGUAGES)}"
 
 
-@pytest.mark.parametrize("paths", PROCESSES, ids=lambda paths: name_of(paths[0]) if len(paths) == 1 else "how to")
+@pytest.mark.parametrize("paths", map(process, PROCESSES))
 def test_python_blocks_run(paths, tmp_path):
     """In a process of their own, as a reader would run them: x64 is off unless the document turns it on."""
     scripts = []
