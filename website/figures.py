@@ -17,8 +17,10 @@ def main() -> None:
     text = PAGE.read_text()
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "page.py"
+        script.write_text(code)
         settings = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, env=settings)
+        subprocess.run([sys.executable, script.name], cwd=folder, check=True, env=settings)
         for name in sorted(set(re.findall(r"\(figures/([\w.]+)\)", text))):
             shutil.copy(Path(folder) / name, FIGURES / name)
             print(FIGURES / name)
