@@ -21,15 +21,9 @@ def name_of(path: Path) -> str:
 
 DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
 # Short pages run one after another in one process, which imports jax once.
-SLOW = {"docs/how_to/own_objective.md"}
-HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to" and name_of(path) not in SLOW]
+LONG = {"docs/how_to/own_objective.md"}
+HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to" and name_of(path) not in LONG]
 PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
-
-
-def process(paths):
-    """A parameter of a test, slow where a page is."""
-    name = name_of(paths[0]) if len(paths) == 1 else "how to"
-    return pytest.param(paths, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -129,7 +123,7 @@ def test_blocks_are_in_known_languages(path):
     assert not unknown, f"{name_of(path)} has blocks of unknown languages {unknown}, but knows {sorted(LANGUAGES)}"
 
 
-@pytest.mark.parametrize("paths", map(process, PROCESSES))
+@pytest.mark.parametrize("paths", PROCESSES, ids=lambda paths: name_of(paths[0]) if len(paths) == 1 else "how_to")
 def test_python_blocks_run(paths, tmp_path):
     """In a process of their own, as a reader would run them: x64 is off unless the document turns it on."""
     scripts = []
