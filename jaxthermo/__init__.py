@@ -5,6 +5,7 @@ from types import ModuleType
 
 from jaxthermo import brownian, jumps, potts, protocols, scans, search
 from jaxthermo._status import Status
+from jaxthermo.advice import audit
 from jaxthermo.brownian import (
     AbstractBath,
     AbstractPotential,
@@ -28,6 +29,8 @@ from jaxthermo.brownian import (
     spectrum,
 )
 from jaxthermo.cache import enable_cache
+from jaxthermo.citation import cite
+from jaxthermo.environment import about
 from jaxthermo.jumps import JumpNetwork, bounds
 from jaxthermo.potts import PottsRing
 from jaxthermo.protocols import (
@@ -71,8 +74,11 @@ __all__ = [
     "SwitchedBaths",
     "Table",
     "__version__",
+    "about",
+    "audit",
     "bounds",
     "brownian",
+    "cite",
     "classical_oscillator",
     "correlation",
     "drive",
@@ -100,6 +106,18 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     """`jt.plot`, which loads Matplotlib, is imported when it is first asked for."""
-    if name == "plot":
+    if name != "plot":
+        raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    try:
         return importlib.import_module("jaxthermo.plot")
-    raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ModuleNotFoundError(
+            "`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name
+        ) from None
+
+
+def __dir__() -> list[str]:
+    """What is exported, and `plot`."""
+    return [*__all__, "plot"]

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
@@ -54,7 +55,7 @@ class MemoryTerms(eqx.Module):
     stretch: Float[Array, "modes modes"]
 
 
-class AbstractBath(eqx.Module):
+class AbstractBath(Parameters):
     """A bath of the oscillator. Another bath is another subclass: parameters as arrays, and these methods.
 
     `depth` is the largest level of the hierarchy that is kept, None where it is left open.
@@ -105,6 +106,16 @@ class AbstractBath(eqx.Module):
         squared_frequency   w^2 of a harmonic potential as narrow as the oscillator's, 1/time^2
         beta                inverse temperature, 1/energy
         """
+
+    def missing_noise(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> float:
+        """By which share <p^2> of a harmonic oscillator would change with twice as many poles; 0 where not known.
+
+        mass                of the oscillator
+        hbar                Planck's constant, action
+        squared_frequency   w^2 of the harmonic oscillator, 1/time^2
+        beta                inverse temperature, 1/energy
+        """
+        return 0.0
 
     @abstractmethod
     def with_depth(self, depth: int) -> "AbstractBath":

@@ -54,6 +54,13 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     low temperature the equation itself may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> state = jt.equilibrium(harmonic, beta=1.0, x=0.3)
+        >>> round(float(state.X), 9), round(float(state.p2), 9), state.outcome
+        (0.3, 1.0, 'ok')
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(TOLERANCE, TOLERANCE)

@@ -18,13 +18,13 @@ from jaxthermo.brownian.cycle_search import (
 )
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.promise import run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 MAX_CYCLES = 200
 # Saved times for each piece between two corners of the schedule.

@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_finite, require_positive
 from jaxthermo.protocols.window import Window
@@ -20,7 +21,7 @@ class Switching(NamedTuple):
     windows: tuple[Window, ...]
 
 
-class AbstractCycle(eqx.Module):
+class AbstractCycle(Parameters):
     """Periodic schedules beta(t) and x(t), which `jt.run_cycle` drives an oscillator by.
 
     Another cycle is another subclass: parameters as arrays, and these methods.
