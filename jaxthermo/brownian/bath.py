@@ -14,6 +14,7 @@ from jaxthermo.checks import require_integer
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.flows import AbstractFlows
+    from jaxthermo.brownian.ledger import Ledger
 
 MAX_POLES = 6
 Numbers = Array | np.ndarray
@@ -128,6 +129,14 @@ class AbstractBath(Parameters):
     def own_betas(self) -> Float[Numbers, " betas"]:
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
 
+    def ledger(self, hbar: Real) -> "Ledger | None":
+        """How heat and the work of switching are counted bath by bath, where there are several; else None."""
+        return None
+
+    def at(self, t: Real) -> "AbstractBath":
+        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes."""
+        return self
+
     @abstractmethod
     def check(self) -> None:
         """Raise a ValueError that names the first impossible parameter; values that jax traces pass."""
@@ -147,6 +156,13 @@ def require_ohmic(oscillator: Any) -> None:
     bath = oscillator.bath
     if bath.friction_has_memory or len(bath.own_betas()):
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(bath).__name__}")
+
+
+def require_white(oscillator: Any) -> None:
+    """ValueError where the friction of the bath has memory."""
+    bath = oscillator.bath
+    if bath.friction_has_memory:
+        raise ValueError(f"`oscillator` must have an OhmicBath or SwitchedBaths, but has a {type(bath).__name__}")
 
 
 def expansion(scheme: str, poles: int) -> tuple[np.ndarray, np.ndarray]:
