@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ import xarray
 
 import jaxthermo as jt
 from jaxthermo.scans import StoreError
+from jaxthermo.scans.compiled import Chunks
 from jaxthermo.scans.files import Lock, read_record, write_record
 from jaxthermo.scans.store import Store
 
@@ -302,6 +305,8 @@ class TestDisk:
             patch.setattr(Store, "write", failing)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
         assert caught.value.errno == code and str(store) in str(caught.value)
+        # Nothing is begun after the chunk that was being computed.
+        assert begun(store) in ([0, 1, 2, 3], [0, 1, 2, 3, 4])
         assert again(store, whole[1]) == [3, 4, 5]
 
     def test_a_folder_that_is_read_only(self, tmp_path):
@@ -319,6 +324,45 @@ class TestDisk:
         finally:
             if mounted:
                 subprocess.run(["umount", disk], check=True)
+
+
+class TestInTheBackground:
+    """A chunk is written while the next one is computed, and never more than these two are in flight."""
+
+    def test_a_chunk_is_written_while_the_next_is_computed(self, store, whole, monkeypatch):
+        """Each write, but the last, waits for the begin of the next chunk; it must come, and that after it must not."""
+        written, logged = Store.write, Store.log
+        begun_of = [threading.Event() for _ in range(8)]
+
+        def log(self, event, chunk):
+            logged(self, event, chunk)
+            if event == "begin":
+                begun_of[chunk].set()
+
+        def write(self, chunk, *rest):
+            assert chunk == 5 or begun_of[chunk + 1].wait(60)
+            assert not begun_of[chunk + 2].wait(0.05)
+            written(self, chunk, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "log", log)
+            patch.setattr(Store, "write", write)
+            data = jt.scan(function, AXES, store=store, chunk=CHUNK)
+        xarray.testing.assert_equal(data, whole[1])
+
+    def test_what_is_computed_is_kept_when_the_next_chunk_fails(self, store, whole, monkeypatch):
+        started = Chunks.start
+
+        def failing(self, columns):
+            if len(begun(store)) == 4:
+                raise RuntimeError("no more")
+            return started(self, columns)
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no more"):
+            patch.setattr(Chunks, "start", failing)
+            jt.scan(function, AXES, store=store, chunk=CHUNK)
+        assert begun(store) == [0, 1, 2, 3]
+        assert again(store, whole[1]) == [3, 4, 5]
 
 
 def test_sigterm_keeps_the_chunk_in_flight(store):
@@ -346,13 +390,15 @@ def test_a_sigterm_that_is_survived_stops_the_scan(store, whole, monkeypatch):
 
     before = signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
     try:
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="3 of 6 chunks are left"):
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="[23] of 6 chunks are left") as stopped:
             patch.setattr(Store, "write", signalled)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert caught == [1]
-    assert again(store, whole[1]) == [3, 4, 5]
+    # The one that was computed meanwhile is kept too.
+    left = int(re.search("([23]) of 6", str(stopped.value))[1])
+    assert again(store, whole[1]) == list(range(6 - left, 6))
 
 
 def test_nothing_in_a_store_is_executed_or_unpickled(whole):

@@ -1,7 +1,7 @@
 """Chunks of lanes as one compiled program, laid over devices without any exchange between them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,6 +14,13 @@ from jaxthermo.scans.traced import Traced
 # Without `chunk`: so many chunks that little is lost when a scan is killed, but at least the second number of lanes, to
 # keep a device busy, and at most the third, to keep a disk busy. An accelerator is not busy before a million.
 ON_CPU, ON_ACCELERATOR = (64, 256, 1 << 16), (16, 4096, 1 << 20)
+
+
+class Running(NamedTuple):
+    """A chunk on the devices, computed or not yet; lanes after the first `lanes` only fill it up."""
+
+    results: tuple[jax.Array, ...]
+    lanes: int
 
 
 class Chunks:
@@ -46,12 +53,20 @@ class Chunks:
         """Bytes on each device while a chunk runs, as planned by the compiler."""
         return measured(self.compile())
 
-    def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """All variables of these lanes."""
+    def start(self, columns: tuple[np.ndarray, ...]) -> Running:
+        """Begin to compute these lanes; jax goes on with it in the background where it can."""
         lanes = len(columns[0])
         filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]) for c in columns]
-        results = self.compile()(*(jax.device_put(c, self.sharding) for c in filled))
-        return tuple(np.asarray(result)[:lanes] for result in results)
+        return Running(self.compile()(*(jax.device_put(c, self.sharding) for c in filled)), lanes)
+
+    def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """All variables of these lanes."""
+        return fetched(self.start(columns))
+
+
+def fetched(running: Running) -> tuple[np.ndarray, ...]:
+    """All variables of a chunk, as soon as it is computed."""
+    return tuple(np.asarray(result)[: running.lanes] for result in running.results)
 
 
 def chosen_width(traced: Traced, lanes: int, devices: Any) -> int:
