@@ -35,7 +35,7 @@ from benchmarks._bench import on_accelerator
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
-from jaxthermo.scans.run import prepare
+from jaxthermo.scans.prepared import prepare
 
 FINAL_TIME, TOLERANCE = 10.0, 1e-6
 # The rings' is what the library chooses.

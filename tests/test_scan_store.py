@@ -89,7 +89,7 @@ def test_a_store_may_be_refused_to_be_resumed(copy, whole):
 
 def test_lanes_run_together_are_stored_in_the_order_of_their_cost(store, monkeypatch):
     """And come back in the order given, here and for any other reader."""
-    monkeypatch.setattr("jaxthermo.scans.run.TRIAL_FROM", 16)
+    monkeypatch.setattr("jaxthermo.scans.prepared.TRIAL_FROM", 16)
     rng = np.random.default_rng(0)
     axes = {("a", "b"): (rng.uniform(1, 5, 320), rng.uniform(1, 5, 320))}
 
@@ -326,6 +326,33 @@ class TestDisk:
                 subprocess.run(["umount", disk], check=True)
 
 
+class TestWorkers:
+    """Other processes that take part in a run: `Store.join`."""
+
+    def run_of(self, path):
+        return read_record(path / "scan_record" / "run.json")["run"]
+
+    def results(self, fill):
+        shape = {"pair": (CHUNK, 2)}
+        return tuple(np.full(shape.get(name, (CHUNK,)), fill) for name in ("status", "n", "pair", "y"))
+
+    def test_a_worker_of_an_earlier_run_cannot_write_any_more(self, copy, whole):
+        late = Store(copy)
+        late.join(self.run_of(copy))
+        assert again(copy, whole[1]) == []
+        with pytest.raises(StoreError, match="taken over by another run"):
+            late.write(2, self.results(7), {"seconds": 0.0, "status": {}})
+        assert again(copy, whole[1]) == []
+        with pytest.raises(StoreError, match="taken over by another run"):
+            Store(copy).join("an earlier one")
+
+    def test_a_chunk_that_another_worker_has_written_stays(self, copy, whole):
+        second = Store(copy)
+        second.join(self.run_of(copy))
+        second.write(2, self.results(7), {"seconds": 0.0, "status": {}})
+        assert again(copy, whole[1]) == []
+
+
 class TestInTheBackground:
     """A chunk is written while the next one is computed, and never more than these two are in flight."""
 
@@ -390,7 +417,7 @@ def test_a_sigterm_that_is_survived_stops_the_scan(store, whole, monkeypatch):
 
     before = signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
     try:
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="[23] of 6 chunks are left") as stopped:
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match=r"[23] of 6 chunks are left") as stopped:
             patch.setattr(Store, "write", signalled)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
     finally:

@@ -1,5 +1,6 @@
 """The chunks of a scan one after another, and what becomes of each."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,14 +33,13 @@ def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep
 
     def finish(chunk: int, running: Running, seconds: float) -> tuple[int, dict[int, int], float]:
         results = fetched(running)
-        codes, counts = np.unique(results[0], return_counts=True)
-        ended = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
-        keep(chunk, results, {"seconds": seconds, "status": {str(code): count for code, count in ended.items()}})
+        counts = ended(results)
+        keep(chunk, results, about(counts, seconds))
         log("done", chunk)
-        return len(results[0]), ended, seconds
+        return len(results[0]), counts, seconds
 
-    lanes_of = axes.lanes - sum(_size(layout, chunk) for chunk in todo)
-    with StopOnSignal() as stop, ScanProgress(axes.lanes, lanes_of) as progress, Writer(finish) as writer:
+    begun = lanes_done(axes, layout, todo)
+    with StopOnSignal() as stop, ScanProgress(axes.lanes, begun) as progress, Writer(finish) as writer:
 
         def settle() -> None:
             kept = writer.wait()
@@ -63,8 +63,21 @@ def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep
         settle()
 
 
-def _size(layout: Layout, chunk: int) -> int:
-    return int(np.prod([part.stop - part.start for part in layout.region(chunk)]))
+def ended(results: tuple[np.ndarray, ...]) -> dict[int, int]:
+    """How many lanes of a chunk ended how, by the code of their status."""
+    codes, counts = np.unique(results[0], return_counts=True)
+    return {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
+
+
+def about(counts: dict[int, int], seconds: float) -> dict[str, Any]:
+    """What the record of a chunk says beside its checksums."""
+    return {"seconds": seconds, "status": {str(code): count for code, count in counts.items()}}
+
+
+def lanes_done(axes: Axes, layout: Layout, todo: list[int]) -> int:
+    """Lanes of all chunks but these."""
+    regions = (layout.region(chunk) for chunk in todo)
+    return axes.lanes - sum(math.prod(part.stop - part.start for part in region) for region in regions)
 
 
 def wait_for_others(store: Store, todo: list[int]) -> None:
