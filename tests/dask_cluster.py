@@ -60,7 +60,7 @@ def cluster(folder, workers):
     try:
         for _ in range(workers):
             made.worker()
-        with Client(scheduler_file=str(made.file), timeout=PATIENCE, set_as_default=False) as client:
+        with Client(scheduler_file=str(made.file), timeout=15, set_as_default=False) as client:
             yield made, client
     finally:
         made.stop()

@@ -54,13 +54,14 @@ def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | No
     store = experiment.store
     if not resume and (store / RECORD).exists():
         raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
-    data = scan(experiment.function(), experiment.axes, store=store, chunk=experiment.chunk, client=client)
+    chosen = {"chunk": experiment.chunk, "precision": experiment.precision}
+    data = scan(experiment.function(), experiment.axes, store=store, client=client, **chosen)
     return f"{_counted(data.status.values)}\nWritten to {store}"
 
 
 def dry_run(experiment: Experiment) -> str:
     """What the scan will take, from one chunk computed for a trial; nothing is written."""
-    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk)
+    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk, precision=experiment.precision)
     layout = prepared.layout()
     chunks = prepared.compiled(layout)
     begin = time.perf_counter()

@@ -7,9 +7,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxthermo.checks import as_float
 from jaxthermo.scans.memory import available, bytes_per_lane, measured
-from jaxthermo.scans.traced import Traced
+from jaxthermo.scans.traced import Traced, arithmetic
 
 # Without `chunk`: so many chunks that little is lost when a scan is killed, but at least the second number of lanes, to
 # keep a device busy, and at most the third, to keep a disk busy. An accelerator is not busy before a million.
@@ -37,9 +36,11 @@ class Chunks:
         self.sharding = NamedSharding(mesh, lanes)
         # Lanes are independent: nothing to check between devices, and loops that end at different times.
         spread = jax.shard_map(traced.many, mesh=mesh, in_specs=lanes, out_specs=lanes, check_vma=False)
-        columns = len(traced.program.jaxpr.invars)
-        column = jax.ShapeDtypeStruct((self.width,), as_float(0.0).dtype, sharding=self.sharding)
-        self._lowered = jax.jit(spread).lower(*[column] * columns)
+        inputs = traced.program.in_avals
+        self._dtype = np.dtype(inputs[0].dtype)
+        column = jax.ShapeDtypeStruct((self.width,), self._dtype, sharding=self.sharding)
+        with arithmetic(traced.precision):
+            self._lowered = jax.jit(spread).lower(*[column] * len(inputs))
         self._compiled: jax.stages.Compiled | None = None
 
     def compile(self) -> jax.stages.Compiled:
@@ -56,7 +57,7 @@ class Chunks:
     def start(self, columns: tuple[np.ndarray, ...]) -> Running:
         """Begin to compute these lanes; jax goes on with it in the background where it can."""
         lanes = len(columns[0])
-        filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]) for c in columns]
+        filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]).astype(self._dtype) for c in columns]
         return Running(self.compile()(*(jax.device_put(c, self.sharding) for c in filled)), lanes)
 
     def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -10,6 +10,7 @@ from jaxthermo.checks import require_integer
 from jaxthermo.scans.axes import Axes, axes_for
 from jaxthermo.scans.compiled import Chunks, chosen_width, own_devices
 from jaxthermo.scans.layout import TRIAL_FROM, Layout, grouped, layout_for
+from jaxthermo.scans.precision import certificate
 from jaxthermo.scans.traced import Traced, trace
 
 
@@ -21,6 +22,12 @@ class Prepared(NamedTuple):
     traced: Traced
     devices: list[jax.Device]
     chunk: int | None
+
+    def certificate(self) -> dict[str, str]:
+        """Attributes that say how far single precision is from double; none for a scan that is not asked for it."""
+        if self.traced.precision != "single":
+            return {}
+        return certificate(self.function, self.axes, self.traced, self.devices[:1])
 
     def layout(self) -> Layout:
         """The chunks that the memory, or the user, asks for."""
@@ -38,12 +45,15 @@ def prepare(
     axes: Mapping[str | tuple[str, ...], object],
     chunk: int | None = None,
     devices: Sequence[jax.Device] | None = None,
+    precision: str | None = None,
 ) -> Prepared:
     """Check everything that can be checked before a computation."""
     checked = axes_for(function, axes)
     if chunk is not None:
         chunk = require_integer("chunk", chunk, 1)
-    return Prepared(function, checked, trace(function, checked.names), own_devices(devices), chunk)
+    if precision not in (None, "single"):
+        raise ValueError(f"`precision` must be 'single' or None, but is {precision!r}")
+    return Prepared(function, checked, trace(function, checked.names, precision), own_devices(devices), chunk)
 
 
 # Computes lanes for a trial, in chunks of a layout; what each of them cost.

@@ -71,6 +71,7 @@ def _create(store: Store, prepared: Prepared, own: dict[str, Any], workshop: Wor
     layout = by_cost(prepared, layout, workshop.costs)
     trial = time.perf_counter() - begin
     attrs = origin_of(prepared.function, prepared.axes, own["function"]["program"])
+    attrs |= prepared.certificate()
     record = layout_record(layout) | {"chunk": prepared.chunk, "trial_seconds": trial}
     store.create(own, record, attrs, prepared.axes, layout, prepared.traced.variables, units_of(prepared.function))
 

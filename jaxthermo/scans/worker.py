@@ -45,6 +45,7 @@ class Job(NamedTuple):
     function: bytes
     axes: Axes
     settings: dict[str, Any]
+    precision: str | None
     cache: str | None
 
 
@@ -61,9 +62,10 @@ def job_of(prepared: Prepared) -> Job:
         # Whatever the objects that the function closes over raise.
         raise ValueError(f"`function` must be picklable to travel to the workers of `client`, but: {error}") from error
     settings = {name: getattr(jax.config, name) for name in DECISIVE}
-    said = repr((settings, prepared.axes.groups)).encode()
+    precision = prepared.traced.precision
+    said = repr((settings, precision, prepared.axes.groups)).encode()
     said += b"".join(prepared.axes.values[name].tobytes() for name in prepared.axes.names)
-    return Job(hashlib.sha256(function + said).hexdigest(), function, prepared.axes, settings, _cache())
+    return Job(hashlib.sha256(function + said).hexdigest(), function, prepared.axes, settings, precision, _cache())
 
 
 def _cache() -> str | None:
@@ -89,7 +91,7 @@ class _Ready:
             with contextlib.suppress(ValueError):
                 enable_cache(job.cache)
         function = cloudpickle.loads(job.function)
-        self.axes, self.traced = job.axes, trace(function, job.axes.names)
+        self.axes, self.traced = job.axes, trace(function, job.axes.names, job.precision)
         self._programs: dict[int, Chunks] = {}
         self._stores: dict[str, Store] = {}
 
