@@ -99,4 +99,4 @@ def test_what_is_refused():
         jt.scan(lambda a: jnp.zeros(jnp.asarray(0.0).dtype.itemsize) + a, a=[1.0], precision="single")
     # A verb with tolerances that only double precision reaches.
     with pytest.raises(ValueError, match=r"must be >= .* in float32"):
-        jt.scan(lambda beta: jt.potts.stationary(jt.PottsRing(3), beta), beta=[1.0], precision="single")
+        jt.scan(lambda beta: jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0), beta), beta=[1.0], precision="single")
