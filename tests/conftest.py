@@ -33,6 +33,29 @@ MAPPINGS = Path("/proc/self/maps")
 MOST_MAPPINGS = 30_000
 
 
+LONG_TESTS = tuple(
+    line for line in Path(__file__).with_name("long_tests.txt").read_text().splitlines() if not line.startswith("#")
+)
+
+
+# Before pytest leaves out what is slow.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark the tests of long_tests.txt as slow; a line that names none is a misspelling, or a test that is gone."""
+    for item in items:
+        if item.nodeid.startswith(LONG_TESTS):
+            item.add_marker(pytest.mark.slow)
+    collected = {item.nodeid for item in items}
+    whole_files = {name.split("::")[0] for name in collected} if _all_were_asked_for(config) else set()
+    for line in LONG_TESTS:
+        known = line.split("::")[0] not in whole_files or any(name.startswith(line) for name in collected)
+        assert known, f"tests/long_tests.txt names {line}, which is no test"
+
+
+def _all_were_asked_for(config):
+    return not any("::" in argument for argument in config.args)
+
+
 @pytest.fixture(autouse=True)
 def few_mappings():
     """Forget all compiled functions before there are too many; the cache on disk still has them."""

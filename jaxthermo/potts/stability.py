@@ -10,7 +10,7 @@ from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
 BRACKETS = 2000
@@ -75,7 +75,7 @@ def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
     return _spectrum(ring, beta)
 
 
-@lean_jit
+@brief_jit
 def _spectrum(ring: PottsRing, beta: Float[Array, ""]) -> Complex[Array, " q"]:
     forward, backward, slope = _uniform_rates(ring, beta)
     kappa = 2.0 * jnp.pi * jnp.arange(ring.q, dtype=beta.dtype) / ring.q
@@ -99,7 +99,7 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     return _critical_beta(ring)
 
 
-@lean_jit
+@brief_jit
 def _critical_beta(ring: PottsRing) -> Float[Array, ""]:
     # Energies of the model set where to look; a root far outside has no rates that a float can hold.
     scale = jnp.abs(ring.coupling) / ring.q
