@@ -58,7 +58,10 @@ class Chunks:
         """Begin to compute these lanes; jax goes on with it in the background where it can."""
         lanes = len(columns[0])
         filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]).astype(self._dtype) for c in columns]
-        return Running(self.compile()(*(jax.device_put(c, self.sharding) for c in filled)), lanes)
+        program = self.compile()
+        # jax would round what it puts on a device to what it is set to.
+        with arithmetic(self.traced.precision):
+            return Running(program(*(jax.device_put(c, self.sharding) for c in filled)), lanes)
 
     def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """All variables of these lanes."""

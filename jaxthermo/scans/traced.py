@@ -1,6 +1,7 @@
 """A function of named numbers, traced once: what it returns for one lane, and how the lane ended."""
 
 import importlib
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -91,7 +92,9 @@ def arithmetic(precision: str | None) -> Iterator[None]:
         return
     # Before 0.8 jax has it among its experiments.
     home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
-    with home.enable_x64(precision == "double"):
+    with home.enable_x64(precision == "double"), warnings.catch_warnings():
+        # Of arrays in double precision that a function holds, which are rounded as was asked for.
+        warnings.filterwarnings("ignore", "Explicitly requested dtype")
         yield
 
 
