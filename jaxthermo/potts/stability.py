@@ -29,6 +29,11 @@ def uniform_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     Raises     ValueError if the energies are known not to be flat
 
     Independent of q and u.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> round(float(jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, 1.0, 0.1), beta=2.0)), 6)
+        0.23504
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
@@ -93,6 +98,11 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     Units      1 / energy
     Raises     ValueError if the energies are known not to be flat, or the force is a callable
     Source     Herpich & Esposito 2019, Eq. (5)
+
+    Example
+        >>> import jaxthermo as jt
+        >>> round(float(jt.potts.critical_beta(jt.PottsRing(3, coupling=-1.0, force=1.0))), 9)
+        3.0
     """
     require_autonomous(ring, 1.0)
     require_flat(ring)

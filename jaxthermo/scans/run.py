@@ -61,6 +61,12 @@ def scan(
     that was killed goes on from its store, on its own one only; chunks that are torn or damaged are computed again.
     Under `jax.distributed` each process computes its share and writes it to the one store. See docs/scans.md, and
     docs/dask.md for clusters.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> found = jt.scan(lambda a, b: a * b, a=[1.0, 2.0], b=[3.0, 4.0])
+        >>> found.value.sel(a=2.0, b=4.0).item()
+        8.0
     """
     axes = _with_named(axes, named)
     if not isinstance(resume, bool):

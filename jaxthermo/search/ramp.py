@@ -13,7 +13,6 @@ from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
@@ -23,6 +22,7 @@ from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
