@@ -136,6 +136,9 @@ def test_workers_take_the_precision_of_the_client(two, tmp_path):
     assert data.value.dtype == np.float32
     again = jt.scan(lambda a: a / 3, {"a": [1.0, 2.0]}, store=tmp_path / "other.zarr", client=two[1])
     assert again.value.dtype == np.float64
+    asked = {"precision": "single", "client": two[1]}
+    single = jt.scan(lambda a: a / 3, {"a": [1.0, 2.0]}, store=tmp_path / "single.zarr", **asked)
+    assert single.value.dtype == np.float32 and single.a.dtype == np.float64
 
 
 def test_experiments_from_the_command_line(two, tmp_path, monkeypatch):
