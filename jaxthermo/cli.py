@@ -230,6 +230,9 @@ def _one_message() -> Iterator[None]:
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None
+    except typer.Exit:
+        # A RuntimeError too.
+        raise
     except (OSError, MemoryError, ArithmeticError, RuntimeError) as error:
         typer.echo(str(error) or type(error).__name__, err=True)
         raise typer.Exit(FAILED) from None
