@@ -164,6 +164,13 @@ def require_ohmic(oscillator: Any) -> None:
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(bath).__name__}")
 
 
+def require_one_temperature(oscillator: Any) -> None:
+    """ValueError where baths keep temperatures of their own: what is asked for is a matter of one."""
+    bath = oscillator.bath
+    if len(bath.own_betas()):
+        raise ValueError(f"`oscillator` must have one bath that follows beta, but has {type(bath).__name__}")
+
+
 def require_white(oscillator: Any) -> None:
     """ValueError where the friction of the bath has memory."""
     bath = oscillator.bath
