@@ -132,14 +132,14 @@ class AbstractBath(Parameters):
     def ledger(self, hbar: Real) -> "Ledger | None":
         """How heat and the work of switching are counted bath by bath, where there are several; else None.
 
-        hbar   Planck's constant of the oscillator, action
+        hbar    of the oscillator
         """
         return None
 
     def at(self, t: Real) -> "AbstractBath":
         """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes.
 
-        t   the time
+        t    the time
         """
         return self
 
