@@ -50,8 +50,14 @@ def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | No
     store = experiment.store
     if not resume and (store / RECORD).exists():
         raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
-    chosen = {"chunk": experiment.chunk, "precision": experiment.precision}
-    data = scan(experiment.function(), experiment.axes, store=store, client=client, **chosen)
+    data = scan(
+        experiment.function(),
+        experiment.axes,
+        store=store,
+        chunk=experiment.chunk,
+        client=client,
+        precision=experiment.precision,
+    )
     return f"{_counted(data.status.values)}\nWritten to {store}"
 
 
