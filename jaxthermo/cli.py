@@ -234,6 +234,9 @@ def _one_message() -> Iterator[None]:
     """Trouble with what the user gave (exit code 2) or with the machine (1) as one message."""
     try:
         yield
+    except typer.Exit:
+        # A RuntimeError to Python, but said already.
+        raise
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None

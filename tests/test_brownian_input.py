@@ -148,6 +148,15 @@ def test_windows_that_are_all_closed_choose_no_start():
         jt.drive(jt.classical_oscillator(QUARTIC, bath, GRID), 1.0, 0.5, TIMES)
 
 
+def test_searches_for_least_work_ask_for_one_temperature(state):
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: 1.0])
+    model = jt.classical_oscillator(QUARTIC, bath, GRID)
+    with pytest.raises(ValueError, match="`oscillator` must have one bath that follows beta"):
+        jt.minimum_work(model, state, 1.0, 0.5)
+    with pytest.raises(ValueError, match="`oscillator` must have one bath that follows beta"):
+        jt.optimal_ramp(model, 1.0, 0.0, 1.0, 5.0, 1)
+
+
 def test_a_classical_oscillator_has_no_noises_of_its_own():
     with pytest.raises(ValueError, match="`strength` must be a bath with poles = 0"):
         jt.classical_oscillator(QUARTIC, jt.OhmicBath(1.0, 1, 1))

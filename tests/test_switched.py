@@ -122,7 +122,8 @@ def test_classical_baths_with_windows_cos_and_sin_are_a_thermostat():
     pair = jt.drive(jt.classical_oscillator(QUARTIC, bath, SEARCH_GRID), beta, field, ts, tolerance=1e-8)
     thermostat = jt.drive(jt.classical_oscillator(QUARTIC, 1.0, SEARCH_GRID), beta, field, ts, tolerance=1e-8)
     for name in ("X", "U", "q2", "p2", "work", "heat", "work_int"):
-        np.testing.assert_allclose(getattr(pair, name), getattr(thermostat, name), atol=2e-6, err_msg=name)
+        # They begin 1e-5 apart: on this grid Boltzmann's state is not quite the one that rests.
+        np.testing.assert_allclose(getattr(pair, name), getattr(thermostat, name), atol=2e-5, err_msg=name)
     both = pair.heat_of.sum(axis=1) + pair.switching_of.sum(axis=1)
     np.testing.assert_allclose(pair.H - pair.H[0], pair.work + both, atol=1e-6)
 

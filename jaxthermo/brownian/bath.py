@@ -130,11 +130,17 @@ class AbstractBath(Parameters):
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
 
     def ledger(self, hbar: Real) -> "Ledger | None":
-        """How heat and the work of switching are counted bath by bath, where there are several; else None."""
+        """How heat and the work of switching are counted bath by bath, where there are several; else None.
+
+        hbar    of the oscillator
+        """
         return None
 
     def at(self, t: Real) -> "AbstractBath":
-        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes."""
+        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes.
+
+        t    the time
+        """
         return self
 
     @abstractmethod
@@ -156,6 +162,13 @@ def require_ohmic(oscillator: Any) -> None:
     bath = oscillator.bath
     if bath.friction_has_memory or len(bath.own_betas()):
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(bath).__name__}")
+
+
+def require_one_temperature(oscillator: Any) -> None:
+    """ValueError where baths keep temperatures of their own: what is asked for is a matter of one."""
+    bath = oscillator.bath
+    if len(bath.own_betas()):
+        raise ValueError(f"`oscillator` must have one bath that follows beta, but has {type(bath).__name__}")
 
 
 def require_white(oscillator: Any) -> None:

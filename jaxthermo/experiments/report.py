@@ -55,8 +55,8 @@ def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | No
         experiment.axes,
         store=store,
         chunk=experiment.chunk,
-        client=client,
         precision=experiment.precision,
+        client=client,
     )
     return f"{_counted(data.status.values)}\nWritten to {store}"
 

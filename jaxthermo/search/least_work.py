@@ -10,6 +10,7 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
+from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.quasistatic import QuasiStatic
@@ -129,6 +130,7 @@ def minimum_work(
     modes, those of the minimum itself; everything else is held constant.
     """
     check_oscillator(oscillator)
+    require_one_temperature(oscillator)
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     require_positive("beta", beta)
     require_finite("x", x)
