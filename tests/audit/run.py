@@ -43,7 +43,8 @@ def main() -> None:
         row = one(seed) | {"commit": commit}
         with asked.kept.open("a") as kept:
             kept.write(json.dumps(row) + "\n")
-        print(seed, row["kind"], row["outcome"], row["words"], f"{row['seconds']:.1f} s", flush=True)
+        spent = f"{row['seconds']:.1f} and {row['reference']:.1f} s"
+        print(seed, row["kind"], row["outcome"], row["words"], spent, flush=True)
         if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
             jax.clear_caches()
             gc.collect()
@@ -59,13 +60,13 @@ def rows_of(kept: Path) -> list[dict[str, Any]]:
 def one(seed: int) -> dict[str, Any]:
     """One draw and its verdict; an error other than a refusal is one of the library's own, and counts as a crash."""
     kind, p = draws.question(seed)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         verdict = judge.judge(kind, p)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {str(error)[:100]} ({Path(where.filename).name}:{where.lineno})"
-        verdict = judge.Verdict(CRASH, float("nan"), words, time.perf_counter() - begin)
+        verdict = judge.Verdict(CRASH, float("nan"), words, time.process_time() - begin, 0.0)
     return {"seed": seed, "kind": kind, "parameters": p, **verdict._asdict()}
 
 
