@@ -103,14 +103,20 @@ def require_positive(name: str, value: VectorLike) -> None:
         raise ValueError(f"`{name}` must be > 0, but is {np.asarray(value)}")
 
 
-def require_double_for(rtol: float, atol: float) -> None:
-    """Refuse tolerances that the current float type cannot resolve, with the one line that mends it."""
-    epsilon = float(jnp.finfo(as_float(0.0).dtype).eps)
-    floor = TOLERANCE_FLOOR_IN_EPS * epsilon
+def require_double_for(rtol: float, atol: float, name: str | None = None) -> None:
+    """Refuse tolerances that the current float type cannot resolve, with the one line that mends it.
+
+    name   of the argument that is the tolerance; None where nobody chose it
+    """
+    dtype = as_float(0.0).dtype
+    floor = TOLERANCE_FLOOR_IN_EPS * float(jnp.finfo(dtype).eps)
     if rtol < floor:
+        asked = f"a tolerance of {rtol:.1e} is too small for {dtype}"
+        if name is not None:
+            asked = f"`{name}` must be >= {floor:.1e} in {dtype}, but is {rtol:.1e} (absolute {atol:.1e})"
         raise ValueError(
-            f"`rtol` must be >= {floor:.1e} in {as_float(0.0).dtype}, but is {rtol:.1e} (atol {atol:.1e}); for double "
-            'precision put this line before the first jax call: jax.config.update("jax_enable_x64", True)'
+            f"{asked}; for double precision put this line before the first jax call: "
+            'jax.config.update("jax_enable_x64", True)'
         )
 
 

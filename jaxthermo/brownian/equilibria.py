@@ -69,8 +69,8 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
     if oscillator.quantum:
-        deepen = 0 if oscillator.bath.depth is not None else MOST_MEMBERS
-        ways.append(lambda chosen, _: _by_levels(chosen, beta, x, deepen))
+        most = 0 if oscillator.bath.depth is not None else MOST_MEMBERS
+        ways.append(lambda chosen, _: _by_levels(chosen, beta, x, most))
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
@@ -93,9 +93,9 @@ def _mendable(asked: Oscillator) -> tuple[Status, ...]:
     return Status.not_converged, *grid, *depth
 
 
-def _by_levels(oscillator: Oscillator, beta: Array, x: Array, deepen: int) -> State | None:
+def _by_levels(oscillator: Oscillator, beta: Array, x: Array, most: int) -> State | None:
     """The state from the levels of H_A, None where these are too many."""
-    found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen)
+    found = equilibrium_by_levels(oscillator, float(beta), float(x), most)
     if found is None:
         return None
     V, error, truncated = (jnp.asarray(number) for number in found[1:])
