@@ -2,7 +2,7 @@
 
 import oscillator_exact as exact
 import pytest
-from audit import hierarchy
+from audit import hierarchy, judge
 
 import jaxthermo as jt
 
@@ -43,3 +43,11 @@ def test_strong_coupling_at_low_temperature_has_the_closed_moments(strength):
     at = exact.harmonic_stationary(10.0, 0.4, w0=1.0, gamma=strength**2, xi=xi, eta=eta)
     found = moments(HARMONIC, strength, 10.0, 0.4)
     assert hierarchy.furthest(found, at | {"X": at["q"]}) < 1e-6
+
+
+@pytest.mark.slow
+def test_two_wells_whose_last_members_look_small():
+    """Draw 48 of the audit: 8e-6 off and ok, since a small last member stood for a small error."""
+    p = {"coefficients": (0.0, 0.00276, -1.10284, 0.0, 0.23045), "strength": 0.9684, "poles": 3}
+    verdict = judge.judge("equilibrium, quantum", p | {"beta": 1.91056, "x": 0.54344})
+    assert verdict.outcome == judge.RIGHT, verdict

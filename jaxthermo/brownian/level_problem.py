@@ -9,6 +9,7 @@ compiled. The momentum is measured as `frame.py` says.
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jaxthermo.brownian.frame import Frame
 from jaxthermo.brownian.hierarchy import Members, lowering
@@ -77,14 +78,17 @@ class Problem:
         inverses = np.zeros((self.count, n * n, n * n))
         for i in reversed(range(self.count)):
             block = self.decay[i] * np.eye(n * n) - alone
-            above = self.members.above[:, i]
-            above = above[above < self.count]
+            above = self.neighbours(self.members.above, i)
             if len(above):
                 block -= self._given_back(self.flow[above, i], self.drift[above, i], inverses[above])
             if i == 0:
                 block += np.outer(trace, trace) / n
             inverses[i] = np.linalg.inv(block)
         return inverses
+
+    def neighbours(self, table: NDArray[np.intp], i: int) -> NDArray[np.intp]:
+        """Those of a member that are kept."""
+        return table[table[:, i] < self.count, i]
 
     def _given_back(self, flow: Matrices, drift: Matrices, inverses: Matrices) -> Matrices:
         """sum_k (flow_k F + drift_k d_p) inverse_k (flow_k F - drift_k d_p)."""
@@ -106,10 +110,12 @@ class Problem:
         done = np.zeros_like(M)
         shape = M.shape[1:]
         for i in reversed(range(self.count)):
-            fed = self.moved(self.flow[:, i], self.drift[:, i], done)
+            above = self.neighbours(self.members.above, i)
+            fed = self.moved(self.flow[above, i], self.drift[above, i], done[above])
             done[i] = (inverses[i] @ (M[i] + fed).ravel()).reshape(shape)
         for i in range(1, self.count):
-            fed = self.moved(self.flow[i], -self.drift[i], done)
+            below = self.neighbours(self.members.below, i)
+            fed = self.moved(self.flow[i, below], -self.drift[i, below], done[below])
             done[i] += (inverses[i] @ fed.ravel()).reshape(shape)
         return done
 

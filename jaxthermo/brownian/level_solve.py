@@ -20,6 +20,8 @@ from jaxthermo.brownian.promise import PROMISED, SOLVED
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
 # Members times levels^6, the work of inverting all blocks: some seconds.
 WORK = 2.5e10
+# Members times levels^4, the numbers of these inverses; and no more levels of members.
+STORED, DEEPEST = 1e8, 40
 # Members times levels^2, the side of one matrix for them all: some seconds.
 NUMBERS = 6000
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
@@ -35,52 +37,44 @@ SHALLOWEST = 2
 SMALL_TAIL = 1e-3
 
 
-class Found(NamedTuple):
-    """Members on the grid of this oscillator, and the errors that the levels and the depth leave."""
+class LevelState(NamedTuple):
+    """A stationary state among the levels, and the errors that levels, solve and depth leave."""
 
-    oscillator: Oscillator
-    V: Matrices
+    basis: Basis
+    members: Members
+    M: Matrices
+    moments: Matrices
     error: float
     truncated: float
 
 
-class Solved(NamedTuple):
-    """A state among the levels, its moments, and what its highest levels and the solve leave."""
-
-    M: Matrices
-    members: Members
-    moments: Matrices
-    error: float
-
-
-def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, most: int) -> Found | None:
+def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
     """The stationary state by way of its levels, or None where these are too many.
 
-    The depth is raised among fewer levels until two depths agree, then the levels until the highest are empty. The
-    members on the grid are those of the oscillator's depth, or as many more, up to `most`, as it takes for the last
-    ones to be small.
+    The depth is raised among fewer levels until two depths agree, then the levels until the highest are empty.
     Accuracy   `error`: what the highest two levels hold of V_0 tells what is missing above them. `truncated`: the
                change of the moments by the last step in depth, over their scale
     """
     basis = basis_of(oscillator, beta, x)
     if basis is None:
         return None
-    modes = oscillator.bath.modes
+    modes, dense = oscillator.bath.modes, has_memory(oscillator, beta)
     linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
     chosen: Any = oscillator.bath.depth
 
-    dense = has_memory(oscillator, beta)
-
     def affordable(levels: int, depth: int) -> bool:
         members = math.comb(modes + depth, depth)
-        return members * levels**2 <= NUMBERS if dense else members * levels**6 <= WORK
+        if dense:
+            return members * levels**2 <= NUMBERS
+        return depth <= DEEPEST and members * levels**6 <= WORK and members * levels**4 <= STORED
 
-    def solved(levels: int, depth: int) -> Solved:
+    def solved(levels: int, depth: int) -> LevelState:
         members = Members(modes, depth)
         asked = (basis.lowest(levels), oscillator, members, basis.frame)
         problem = DenseProblem(*asked, beta) if dense else Problem(*asked)
         M, error = problem.solve()
-        return Solved(M, members, problem.moments(M), error + float(np.abs(M[0, -2:]).max() / np.abs(M[0]).max()))
+        error += float(np.abs(M[0, -2:]).max() / np.abs(M[0]).max())
+        return LevelState(basis, members, M, problem.moments(M), error, 0.0)
 
     depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
     rungs = [n for n in RUNGS if affordable(n, depth)]
@@ -101,22 +95,21 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, most: i
         now = solved(levels, depth)
         if now.error < 0.5 * SOLVED:
             break
-    return _on_grid(oscillator, basis, now, truncated, most)
+    return now._replace(truncated=truncated)
 
 
-def _on_grid(oscillator: Oscillator, basis: Basis, found: Solved, truncated: float, most: int) -> Found:
-    """The members of the library's frame, on the grid."""
+def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices]:
+    """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small."""
     grid: Any = oscillator.grid
-    n, hbar = found.M.shape[-1], float(oscillator.hbar)
-    waves = waves_of(found.M, lambda points: values_at(basis, n, points), grid, hbar)
-    left = basis.frame.left
+    n, left = found.M.shape[-1], found.basis.frame.left
+    waves = waves_of(found.M, lambda points: values_at(found.basis, n, points), grid, float(oscillator.hbar))
     V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
     depth: Any = oscillator.bath.depth
     affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(left) + d, d) <= most]
     if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(affordable[-1]))
         V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
-    return Found(oscillator, V, found.error, truncated)
+    return oscillator, V
 
 
 def _members_on_grid(waves: Any, left: Matrices, own: Members, wanted: Members, grid: PhaseGrid) -> Matrices:

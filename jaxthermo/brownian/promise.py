@@ -48,12 +48,12 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
 
 
 def held(
-    measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False, truncated: Any = jnp.inf
+    measured: Observables, error: Any, oscillator: Oscillator, exact: bool = False, truncated: Any = jnp.nan
 ) -> Int[Array, "..."]:
     """The first thing that keeps a state from the promise, as members of `jt.Status`; NaN counts as missed.
 
     `exact`: the state was not found on its grid, so that what the grid misses does not add up. `truncated`: by how much
-    the last level of the hierarchy changed the moments, where that is known.
+    the last level of the hierarchy changed the moments; NaN where that is not known.
     """
     slow = slowness(measured, oscillator)
     mesh = jnp.ones(()) if exact else slow
@@ -128,13 +128,14 @@ def run_held(series: dict[str, Any], seen: Observables, work_int: Array, closed:
     return first_problem(*problems)
 
 
-def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float, truncated: Any = jnp.inf) -> Int[Array, "..."]:
-    """Whether the levels left out of the hierarchy may be missed, as neither the tail nor `truncated` excludes."""
+def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float, truncated: Any = jnp.nan) -> Int[Array, "..."]:
+    """Whether the levels left out of the hierarchy may be missed, by `truncated` or, where that is NaN, by the tail."""
     depth: Any = oscillator.bath.depth
     if not depth:
         return first_problem()
     return status_if(
-        _couples_moments(oscillator) & ~(jnp.minimum(slow * truncation(tail, depth), truncated) < limit),
+        _couples_moments(oscillator)
+        & ~(jnp.where(jnp.isnan(truncated), slow * truncation(tail, depth), truncated) < limit),
         Status.hierarchy_too_shallow,
     )
 

@@ -95,7 +95,7 @@ def measured_state(
     t: Float[Array, ""] | float = 0.0,
     *,
     exact: bool = False,
-    truncated: Float[Array, ""] | float = jnp.inf,
+    truncated: Float[Array, ""] | float = jnp.nan,
 ) -> State:
     """A state from its members: everything else is measured on them.
 

@@ -347,7 +347,7 @@ def furthest(one: dict[str, float], other: dict[str, float]) -> float:
 
 # Levels that are tried in turn, the fewest of them for the choice of the depth; and members times levels^6, which is
 # the work of a solve.
-LADDER, AFFORDED = (10, 13, 16, 20, 24, 28, 33, 38, 44), 2.5e10
+LADDER, AFFORDED = (10, 13, 16, 20, 24, 28, 33, 38, 44), 5e10
 
 
 def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[str, float] | None, float]:

@@ -115,8 +115,8 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     if momenta > MOST_MOMENTA:
         return None
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    at = kramers.drive(*asked, **settings, momenta=momenta, points=96)
-    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=80)
+    at = kramers.drive(*asked, **settings, momenta=momenta, points=128)
+    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=108)
     blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
     return None if blur > 0.1 * COURSE else _along(found, at)
 
@@ -132,7 +132,7 @@ def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
     ts = np.array(p["ts"])
     well, x0, results = _well(p), p["x"][0], []
     shares = hierarchy.best_frame(well, p["beta"][0], x0).shares
-    for levels, depth in ((20, 3), (24, 4)):
+    for levels, depth in ((24, 3), (28, 4)):
         ladder = hierarchy.Hierarchy(well, hierarchy.basis(well, x0, levels), depth, shares)
         members, _ = ladder.stationary(p["beta"][0])
         states, work = ladder.drive(members, beta, x, dx, x0, ts)

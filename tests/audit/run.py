@@ -29,11 +29,12 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; call again to go on")
     parser.add_argument("--kept", type=Path, default=FOLDER / "results" / "audit.jsonl")
+    parser.add_argument("--again", action="store_true", help="ask once more what did not come out right")
     parser.add_argument("--report", type=Path, default=FOLDER / "docs" / "audit.md")
     asked = parser.parse_args()
     jt.enable_cache()
     asked.kept.parent.mkdir(parents=True, exist_ok=True)
-    known = {row["seed"] for row in rows_of(asked.kept)}
+    known = {row["seed"] for row in rows_of(asked.kept) if not asked.again or row["outcome"] == judge.RIGHT}
     end, commit = time.monotonic() + 60.0 * asked.minutes, checkout()[0]
     for seed in range(asked.draws):
         if seed in known:
@@ -52,9 +53,11 @@ def main() -> None:
 
 
 def rows_of(kept: Path) -> list[dict[str, Any]]:
+    """The draws, each as it was asked last."""
     if not kept.exists():
         return []
-    return [json.loads(line) for line in kept.read_text().splitlines()]
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    return list({row["seed"]: row for row in rows}.values())
 
 
 def one(seed: int) -> dict[str, Any]:
@@ -86,21 +89,24 @@ def report(rows: list[dict[str, Any]], wanted: int) -> str:
     here = provenance({})
     versions = ", ".join(f"{name[:-8]} {here[name]}" for name in here if name.endswith("_version"))
     seeds = [row["seed"] for row in rows] or [0]
+    commits = collections.Counter(row["commit"][:9] for row in rows)
     lines = [
         HEAD,
         f"{len(rows)} of {wanted} draws, seeds {min(seeds)} to {max(seeds)}; {versions}; {here['device_kind']}.",
-        f"Commits: {', '.join(sorted({row['commit'][:9] for row in rows}))}.",
+        f"Commits, with their draws: {', '.join(f'{name} {count}' for name, count in commits.most_common())}.",
         "",
-        f"| verb | draws | {' | '.join(COLUMNS)} | seconds, median and largest |",
-        "|" + "---|" * (3 + len(COLUMNS)),
+        f"| verb | draws | {' | '.join(COLUMNS)} | CPU s, median and largest | CPU s of the reference |",
+        "|" + "---|" * (4 + len(COLUMNS)),
     ]
     for kind in [*draws.KINDS, None]:
         own = [row for row in rows if kind in (None, row["kind"])]
         counts = collections.Counter(row["outcome"] for row in own)
         seconds = sorted(row["seconds"] for row in own) or [0.0]
         spent = f"{seconds[len(seconds) // 2]:.2f}, {seconds[-1]:.1f}"
+        spent += f" | {sum(row['reference'] for row in own) / max(len(own), 1):.2f}"
         lines.append(f"| {kind or 'all'} | {len(own)} | {' | '.join(str(counts[o]) for o in COLUMNS)} | {spent} |")
-    lines += ["", "Seconds are of the library's calls, with compilation where a shape came for the first time.", ""]
+    lines += ["", "CPU seconds of the library's calls, with compilation where a shape came for the first time; of the"]
+    lines += ["reference, the mean.", ""]
     lines += _reasons(rows)
     bad = [row for row in rows if row["outcome"] in (judge.WRONG, CRASH)]
     lines += (
