@@ -20,6 +20,11 @@ from jaxthermo.brownian.oscillator import Oscillator
 
 Numbers = NDArray[np.float64]
 
+# Of noises with the position; and the largest weight.
+MOST_CORRELATED, HEAVIEST = 0.9, 3.0
+# Functions beyond those kept: the quadrature then holds waves up to some 12 widths.
+EXTRA = 100
+
 
 class Noise(NamedTuple):
     """The bath at one temperature: coefficients of friction and diffusion, widths and rates of the noises."""
@@ -31,10 +36,14 @@ class Noise(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The bath, shares of its noises, (modes,), and what it makes of <q^2> and of the squared momentum, as factors."""
+    """The bath, shares of its noises, (modes,), and what it makes of <q^2> and of the squared momentum, as factors.
+
+    `weights`: by how much less depth the members of each noise need, (modes,)
+    """
 
     noise: Noise
     shares: Numbers
+    weights: Numbers
     narrowing: float
     widening: float
 
@@ -58,6 +67,7 @@ def noise_of(oscillator: Oscillator, beta: float) -> Noise:
 def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) -> Frame:
     """The frame in which momentum and noises of a parabola are uncorrelated.
 
+    Members of n noises fall like products of the correlations of these with q, from which the weights follow.
     Equation   with w the frequency, g = gamma/m, N = w^2 + g nu + nu^2: <p zeta_k> = jitter_k^2 nu_k^2/N_k = share_k
                jitter_k^2; <q^2> = [diffusion/gamma + sum_k jitter_k^2 nu_k w^2/(g N_k)/m]/(m w^2), <p^2> = m
                diffusion/gamma + sum_k jitter_k^2 nu_k (w^2 + g nu_k)/(g N_k), what is carried has sum_k share_k^2
@@ -67,7 +77,7 @@ def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) ->
     friction, diffusion, jitter, nu = noise
     mass, hbar, squared = float(oscillator.mass), float(oscillator.hbar), squared_frequency
     if friction == 0.0:
-        return Frame(noise, np.ones_like(nu), 1.0, 1.0)
+        return whole_frame(oscillator, beta, squared_frequency)
     rate = friction / mass
     size = squared + rate * nu + nu**2
     shares = nu**2 / size
@@ -76,14 +86,17 @@ def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) ->
     q2 = (mass * diffusion / friction + np.sum(jitter**2 * nu * squared / (rate * size))) / (mass**2 * squared)
     frequency = np.sqrt(squared)
     alone = 0.5 * hbar / (mass * frequency * np.tanh(0.5 * beta * hbar * frequency))
-    return Frame(noise, shares, float(q2 / alone), float(p2 / (alone * mass**2 * squared)))
+    correlation = np.clip(jitter * nu / (mass * size * np.sqrt(q2)), 1e-6, MOST_CORRELATED)
+    weights = np.clip(np.log(correlation) / np.log(correlation.max(initial=1e-6)), 1.0, HEAVIEST)
+    return Frame(noise, shares, weights, float(q2 / alone), float(p2 / (alone * mass**2 * squared)))
 
 
 def whole_frame(oscillator: Oscillator, beta: float, squared_frequency: float) -> Frame:
     """The frame of the grid, where the momentum carries all noises."""
     noise = noise_of(oscillator, beta)
     factors = oscillator.bath.variances(float(oscillator.mass), float(oscillator.hbar), squared_frequency, beta)
-    return Frame(noise, np.ones_like(noise.jitter), *(float(factor) for factor in factors))
+    one = np.ones_like(noise.jitter)
+    return Frame(noise, one, one, *(float(factor) for factor in factors))
 
 
 def between_frames(left: float, y: Numbers, count: int) -> NDArray[np.complex128]:
@@ -97,7 +110,3 @@ def between_frames(left: float, y: Numbers, count: int) -> NDArray[np.complex128
     values, vectors = np.linalg.eigh(np.diag(roots, 1) + np.diag(roots, -1))
     kept = vectors[:count]
     return np.einsum("ni,yi,mi->ynm", kept, np.exp(1j * left * np.outer(y, values)), kept)
-
-
-# Functions beyond those kept: the quadrature then holds waves up to some 15 widths.
-EXTRA = 100

@@ -51,9 +51,10 @@ class LevelState(NamedTuple):
 def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
     """The stationary state by way of its levels, or None where these are too many.
 
-    The depth is raised among fewer levels until two depths agree, then the levels until the highest are empty.
-    Accuracy   `error`: what the highest two levels hold of V_0 tells what is missing above them. `truncated`: the
-               change of the moments by the last step in depth, over their scale
+    The levels are raised in a shallow hierarchy until more change nothing, then the depth among fewer levels until two
+    depths agree.
+    Accuracy   `error`: of the solve, and the change of the moments by the last step in levels, over their scale;
+               `truncated`: by the last step in depth
     """
     basis = basis_of(oscillator, beta, x)
     if basis is None:
@@ -62,40 +63,47 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
     chosen: Any = oscillator.bath.depth
 
+    def members(depth: int) -> Members:
+        return Members(modes, depth, basis.frame.weights)
+
     def affordable(levels: int, depth: int) -> bool:
-        members = math.comb(modes + depth, depth)
+        count = len(members(depth))
         if dense:
-            return members * levels**2 <= NUMBERS
-        return depth <= DEEPEST and members * levels**6 <= WORK and members * levels**4 <= STORED
+            return count * levels**2 <= NUMBERS
+        return depth <= DEEPEST and count * levels**6 <= WORK and count * levels**4 <= STORED
 
     def solved(levels: int, depth: int) -> LevelState:
-        members = Members(modes, depth)
-        asked = (basis.lowest(levels), oscillator, members, basis.frame)
+        asked = (basis.lowest(levels), oscillator, members(depth), basis.frame)
         problem = DenseProblem(*asked, beta) if dense else Problem(*asked)
         M, error = problem.solve()
-        error += float(np.abs(M[0, -2:]).max() / np.abs(M[0]).max())
-        return LevelState(basis, members, M, problem.moments(M), error, 0.0)
+        return LevelState(basis, problem.members, M, problem.moments(M), error, 0.0)
 
     depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
     rungs = [n for n in RUNGS if affordable(n, depth)]
     rungs = [n for n in rungs if n >= wanted] or rungs[-1:]
     if not rungs or rungs[0] < FEWEST * wanted:
         return None
-    truncated = 0.0
-    if not linear:
-        few = RUNGS[max(0, RUNGS.index(rungs[0]) - FEWER)]
-        moments, truncated = solved(few, depth).moments, math.inf
-        while not truncated < 0.5 * PROMISED and affordable(rungs[0], depth + 1):
-            depth += 1
-            before, moments = moments, solved(few, depth).moments
-            truncated = _apart(before, moments)
-    for levels in rungs:
-        if levels > rungs[0] and not affordable(levels, depth):
+    now, missing = solved(rungs[0], depth), math.inf
+    for levels in rungs[1:]:
+        more = solved(levels, depth)
+        missing = _apart(now.moments, more.moments)
+        # The fewer levels were enough; a linear problem is solved with more already.
+        if missing < 0.5 * SOLVED and not linear:
             break
-        now = solved(levels, depth)
-        if now.error < 0.5 * SOLVED:
+        now = more
+        if missing < SOLVED:
             break
-    return now._replace(truncated=truncated)
+    now = now._replace(error=now.error + missing)
+    if linear or not now.error < SOLVED:
+        return now
+    size, truncated = now.M.shape[-1], math.inf
+    few = RUNGS[max(0, RUNGS.index(size) - FEWER)]
+    moments = solved(few, depth).moments
+    while not truncated < 0.5 * PROMISED and affordable(size, depth + 1):
+        depth += 1
+        before, moments = moments, solved(few, depth).moments
+        truncated = _apart(before, moments)
+    return solved(size, depth)._replace(error=now.error, truncated=truncated)
 
 
 def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices]:

@@ -23,7 +23,10 @@ from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
 MESH, ROOM = 241, 1.35
 # A search on the grid is long from these on: crossings of the well in the time of friction, barrier between two wells
 # over the temperature, depth, squared width of the noises that the particle follows over <p^2>.
-CROSSINGS, BARRIER, DEEP, FOLLOWED = 16.0, 2.0, 6, 0.5
+CROSSINGS, BARRIER, DEEP, FOLLOWED = 16.0, 0.5, 6, 0.5
+
+# The share of the squeezing by the bath, in its logarithm, that is taken into the basis.
+SQUEEZED = 0.25
 
 Matrices = NDArray[np.float64]
 
@@ -66,9 +69,9 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
     """The levels in which the equilibrium state is written with few; None where the bath has temperatures of its own.
 
     Method     eigenstates of p^2/2M + U - xX on a mesh of sinc functions. The bath makes the state narrower in q and
-               wider in p, as a larger mass M would. Half of that, in the logarithm, was best at A = 2: the generator
-               itself has the mass m. They are counted as a thermal state populates them whose variances are changed as
-               the bath changes those of a parabola
+               wider in p, as a larger mass M would. A part of that is best, since the generator has the mass m:
+               measured at A = 2, half of it (in the logarithm) for a parabola, none for two wells. They are counted as a
+               thermal state populates them whose variances are changed as the bath changes those of a parabola
     """
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     if not oscillator.quantum or len(oscillator.bath.own_betas()):
@@ -83,7 +86,7 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
         frame = whole_frame(oscillator, beta, squared_frequency)
     else:
         frame = best_frame(oscillator, beta, squared_frequency)
-    _, states = np.linalg.eigh(np.sqrt(frame.narrowing / frame.widening) * kinetic + np.diag(energy))
+    _, states = np.linalg.eigh((frame.narrowing / frame.widening) ** SQUEEZED * kinetic + np.diag(energy))
     raised = float(np.sqrt(frame.narrowing * frame.widening))
     populated = _count(int(np.sum(weights > FALLEN)), raised)
     H = kinetic + np.diag(energy)

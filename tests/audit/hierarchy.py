@@ -361,18 +361,28 @@ def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[st
     energies = np.linalg.eigvalsh(ground.H)
     populated = int(np.sum(np.exp(-beta * (energies - energies[0])) > 1e-7))
     start = max(n for n in LADDER if n <= max(populated, LADDER[0]))
-    last, change = None, math.inf
+    last, modes = None, len(well.poles[0])
+
+    def affordable(levels: int) -> bool:
+        return math.comb(modes + depth, depth) * levels**6 <= AFFORDED
+
+    change = math.inf
     for levels in LADDER[LADDER.index(start) :]:
-        if last is not None:
-            depth += 1
-        if math.comb(len(well.poles[0]) + depth, depth) * levels**6 > AFFORDED:
+        if not affordable(levels):
             break
         now, residual = equilibrium(well, beta, x, levels, depth, frame)
         change = math.inf if last is None else furthest(now, last)
+        while change < wanted and modes:
+            depth += 1
+            if not affordable(levels):
+                return None, change
+            last, (now, residual) = now, equilibrium(well, beta, x, levels, depth, frame)
+            deeper = furthest(now, last)
+            if deeper < wanted:
+                break
         if change < wanted and residual < 1e-9:
-            return now, change
+            return now, max(change, deeper if modes else 0.0)
         last = now
-        depth -= change < math.inf
     return None, change
 
 
