@@ -70,8 +70,8 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
 
     Method     eigenstates of p^2/2M + U - xX on a mesh of sinc functions. The bath makes the state narrower in q and
                wider in p, as a larger mass M would. A part of that is best, since the generator has the mass m:
-               measured at A = 2, half of it (in the logarithm) for a parabola, none for two wells. They are counted as a
-               thermal state populates them whose variances are changed as the bath changes those of a parabola
+               measured at A = 2, half of it (in the logarithm) for a parabola, none for two wells. They are counted
+               as a thermal state populates them whose variances are changed as the bath changes those of a parabola
     """
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
     if not oscillator.quantum or len(oscillator.bath.own_betas()):
