@@ -1,7 +1,9 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCS_STAMP := .venv/.docs
 .DEFAULT_GOAL := help
-.PHONY: run test test-all audit lint types bench bench-latency operations docs notebooks clean help
+.PHONY: run test test-all audit lint types bench bench-quick bench-gpu bench-latency operations docs site figures notebooks \
+	clean help
 
 # The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
 # stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
@@ -26,16 +28,25 @@ test-all: $(STAMP) ## Run the slow tests as well
 audit: $(STAMP) ## Ask 1000 random questions, compare with independent references, write docs/audit.md; resumable
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m audit.run
 
-lint: $(STAMP) ## Check style, formatting, and that rooms import only rooms below them
+lint: $(STAMP) ## Check style, imports between rooms, and that everything public is documented and links lead somewhere
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m website.check
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
-bench: $(STAMP) ## Run every benchmark and write benchmarks/results/<device>/
+bench: $(STAMP) ## Run every benchmark, write benchmarks/results/<device>/ and docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks._page
+
+bench-quick: $(STAMP) ## Run every benchmark at its smallest size and write nothing
+	$(BIN)/python -m benchmarks --quick
+
+bench-gpu: $(STAMP) ## Run the benchmarks that have sizes for an accelerator, on one
+	JAX_PLATFORMS=cuda $(BIN)/python -m benchmarks gillespie potts_scan scan_throughput
+	$(BIN)/python -m benchmarks._page
 
 bench-latency: $(STAMP) ## Measure how long one waits for each verb, write docs/latency.md
 	$(BIN)/python -m benchmarks.latency
@@ -46,11 +57,17 @@ operations: $(STAMP) ## Record how many operations each verb compiles
 docs: $(STAMP) ## Regenerate docs/validation.md
 	$(BIN)/jaxthermo validate --out docs/validation.md
 
+site: $(DOCS_STAMP) ## Build the documentation into site/, strictly; `python -m http.server -d site` shows it
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+figures: $(STAMP) ## Draw the pictures of the gallery again, by the code of its page
+	$(BIN)/python -m website.figures
+
 notebooks: $(STAMP) ## Execute every notebook and discard the outputs
 	$(BIN)/python -m pytest tests/test_documents.py -k notebook
 
 clean: ## Remove the environment, caches and results
-	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache results build dist
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache results build dist site
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -65,4 +82,8 @@ $(STAMP): pyproject.toml constraints.txt constraints-3.12.txt
 		"$$python" -m venv --clear .venv; \
 	fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[docs]'
 	@touch $@

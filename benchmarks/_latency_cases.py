@@ -16,6 +16,7 @@ import numpy as np
 
 import jaxthermo as jt
 
+TIMES = np.linspace(0.0, 5.0, 11)
 QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
 Verb = Callable[[float], Any]
 Program = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -60,6 +61,16 @@ def shallow() -> Any:
 def engine(beta_hot: float) -> Any:
     """README's cycle at another hot temperature."""
     return jt.StirlingCycle(beta_hot, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+
+
+def breathing() -> Any:
+    """A classical parabola whose stiffness is 1 + x."""
+    return jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, coordinate=jt.Polynomial([0.0, 0.0, -0.5]))
+
+
+def carnot(beta_hot: float) -> Any:
+    """The cycle of docs/cycles.md at another hot temperature."""
+    return jt.CarnotCycle(beta_hot, 1.0, [0.0, -0.5, -0.875, -0.75], 24.0)
 
 
 def work_of(beta: Any) -> Any:
@@ -160,6 +171,18 @@ CASES = {
         0.6,
         (12.0, 5.0, 3.0),
         lambda: turn_program(shallow(), 2),
+    ),
+    "run_cycle, Carnot": Case(
+        lambda: lambda beta: jt.run_cycle(breathing(), carnot(beta), 1e-4, points=5).work, 0.5, 0.55, (8.0, 3.0, 3.0)
+    ),
+    "correlation, quantum": Case(
+        lambda: lambda beta: jt.correlation(shallow(), beta, 1.0, TIMES).response, 1.0, 0.9, (10.0, 3.0, 3.0)
+    ),
+    "spectrum, quantum": Case(
+        lambda: lambda beta: jt.spectrum(shallow(), beta, 1.0, [0.5, 1.0]).response_real, 1.0, 0.9, (10.0, 5.0, 5.0)
+    ),
+    "relaxation_rates, quantum": Case(
+        lambda: lambda beta: jt.relaxation_rates(shallow(), beta, 1.0).rate, 1.0, 0.9, (15.0, 5.0, 5.0)
     ),
     "minimum_work": Case(minimum, 1.0, 0.9, (7.0, 1.0, 1.5)),
     "optimal_ramp": Case(ramp, 5.0, 4.0, (5.0, 1.0, 1.5)),

@@ -5,6 +5,7 @@ from types import ModuleType
 
 from jaxthermo import brownian, jumps, potts, protocols, scans, search
 from jaxthermo._status import Status
+from jaxthermo.advice import audit
 from jaxthermo.brownian import (
     AbstractBath,
     AbstractPotential,
@@ -20,6 +21,7 @@ from jaxthermo.brownian import (
     drive,
     equilibrium,
     grid_for,
+    isentropic_field,
     planck_potential,
     quantum_oscillator,
     relaxation_rates,
@@ -27,13 +29,17 @@ from jaxthermo.brownian import (
     spectrum,
 )
 from jaxthermo.cache import enable_cache
+from jaxthermo.citation import cite
+from jaxthermo.environment import about
 from jaxthermo.jumps import JumpNetwork, bounds
 from jaxthermo.potts import PottsRing
 from jaxthermo.protocols import (
     AbstractCycle,
+    CarnotCycle,
     Constant,
     Fourier,
     FourierCycle,
+    OttoCycle,
     PeriodicCycle,
     Ramp,
     StirlingCycle,
@@ -48,12 +54,14 @@ __all__ = [
     "AbstractBath",
     "AbstractCycle",
     "AbstractPotential",
+    "CarnotCycle",
     "Constant",
     "DrudeBath",
     "Fourier",
     "FourierCycle",
     "JumpNetwork",
     "OhmicBath",
+    "OttoCycle",
     "PeriodicCycle",
     "PhaseGrid",
     "Polynomial",
@@ -66,14 +74,18 @@ __all__ = [
     "SwitchedBaths",
     "Table",
     "__version__",
+    "about",
+    "audit",
     "bounds",
     "brownian",
+    "cite",
     "classical_oscillator",
     "correlation",
     "drive",
     "enable_cache",
     "equilibrium",
     "grid_for",
+    "isentropic_field",
     "jumps",
     "minimum_work",
     "optimal_ramp",
@@ -94,6 +106,18 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     """`jt.plot`, which loads Matplotlib, is imported when it is first asked for."""
-    if name == "plot":
+    if name != "plot":
+        raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    try:
         return importlib.import_module("jaxthermo.plot")
-    raise AttributeError(f"module 'jaxthermo' has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ModuleNotFoundError(
+            "`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name
+        ) from None
+
+
+def __dir__() -> list[str]:
+    """What is exported, and `plot`."""
+    return [*__all__, "plot"]

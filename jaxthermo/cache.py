@@ -46,17 +46,12 @@ def enable_cache(folder: str | os.PathLike[str] | None = None, max_size: int | N
     Call it once, best before anything is computed; later calls may move the cache. Several processes may share a
     folder: jax locks it, and throws out what was used longest ago where it grows beyond its size.
 
-    Arguments:
-        folder: where to keep them. Entries lie in a sub-folder for this jaxlib and this kind of processor, since a
-            program compiled for another one may crash. None: the folder that jax has been given already
-            ($JAX_COMPILATION_CACHE_DIR) as it is, else `xla` in the user's cache folder of jaxthermo.
-        max_size: bytes on disk, at least 2**20. None: $JAX_COMPILATION_CACHE_MAX_SIZE if set, else 4 GiB.
-
-    Returns:
-        The folder that holds the entries.
-
-    Raises:
-        ValueError: `folder` cannot be written to, or `max_size` is too small.
+    folder     where to keep them. Entries lie in a sub-folder for this jaxlib and this kind of processor, since a
+               program compiled for another one may crash. None: the folder that jax has been given already
+               ($JAX_COMPILATION_CACHE_DIR) as it is, else `xla` in the user's cache folder of jaxthermo
+    max_size   bytes on disk, at least 2**20. None: $JAX_COMPILATION_CACHE_MAX_SIZE if set, else 4 GiB
+    Returns    the folder that holds the entries
+    Raises     ValueError if `folder` cannot be written to, or `max_size` is too small
 
     On some processors XLA logs an error for each program that it loads, since it takes preferences of its compiler for
     missing instructions (openxla/xla#44565). With a jax that does so XLA's log is muted up to fatal errors, unless

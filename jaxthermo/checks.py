@@ -19,6 +19,8 @@ from jaxthermo._types import VectorLike
 
 # A tolerance nearer to the rounding error than this makes adaptive steps shrink without end.
 TOLERANCE_FLOOR_IN_EPS = 100.0
+# Messages show arrays up to this size whole.
+SHOWN = 8
 
 _POSTPONED: ContextVar[tuple[object, list[Bool[Array, ""]]] | None] = ContextVar("postponed", default=None)
 
@@ -90,8 +92,8 @@ def require_finite(name: str, value: VectorLike) -> None:
     """Raise a ValueError naming the argument if a known value is NaN or infinite."""
     if not is_known(value):
         postpone(lambda: jnp.isfinite(as_float(value)))
-    elif not np.all(np.isfinite(np.asarray(value))):
-        raise ValueError(f"`{name}` must be finite, but is {np.asarray(value)}")
+    elif not np.all(met := np.isfinite(np.asarray(value))):
+        raise ValueError(f"`{name}` must be finite, but {_offending(value, met)}")
 
 
 def require_positive(name: str, value: VectorLike) -> None:
@@ -99,25 +101,33 @@ def require_positive(name: str, value: VectorLike) -> None:
     require_finite(name, value)
     if not is_known(value):
         postpone(lambda: as_float(value) > 0)
-    elif not np.all(np.asarray(value) > 0):
-        raise ValueError(f"`{name}` must be > 0, but is {np.asarray(value)}")
+    elif not np.all(met := np.asarray(value) > 0):
+        raise ValueError(f"`{name}` must be > 0, but {_offending(value, met)}")
 
 
-def require_double_for(rtol: float, atol: float, name: str | None = None) -> None:
+def _offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
+    """What is wrong with a value, or with the first wrong one of many."""
+    values = np.asarray(value)
+    if values.size <= SHOWN:
+        return f"is {values}"
+    return f"has {values[~met].ravel()[0]}, the first of {int(np.sum(~met))} such among {values.size} values"
+
+
+def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
     """Refuse tolerances that the current float type cannot resolve, with the one line that mends it.
 
-    name   of the argument that is the tolerance; None where nobody chose it
+    name   of the argument that is the tolerance
     """
-    dtype = as_float(0.0).dtype
-    floor = TOLERANCE_FLOOR_IN_EPS * float(jnp.finfo(dtype).eps)
-    if rtol < floor:
-        asked = f"a tolerance of {rtol:.1e} is too small for {dtype}"
-        if name is not None:
-            asked = f"`{name}` must be >= {floor:.1e} in {dtype}, but is {rtol:.1e} (absolute {atol:.1e})"
+    kind = as_float(0.0).dtype
+    floor = TOLERANCE_FLOOR_IN_EPS * float(jnp.finfo(kind).eps)
+    if rtol >= floor:
+        return
+    if kind == jnp.float32:
         raise ValueError(
-            f"{asked}; for double precision put this line before the first jax call: "
+            "this needs double precision, which jax has not been told to use. Put this line before the first jax call: "
             'jax.config.update("jax_enable_x64", True)'
         )
+    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e} (atol {atol:.1e})")
 
 
 def require_times(name: str, ts: object) -> Float[Array, " times"]:

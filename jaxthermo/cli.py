@@ -12,15 +12,28 @@ import typer
 # One entry for each paper: its name, and the module whose `PAPER` lists its figures and tables.
 PAPERS = {"potts": "jaxthermo.papers.rings.paper", "stirling": "jaxthermo.papers.engine.paper"}
 
-# What a shell reports for a command stopped by Ctrl-C.
-INTERRUPTED = 130
+# Exit codes: trouble with the machine or a check that failed, with what the user gave, and a stop by Ctrl-C, as shells
+# report it. 0 is success.
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+EXIT_CODES = "Exit codes: 0 done, 1 the machine or a check failed, 2 wrong arguments, 130 stopped by Ctrl-C."
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES)
 
 
 def main() -> None:
     """Entry point of the `jaxthermo` command."""
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        typer.echo("This command draws, which needs Matplotlib: pip install 'jaxthermo[plot]'", err=True)
+        raise SystemExit(FAILED) from None
+
+
+def _examples(*lines: str) -> str:
+    """Commands at the end of a help, one a line."""
+    return "\n\n".join(["Examples:", *lines])
 
 
 def _print_version(wanted: bool | None) -> None:
@@ -48,15 +61,20 @@ def _prepare(
         enable_cache()
 
 
-@app.command()
-def doctor() -> None:
-    """Check whether this machine can be trusted with a calculation."""
+@app.command(epilog=_examples("jaxthermo doctor", "jaxthermo doctor --json | jq .problems"))
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+) -> None:
+    """Check whether this machine can be trusted with a calculation. Takes some seconds.
+
+    Exit code 1 where something is wrong.
+    """
     from jaxthermo import doctor
 
-    raise typer.Exit(doctor.main())
+    raise typer.Exit(doctor.main(as_json))
 
 
-@app.command()
+@app.command(epilog=_examples("jaxthermo reproduce --out results", "jaxthermo reproduce stirling --item fig4"))
 def reproduce(
     paper: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(PAPERS)}. Default: all.")] = None,
     full: Annotated[
@@ -75,10 +93,10 @@ def reproduce(
     """
     if paper is not None and paper not in PAPERS:
         typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(MISUSED)
     if item and paper is None:
         typer.echo("`--item` needs the paper that it is of", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(MISUSED)
     from jaxthermo.papers import reproduction
 
     made = None
@@ -87,7 +105,7 @@ def reproduce(
             made = reproduction.reproduce(importlib.import_module(PAPERS[name]).PAPER, out, full, item or ())
     except ValueError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(MISUSED) from None
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. What is finished is in {out}, and the same command goes on from there.", err=True)
         # Python would wait for the calculation that is running; its result is not wanted any more.
@@ -95,7 +113,7 @@ def reproduce(
     typer.echo(f"Written to {out}; open {made.index if made else out}")
 
 
-@app.command()
+@app.command(epilog=_examples("jaxthermo infer-protocol --quick --out results"))
 def infer_protocol(
     quick: Annotated[bool, typer.Option("--quick", help="Fit the three classical works only.")] = False,
     thermostat: Annotated[
@@ -112,11 +130,11 @@ def infer_protocol(
         infer_protocol(out, quick, thermostat)
     except ValueError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(MISUSED) from None
     typer.echo(f"Written to {out}")
 
 
-@app.command()
+@app.command(epilog=_examples("jaxthermo better-engine --quick --out results"))
 def better_engine(
     quick: Annotated[bool, typer.Option("--quick", help="One coupling and few steps.")] = False,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the table and the figure.")] = Path(
@@ -130,7 +148,9 @@ def better_engine(
     typer.echo(f"Written to {out}")
 
 
-@app.command()
+@app.command(
+    epilog=_examples("jaxthermo phases --q 5 --points 100 --out results", "jaxthermo phases --forward-force 1.0")
+)
 def phases(
     q: Annotated[int, typer.Option("--q", min=2, help="Number of states.")] = 3,
     coupling: Annotated[float, typer.Option("--coupling", help="Coupling u; attraction is negative.")] = -1.0,
@@ -150,12 +170,12 @@ def phases(
         data = draw_phases(out, q, coupling, prefactor, beta_max, force_max, points, forward_force)
     except ValueError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(MISUSED) from None
     typer.echo(summary(data))
     typer.echo(f"Written to {out}")
 
 
-@app.command()
+@app.command(epilog=_examples("jaxthermo scan experiment.toml --dry-run", "jaxthermo scan experiment.toml --resume"))
 def scan(
     experiment: Annotated[Path, typer.Argument(help="A TOML file: model, quantity, axes.", dir_okay=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan that the store holds.")] = False,
@@ -163,19 +183,30 @@ def scan(
     distributed: Annotated[
         bool, typer.Option("--distributed", help="Share the scan with the other processes of this job (SLURM, cloud).")
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Workers of this dask scheduler compute: address, or its file."),
+    ] = None,
 ) -> None:
     """Compute a quantity over axes, on every device, into a store that survives being killed."""
     from jaxthermo.experiments import load, report
 
     with _one_message():
+        if distributed and dask is not None:
+            raise ValueError("`--dask` and `--distributed` exclude each other")
         described = load(experiment)
         report.use_devices(distributed)
-        with described.text.pointing():
-            done = report.dry_run(described) if dry else report.run_experiment(described, resume or distributed)
+        with report.cluster(dask) as client, described.text.pointing(), _kept(described.store):
+            resume = resume or distributed
+            done = report.dry_run(described) if dry else report.run_experiment(described, resume, client)
         typer.echo(done)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "jaxthermo show experiment.zarr", "jaxthermo show experiment.zarr --variable period --out pictures"
+    )
+)
 def show(
     store: Annotated[Path, typer.Argument(help="The store of a scan, finished or not.", file_okay=False)],
     variable: Annotated[str | None, typer.Option("--variable", help="What to draw.")] = None,
@@ -189,24 +220,38 @@ def show(
 
 
 @contextmanager
+def _kept(store: Path) -> Iterator[None]:
+    """What Ctrl-C leaves behind, as one sentence."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished chunks are in {store}; the same command with --resume goes on.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
 def _one_message() -> Iterator[None]:
     """Trouble with what the user gave (exit code 2) or with the machine (1) as one message."""
     try:
         yield
+    except typer.Exit:
+        # A RuntimeError to Python, but said already.
+        raise
     except ValueError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(MISUSED) from None
     except (OSError, MemoryError, ArithmeticError, RuntimeError) as error:
         typer.echo(str(error) or type(error).__name__, err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
 
 
-@app.command()
+@app.command(epilog=_examples("jaxthermo validate", "jaxthermo validate --json"))
 def validate(
     out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead, for scripts.")] = False,
 ) -> None:
-    """Run every exact check of the library."""
+    """Run every exact check of the library. Takes about two minutes. Exit code 1 where one does not hold."""
     from jaxthermo.validation import report as validation
 
-    if not validation.write(out):
-        raise typer.Exit(1)
+    if not validation.write(out, as_json):
+        raise typer.Exit(FAILED)

@@ -1,9 +1,8 @@
 """Whether this machine can be trusted with a calculation: versions, devices, precision, memory, compiled arithmetic."""
 
+import json
 import os
-import platform
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import jax
@@ -12,38 +11,28 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo import cache
-
-PACKAGES = ("jaxthermo", "jax", "jaxlib", "diffrax", "equinox", "numpy")
-
-MISSING = "missing"
+from jaxthermo.environment import MISSING, about, versions
+from jaxthermo.solve.lean import brief_jit, lean_jit
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
-
-MEMINFO = Path("/proc/meminfo")
 
 # jax 0.10.2 goes wrong from 16 385 lanes in float64 and 32 769 in float32 (jax-ml/jax#39103).
 LANES = 40_000
 
-GIB, MIB = 2**30, 2**20
-
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found, as lines to print, and what is wrong, as one sentence each."""
+    """What was found, as names with values, and what is wrong, as one sentence each."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
 def miscompiled_lanes() -> int:
     """Lanes out of 40 000 where a compiled matrix-vector product with a reduction differs from the exact value.
 
-    It is compiled as any other program of this process, with the same flags, so that it goes wrong where they do.
+    It is compiled as the library's programs are, once with the process' own flags and once with each set of options
+    that programs of small arrays have, so that it goes wrong where they do. The worst of them counts.
     """
 
     def lane(matrix: Float[Array, "3 3"], vector: Float[Array, " 3"]) -> Float[Array, ""]:
@@ -53,59 +42,25 @@ def miscompiled_lanes() -> int:
     # a period that is prime tells a lane from its neighbours at any power of two.
     numbers = np.arange(LANES) % 251
     vectors = jnp.asarray(np.stack([numbers, 0 * numbers, 0 * numbers], axis=1), dtype=float)
-    compiled = jax.jit(jax.vmap(lane, in_axes=(None, 0)))(jnp.eye(3), vectors)
-    return int(np.sum(np.asarray(compiled) != numbers**2))
-
-
-def host_memory() -> str:
-    """Free and total host memory, where the operating system tells."""
-    try:
-        entries = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
-        free, total = (int(entries[key].split()[0]) * 1024 / GIB for key in ("MemAvailable", "MemTotal"))
-    except (OSError, KeyError, ValueError):
-        return "unknown"
-    return f"{free:.1f} of {total:.1f} GiB free"
-
-
-def device_memory(device: jax.Device) -> str:
-    """Free and total memory of a device, where jax tells."""
-    stats = device.memory_stats() or {}
-    if "bytes_limit" not in stats or "bytes_in_use" not in stats:
-        return "unknown"
-    return f"{(stats['bytes_limit'] - stats['bytes_in_use']) / GIB:.1f} of {stats['bytes_limit'] / GIB:.1f} GiB free"
+    lanes = jax.vmap(lane, in_axes=(None, 0))
+    found = [compiled(lanes)(jnp.eye(3), vectors) for compiled in (jax.jit, lean_jit, brief_jit)]
+    return max(int(np.sum(np.asarray(values) != numbers**2)) for values in found)
 
 
 def diagnose() -> Diagnosis:
     """Look at the packages, the devices and the memory, and run the known-bad calculation once."""
-    devices = jax.devices()
     wrong = miscompiled_lanes()
-    double = (
-        "on" if jax.config.read("jax_enable_x64") else "off (jax.config.update('jax_enable_x64', True) turns it on)"
-    )
-    lines = [f"{name} {number}" for name, number in versions().items()]
-    lines += [f"device {d.id}: {d.platform}, {d.device_kind}, memory {device_memory(d)}" for d in devices]
-    lines += [f"host memory: {host_memory()}", f"double precision: {double}"]
-    lines += [f"compiled against exact: {wrong} of {LANES} lanes differ"]
-    lines += [
-        f"flags of the compiler: {os.environ.get('XLA_FLAGS') or 'none'}",
-        f"compiled programs: {kept_programs()}",
-    ]
-    return Diagnosis(tuple(lines), tuple(_problems(wrong, devices[0].platform)))
+    lines = [*about().lines(), ("compiled against exact", f"{wrong} of {LANES} lanes differ")]
+    return Diagnosis(tuple(lines), tuple(_problems(wrong, jax.devices()[0].platform)))
 
 
-def kept_programs() -> str:
-    """Where compiled programs are kept, and how many there are."""
-    folder = jax.config.values.get("jax_compilation_cache_dir")
-    if not folder:
-        return "not kept (jaxthermo.enable_cache() keeps them)"
-    known = list(Path(folder).glob(f"*{cache.ENTRY}"))
-    return f"{len(known)} kept in {folder}, {sum(path.stat().st_size for path in known) / MIB:.1f} MiB"
-
-
-def main() -> int:
-    """Print the diagnosis; 1 if anything is wrong."""
+def main(as_json: bool = False) -> int:
+    """Print the diagnosis, as JSON where a script wants it; 1 if anything is wrong."""
     diagnosis = diagnose()
-    print("\n".join(diagnosis.lines))
+    if as_json:
+        print(json.dumps({"found": dict(diagnosis.lines), "problems": diagnosis.problems}, indent=2))
+        return int(bool(diagnosis.problems))
+    print("\n".join(f"{name}: {value}" for name, value in diagnosis.lines))
     print("\n".join(diagnosis.problems) or "No problems found.")
     return int(bool(diagnosis.problems))
 
@@ -136,10 +91,3 @@ def _cache_trouble() -> str:
         for name, value in before.items():
             jax.config.update(name, value)
     return "" if cache.works() else "jax does not find again what it has just stored"
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return MISSING

@@ -387,3 +387,158 @@ def _turning(tilted: np.polynomial.Polynomial, minimum: float, energy: float, si
     while excess(reach) < 0:
         reach *= 2
     return minimum + side * float(brentq(excess, 0.0, reach))
+
+
+# --- Harmonic oscillator between switched baths -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SwitchedBath:
+    """An Ohmic bath at a temperature of its own: friction gamma, inverse temperature, poles, window and its slope."""
+
+    gamma: float
+    beta: float
+    window: Protocol
+    slope: Protocol
+    xi: Array = field(default_factory=lambda: np.zeros(0))
+    eta: Array = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class SwitchedMoments:
+    """First and second moments of q, p and the noises b_k of switched baths, for H = p^2/2 + k(t) q^2/2 - x(t) q.
+
+    Each force is xi f with f = -gamma d(xi q)/dt + sqrt(2 gamma T) white + sum_k j_k db_k/dt, db_k = -nu_k b_k dt +
+    sqrt(2 nu_k) dB_k, nu_k = xi_k T, j_k^2 = 2 gamma eta_k/xi_k (m = hbar = 1), so that (q, p, b) is a linear process.
+    Switching takes the work -xi' <q f>.
+    """
+
+    baths: Sequence[SwitchedBath]
+    k: Protocol
+    dk: Protocol
+    x: Protocol
+    dx: Protocol
+
+    @property
+    def size(self) -> int:
+        """Return the number of variables."""
+        return 2 + sum(len(bath.xi) for bath in self.baths)
+
+    def linear(self, t: float) -> tuple[Array, Array]:
+        """Return drift and diffusion at one time."""
+        n, at = self.size, 2
+        drift, kicks = np.zeros((n, n)), np.zeros((n, n))
+        drift[0, 1], drift[1, 0] = 1.0, -self.k(t)
+        for bath in self.baths:
+            opening, slope, nu = bath.window(t), bath.slope(t), bath.xi / bath.beta
+            own = slice(at, at + len(nu))
+            width = opening * np.sqrt(2.0 * bath.gamma * np.divide(bath.eta, bath.xi))
+            drift[1, :2] -= bath.gamma * opening * np.array([slope, opening])
+            drift[1, own], drift[own, own] = -width * nu, -np.diag(nu)
+            kicks[1, own], kicks[own, own] = width * np.sqrt(2.0 * nu), np.diag(np.sqrt(2.0 * nu))
+            at += len(nu)
+        diffusion = kicks @ kicks.T
+        diffusion[1, 1] += sum(2.0 * bath.gamma / bath.beta * bath.window(t) ** 2 for bath in self.baths)
+        return drift, diffusion
+
+    def exchange(self, t: float, square: Array) -> tuple[list[float], list[float]]:
+        """Return the power that each force brings, and that of switching, from the raw second moments."""
+        given, switching, at = [], [], 2
+        for bath in self.baths:
+            opening, slope, nu = bath.window(t), bath.slope(t), bath.xi / bath.beta
+            own = slice(at, at + len(nu))
+            width = np.sqrt(2.0 * bath.gamma * np.divide(bath.eta, bath.xi))
+            friction = bath.gamma * (slope * square[0, 1] + opening * square[1, 1])
+            noise = np.sum(width * nu * (square[1, own] - opening * width))
+            given.append(opening * (bath.gamma * opening / bath.beta - friction - noise))
+            dragged = bath.gamma * (slope * square[0, 0] + opening * square[0, 1])
+            switching.append(slope * (dragged + np.sum(width * nu * square[0, own])))
+            at += len(nu)
+        return given, switching
+
+    def rates(self, t: float, y: Array) -> Array:
+        """Return the time derivatives of means, covariance, heat and work of switching by bath, and work."""
+        n = self.size
+        mean, spread = y[:n], y[n : n + n * n].reshape(n, n)
+        drift, diffusion = self.linear(t)
+        dmean = drift @ mean
+        dmean[1] += self.x(t)
+        square = spread + np.outer(mean, mean)
+        given, switching = self.exchange(t, square)
+        heat = np.array(given) - np.array(switching)
+        power = 0.5 * self.dk(t) * square[0, 0] - self.dx(t) * mean[0]
+        dspread = drift @ spread + spread @ drift.T + diffusion
+        return np.concatenate([dmean, dspread.ravel(), heat, switching, [power]])
+
+    def trajectory(self, ts: Array, mean: Array, spread: Array, rtol: float = 1e-9) -> dict[str, Array]:
+        """Return q2, p2, heat and switching (times, baths) and work at ts; also the means and covariance at the end."""
+        n, baths = self.size, len(self.baths)
+        start = np.concatenate([mean, spread.ravel(), np.zeros(2 * baths + 1)])
+        y = [start]
+        for left, right in itertools.pairwise(ts):
+            solution = solve_ivp(self.rates, (left, right), y[-1], method="DOP853", rtol=rtol, atol=1e-12)
+            y.append(solution.y[:, -1])
+        values = np.array(y)
+        means, spreads = values[:, :n], values[:, n : n + n * n].reshape(-1, n, n)
+        heat, switching = np.split(values[:, n + n * n : -1], 2, axis=1)
+        squares = spreads + means[:, :, None] * means[:, None, :]
+        named = {"q2": squares[:, 0, 0], "p2": squares[:, 1, 1], "heat": heat, "switching": switching}
+        return named | {"work": values[:, -1], "mean": means[-1], "spread": spreads[-1]}
+
+    def cycle(self, knots: Array, rtol: float = 1e-9) -> dict[str, Array]:
+        """Return the same at the end of one period of the stationary cycle of a centred classical oscillator."""
+
+        def turn(spread: Array) -> dict[str, Array]:
+            return self.trajectory(knots, np.zeros(2), spread, rtol)
+
+        units = [np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])]
+        source = turn(np.zeros((2, 2)))["spread"]
+
+        def short(matrix: Array) -> Array:
+            return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 1]])
+
+        linear = np.column_stack([short(turn(unit)["spread"] - source) for unit in units])
+        fixed = np.linalg.solve(np.eye(3) - linear, short(source))
+        return turn(sum(size * unit for size, unit in zip(fixed, units, strict=True)))
+
+
+def smooth_step(u: float) -> float:
+    """Return 3 u^2 - 2 u^3 on [0, 1], 0 before and 1 after."""
+    return u * u * (3.0 - 2.0 * u) if 0.0 < u < 1.0 else float(u >= 1.0)
+
+
+def smooth_slope(u: float) -> float:
+    """Return the derivative of `smooth_step`."""
+    return 6.0 * u * (1.0 - u) if 0.0 < u < 1.0 else 0.0
+
+
+def carnot_cycle(
+    betas: Sequence[float], fields: Array, period: float, gamma: float, rise: float, rtol: float = 1e-8
+) -> dict[str, Array]:
+    """Return `SwitchedMoments.cycle` of four equal strokes: hot bath, none, cold bath, none; stiffness 1 + field.
+
+    A window opens and closes in the share `rise` of its stroke, while the field rests; it moves between.
+    """
+    quarter = 0.25 * period
+    up = rise * quarter
+    begin = [up, quarter, 2 * quarter + up, 3 * quarter]
+    end = [quarter - up, 2 * quarter, 3 * quarter - up, 4 * quarter]
+    moves = list(zip(np.roll(fields, -1) - fields, begin, end, strict=True))
+
+    def bath(beta: float, first: float, last: float) -> SwitchedBath:
+        def share(t: float) -> float:
+            return min(t - first, last - t) / up
+
+        def slope(t: float) -> float:
+            return smooth_slope(share(t)) / up * (1.0 if t - first < last - t else -1.0)
+
+        return SwitchedBath(gamma, beta, lambda t: smooth_step(share(t)), slope)
+
+    moments = SwitchedMoments(
+        [bath(betas[0], 0.0, quarter), bath(betas[1], 2 * quarter, 3 * quarter)],
+        lambda t: 1.0 + fields[0] + sum(move * smooth_step((t - a) / (b - a)) for move, a, b in moves),
+        lambda t: sum(move * smooth_slope((t - a) / (b - a)) / (b - a) for move, a, b in moves),
+        lambda t: 0.0,
+        lambda t: 0.0,
+    )
+    return moments.cycle(np.sort([0.0, *begin, *end]), rtol)

@@ -187,12 +187,6 @@ def test_run_cycle_names_the_bad_argument(case):
         jt.run_cycle(jt.classical_oscillator(QUARTIC, 1.0, CLASSICAL_GRID), cycle, **keywords)
 
 
-def test_switched_baths_have_no_thermostatic_cycle():
-    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: 1.0])
-    with pytest.raises(ValueError, match="`oscillator` must not have SwitchedBaths"):
-        jt.run_cycle(jt.quantum_oscillator(QUARTIC, bath, grid=CLASSICAL_GRID), CYCLE)
-
-
 def test_a_cycle_that_does_not_close_says_so():
     """Three turns are not enough at weak coupling."""
     oscillator = jt.classical_oscillator(QUARTIC, 0.1, CLASSICAL_GRID)

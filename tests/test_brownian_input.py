@@ -130,12 +130,36 @@ def test_a_state_of_another_grid_or_hierarchy_is_refused(state):
         jt.drive(jt.quantum_oscillator(QUARTIC, 1.0, 1, 1, GRID), 1.0, 0.5, TIMES, state)
 
 
-def test_split_steps_need_an_ohmic_bath(state):
-    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: 1.0])
-    switched = jt.quantum_oscillator(QUARTIC, bath, grid=GRID)
-    start = jt.equilibrium(switched, 1.0, 0.5)
+class WithoutFlows(jt.OhmicBath):
+    def flows(self):
+        return None
+
+
+def test_split_steps_need_a_bath_with_flows():
+    explicit = jt.classical_oscillator(QUARTIC, WithoutFlows(1.0, 0, 0), GRID)
+    start = jt.equilibrium(explicit, 1.0, 0.5)
     with pytest.raises(ValueError, match="`solver` SplitStep needs a bath with split flows"):
-        jt.drive(switched, 1.0, 0.5, TIMES, start, jt.SplitStep())
+        jt.drive(explicit, 1.0, 0.5, TIMES, start, jt.SplitStep())
+
+
+def test_windows_that_are_all_closed_choose_no_start():
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: jnp.sin(t)])
+    with pytest.raises(ValueError, match="`windows` must not all be closed at t = 0"):
+        jt.drive(jt.classical_oscillator(QUARTIC, bath, GRID), 1.0, 0.5, TIMES)
+
+
+def test_searches_for_least_work_ask_for_one_temperature(state):
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0, 0)], [1.0], [lambda t: 1.0])
+    model = jt.classical_oscillator(QUARTIC, bath, GRID)
+    with pytest.raises(ValueError, match="`oscillator` must have one bath that follows beta"):
+        jt.minimum_work(model, state, 1.0, 0.5)
+    with pytest.raises(ValueError, match="`oscillator` must have one bath that follows beta"):
+        jt.optimal_ramp(model, 1.0, 0.0, 1.0, 5.0, 1)
+
+
+def test_a_classical_oscillator_has_no_noises_of_its_own():
+    with pytest.raises(ValueError, match="`strength` must be a bath with poles = 0"):
+        jt.classical_oscillator(QUARTIC, jt.OhmicBath(1.0, 1, 1))
 
 
 def test_traced_parameters_need_a_grid():

@@ -64,8 +64,10 @@ def test_a_second_process_loads_what_the_first_compiled_unless_it_is_damaged(tmp
     entry = next(folder.glob("*-cache"))
     entry.write_bytes(entry.read_bytes()[:100])
     entry.with_name(entry.name.removesuffix("-cache") + "-atime").unlink()
-    assert finish(start(tmp_path)) == (folder, misses - 1, 1)
-    assert cache.entries(folder) == misses
+    # Where the machine is busy, a program too short to be kept so far may take long enough this time.
+    same, hits, written = finish(start(tmp_path))
+    assert (same, hits) == (folder, misses - 1) and written >= 1
+    assert cache.entries(folder) == misses - 1 + written
 
 
 def test_nothing_is_written_unless_asked_for(tmp_path):

@@ -1,11 +1,14 @@
 """The command line as a person meets it."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 import jaxthermo
+from jaxthermo import cli
 from jaxthermo.cli import app
 from jaxthermo.papers import plan, reproduction
 
@@ -20,10 +23,29 @@ def test_version_and_help(command):
     assert command("--version").output.strip() == f"jaxthermo {jaxthermo.__version__}"
     for words in (
         ["--help"],
-        *([name, "--help"] for name in ("reproduce", "doctor", "validate", "infer-protocol", "phases")),
+        *([name, "--help"] for name in ("reproduce", "doctor", "validate", "infer-protocol", "phases", "scan", "show")),
     ):
         result = command(*words)
         assert result.exit_code == 0 and "Usage" in result.output
+        assert ("Examples:" if len(words) == 2 else "Exit codes: 0 done") in result.output
+
+
+def test_the_package_is_the_command():
+    words = [sys.executable, "-m", "jaxthermo", "--version"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == f"jaxthermo {jaxthermo.__version__}"
+
+
+def test_a_command_that_draws_says_what_it_needs(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["jaxthermo", "phases", "--out", str(tmp_path)])
+
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+
+    monkeypatch.setattr(cli, "app", missing)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1 and "jaxthermo[plot]" in capsys.readouterr().err
 
 
 def test_an_unknown_paper_is_one_sentence(command, tmp_path):
@@ -77,6 +99,25 @@ def test_papers_resolution_and_items_are_passed_on(command, tmp_path, monkeypatc
         ("potts", True, []),
         ("stirling", False, ["fig4", "fig5"]),
     ]
+
+
+def test_a_scan_that_is_interrupted_says_what_is_kept(command, tmp_path, monkeypatch):
+    from jaxthermo.experiments import report
+
+    def interrupted(experiment, resume, client):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "run_experiment", interrupted)
+    monkeypatch.setattr(report, "use_devices", lambda distributed: None)
+    file = tmp_path / "experiment.toml"
+    lines = [
+        '[model]\nkind = "potts"\nq = 3\ncoupling = -1.0\nforce = 1.0\nprefactor = 1.0',
+        '[quantity]\nname = "stationary_work"',
+        "[axes]\nbeta = [1.0]",
+    ]
+    file.write_text("\n".join([*lines, '[scan]\nstore = "s.zarr"', ""]))
+    result = command("scan", file)
+    assert result.exit_code == 130 and "s.zarr; the same command with --resume goes on" in result.output
 
 
 def test_an_unknown_item_is_one_sentence(command, tmp_path):

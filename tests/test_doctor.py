@@ -1,15 +1,16 @@
+import json
 import os
 
 import jax
 
-from jaxthermo import cache, doctor
+from jaxthermo import cache, doctor, environment
 
 
 def test_this_environment_is_healthy():
     diagnosis = doctor.diagnose()
     assert diagnosis.problems == ()
-    assert any(line.startswith("jaxlib ") for line in diagnosis.lines)
-    assert "double precision: on" in diagnosis.lines
+    found = dict(diagnosis.lines)
+    assert found["precision"] == "double" and "jaxlib" in found
 
 
 def test_the_known_bad_calculation_is_right_here():
@@ -38,6 +39,9 @@ def test_it_says_whether_compiled_programs_are_kept(monkeypatch, tmp_path):
 def test_main_prints_and_returns_zero(capsys):
     assert doctor.main() == 0
     assert capsys.readouterr().out.endswith("No problems found.\n")
+    assert doctor.main(as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["problems"] == [] and said["found"]["jax"] == jax.__version__
 
 
 def test_wrong_lanes_are_one_plain_sentence_and_exit_code_one(capsys, monkeypatch):
@@ -49,10 +53,10 @@ def test_wrong_lanes_are_one_plain_sentence_and_exit_code_one(capsys, monkeypatc
 
 
 def test_a_missing_package_is_a_problem(monkeypatch):
-    monkeypatch.setattr(doctor, "PACKAGES", ("jax", "no-such-package"))
+    monkeypatch.setattr(environment, "PACKAGES", ("jax", "no-such-package"))
     assert doctor.diagnose().problems == ("no-such-package is not installed.",)
 
 
 def test_host_memory_survives_a_system_that_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "MEMINFO", tmp_path / "absent")
-    assert doctor.host_memory() == "unknown"
+    monkeypatch.setattr(environment, "MEMINFO", tmp_path / "absent")
+    assert environment.host_memory() == "unknown"

@@ -13,7 +13,19 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/*.md")])
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
+# Short pages run one after another in one process, which imports jax once.
+LONG = {"docs/how_to/own_objective.md"}
+HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to" and name_of(path) not in LONG]
+PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
+
+
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
 # A misspelt language would silently be a block that nobody runs.
@@ -26,10 +38,6 @@ class Block(NamedTuple):
     language: str
     line: int  # of the first line inside, counted from 1
     lines: list[str]
-
-
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -98,21 +106,36 @@ def test_there_are_documents_and_notebooks():
     assert NOTEBOOKS, "notebooks/ has no notebooks"
 
 
+# Each script starts with names of its own, and without x64.
+RUNNER = """
+import sys
+
+for name in sys.argv[1:]:
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", False)
+    exec(compile(open(name).read(), name, "exec"), {"__name__": "__main__"})
+"""
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_python_blocks_run(path, tmp_path):
-    """In a process of their own, as a reader would run them: x64 is off unless the document turns it on."""
-    blocks = blocks_of(path.read_text())
-    unknown = {block.language for block in blocks} - LANGUAGES
+def test_blocks_are_in_known_languages(path):
+    unknown = {block.language for block in blocks_of(path.read_text())} - LANGUAGES
     assert not unknown, f"{name_of(path)} has blocks of unknown languages {unknown}, but knows {sorted(LANGUAGES)}"
-    # Beside the folder it runs in, so that a document which lists that folder sees only its own files.
-    script = tmp_path / f"{path.stem}.py"
-    script.write_text(script_of(blocks))
+
+
+@pytest.mark.parametrize("paths", PROCESSES, ids=lambda paths: name_of(paths[0]) if len(paths) == 1 else "how_to")
+def test_python_blocks_run(paths, tmp_path):
+    """In a process of their own, as a reader would run them: x64 is off unless the document turns it on."""
+    scripts = []
+    for path in paths:
+        # Beside the folder they run in, so that a document which lists that folder sees only its own files.
+        scripts.append(tmp_path / f"{path.stem}.py")
+        scripts[-1].write_text(script_of(blocks_of(path.read_text())))
     folder = tmp_path / "run"
     folder.mkdir()
-    result = subprocess.run(
-        [sys.executable, script], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert result.returncode == 0, f"{name_of(path)} (line numbers are the document's)\n{result.stdout}{result.stderr}"
+    words = [sys.executable, "-c", RUNNER, *scripts]
+    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0, f"(line numbers are the document's)\n{result.stdout}{result.stderr}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

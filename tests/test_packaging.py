@@ -1,5 +1,6 @@
 """What an installation is made of."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import jaxthermo
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = ("constraints.txt", "constraints-3.12.txt")
@@ -21,9 +24,28 @@ def pinned(name):
 @pytest.mark.parametrize("name", LISTS)
 def test_every_requirement_is_pinned(name):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
-    names = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", one)[0]).lower() for one in wanted}
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["test"], *extras["plot"], *extras["docs"]]
+    names = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", one)[0]).lower() for one in wanted} - {"jaxthermo"}
     assert names <= set(pinned(name))
+
+
+def test_the_version_stands_in_one_place():
+    """And in two files that cannot read it, and are compared here."""
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == jaxthermo.__version__
+    assert f'version: "{jaxthermo.__version__}"' in (ROOT / "recipe/recipe.yaml").read_text()
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text())
+    assert "version" not in zenodo and zenodo["license"] == "Apache-2.0"
+
+
+def test_the_recipe_has_the_same_requirements():
+    """Of conda's recipe: every requirement, with its lower limit."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = (ROOT / "recipe/recipe.yaml").read_text()
+    for one in project["dependencies"]:
+        name, least = re.match(r"([\w-]+)>=([\d.]+)", one).groups()
+        assert re.search(rf"- {name} +>={re.escape(least)}\b", recipe), f"{one} is not in recipe/recipe.yaml"
 
 
 def test_both_lists_differ_in_jax_only():

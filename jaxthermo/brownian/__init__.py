@@ -7,9 +7,11 @@ from jaxthermo.brownian.driving import drive
 from jaxthermo.brownian.drude import DrudeBath
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.isentrope import isentropic_field
 from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator
+from jaxthermo.brownian.phase_space import expectation, wigner_negativity
 from jaxthermo.brownian.potential import AbstractPotential, Polynomial
 from jaxthermo.brownian.quasistatic import planck_potential, quasi_static
 from jaxthermo.brownian.response import Correlation, RelaxationRates, Spectrum, correlation, relaxation_rates, spectrum
@@ -41,7 +43,9 @@ __all__ = [
     "depth_for",
     "drive",
     "equilibrium",
+    "expectation",
     "grid_for",
+    "isentropic_field",
     "planck_potential",
     "quantum_oscillator",
     "quasi_static",
@@ -50,4 +54,5 @@ __all__ = [
     "run_cycle",
     "spectrum",
     "von_neumann_entropy",
+    "wigner_negativity",
 ]

@@ -8,11 +8,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.flows import AbstractFlows
+    from jaxthermo.brownian.ledger import Ledger
 
 MAX_POLES = 6
 Numbers = Array | np.ndarray
@@ -53,7 +55,7 @@ class MemoryTerms(eqx.Module):
     stretch: Float[Array, "modes modes"]
 
 
-class AbstractBath(eqx.Module):
+class AbstractBath(Parameters):
     """A bath of the oscillator. Another bath is another subclass: parameters as arrays, and these methods.
 
     `depth` is the largest level of the hierarchy that is kept, None where it is left open.
@@ -105,6 +107,16 @@ class AbstractBath(eqx.Module):
         beta                inverse temperature, 1/energy
         """
 
+    def missing_noise(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> float:
+        """By which share <p^2> of a harmonic oscillator would change with twice as many poles; 0 where not known.
+
+        mass                of the oscillator
+        hbar                Planck's constant, action
+        squared_frequency   w^2 of the harmonic oscillator, 1/time^2
+        beta                inverse temperature, 1/energy
+        """
+        return 0.0
+
     @abstractmethod
     def with_depth(self, depth: int) -> "AbstractBath":
         """The same bath with another depth of the hierarchy."""
@@ -116,6 +128,20 @@ class AbstractBath(eqx.Module):
     @abstractmethod
     def own_betas(self) -> Float[Numbers, " betas"]:
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
+
+    def ledger(self, hbar: Real) -> "Ledger | None":
+        """How heat and the work of switching are counted bath by bath, where there are several; else None.
+
+        hbar    of the oscillator
+        """
+        return None
+
+    def at(self, t: Real) -> "AbstractBath":
+        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes.
+
+        t    the time
+        """
+        return self
 
     @abstractmethod
     def check(self) -> None:
@@ -136,6 +162,20 @@ def require_ohmic(oscillator: Any) -> None:
     bath = oscillator.bath
     if bath.friction_has_memory or len(bath.own_betas()):
         raise ValueError(f"`oscillator` must have an OhmicBath, but has a {type(bath).__name__}")
+
+
+def require_one_temperature(oscillator: Any) -> None:
+    """ValueError where baths keep temperatures of their own: what is asked for is a matter of one."""
+    bath = oscillator.bath
+    if len(bath.own_betas()):
+        raise ValueError(f"`oscillator` must have one bath that follows beta, but has {type(bath).__name__}")
+
+
+def require_white(oscillator: Any) -> None:
+    """ValueError where the friction of the bath has memory."""
+    bath = oscillator.bath
+    if bath.friction_has_memory:
+        raise ValueError(f"`oscillator` must have an OhmicBath or SwitchedBaths, but has a {type(bath).__name__}")
 
 
 def expansion(scheme: str, poles: int) -> tuple[np.ndarray, np.ndarray]:

@@ -50,13 +50,16 @@ def drive(
 
     Equation   work = -int X dx, heat = int (dU - x dX); dimensionless, with x~ = beta x: work_int = int (U dbeta - X
                dx~), work_ext = int (U dbeta + x~ dX), heat_int = int (beta dU + X dx~), heat_ext = int (beta dU - x~
-               dX), all from ts[0] on; bath_heat is the heat again, from the currents through the bath's operators
+               dX), all from ts[0] on; bath_heat is the heat again, from the currents through the bath's operators. Of
+               `SwitchedBaths` heat_of and switching_of are bath by bath the heat and the work of moving its window,
+               whose sum is the heat
 
     oscillator    of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
     beta, x       inverse temperature, 1/energy, and field, energy per unit of X: numbers, schedules (`jt.Constant`,
                   `jt.Ramp`, `jt.Table`, `jt.Fourier`), or any callables of t (jax.numpy inside)
     ts            times of the result, (times,), increasing. Steps end at every one, so give the corners of a schedule
-    state         start, from `jt.equilibrium`, `run.final` or `run.state_at`; None: equilibrium at the first beta and x
+    state         start, from `jt.equilibrium`, `run.final` or `run.state_at`; None: equilibrium at the first beta and
+                  x, with the windows of `SwitchedBaths` as they are at ts[0], of which one must be open
     solver        None: `SplitStep`, or diffrax.Tsit5 for a bath that has no split flows; or any explicit diffrax
                   Runge-Kutta method
     dt            fixed steps, no longer; None: error control
@@ -99,6 +102,9 @@ def drive(
         pacing = Pacing(as_float(tolerance), steps, limit)
         return _driven(oscillator, protocol, V, ts, pacing, state.status, solver or _default(oscillator), keep_states)
 
+    def beginning(oscillator: Oscillator) -> State:
+        return state_at(oscillator, betas[0], fields[0], ts[0])
+
     if state is not None:
         if oscillator.bath.depth is None and isinstance(state, State):
             depth: Any = state.oscillator.bath.depth
@@ -106,7 +112,7 @@ def drive(
         run = course(oscillator, state, tolerance)
     else:
         run = until_held(
-            lambda chosen, attempt: course(chosen, state_at(chosen, betas[0], fields[0]), TIGHTER**attempt * tolerance),
+            lambda chosen, attempt: course(chosen, beginning(chosen), TIGHTER**attempt * tolerance),
             resolved(oscillator, betas, fields),
             oscillator,
             growth_of_run,
@@ -135,7 +141,7 @@ def _driven(
     series = series_of(oscillator, protocol, ts, solution)
     # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
     lost = status_if(start == int(Status.not_converged), Status.not_converged)
-    held = run_held(series, solution.measured, series["work_int"], closed=False)
+    held = run_held(series, solution.measured, 0.0, closed=False)
     return DrivenRun(
         status=first_problem(solution.status, held, lost),
         stats={"steps": solution.steps},

@@ -10,12 +10,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms
 from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighted
-from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along, to_spectrum, twisted
 from jaxthermo.brownian.split import decayed, from_momenta
 from jaxthermo.solve.exponential import expm
 
@@ -29,11 +29,13 @@ class DrudeFlows(AbstractFlows):
         """None: see `noise_at`."""
         return None
 
-    def noise_at(self, work: Workspace, temperature: Any) -> Noise:
+    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
         """chi diagonalised."""
         return noise_at(work, temperature)
 
-    def member_tables(self, work: Workspace, duration: Any, temperature: Any, heating: Any) -> tuple[Array, Array]:
+    def member_tables(
+        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+    ) -> tuple[Array, Array]:
         """Matrices at y = 0, and at each y > 0."""
         return local_tables(work, duration, temperature)
 
@@ -49,23 +51,23 @@ class DrudeFlows(AbstractFlows):
         """Always: the Hermite functions follow the temperature."""
         return True
 
-    def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
+    def heating_table(
+        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+    ) -> Float[Array, "rows n"]:
         """One matrix."""
         return rewriting(work, old, new)
 
-    def heat_members(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]
-    ) -> Spectrum:
+    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
         """The state stays, and is written in other Hermite functions."""
         return growth @ spectrum
 
     def transport(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """Free motion between two halves of what the momentum does to chi, at this temperature."""
         noise = noise_at(work, temperature)
         V = kicked(from_spectrum(spectrum, work), work, 0.5 * duration, temperature)
-        V = from_spectrum(from_momenta(V, work, noise, duration), work)
+        V = from_spectrum(from_momenta(V, work, noise, duration, work.oscillator.bath.friction()), work)
         return to_spectrum(kicked(V, work, 0.5 * duration, temperature), work)
 
     def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
@@ -74,23 +76,11 @@ class DrudeFlows(AbstractFlows):
 
 
 def noise_at(work: Workspace, temperature: Any) -> Noise:
-    """chi = sum_k jitter_k (a_k + a_k^+) diagonalised: that of b_0 alone, a constant, turned to that of jitter.
-
-    A rotation of the b_k keeps the level, so it is exact in the truncated hierarchy, and smooth where eigenvalues
-    coincide.
-    """
+    """chi = sum_k jitter_k (a_k + a_k^+) diagonalised."""
     oscillator = work.oscillator
     bath: Any = oscillator.bath
-    lower = lowering(members_of(oscillator))
-    values, basis = np.linalg.eigh(lower[0] + lower[0].T)
     first, others = bath.width(temperature, oscillator.hbar), bath.shares(temperature, oscillator.hbar)
-    turned, length = jnp.asarray(basis), first
-    if bath.poles:
-        across = jnp.sqrt(jnp.sum(others**2))
-        hops = np.stack([up.T @ lower[0] - lower[0].T @ up for up in lower[1:]])
-        turned = expm(jnp.tensordot(jnp.arctan2(across, first) * others / across, jnp.asarray(hops), axes=1)) @ turned
-        length = jnp.hypot(first, across)
-    return Noise(bath.strength * length * jnp.asarray(values), turned)
+    return noise_along(lowering(members_of(oscillator)), bath.strength * jnp.concatenate([first[None], others]))
 
 
 def mixing(work: Workspace, temperature: Any) -> tuple[Matrices, Matrices]:

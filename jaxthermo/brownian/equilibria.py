@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -53,6 +54,13 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     low temperature the equation itself may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> state = jt.equilibrium(harmonic, beta=1.0, x=0.3)
+        >>> round(float(state.X), 9), round(float(state.p2), 9), state.outcome
+        (0.3, 1.0, 'ok')
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(TOLERANCE, TOLERANCE)
@@ -61,10 +69,29 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     return state
 
 
-def state_at(oscillator: Oscillator, beta: Any, x: Any) -> State:
-    """`equilibrium` of checked arguments without a warning."""
+def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0) -> State:
+    """`equilibrium` of checked arguments without a warning, in the bath as it is at time t."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    chosen = resolved(oscillator, beta, x)
+    _require_open(oscillator, t)
+    resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
+    state = _resting(resting, resolved(resting, beta, x), beta, x)
+    bath, depth = oscillator.bath, state.oscillator.bath.depth
+    if bath.depth is None and depth is not None:
+        bath = bath.with_depth(depth)
+    return eqx.tree_at(lambda s: s.oscillator.bath, state, bath)
+
+
+def _require_open(oscillator: Oscillator, t: Any) -> None:
+    """ValueError where nothing is coupled to the oscillator, so that any state of its own rests."""
+    ledger = oscillator.bath.ledger(oscillator.hbar)
+    if ledger is not None and is_known(t, jax.tree.leaves(ledger)) and not float(ledger.friction(t)) > 0.0:
+        raise ValueError(
+            f"`windows` must not all be closed at t = {float(t):g}, where nothing chooses the state to start from; "
+            "give one, as jt.State.from_wigner makes it"
+        )
+
+
+def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) -> State:
     if not is_known(jax.tree.leaves((chosen, beta, x))):
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]

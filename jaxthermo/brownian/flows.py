@@ -4,7 +4,8 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.spectrum import Noise, Spectrum
@@ -18,11 +19,13 @@ class AbstractFlows(eqx.Module):
         """zeta diagonalised, where its shape does not depend on the temperature; else None."""
 
     @abstractmethod
-    def noise_at(self, work: Workspace, temperature: Any) -> Noise:
-        """zeta diagonalised at one temperature."""
+    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
+        """zeta diagonalised at one temperature and time."""
 
     @abstractmethod
-    def member_tables(self, work: Workspace, duration: Any, temperature: Any, heating: Any) -> tuple[Array, Array]:
+    def member_tables(
+        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+    ) -> tuple[Array, Array]:
         """What diffusion and the bath do to the members over a time, as arrays for `mix_members`."""
 
     @abstractmethod
@@ -35,21 +38,26 @@ class AbstractFlows(eqx.Module):
 
     @abstractmethod
     def is_heated(self, work: Workspace) -> bool:
-        """Whether a changing temperature does anything to the members but through `member_tables`."""
+        """Whether a changing temperature, or what else the bath does in time, moves the members but by
+        `member_tables`."""
+
+    def rests(self, work: Workspace, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
+        """Whether it does not from one time to another, between which the temperature goes from `old` to `new`."""
+        return jnp.asarray(old == new)
 
     @abstractmethod
-    def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
-        """What a temperature that changes from `old` to `new` does, for `heat_members`."""
+    def heating_table(
+        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+    ) -> PyTree[Array]:
+        """What it does from one time to another, for `heat_members`; the temperature goes from `old` to `new`."""
 
     @abstractmethod
-    def heat_members(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]
-    ) -> Spectrum:
+    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
         """The flow that `heating_table` prepared."""
 
     @abstractmethod
     def transport(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """Free motion with friction, and what the momentum does to the bath."""
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 
@@ -16,7 +17,7 @@ MAX_POINTS = 2001
 ScalarArray = Array | np.ndarray
 
 
-class PhaseGrid(eqx.Module):
+class PhaseGrid(Parameters):
     """Uniform mesh q = -q_max .. q_max, p = -p_max .. p_max with steps of about dq, dp.
 
     q_max, p_max   largest position (length) and largest momentum; the mesh goes from minus to plus these
@@ -29,6 +30,12 @@ class PhaseGrid(eqx.Module):
     follow from the number of points. Fields are trigonometric polynomials: derivatives are exact up to wavenumbers
     pi/dq and pi/dp, where a state that fits has decayed to rounding error. An odd number of points has no unpaired
     highest wave.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> grid = jt.PhaseGrid(q_max=5.6, dq=0.28, p_max=10.5, dp=0.5)
+        >>> grid.q_points, grid.p_points
+        (41, 43)
     """
 
     dq: Float[ScalarArray, ""]

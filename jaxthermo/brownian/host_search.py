@@ -23,7 +23,7 @@ from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang, totals_of
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import History, improved, no_history
@@ -40,7 +40,7 @@ class Leg(eqx.Module):
     y: Driven
     step: Int[Array, ""]
     measured: Observables
-    totals: Float[Array, "times 4"]
+    totals: Float[Array, "times totals"]
 
 
 @lean_jit
@@ -49,7 +49,7 @@ def _begin(engine: Engine, V: Field) -> Leg:
     beta = value_at(engine.cycle.beta, engine.times[0])
     shapes = jax.eval_shape(lambda V: observe(V, work, 1.0 / beta), V)
     empty = jax.tree.map(lambda leaf: jnp.zeros((*count, *leaf.shape), leaf.dtype), shapes)
-    return Leg(start(to_spectrum(V, work)), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, 4)))
+    return Leg(start(to_spectrum(V, work), work), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, totals_of(work))))
 
 
 @lean_jit

@@ -129,6 +129,7 @@ class Moments(eqx.Module):
     p2: Float[Array, ""]
     qp: Float[Array, ""]
     with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
+    noise_at_place: Float[Array, " modes"]  # <q b_k>
 
 
 def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: Any = 0.0) -> Moments:
@@ -169,7 +170,7 @@ def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, 
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     modes = oscillator.bath.modes
     norm, q, q2, potential, X = sums[0, 0]
-    first = sums[1, 1 : modes + 1, 0]
+    first, at_place = sums[1, 1 : modes + 1, 0], sums[0, 1 : modes + 1, 1]
     with_noise = first
     if sums.shape[1] > modes + 1:
         rows, columns = np.triu_indices(modes)
@@ -184,8 +185,9 @@ def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, 
         q=q,
         q2=q2,
         p2=p2,
-        qp=sums[1, 0, 1] + jnp.sum(jitter * sums[0, 1 : modes + 1, 1]),
+        qp=sums[1, 0, 1] + jnp.sum(jitter * at_place),
         with_noise=with_noise,
+        noise_at_place=at_place,
     )
 
 

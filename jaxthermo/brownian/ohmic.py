@@ -135,6 +135,21 @@ class OhmicBath(AbstractBath):
         coupled = ohmic_variances(self.scheme, self.poles, rate, hbar, squared_frequency, beta)
         return coupled[0] / uncoupled[0], coupled[1] / uncoupled[1]
 
+    def missing_noise(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> float:
+        """By which share <p^2> of a harmonic oscillator would change with twice as many poles.
+
+        Equation   <p^2> = m T [1 + sum 2 eta (w^2 + nu g)/(w^2 + nu g + nu^2)], g = gamma/m
+        """
+        rate = float(np.max(self.friction())) / mass
+
+        def momentum(poles: int) -> float:
+            xi, eta = expansion(self.scheme, poles)
+            nu = xi / (beta * hbar)
+            driven = squared_frequency + nu * rate
+            return float(1.0 + np.sum(2.0 * eta * driven / (driven + nu**2)))
+
+        return abs(momentum(2 * self.poles) / momentum(self.poles) - 1.0)
+
     def with_depth(self, depth: int) -> "OhmicBath":
         """The same bath with another depth of the hierarchy."""
         return dataclasses.replace(self, depth=depth)

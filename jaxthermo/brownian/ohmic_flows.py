@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.grid import table
@@ -24,11 +24,13 @@ class OhmicFlows(AbstractFlows):
         values, basis = np.linalg.eigh(matrix + matrix.T)
         return Noise(bath.jitter_scale(work.oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
 
-    def noise_at(self, work: Workspace, temperature: Any) -> Noise:
+    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
         """The same at every temperature."""
         return self.noise(work)
 
-    def member_tables(self, work: Workspace, duration: Any, temperature: Any, heating: Any) -> tuple[Array, Array]:
+    def member_tables(
+        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+    ) -> tuple[Array, Array]:
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
         oscillator = work.oscillator
         terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
@@ -52,14 +54,14 @@ class OhmicFlows(AbstractFlows):
         bath: Any = work.oscillator.bath
         return bath.thermostat == "earlier" and len(members_of(work.oscillator)) > 1
 
-    def heating_table(self, work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
+    def heating_table(
+        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+    ) -> Float[Array, "rows n"]:
         """For each y > 0 a factor for every zeta."""
         assert noise is not None
         return table(jnp.exp(jnp.log(new / old) * work.grid.y[1:, None] * noise.values[None]))
 
-    def heat_members(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"]
-    ) -> Spectrum:
+    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
         """The hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); twisted they are (d ln T/dt) y zeta, a real symmetric
         matrix."""
         assert noise is not None
@@ -67,11 +69,11 @@ class OhmicFlows(AbstractFlows):
         return twisted(spectrum, work, lambda part: basis @ (growth[:, :, None] * jnp.matmul(basis.T, part)))
 
     def transport(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """`from_momenta`."""
         assert noise is not None
-        return from_momenta(from_spectrum(spectrum, work), work, noise, duration)
+        return from_momenta(from_spectrum(spectrum, work), work, noise, duration, work.oscillator.bath.friction())
 
     def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
         """Exact solution of the terms with `heating` in `BathTerms`, over ln(new/old).

@@ -3,6 +3,7 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
@@ -10,7 +11,7 @@ from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import require_finite, require_positive, require_scalar
 
 
-class Oscillator(eqx.Module):
+class Oscillator(Parameters):
     """A particle H_A = p^2/2m + U(q) - x X(q) coupled to a bath; made by `quantum_oscillator`, `classical_oscillator`.
 
     potential, coordinate   U(q) and X(q)

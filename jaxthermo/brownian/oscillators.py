@@ -48,7 +48,7 @@ def quantum_oscillator(
 
 def classical_oscillator(
     potential: Potential,
-    strength: ScalarLike,
+    strength: ScalarLike | AbstractBath,
     grid: PhaseGrid | None = None,
     mass: ScalarLike = 1.0,
     *,
@@ -61,12 +61,15 @@ def classical_oscillator(
 
     potential, grid, mass, coordinate
                as `quantum_oscillator`
-    strength   A, sqrt(mass / time)
+    strength   the number A of an `OhmicBath`, sqrt(mass / time), or a bath without noises of its own, such as
+               `SwitchedBaths` of `OhmicBath(A, poles=0)`
     hbar       only sets the measure of phase space, dq dp / (2 pi hbar), for entropies
     Raises     ValueError that names the argument
     Source     Koyanagi & Tanimura 2024, Sec. III
     """
-    bath = OhmicBath(strength, poles=0, depth=0)
+    bath = strength if isinstance(strength, AbstractBath) else OhmicBath(strength, poles=0, depth=0)
+    if bath.modes:
+        raise ValueError(f"`strength` must be a bath with poles = 0, but is a {type(bath).__name__} with {bath.modes}")
     return _oscillator(potential, bath, coordinate, mass, hbar, grid, quantum=False)
 
 

@@ -4,18 +4,18 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, VectorLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import formula
 
 
-class AbstractPotential(eqx.Module):
+class AbstractPotential(Parameters):
     """A function of position. Another one is another subclass: parameters as arrays, and these methods."""
 
     @abstractmethod
@@ -36,6 +36,11 @@ class Polynomial(AbstractPotential):
 
     coefficients   a_i in ascending powers, energy / length^i, (degree + 1,)
     Raises         ValueError if the coefficients are not one-dimensional and non-empty
+
+    Example
+        >>> import jaxthermo as jt
+        >>> float(jt.Polynomial([1.0, 0.0, 0.5])(2.0))
+        3.0
     """
 
     coefficients: Float[Array, " powers"]

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._types import Real
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.oscillator import Oscillator
 
@@ -127,8 +128,9 @@ def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:
     return jnp.exp(jnp.minimum(beta * barrier, MOST_TRAPPED))
 
 
-def run_held(series: dict[str, Any], seen: Observables, work_int: Array, closed: bool) -> Int[Array, ""]:
-    """What keeps a finished run, of which these are the series, from its promise; `closed` for a stationary cycle.
+def run_held(series: dict[str, Any], seen: Observables, produced: Real, closed: bool) -> Int[Array, ""]:
+    """What keeps a finished run, of which these are the series, from its promise; `closed` for a stationary cycle, in
+    which this entropy is produced.
 
     Grid and hierarchy are judged by the worst of the saved times, heat by the first law at all of them, and a cycle by
     the second law.
@@ -144,7 +146,7 @@ def run_held(series: dict[str, Any], seen: Observables, work_int: Array, closed:
     ]
     if closed:
         least = SECOND_LAW * jnp.mean(series["beta"]) * kinetic
-        problems.append(status_if(~(work_int[-1] >= least), Status.second_law_violated))
+        problems.append(status_if(~(produced >= least), Status.second_law_violated))
     return first_problem(*problems)
 
 

@@ -39,12 +39,12 @@ class Protocol(eqx.Module):
 class DriveSolution(eqx.Module):
     """A driven solve at the times asked for.
 
-    `totals` are int X dx, int U dbeta, int X d(beta x) and the heat from the bath, since the first time; `V` the
+    `totals` are those of `Driven` since the first time; `V` the
     members at the last time, `members` those at every time where they are kept.
     """
 
     measured: Observables
-    totals: Float[Array, "times 4"]
+    totals: Float[Array, "times totals"]
     V: Field
     members: Float[Array, "times p n q"] | None
     status: Int[Array, ""]
@@ -119,7 +119,7 @@ def propagate_by(
             t0=t0,
             t1=t1,
             dt0=None,
-            y0=start(V),
+            y0=start(V, work),
             saveat=diffrax.SaveAt(
                 subs=[diffrax.SubSaveAt(ts=ts.at[0].set(t0).at[-1].set(t1), fn=measure), diffrax.SubSaveAt(t1=True)]
             ),
@@ -200,7 +200,7 @@ def propagate_fixed_steps(
     # A piece without steps comes first, so that the first time is measured by the same piece of program.
     counts = jnp.full(ts.shape, steps).at[0].set(0)
     pieces = (jnp.concatenate([ts[:1], ts[:-1]]), ts, counts)
-    end, (observed, totals, members) = jax.lax.scan(advance, start(to_spectrum(V, work)), pieces)
+    end, (observed, totals, members) = jax.lax.scan(advance, start(to_spectrum(V, work), work), pieces)
     status = jnp.where(jnp.all(jnp.isfinite(end.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
     return DriveSolution(observed, totals, from_spectrum(end.V, work), members, status, steps * (ts.shape[0] - 1))
 

@@ -26,7 +26,7 @@ KEPT = 1e-10
 def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -> Callable[[Field], Field]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
     noise = noise_of(work)
-    instant = flows_of(work).noise_at(work, temperature)
+    instant = flows_of(work).noise_at(work, temperature, 0.0)
     h = STEP * crossing
     local = local_map(work, 0.5 * h, temperature, x, 0.0)
 

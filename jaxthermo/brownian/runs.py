@@ -41,8 +41,14 @@ WORKS = {
     "heat_int": ("1", "dimensionless intensive heat, int (beta dU + X d(beta x))"),
     "heat_ext": ("1", "dimensionless extensive heat, int (beta dU - beta x dX)"),
 }
+# What some runs are without.
+OPTIONAL = {"members", "bath"} | {f"{part}{name}_of" for part in ("", "cumulative_") for name in ("heat", "switching")}
 FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
 
+
+BATH = ("1/energy", "inverse temperature of each bath", ("bath",))
+HEAT_OF = ("energy", "heat from each bath: what it loses, with its part in the coupling")
+SWITCHING_OF = ("energy", "work of switching each bath, -int <q F_b> dxi_b")
 
 TIME = ("time", "time", ("time",))
 POSITION, MOMENTUM = ("length", "position q", ("position",)), ("momentum", "momentum p", ("momentum",))
@@ -102,8 +108,10 @@ class AbstractRun(AbstractRecord):
 class DrivenRun(AbstractRun):
     """The oscillator under a protocol, at the times asked for; made by `jt.drive`.
 
-    Work and heat are those since the first time; `V` are all members of the hierarchy at the last time, `members` those
-    at every time where `keep_states` asked for them.
+    Work and heat are those since the first time. With `SwitchedBaths` the heat comes from several baths, and switching
+    them takes work: `heat_of` and `switching_of` have both bath by bath, and heat is their sum, so that H - H(0) = work
+    + sum of heat_of + sum of switching_of. With one bath they are None. `V` are all members of the hierarchy at the
+    last time, `members` those at every time where `keep_states` asked for them.
     """
 
     protocol: Protocol
@@ -114,6 +122,9 @@ class DrivenRun(AbstractRun):
     work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
     heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
     heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
+    bath: Float[Array, "*batch baths"] | None = quantity(*BATH, coordinate=True)
+    heat_of: Float[Array, "*batch times baths"] | None = quantity(*HEAT_OF, ("time", "bath"))
+    switching_of: Float[Array, "*batch times baths"] | None = quantity(*SWITCHING_OF, ("time", "bath"))
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "DrivenRun":
@@ -124,7 +135,9 @@ class DrivenRun(AbstractRun):
 class PeriodicRun(AbstractRun):
     """One turn of a stationary cycle; made by `jt.run_cycle`.
 
-    `work` and `heat` are those of one cycle, series named `cumulative_...` those since its beginning. `residual` is the
+    `work` and `heat` are those of one cycle, series named `cumulative_...` those since its beginning. With
+    `SwitchedBaths`, or a cycle that switches baths, `heat_of` and `switching_of` are bath by bath what `DrivenRun`
+    says, and their sum is `heat`; with one bath they are None. `residual` is the
     2-norm over phase space of what one more turn changes, `step_error` the estimated error of the work from the time
     step, NaN where one number of steps was asked for. `V` are the members at the end of the period, `members` those at
     every time where `keep_states` asked for them.
@@ -143,6 +156,11 @@ class PeriodicRun(AbstractRun):
     cumulative_work_ext: Float[Array, "*batch times"] = quantity(*_series("work_ext"))
     cumulative_heat_int: Float[Array, "*batch times"] = quantity(*_series("heat_int"))
     cumulative_heat_ext: Float[Array, "*batch times"] = quantity(*_series("heat_ext"))
+    bath: Float[Array, "*batch baths"] | None = quantity(*BATH, coordinate=True)
+    heat_of: Float[Array, "*batch baths"] | None = quantity(*HEAT_OF, ("bath",), main=True)
+    switching_of: Float[Array, "*batch baths"] | None = quantity(*SWITCHING_OF, ("bath",), main=True)
+    cumulative_heat_of: Float[Array, "*batch times baths"] | None = quantity(*HEAT_OF, ("time", "bath"))
+    cumulative_switching_of: Float[Array, "*batch times baths"] | None = quantity(*SWITCHING_OF, ("time", "bath"))
 
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
@@ -172,7 +190,17 @@ def series_of(
         "momentum": grid.p,
         "V": solution.V,
         "members": solution.members,
+        **exchange_of(oscillator, solution.totals, prefix),
     }
+
+
+def exchange_of(oscillator: Oscillator, totals: Float[Array, "times totals"], prefix: str) -> dict[str, Any]:
+    """Heat and work of switching bath by bath; None where there is one bath."""
+    names = (f"{prefix}heat_of", f"{prefix}switching_of")
+    ledger = oscillator.bath.ledger(oscillator.hbar)
+    if ledger is None:
+        return dict.fromkeys(("bath", *names))
+    return {"bath": 1.0 / ledger.temperatures, **dict(zip(names, jnp.split(totals[:, 4:], 2, axis=1), strict=True))}
 
 
 def work_and_heat(beta: Array, x: Array, X: Array, U: Array, totals: Array) -> dict[str, Array]:
@@ -199,7 +227,7 @@ def work_and_heat(beta: Array, x: Array, X: Array, U: Array, totals: Array) -> d
 def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | None, **parameters: Any) -> Run:
     """A run from its dataset: arrays by name, what the attributes say, and parameters that the caller made again."""
     labelled = {name: f for name, f in cls.__dataclass_fields__.items() if "quantity" in f.metadata}
-    require_one(dataset, f"jt.brownian.{cls.__name__}", labelled.keys() - {"members"})
+    require_one(dataset, f"jt.brownian.{cls.__name__}", labelled.keys() - OPTIONAL)
     made = object.__new__(cls)
     values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
     values["status"] = status_of(dataset)
@@ -208,7 +236,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     record = recorded(dataset.attrs)
     values |= {name: record[name] for name in ("points",) if name in record}
     values |= {name: remade(record[name]) for name in ("tolerance",) if name in record}
-    values["members"] = values.get("members")
+    values |= {name: values.get(name) for name in OPTIONAL & labelled.keys()}
     values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
     for name, value in values.items():
         object.__setattr__(made, name, value)

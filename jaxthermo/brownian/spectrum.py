@@ -9,6 +9,10 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.solve.exponential import expm
+
+# Directions nearer than this are turned by the series of the angle.
+ALIGNED = 1e-4
 
 Spectrum = Float[Array, "w n q"]
 
@@ -18,6 +22,32 @@ class Noise(eqx.Module):
 
     values: Float[Array, " n"]
     basis: Float[Array, "n n"]
+
+
+def noise_along(lower: np.ndarray, lengths: Float[Array, " directions"]) -> Noise:
+    """sum_i lengths_i (A_i + A_i^+) diagonalised: that of A_0 alone, a constant, turned to the others.
+
+    A_i, the lowering operators `lower` as matrices among the members, belong to orthogonal noises. A rotation of these
+    keeps the level of a member, so it is exact in the truncated hierarchy, and smooth where eigenvalues coincide.
+    Where all lengths are zero only the derivative in the first one is right.
+    """
+    values, basis = np.linalg.eigh(lower[0] + lower[0].T)
+    if len(lower) == 1:
+        return Noise(lengths[0] * jnp.asarray(values), jnp.asarray(basis))
+    # The same operator with a positive first length.
+    sign = jnp.where(lengths[0] < 0, -1.0, 1.0)
+    first, others = sign * lengths[0], sign * lengths[1:]
+    square = jnp.sum(others**2)
+    aligned = square <= (ALIGNED * first) ** 2
+    across = jnp.sqrt(jnp.where(aligned, 1.0, square))
+    # The angle over `across`; where both are 0 there is nothing to turn.
+    safe = jnp.where(first > 0, first, 1.0)
+    share = jnp.where(aligned, (1.0 - square / (3.0 * safe**2)) / safe, jnp.arctan2(across, first) / across)
+    hops = np.stack([other.T @ lower[0] - lower[0].T @ other for other in lower[1:]])
+    turned = expm(jnp.tensordot(share * others, jnp.asarray(hops), axes=1)) @ jnp.asarray(basis)
+    whole = first**2 + square
+    length = jnp.where(whole > 0, jnp.sqrt(jnp.where(whole > 0, whole, 1.0)), first)
+    return Noise(sign * length * jnp.asarray(values), turned)
 
 
 def to_spectrum(V: Field, work: Workspace) -> Spectrum:

@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.grid import forward, phase, turn
@@ -52,10 +52,10 @@ class LocalTables(eqx.Module):
     members: tuple[Array, Array]
 
 
-def local_tables(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any) -> LocalTables:
+def local_tables(work: Workspace, duration: Any, temperature: Any, x: Any, heating: Any, t: Any = 0.0) -> LocalTables:
     """Everything costly in `local_flow`, to be computed once for many states, or for many temperatures by vmap."""
     cosine, sine = phase(duration * (work.phase_u - x * work.phase_x))
-    return LocalTables(cosine, sine, flows_of(work).member_tables(work, duration, temperature, heating))
+    return LocalTables(cosine, sine, flows_of(work).member_tables(work, duration, temperature, heating, t))
 
 
 def local_flow(spectrum: Spectrum, work: Workspace, tables: LocalTables) -> Spectrum:
@@ -72,13 +72,20 @@ def local_map(work: Workspace, duration: Any, temperature: Any, x: Any, heating:
     return lambda spectrum: local_flow(spectrum, work, tables)
 
 
-def heating_table(work: Workspace, noise: Noise | None, old: Any, new: Any) -> Float[Array, "rows n"]:
-    """What a temperature that changes from `old` to `new` does; see `heating_flow`."""
-    return flows_of(work).heating_table(work, noise, old, new)
+def heating_table(
+    work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any = 0.0, end: Any = 0.0
+) -> PyTree[Array]:
+    """What a temperature that changes from `old` to `new`, and windows that move, do; see `heating_flow`."""
+    return flows_of(work).heating_table(work, noise, old, new, begin, end)
+
+
+def rests(work: Workspace, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
+    """Whether neither the temperature nor a window of the bath moves."""
+    return flows_of(work).rests(work, old, new, begin, end)
 
 
 def heating_flow(
-    spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: Float[Array, "rows n"], rests: Bool[Array, ""]
+    spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array], rests: Bool[Array, ""]
 ) -> Spectrum:
     """Exact flow of what a changing temperature adds, by the factors of `heating_table`; skipped where it rests."""
     flows = flows_of(work)
@@ -88,10 +95,10 @@ def heating_flow(
 
 
 def transport_flow(
-    spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any
+    spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any = 0.0
 ) -> Spectrum:
     """Exact flow of A."""
-    return flows_of(work).transport(spectrum, work, noise, duration, temperature)
+    return flows_of(work).transport(spectrum, work, noise, duration, temperature, t)
 
 
 class MomentaTables(eqx.Module):
@@ -103,10 +110,10 @@ class MomentaTables(eqx.Module):
     settled: tuple[Float[Array, "y n 1"], Float[Array, "y n 1"]]
 
 
-def momenta_tables(work: Workspace, noise: Noise, duration: Any) -> MomentaTables:
+def momenta_tables(work: Workspace, noise: Noise, duration: Any, friction: Any) -> MomentaTables:
     """The phases of free motion at every momentum and noise, and the transform to the waves that friction contracts."""
     grid, oscillator = work.grid, work.oscillator
-    rate = oscillator.bath.friction() / oscillator.mass
+    rate = friction / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
     contracted = grid.y * jnp.exp(-rate * duration)
     angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[None, :, None]
@@ -118,14 +125,14 @@ def momenta_tables(work: Workspace, noise: Noise, duration: Any) -> MomentaTable
     )
 
 
-def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any) -> Spectrum:
+def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any, friction: Any) -> Spectrum:
     """Exact flow of A at fixed zeta, for every value of zeta that the hierarchy resolves.
 
     In (k, p) free motion is a phase, over the time g = (1 - exp(-Gamma t))/Gamma that friction leaves of t; friction
     itself maps y to y exp(-Gamma t), so the transform back to y is taken at the contracted waves. The norm, y = k =
     0, is kept exactly.
     """
-    return momenta_flow(V, work, noise, momenta_tables(work, noise, duration))
+    return momenta_flow(V, work, noise, momenta_tables(work, noise, duration, friction))
 
 
 def momenta_flow(V: Field, work: Workspace, noise: Noise, tables: MomentaTables) -> Spectrum:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.automatic import resolved, until_held
-from jaxthermo.brownian.bath import require_ohmic
+from jaxthermo.brownian.bath import require_white
 from jaxthermo.brownian.canonical import canonical_states
 from jaxthermo.brownian.density_matrix import checked_basis, checked_density_matrix, wigner_of
 from jaxthermo.brownian.grid import PhaseGrid, turn
@@ -59,7 +59,8 @@ class AbstractStarts(eqx.Module):
     ) -> "Self":
         """A coherent state at (q, p): a Gaussian with <dq^2> = hbar/(2 m w), <dp^2> = hbar m w/2.
 
-        oscillator   with an `OhmicBath`; a grid or a depth left open is chosen, so that it holds the state
+        oscillator   with an `OhmicBath`, or `SwitchedBaths`, whose windows are taken at t = 0; a grid or a depth left
+                     open is chosen, so that it holds the state
         q, p         its centre, length and momentum; scalars
         beta, x      inverse temperature of the bath, 1/energy, and field; scalars
         frequency    w, 1/time; None: that of small oscillations at q, sqrt((U'' - x X'')/m)
@@ -248,7 +249,7 @@ class AbstractStarts(eqx.Module):
 
 def _checked(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> tuple[Array, Array]:
     beta, x = check_place(oscillator, beta, x)
-    require_ohmic(oscillator)
+    require_white(oscillator)
     return beta, x
 
 

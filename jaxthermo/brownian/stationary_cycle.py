@@ -18,12 +18,13 @@ from jaxthermo.brownian.cycle_search import (
 )
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.promise import growth_of_run, run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
+from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 MAX_CYCLES = 200
 # Saved times for each piece between two corners of the schedule.
@@ -49,12 +50,15 @@ def run_cycle(
     """The stationary cycle of an engine, one period long.
 
     Equation   V(period) = V(0), by accelerated repetition from the canonical state at t = 0; work per cycle W = -closed
-               integral of X dx, negative for an engine. Bare second-order split steps, whose two runs, of one step and
+               integral of X dx, negative for an engine; with several baths W + sum of switching_of + sum of heat_of =
+               0. Bare second-order split steps, whose two runs, of one step and
                of half of it, are extrapolated to step 0 (order 4): unlike the extrapolation of single steps this is
                stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
-    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`
+    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`; or
+                 `jt.CarnotCycle`, `jt.OttoCycle`, which switch baths of their own: the oscillator's `OhmicBath` stands
+                 for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
                  time step, as a share of the span of U in the cycle
     solver       None: split steps; or an explicit diffrax Runge-Kutta method, with fixed steps
@@ -69,8 +73,9 @@ def run_cycle(
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
                  and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
                  thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
-                 x) is not negative (second law); else a `JaxthermoWarning` is raised, unless jax traces. A grid or a
-                 depth that was left open, and was found too small, is chosen once more
+                 x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
+                 `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
+                 too small, is chosen once more
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
     The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
@@ -85,11 +90,9 @@ def run_cycle(
     points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
     steps = None if steps is None else require_integer("steps", steps, 1)
     require_solver(solver)
-    if len(oscillator.bath.own_betas()):
-        raise ValueError(
-            f"`oscillator` must not have {type(oscillator.bath).__name__} with temperatures of their own in a "
-            "thermostatic cycle; use jt.drive over several periods"
-        )
+    # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
+    whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
+    require_periodic(whole, cycle.period)
 
     def searched(chosen: Oscillator, _: int) -> PeriodicRun:
         engine, betas, count = engine_of(chosen, cycle, points)
@@ -104,7 +107,7 @@ def run_cycle(
             found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
         return _described(engine, found, as_float(tol), steps is None, points)
 
-    run = until_held(searched, resolved(oscillator, *cycle.bounds()), oscillator, growth_of_run, ATTEMPTS)
+    run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS)
     warn_unless_ok(run)
     return run
 
@@ -130,11 +133,13 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
     """A run with its status; `controlled`: the time step was to be halved until the work rests."""
     solution = found.solution
     series = series_of(engine.oscillator, engine.protocol, engine.times, solution, "cumulative_")
+    heat_of, switching_of = (series[f"cumulative_{name}_of"] for name in ("heat", "switching"))
+    produced = series["cumulative_work_int"][-1] if heat_of is None else -jnp.sum(series["bath"] * heat_of[-1])
     # A state that does not come back is named before what else is wrong with it.
     problems = [
         solution.status,
         status_if(~(found.residual <= tol), Status.not_periodic),
-        run_held(series, solution.measured, series["cumulative_work_int"], closed=True),
+        run_held(series, solution.measured, produced, closed=True),
     ]
     if controlled:
         problems.append(status_if(~(found.step_error <= allowed_error(solution, tol)), Status.time_step_too_long))
@@ -146,6 +151,8 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
         points=points,
         work=series["cumulative_work"][-1],
         heat=series["cumulative_heat"][-1],
+        heat_of=None if heat_of is None else heat_of[-1],
+        switching_of=None if switching_of is None else switching_of[-1],
         residual=found.residual,
         step_error=found.step_error,
         **series,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxthermo._types import Real
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
+from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.observables import (
     Moments,
     bath_heat,
@@ -28,6 +29,7 @@ from jaxthermo.brownian.split import (
     local_flow,
     local_tables,
     noise_of,
+    rests,
     transport_flow,
 )
 from jaxthermo.protocols.schedule import rate_at, value_at
@@ -40,12 +42,25 @@ class Driven(eqx.Module):
     """State of a driven solve: the members, and the running integrals from which work and heat follow."""
 
     V: Field
-    totals: Float[Array, "4"]  # int X dx, int U dbeta, int X d(beta x), int (heat from the bath) dt
+    # int X dx, int U dbeta, int X d(beta x), int (heat from the bath) dt; of several baths the heat from each, and the
+    # work of switching each.
+    totals: Float[Array, " totals"]
 
 
-def start(V: Field) -> Driven:
+def ledger_of(work: Workspace) -> Ledger | None:
+    """How the heat of several baths is counted; None for one."""
+    return work.oscillator.bath.ledger(work.oscillator.hbar)
+
+
+def totals_of(work: Workspace) -> int:
+    """How many integrals there are."""
+    ledger = ledger_of(work)
+    return 4 if ledger is None else 4 + 2 * len(ledger.windows)
+
+
+def start(V: Field, work: Workspace) -> Driven:
     """A state with empty integrals."""
-    return Driven(V, jnp.zeros(4))
+    return Driven(V, jnp.zeros(totals_of(work)))
 
 
 def temperature_of(beta: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -69,9 +84,11 @@ class DrivenTerm(diffrax.AbstractTerm):
         x, d_x = rate_at(self.x, t)
         temperature = temperature_of(beta)
         now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
-        heat = bath_heat(now, self.work, t, temperature)
-        totals = [now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat]
-        return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), jnp.stack(totals))
+        heat, ledger = bath_heat(now, self.work, t, temperature), ledger_of(self.work)
+        totals = jnp.stack([now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat])
+        if ledger is not None:
+            totals = jnp.concatenate([totals, ledger.rates(now, self.work.oscillator.mass, jnp.asarray(t)).entries()])
+        return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), totals)
 
     def contr(self, t0: Time, t1: Time, **kwargs: PyTree) -> Time:
         return t1 - t0
@@ -162,19 +179,20 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     fields = jax.vmap(lambda t: value_at(terms.x, t))(times)
     T, heating = temperature_of(betas), jnp.log(betas[:4:2] / betas[2::2]) / half
 
-    def tables(T: Any, x: Any, heating: Any, old: Any, new: Any) -> Any:
-        return local_tables(work, half, T, x, heating), heating_table(work, noise, old, new)
+    def tables(T: Any, x: Any, heating: Any, t: Any, *change: Any) -> Any:
+        local = local_tables(work, half, T, x, heating, t)
+        return local, heating_table(work, noise, *change), rests(work, *change)
 
     # The tables of both halves come from one piece of program.
-    both = jax.vmap(tables)(T[1::2], fields[1::2], heating, T[:4:2], T[2::2])
-    (first, warming), (last, cooling) = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
-    rests = T[:4:2] == T[2::2]
+    change = (T[:4:2], T[2::2], times[:4:2], times[2::2])
+    both = jax.vmap(tables)(T[1::2], fields[1::2], heating, times[1::2], *change)
+    (first, warming, cold), (last, cooling, warm) = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
 
-    warmed = heating_flow(y.V, work, noise, warming, rests[0])
+    warmed = heating_flow(y.V, work, noise, warming, cold)
     still = local_flow(warmed, work, first)
-    moved = transport_flow(still, work, noise, t1 - t0, T[2])
+    moved = transport_flow(still, work, noise, t1 - t0, T[2], times[2])
     settled = local_flow(moved, work, last)
-    V = heating_flow(settled, work, noise, cooling, rests[1])
+    V = heating_flow(settled, work, noise, cooling, warm)
 
     kept = low_members(work.oscillator)
     low = jnp.stack([y.V[:, kept], still[:, kept], V[:, kept]])
@@ -183,17 +201,35 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     ends = jax.tree.map(lambda leaf: leaf[::2], measured)
     moved_by = jnp.stack([fields[2::2] - fields[:4:2], betas[2::2] - betas[:4:2], jnp.diff((betas * fields)[::2])])
     driven = jnp.sum(moved_by * jnp.stack([ends.X, ends.U, ends.X]), axis=1)
-    bath = _heat_of_step(work, noise, measured, ends, half, T)
-    return Driven(V, y.totals + jnp.concatenate([driven, bath[None]]))
+    middle, ledger = jax.tree.map(lambda leaf: leaf[1], measured), ledger_of(work)
+    if ledger is None:
+        bath = _heat_of_step(work, middle, ends, half, T)[None]
+    else:
+        bath = _heat_of_baths(work, ledger, middle, ends, times)
+    return Driven(V, y.totals + jnp.concatenate([driven, bath]))
 
 
-def _heat_of_step(
-    work: Workspace, noise: Noise | None, measured: Moments, ends: Moments, half: Any, T: Float[Array, "5"]
-) -> Float[Array, ""]:
-    """Heat from the bath in one step, from the moments before, in the middle and after, and those of both ends."""
+def _heat_of_baths(
+    work: Workspace, ledger: Ledger, middle: Moments, ends: Moments, times: Float[Array, "5"]
+) -> Float[Array, " entries"]:
+    """Heat in one step from all baths together, that from each, and the work of switching each.
+
+    The second half is the mirror of the first, so it is counted backwards from where it ends.
+    """
+    mass = work.oscillator.mass
+    halves = jax.vmap(lambda m, outer, quarter: ledger.half_step(m, mass, outer, quarter, times[2]))(
+        ends, times[::4], times[1::2]
+    )
+    first, last = (jax.tree.map(lambda leaf, i=i: leaf[i], halves) for i in (0, 1))
+    friction = ledger.friction_share(middle, mass, times[2], times[4] - times[0])
+    whole = jax.tree.map(jnp.add, first - last, friction)
+    return jnp.concatenate([jnp.sum(whole.given)[None], whole.entries()])
+
+
+def _heat_of_step(work: Workspace, middle: Moments, ends: Moments, half: Any, T: Float[Array, "5"]) -> Float[Array, ""]:
+    """Heat from the bath in one step, from the moments in the middle and those of both ends."""
     if work.oscillator.bath.friction_has_memory:
         return half * jnp.sum(jax.vmap(lambda m, T: bath_heat(m, work, 0.0, T))(ends, T[::4]))
-    middle = jax.tree.map(lambda leaf: leaf[1], measured)
     # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
     signs = jnp.asarray([1.0, -1.0])
     local = jax.vmap(lambda m, sign, T: sign * local_heat(m, work, sign * half, T))(ends, signs, T[1::2])

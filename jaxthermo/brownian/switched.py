@@ -5,13 +5,22 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import Real, VectorLike
 from jaxthermo.brownian.bath import AbstractBath, BathTerms
+from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.ohmic import OhmicBath
-from jaxthermo.checks import as_float, require_positive
-from jaxthermo.protocols.schedule import Schedule, as_schedule, rate_at
+from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.switched_flows import SwitchedFlows
+from jaxthermo.checks import as_float, is_known, require_finite, require_positive
+from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.schedule import Schedule, as_schedule, rate_at, value_at
+from jaxthermo.protocols.schedules import Constant
+
+# How far windows may be from where they began: rounding errors.
+CLOSED = 1e-9
 
 
 class SwitchedBaths(AbstractBath):
@@ -104,9 +113,29 @@ class SwitchedBaths(AbstractBath):
         """The same baths with another depth of the hierarchy."""
         return SwitchedBaths([bath.with_depth(depth) for bath in self.baths], self.betas, self.windows)
 
-    def flows(self) -> None:
-        """None: windows that open and close change what is diagonal."""
-        return None
+    def flows(self) -> SwitchedFlows:
+        """Those of Ohmic baths along the sum of all noises, which turns as windows move."""
+        return SwitchedFlows()
+
+    def ledger(self, hbar: Real) -> Ledger:
+        """What each bath exchanges, and what switching it costs.
+
+        hbar    of the oscillator
+        """
+        own = [bath.terms(0.0, 1.0 / beta, hbar) for bath, beta in zip(self.baths, self.betas, strict=True)]
+        owners = [i for i, bath in enumerate(self.baths) for _ in range(bath.poles)]
+        return Ledger(
+            frictions=jnp.stack([bath.friction() for bath in self.baths]),
+            temperatures=1.0 / self.betas,
+            windows=self.windows,
+            jitter=jnp.concatenate([one.jitter for one in own]),
+            decay=jnp.concatenate([one.decay for one in own]),
+            owners=tuple(owners),
+        )
+
+    def at(self, t: Real) -> "SwitchedBaths":
+        """The same baths with windows that rest."""
+        return SwitchedBaths(self.baths, self.betas, [Constant(value_at(window, t)) for window in self.windows])
 
     def own_betas(self) -> Float[Array, " betas"]:
         """Those of the baths."""
@@ -118,4 +147,32 @@ class SwitchedBaths(AbstractBath):
             bath.check()
 
     def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
-        """Nothing: their temperatures rest."""
+        """ValueError unless the windows are finite; their temperatures rest."""
+        require_finite("windows", jax.vmap(self.ledger(hbar).openings)(jnp.asarray(times)))
+
+
+def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:
+    """The oscillator with the baths that a cycle switches, each like its own `OhmicBath`; as it is for other cycles."""
+    switching = cycle.switching()
+    if switching is None:
+        return oscillator
+    bath = oscillator.bath
+    if not isinstance(bath, OhmicBath):
+        raise ValueError(
+            f"`oscillator` must have an OhmicBath for a {type(cycle).__name__}, which switches baths of its own, but "
+            f"has a {type(bath).__name__}; jt.SwitchedBaths go with a jt.PeriodicCycle"
+        )
+    pair = SwitchedBaths([bath] * len(switching.windows), switching.betas, switching.windows)
+    return eqx.tree_at(lambda o: o.bath, oscillator, pair)
+
+
+def require_periodic(oscillator: Oscillator, period: Real) -> None:
+    """ValueError unless the windows of switched baths end where they began."""
+    ledger = oscillator.bath.ledger(oscillator.hbar)
+    if ledger is None:
+        return
+    first, last = ledger.openings(0.0), ledger.openings(period)
+    if is_known(first, last) and not np.allclose(first, last, rtol=0.0, atol=CLOSED):
+        raise ValueError(
+            f"`windows` must end the period where they began, but go from {np.asarray(first)} to {np.asarray(last)}"
+        )

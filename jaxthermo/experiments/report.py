@@ -4,39 +4,66 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Hashable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import xarray
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxthermo._status import Status
 from jaxthermo.experiments import Experiment
-from jaxthermo.plot.style import HEAT, caption, figure, save, style
+from jaxthermo.scans.cluster import TaskClient
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import PENDING
 from jaxthermo.scans.memory import available
-from jaxthermo.scans.run import prepare, scan
+from jaxthermo.scans.prepared import prepare
+from jaxthermo.scans.run import scan
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.template import RECORD
 
+# Seconds that a scheduler may take to answer.
+CONNECT = 30
 
-def run_experiment(experiment: Experiment, resume: bool) -> str:
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[TaskClient | None]:
+    """A client of the dask scheduler at this address, or that wrote this file; None where none is named."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("`--dask` needs dask.distributed: pip install 'jaxthermo[dask]'") from None
+    where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
+    try:
+        client = Client(**where, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"no scheduler of dask answers at {address}: {error}") from None
+    with client:
+        yield client
+
+
+def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | None = None) -> str:
     """Run a scan into its store; a summary."""
     store = experiment.store
     if not resume and (store / RECORD).exists():
         raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
-    data = scan(experiment.function(), experiment.axes, store=store, chunk=experiment.chunk)
+    data = scan(
+        experiment.function(),
+        experiment.axes,
+        store=store,
+        chunk=experiment.chunk,
+        precision=experiment.precision,
+        client=client,
+    )
     return f"{_counted(data.status.values)}\nWritten to {store}"
 
 
 def dry_run(experiment: Experiment) -> str:
     """What the scan will take, from one chunk computed for a trial; nothing is written."""
-    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk)
+    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk, precision=experiment.precision)
     layout = prepared.layout()
     chunks = prepared.compiled(layout)
     begin = time.perf_counter()
@@ -88,50 +115,12 @@ def show(path: Path, out: Path, variable: str | None = None) -> str:
     name = variable or _first(data)
     if name not in data.data_vars:
         raise StoreError(f"`variable` must be one of {', '.join(map(str, data.data_vars))}, but is {name}")
+    # Matplotlib is loaded by what draws, and by nothing else.
+    from jaxthermo.experiments.picture import draw
+
     out.mkdir(parents=True, exist_ok=True)
-    with style():
-        files = save(picture(data, name), out / path.resolve().stem)
+    files = draw(data, name, out / path.resolve().stem, _counted(data.status.values))
     return "\n".join([*lines, f"Drawn in {files[0]}"])
-
-
-def picture(data: xarray.Dataset, name: str) -> Figure:
-    """One variable over one or two axes; over others, and within a lane's array, the middle value."""
-    values = data[name].where(data.status != PENDING) if name != "status" else data[name]
-    values = values.astype(float) if values.dtype.kind in "bi" else values
-    dims = list(data.status.dims)
-    across = [dim for dim in dims if data.sizes[dim] > 1][:2] or dims[:1]
-    held = {dim: values.sizes[dim] // 2 for dim in values.dims if dim not in across}
-    shown = values.isel(held)
-    shown = abs(shown) if np.iscomplexobj(shown.values) else shown
-    fig, (axes,) = figure(1, 1)
-    label = f"{data[name].attrs.get('long_name', name)} [{data[name].attrs.get('units', '')}]"
-    if len(across) == 2:
-        image = axes.pcolormesh(
-            data[across[1]], data[across[0]], shown.transpose(*across), cmap=HEAT, shading="nearest", rasterized=True
-        )
-        fig.colorbar(image, ax=axes, label=label)
-        axes.set(xlabel=_axis_label(data, across[1]), ylabel=_axis_label(data, across[0]))
-    else:
-        _line(axes, data, shown, across[0], label)
-    fixed = [f"{dim} = {float(data[dim][n]):g}" for dim, n in held.items() if dim in dims]
-    fixed += [f"{dim} {n}" for dim, n in held.items() if dim not in dims]
-    caption(fig, ", ".join([_counted(data.status.values), *map(str, fixed)]))
-    return fig
-
-
-def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Hashable, label: str) -> None:
-    together = [name for name in data.coords if data[name].dims == (dim,) and name != dim]
-    if len(together) > 1:
-        image = axes.scatter(data[together[0]], data[together[1]], c=shown, cmap=HEAT, s=8)
-        axes.figure.colorbar(image, ax=axes, label=label)
-        axes.set(xlabel=_axis_label(data, together[0]), ylabel=_axis_label(data, together[1]))
-        return
-    axes.plot(data[dim], shown, marker="." if data.sizes[dim] < 100 else "", color="black")
-    axes.set(xlabel=_axis_label(data, dim), ylabel=label)
-
-
-def _axis_label(data: xarray.Dataset, name: Hashable) -> str:
-    return f"{name} [{data[name].attrs.get('units', '')}]"
 
 
 def _first(data: xarray.Dataset) -> str:

@@ -16,7 +16,7 @@ from jaxthermo.jumps.network import AbstractJumpModel, require_constant
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.attractor import UNDECIDED, Attractor, AttractorKind, find_attractor
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 MAX_ROUNDS = 256
 
@@ -93,7 +93,7 @@ def long_time_state(
     return _described(model, betas, found)
 
 
-@lean_jit
+@brief_jit
 def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stationary:
     mean, occupation = averages(found.mean, model.network.reservoir_count)
     known = status_if(found.kind == UNDECIDED, Status.undecided)

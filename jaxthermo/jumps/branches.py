@@ -21,7 +21,7 @@ from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import newton
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
 
 ALONG = ("beta", "force")
@@ -131,7 +131,7 @@ def _shortened(result: Branch, kept: np.ndarray) -> Branch:
     return eqx.tree_at(lambda branch: [getattr(branch, name) for name in ALONG_STEPS], result, shorter)
 
 
-@lean_jit
+@brief_jit
 def _follow(
     model: AbstractJumpModel,
     betas: Array,

@@ -18,7 +18,7 @@ from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, begin, settle
 
 # A symmetric cycle of a ring passes q like episodes.
@@ -99,7 +99,7 @@ def first_cycle(
 
 
 # Compiled here, so that neither repeated calls nor derivatives, whose search is the same, compile it again.
-@lean_jit
+@brief_jit
 def _first_cycle(network: JumpNetwork, betas: Array, starts: Array, count: Array) -> tuple[Attractor, Array]:
     def goes_on(carry: tuple[Attractor, Array]) -> Array:
         found, tried = carry
@@ -115,7 +115,7 @@ def _first_cycle(network: JumpNetwork, betas: Array, starts: Array, count: Array
     return found, jnp.maximum(tried - 1, 0)
 
 
-@lean_jit
+@brief_jit
 def described(
     model: AbstractJumpModel, betas: Float[Array, "*betas"], arrived: ContinuedLoop, is_cycle: Bool[Array, ""]
 ) -> LimitCycle:
@@ -153,7 +153,7 @@ def search_from(network: JumpNetwork, beta: Float[Array, "*betas"], start: Float
     return found
 
 
-@lean_jit
+@brief_jit
 def settled(
     network: JumpNetwork, beta: Float[Array, "*betas"], found: Attractor
 ) -> tuple[ContinuedLoop, Bool[Array, ""]]:

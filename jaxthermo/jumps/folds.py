@@ -20,7 +20,7 @@ from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root, newton
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # A model, and the inverse temperatures of its reservoirs relative to the parameter; None: one for all.
 Args = tuple[AbstractJumpModel, Float[Array, " reservoirs"] | None]
@@ -106,7 +106,7 @@ def fold(
     return result
 
 
-@lean_jit
+@brief_jit
 def _fold(model: AbstractJumpModel, betas: Array, start: Array, direction: float) -> Fold:
     network = model.network
     ratios = None if betas.ndim == 0 else betas / betas[0]

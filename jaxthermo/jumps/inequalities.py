@@ -74,7 +74,7 @@ def bounds(result: AbstractResult) -> Bounds:
         >>> import jaxthermo as jt
         >>> unit = jt.PottsRing(4, coupling=-1.0, force=0.8, prefactor=1.0)
         >>> found = jt.bounds(jt.jumps.cumulants(unit, 1.5, units=1))
-        >>> list(found.names), bool(found.hold.all())
+        >>> [str(name) for name in found.names], bool(found.hold.all())
         (['uncertainty'], True)
     """
     raise TypeError(f"`result` must be one of cumulants, coherence or linear_noise, but is {type(result).__name__}")

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
 from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
@@ -26,7 +27,7 @@ Interaction = Callable[[Float[Array, " q"]], Float[Array, ""]]
 SYMMETRY_TOLERANCE = 1e-10
 
 
-class AbstractJumpModel(eqx.Module):
+class AbstractJumpModel(Parameters):
     """Whatever says by which network its units jump. Functions of a network take every such model."""
 
     @property

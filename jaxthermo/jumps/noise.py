@@ -19,7 +19,7 @@ from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, incidence
 from jaxthermo.solve.attractor import FIXED_POINT, LIMIT_CYCLE, AttractorKind
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.integrate import integrate, status_of
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 RTOL, ATOL = 1e-10, 1e-12
 MAX_STEPS = 100_000
@@ -99,7 +99,7 @@ def linear_noise(
     return result
 
 
-@lean_jit
+@brief_jit
 def _noise(model: AbstractJumpModel, steady: Stationary) -> LinearNoise:
     network, betas = model.network, steady.beta
     turns, rests = steady.attractor == LIMIT_CYCLE, steady.attractor == FIXED_POINT
@@ -138,7 +138,7 @@ def _strength(network: JumpNetwork, betas: Array, x: Float[Array, " n"]) -> Floa
     """The diffusion matrix B of the first q - 1 occupations."""
     flow = flows(0.0, complete(x), network, betas)
     step = jnp.asarray(incidence(network.edges, network.q)[:-1], x.dtype)
-    return (step * (flow.forward + flow.backward)) @ step.T
+    return (step * (flow.forward + flow.backward)[None]) @ step.T
 
 
 def _once_round(

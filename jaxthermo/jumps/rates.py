@@ -6,20 +6,20 @@ own is a final subclass of `AbstractRates`; networks check it where they are mad
 
 import abc
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from jaxtyping import ArrayLike as ScalarLike
 
+from jaxthermo._parameters import Parameters
 from jaxthermo.checks import is_known, require_scalar
 
 Values = Float[Array, "..."]
 Rates = tuple[Values, Values]
 
 
-class AbstractRates(eqx.Module):
+class AbstractRates(Parameters):
     """A rate law: rates of the two hops along an edge, from what the edge offers a unit."""
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ from jaxthermo.jumps.mean_field import vector_field
 from jaxthermo.potts.patterns import KINDS, Pattern, patterns_of
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.stability import critical_beta, require_flat
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 
 class NormalForm(AbstractResult):
@@ -130,7 +130,7 @@ def normal_form(ring: PottsRing) -> NormalForm:
     return form
 
 
-@lean_jit
+@brief_jit
 def _normal_form(ring: PottsRing) -> NormalForm:
     q = ring.q
     beta = critical_beta(ring)

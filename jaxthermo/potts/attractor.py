@@ -45,6 +45,12 @@ def stationary(
 
     A cycle too slow for the search, near the fold where its period diverges, is found by collocation where all numbers
     are known; not under `jit`, `vmap` or `grad`.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> state = jt.potts.stationary(jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1), beta=4.0)
+        >>> state.kind, round(float(state.period), 6)
+        ('limit cycle', 14.047105)
     """
     beta = require_autonomous(ring, beta)
     result = long_time_state(ring, beta, p0, max_rounds)

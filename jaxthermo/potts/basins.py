@@ -18,6 +18,7 @@ from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.symmetry import SAMPLES, ClosedOrbit, cycle_orbit, point_orbit
 from jaxthermo.solve.attractor import LIMIT_CYCLE, UNDECIDED, AttractorKind
+from jaxthermo.solve.progress import Line
 
 STARTS = 256
 # Newton's method leaves periods and averages with errors far below this share of their values.
@@ -117,6 +118,7 @@ def attractors(
     key: Array | None = None,
     *,
     max_rounds: IntLike = MAX_ROUNDS,
+    progress: bool | None = None,
 ) -> BasinSample:
     """The attractors of a ring that random starts reach, up to rotation of the ring, with their basins.
 
@@ -127,6 +129,7 @@ def attractors(
     starts       how many
     key          a `jax.random.key`; None: `jax.random.key(0)`
     max_rounds   rounds of integration before a start counts as undecided
+    progress     whether a line tells how many starts are done; None: on a terminal and in notebooks
     Raises       ValueError for impossible parameters, starts < 1, or a key that is none; without double precision;
                  inside a jax transformation, where the number of attractors cannot depend on values
 
@@ -138,7 +141,8 @@ def attractors(
     count = require_integer("starts", starts, 1)
     p0 = uniform_starts(ring.q, count, key)
     require_known("attractors", (ring, beta, p0), "trace `jt.potts.stationary(ring, beta, p0)` from one start")
-    found = long_time_lanes(ring, jnp.full(count, beta), p0, max_rounds)
+    with Line("attractors", progress) as line:
+        found = long_time_lanes(ring, jnp.full(count, beta), p0, max_rounds, advance=line.counter(count, "starts"))
     flat = np.ptp(np.asarray(ring.energies)) == 0
     shifts = range(ring.q if flat else 1)
 

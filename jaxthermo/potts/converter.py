@@ -1,5 +1,6 @@
 """A ring that turns the work of a drive f1 into work against a load f2: its power, lane by lane."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -59,8 +60,8 @@ class Lanes(NamedTuple):
 class Converter:
     """A ring driven by f1, with all points that were looked at counted."""
 
-    def __init__(self, ring: PottsRing):
-        self.ring, self.f1 = ring, float(ring.constant_force)
+    def __init__(self, ring: PottsRing, tell: Callable[[int], None] = lambda lanes: None):
+        self.ring, self.f1, self.tell = ring, float(ring.constant_force), tell
         self.lanes, self.undecided = 0, 0
 
     def rings(self, loads: np.ndarray) -> PottsRing:
@@ -79,6 +80,7 @@ class Converter:
         lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.point))
         self.lanes += len(points)
         self.undecided += int(np.sum(~lanes.known))
+        self.tell(self.lanes)
         return lanes
 
     def own_and_branch(self, points: np.ndarray, states: np.ndarray, phase: int) -> tuple[np.ndarray, Lanes]:

@@ -20,7 +20,7 @@ from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 
 # The third search runs this share of the way back from the fold to the critical point, where the period is short.
@@ -90,7 +90,7 @@ def find_loop(
     return _carried(network, found, warm, beta, end)
 
 
-@lean_jit
+@brief_jit
 def _carried(
     network: JumpNetwork, found: Attractor, found_beta: Float[Array, ""], beta: Float[Array, ""], end: Float[Array, ""]
 ) -> tuple[ContinuedLoop, Bool[Array, ""]]:
@@ -99,7 +99,7 @@ def _carried(
     return arrived, found.kind == LIMIT_CYCLE
 
 
-@lean_jit
+@brief_jit
 def fold_and_warm(ring: PottsRing) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """beta of the fold, and a warmer beta on the way back to the critical point; inf where there is no such range."""
     flat = eqx.tree_at(lambda r: r.energies, ring, jnp.zeros_like(ring.energies))

@@ -22,6 +22,7 @@ from jaxthermo.potts.stability import critical_beta, is_uniform_stable
 from jaxthermo.solve.attractor import FIXED_POINT, UNDECIDED
 from jaxthermo.solve.lanes import Progress
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 
 class Phase(Code):
@@ -101,7 +102,7 @@ def phase_diagram(
     prefactor: ScalarLike = 1.0,
     rates: AbstractRates | None = None,
     forward_force: ScalarLike | None = None,
-    advance: Progress | None = None,
+    progress: bool | None = None,
 ) -> PhaseDiagram:
     """The attractor reached from P_1 = 1 over (beta, force), its work, what else is stable, and the exact lines.
 
@@ -114,7 +115,7 @@ def phase_diagram(
     prefactor       G of the rates, 1/time
     rates           the rate law; None: `Arrhenius`
     forward_force   f1 > 0: the ring is driven by f1 + f2, and the result has `force2` and `output_power` = -f2 sum J
-    advance         called with the number of lanes that have just been done
+    progress        whether a line tells how many points are done; None: on a terminal and in notebooks
     Units           in the labels of the result
     Raises          ValueError for impossible parameters, or axes that are not one-dimensional; inside a jax
                     transformation, since lanes that take long run by themselves
@@ -145,11 +146,12 @@ def phase_diagram(
 
     marginal = (np.abs(betas[:, None] / onset - 1.0) < AT_TRANSITION).ravel()
 
-    def search(chosen: np.ndarray, start: Array) -> Stationary:
+    def search(chosen: np.ndarray, start: Array, advance: Progress | None = None) -> Stationary:
         which = beta[chosen], force[chosen], cold.ravel()[chosen], marginal[chosen]
         return _search((q, coupling, prefactor, rates), *which, start, advance)
 
-    found = search(np.arange(beta.size), localised(rings.q))
+    with Line("phase_diagram", progress) as line:
+        found = search(np.arange(beta.size), localised(rings.q), line.counter(beta.size, "points"))
     phase = np.asarray(phases(found)).reshape(shape)
     cycle = phase == Phase.limit_cycle
     other = np.flatnonzero(~uniform_stable & ~cycle)

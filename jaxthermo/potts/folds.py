@@ -28,7 +28,7 @@ from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root, newton
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
 
 NONE, FOLD, PITCHFORK = (int(kind) for kind in Bifurcation)
@@ -83,7 +83,7 @@ def fold_of(ring: PottsRing) -> Fold:
     return _fold(ring)
 
 
-@lean_jit
+@brief_jit
 def _fold(ring: PottsRing) -> Fold:
     n, network = ring.q - 1, ring.network
     fixed = stop_gradient(network)

@@ -16,6 +16,7 @@ from jaxthermo.potts.edges import Maximum, Place, Side, edge_maximum
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import AttractorKind
+from jaxthermo.solve.progress import Line
 
 # The first look: so many inverse temperatures and loads; so many loads where beta is given.
 GRID, GRID_OF_LOADS = (64, 24), 64
@@ -85,6 +86,7 @@ def maximum_power(
     beta: ScalarLike | None = None,
     *,
     rates: AbstractRates | None = None,
+    progress: bool | None = None,
 ) -> MaximumPower:
     """Largest output power over the load f2 (and over beta, if None), for the attractor reached from P_1 = 1.
 
@@ -96,6 +98,7 @@ def maximum_power(
     forward_force   the drive f1 > 0, an energy
     beta            inverse temperature; None: the maximum over all of them
     rates           the rate law; None: `Arrhenius`
+    progress        whether a line tells how many lanes were looked at; None: on a terminal and in notebooks
     Units           power: energy per unit time and per unit of the ring; force2: energy; beta: 1/energy
     Raises          ValueError if forward_force <= 0, or, with beta None, if the power is unbounded as beta -> infinity
                     (coupling >= 0, or forward_force > -coupling); inside a jax transformation
@@ -114,21 +117,22 @@ def maximum_power(
     require_positive("forward_force", f1)
     ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
     check_ring(ring)
-    converter = Converter(ring)
     # Interior points only: at f2 = 0 and f2 = -f1 the power vanishes.
     if beta is not None:
         beta = require_scalar("beta", beta)
         require_beta(beta)
-        axes = np.array([float(beta)]), -converter.f1 * _inner(GRID_OF_LOADS)
+        axes = np.array([float(beta)]), -float(f1) * _inner(GRID_OF_LOADS)
     else:
-        if float(ring.coupling) >= 0 or converter.f1 > -float(ring.coupling):
+        if float(ring.coupling) >= 0 or float(f1) > -float(ring.coupling):
             raise ValueError(
                 "`beta` must be given here: with coupling >= 0 or forward_force > -coupling the power grows without "
-                f"bound as beta -> infinity, but coupling is {float(ring.coupling)} and forward_force {converter.f1}"
+                f"bound as beta -> infinity, but coupling is {float(ring.coupling)} and forward_force {float(f1)}"
             )
         require_finite("critical beta", critical_beta(ring))
-        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID[0]), -converter.f1 * _inner(GRID[1])
-    found, largest = _maxima(converter, axes)
+        axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID[0]), -float(f1) * _inner(GRID[1])
+    with Line("maximum_power", progress) as line:
+        converter = Converter(ring, lambda lanes: line.tell(f"{lanes} lanes looked at"))
+        found, largest = _maxima(converter, axes)
     result = _result(converter, found, largest)
     warn_unless_ok(result)
     return result

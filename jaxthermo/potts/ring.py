@@ -39,6 +39,11 @@ class PottsRing(AbstractJumpModel):
     Units      k_B = 1: u, f and eps are energies in the unit of 1/beta, G is a rate per unit time
     Raises     ValueError if q is not an integer >= 2, if a shape is wrong, for rates without local detailed balance
     Source     Herpich & Esposito, Phys. Rev. E 99, 022135 (2019), Sec. II
+
+    Example
+        >>> import jaxthermo as jt
+        >>> jt.PottsRing(q=2, coupling=-1.0, force=0.5, prefactor=0.1)
+        PottsRing(q=2, coupling=-1, force=0.5, prefactor=0.1, energies=[0, 0], rates=Arrhenius())
     """
 
     q: int = eqx.field(static=True)

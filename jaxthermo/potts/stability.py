@@ -10,7 +10,7 @@ from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.fixed_point import implicit
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # critical_beta looks for the first sign change of the growth rate on this many steps of ln(beta |u|).
 BRACKETS = 2000
@@ -29,6 +29,11 @@ def uniform_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
     Raises     ValueError if the energies are known not to be flat
 
     Independent of q and u.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> round(float(jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, 1.0, 0.1), beta=2.0)), 6)
+        0.23504
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
@@ -75,7 +80,7 @@ def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
     return _spectrum(ring, beta)
 
 
-@lean_jit
+@brief_jit
 def _spectrum(ring: PottsRing, beta: Float[Array, ""]) -> Complex[Array, " q"]:
     forward, backward, slope = _uniform_rates(ring, beta)
     kappa = 2.0 * jnp.pi * jnp.arange(ring.q, dtype=beta.dtype) / ring.q
@@ -93,13 +98,18 @@ def critical_beta(ring: PottsRing) -> Float[Array, ""]:
     Units      1 / energy
     Raises     ValueError if the energies are known not to be flat, or the force is a callable
     Source     Herpich & Esposito 2019, Eq. (5)
+
+    Example
+        >>> import jaxthermo as jt
+        >>> round(float(jt.potts.critical_beta(jt.PottsRing(3, coupling=-1.0, force=1.0))), 9)
+        3.0
     """
     require_autonomous(ring, 1.0)
     require_flat(ring)
     return _critical_beta(ring)
 
 
-@lean_jit
+@brief_jit
 def _critical_beta(ring: PottsRing) -> Float[Array, ""]:
     # Energies of the model set where to look; a root far outside has no rates that a float can hold.
     scale = jnp.abs(ring.coupling) / ring.q

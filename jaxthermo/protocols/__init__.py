@@ -6,13 +6,16 @@ from jaxthermo.protocols.periodic_cycle import PeriodicCycle
 from jaxthermo.protocols.polynomial import PolynomialSchedule
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant, Fourier, Ramp, Table
 from jaxthermo.protocols.stirling import StirlingCycle
+from jaxthermo.protocols.switched_cycles import CarnotCycle, OttoCycle
 
 __all__ = [
     "AbstractCycle",
     "AbstractSchedule",
+    "CarnotCycle",
     "Constant",
     "Fourier",
     "FourierCycle",
+    "OttoCycle",
     "PeriodicCycle",
     "PolynomialSchedule",
     "Ramp",

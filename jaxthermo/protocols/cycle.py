@@ -1,17 +1,27 @@
 """What a cycle of temperature and field is, whatever its shape."""
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_finite, require_positive
+from jaxthermo.protocols.window import Window
 from jaxthermo.solve.lean import lean_jit
 
 
-class AbstractCycle(eqx.Module):
+class Switching(NamedTuple):
+    """Baths at inverse temperatures of their own, (baths,), and the windows through which they are coupled."""
+
+    betas: Float[Array, " baths"]
+    windows: tuple[Window, ...]
+
+
+class AbstractCycle(Parameters):
     """Periodic schedules beta(t) and x(t), which `jt.run_cycle` drives an oscillator by.
 
     Another cycle is another subclass: parameters as arrays, and these methods.
@@ -34,6 +44,10 @@ class AbstractCycle(eqx.Module):
     @abstractmethod
     def bounds(self) -> tuple[Float[Array, " betas"], Float[Array, " fields"]]:
         """Values of beta and of x, between whose extremes the cycle stays."""
+
+    def switching(self) -> "Switching | None":
+        """Baths that the cycle couples and decouples; None: one bath follows beta(t)."""
+        return None
 
     @abstractmethod
     def check(self) -> None:

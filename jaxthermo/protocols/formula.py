@@ -63,7 +63,13 @@ def formula(function: Function, example: Float[Array, "..."]) -> HeldFunction:
     """
     if not jax.tree_util.all_leaves([function]):
         return cast(HeldFunction, function)
-    traced = jax.make_jaxpr(function)(example)
+    try:
+        traced = jax.make_jaxpr(function)(example)
+    except (jax.errors.TracerArrayConversionError, jax.errors.TracerBoolConversionError) as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"`{name}` must be a function that jax can trace: write jax.numpy for numpy, and jnp.where for `if`"
+        ) from error
     if len(traced.out_avals) == 1 and _said_by_text(traced.jaxpr):
         jaxpr, numbers = _lifted(traced.jaxpr)
         return Formula(tuple(jnp.asarray(value) for value in (*numbers, *traced.consts)), Program(jaxpr))

@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 
 
-class AbstractSchedule(eqx.Module):
+class AbstractSchedule(Parameters):
     """A scalar function of time that a temperature or a field follows."""
 
     @abstractmethod
@@ -40,6 +40,11 @@ class Ramp(AbstractSchedule):
     Equation   f(t) = start + (end - start) clip[(t - t0)/(t1 - t0), 0, 1]
     Shapes     start, end, t0, t1: scalars
     Raises     ValueError unless all are finite and t0 < t1
+
+    Example
+        >>> import jaxthermo as jt
+        >>> float(jt.Ramp(0.5, 1.0, 0.0, 10.0)(5.0))
+        0.75
     """
 
     start: Float[Array, ""]
@@ -65,6 +70,11 @@ class Table(AbstractSchedule):
     Raises     ValueError that names what has another shape, is not finite or does not increase
 
     Its derivative jumps at the times of the table, so pass those inside the range to `jt.drive` as saved times.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> float(jt.Table([0.0, 1.0, 3.0], [0.0, 2.0, 0.0])(2.0))
+        1.0
     """
 
     times: Float[Array, " points"]

@@ -29,6 +29,12 @@ class StirlingCycle(AbstractCycle):
                           reach into the neighbouring strokes (below 0, above 1). None: from begin to end of each stroke
     Raises                ValueError for wrong shapes and, at the solve's door, for impossible values
     Source                Koyanagi & Tanimura 2024, Sec. III.4; the profiles of its Fig. 2 are unknown as numbers
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+        >>> float(cycle.beta(12.0)), float(cycle.x(2.5))
+        (1.0, 1.25)
     """
 
     beta_hot: Float[Array, ""]

@@ -13,7 +13,6 @@ from jaxthermo._status import Status, as_codes, first_problem
 from jaxthermo._types import IntLike
 from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.checks import require_integer
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.protocols.cycle import check_cycle
@@ -30,6 +29,7 @@ from jaxthermo.search.objectives import AtLeast, Negative, Objective, entropy_pr
 from jaxthermo.search.optimised import MEASURES, OptimisedCycle, ParetoFront
 from jaxthermo.solve.bounded import descend
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # Of the search: saved times in each piece of the schedule, and the longest time step.
 POINTS, STEP = 5, 0.35

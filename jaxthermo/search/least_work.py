@@ -10,9 +10,9 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
+from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import is_known, require_finite, require_integer, require_positive, require_scalar
@@ -22,6 +22,7 @@ from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.progress import Line
 
 # Longest step that a search begins with, and the fewest steps it takes.
 STEP, FEWEST_STEPS = 0.1, 8
@@ -129,6 +130,7 @@ def minimum_work(
     modes, those of the minimum itself; everything else is held constant.
     """
     check_oscillator(oscillator)
+    require_one_temperature(oscillator)
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     require_positive("beta", beta)
     require_finite("x", x)

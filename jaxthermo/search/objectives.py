@@ -10,39 +10,58 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian import PeriodicRun
 from jaxthermo.checks import as_float
-from jaxthermo.protocols import StirlingCycle
+from jaxthermo.protocols import AbstractCycle, StirlingCycle
 
 # A number that is to be large, or a constraint, which is to be >= 0 and of the order of 1 where it is missed by far.
 Objective: TypeAlias = Callable[[PeriodicRun, StirlingCycle], ScalarLike]
 
 
-def power(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
-    """-W/period: work done by the engine per unit time; energy/time.
+def power(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
+    """-W/period: work done by the engine per unit time, less that of switching baths; energy/time.
 
     run     of the cycle, from `jt.run_cycle`
     cycle   whose period counts
     """
-    return -run.work / cycle.period
+    return -_work(run) / cycle.period
 
 
-def entropy_production_rate(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+def entropy_production_rate(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     """(1/period) closed integral of (U dbeta - X d(beta x)): entropy that is produced per unit time; k_B/time.
 
+    With several baths it is what their heat takes out of them, -(1/period) sum_b beta_b heat_of_b.
+
     run     of the cycle, from `jt.run_cycle`
     cycle   whose period counts
     """
+    if run.heat_of is not None and run.bath is not None:
+        return -jnp.sum(run.bath * run.heat_of) / cycle.period
     return run.cumulative_work_int[-1] / cycle.period
 
 
-def efficiency(run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     """-W/Q_in with Q_in the heat taken in while the bath is hot or being heated; NaN where that is not > 0.
 
+    With several baths Q_in is the heat from the hottest one, and W holds the work of switching.
+
     run     of the cycle, from `jt.run_cycle`
-    cycle   whose first and fourth strokes take heat in; there is no regenerator
+    cycle   a `jt.StirlingCycle`, whose first and fourth strokes take heat in, without a regenerator; or any cycle of
+            switched baths
+    Raises  ValueError for a cycle that has neither
     """
-    heat = jnp.interp(cycle.corners(), run.time, run.cumulative_heat)
-    taken = heat[1] - heat[0] + heat[4] - heat[3]
-    return jnp.where(taken > 0, -run.work / jnp.where(taken > 0, taken, 1.0), jnp.nan)
+    if run.heat_of is not None and run.bath is not None:
+        taken = run.heat_of[jnp.argmin(run.bath)]
+    else:
+        corners = getattr(cycle, "corners", None)
+        if corners is None:
+            raise ValueError(f"`cycle` must have four strokes, as a jt.StirlingCycle, but is a {type(cycle).__name__}")
+        heat = jnp.interp(corners(), run.time, run.cumulative_heat)
+        taken = heat[1] - heat[0] + heat[4] - heat[3]
+    return jnp.where(taken > 0, -_work(run) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
+
+
+def _work(run: PeriodicRun) -> Float[Array, ""]:
+    """Work done on the oscillator in one cycle, that of switching baths included."""
+    return run.work if run.switching_of is None else run.work + jnp.sum(run.switching_of)
 
 
 class AtLeast(eqx.Module):

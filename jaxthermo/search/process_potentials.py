@@ -14,7 +14,6 @@ from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.protocols import AbstractCycle
@@ -23,6 +22,7 @@ from jaxthermo.search.potential_range import potential_around, problem_of
 from jaxthermo.search.refinement import refined
 from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
 
 # A process that did not come to its end. The status of any other goes on into the result.

@@ -90,7 +90,8 @@ def propagate(
     plan = _plan(steps, most)
     betas, fields = _values(term.beta, plan.fractions), _values(term.x, plan.fractions)
     lengths = duration / steps.astype(plan.fractions.dtype) * jnp.asarray([1.0, 0.5])
-    tables = None if noise is None else jax.vmap(lambda h: momenta_tables(work, noise, h))(lengths)
+    friction = work.oscillator.bath.friction()
+    tables = None if noise is None else jax.vmap(lambda h: momenta_tables(work, noise, h, friction))(lengths)
 
     first = measure(begin, betas[0, 0])
 

@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
+from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.progress import Line
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
@@ -23,6 +23,7 @@ from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
@@ -167,6 +168,7 @@ def optimal_ramp(
     order 0 reach it, and without jumps every order stays above.
     """
     check_oscillator(oscillator)
+    require_one_temperature(oscillator)
     numbers = {"beta": beta, "x_start": x_start, "x_end": x_end, "duration": duration, "dt": dt}
     require_known("optimal_ramp", (oscillator, numbers), "trace `jt.minimum_work`, or `jt.drive` of one ramp")
     beta, x_start, x_end, duration, dt = (require_scalar(name, value) for name, value in numbers.items())

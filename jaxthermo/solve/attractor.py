@@ -26,7 +26,7 @@ from jaxthermo.solve.cycle import (
     orbit_sensitivity,
 )
 from jaxthermo.solve.fixed_point import Field, implicit_root, newton
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.stepping import Stepper, walk
 
@@ -113,7 +113,7 @@ def find_attractor(
 
 
 # Compiled by themselves, so that all solves of one field share the search, whose derivatives need no other.
-@lean_jit
+@brief_jit
 def search(
     field: Field, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
 ) -> tuple[Attractor, Orbit]:
@@ -300,7 +300,7 @@ def _differentiable(
     return averages(dynamic, found, orbit)
 
 
-@lean_jit
+@brief_jit
 def _sensitivity(
     field: Field, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:

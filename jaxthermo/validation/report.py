@@ -1,5 +1,6 @@
 """Every exact check of the library with its measured error: the source of docs/validation.md, and of the tests."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,22 +39,37 @@ Written by `jaxthermo validate`; the test suite runs the same checks.
 """
 
 
-def write(path: Path | None) -> bool:
-    """Run every check, print the table, write it to `path` if given; whether all of them hold."""
+def write(path: Path | None, as_json: bool = False) -> bool:
+    """Run every check, print the table or JSON, write the table to `path` if given; whether all of them hold."""
     from rich.console import Console
 
     console = Console()
-    rows, all_hold = [], True
+    measured = []
     for check in CHECKS:
-        error = check.measure()
-        holds = error <= check.tolerance
-        all_hold &= holds
-        rows.append(
-            f"| {check.system} | {check.statement} | {error:.1e} | {check.tolerance:.0e} | {'yes' if holds else 'NO'} |"
-        )
-        console.print(
-            f"{'ok  ' if holds else 'FAIL'} {error:.1e} <= {check.tolerance:.0e}  {check.statement}", markup=False
-        )
+        measured.append((check, check.measure()))
+        if not as_json:
+            console.print(_line(*measured[-1]), markup=False)
+    if as_json:
+        print(json.dumps([_entry(*one) for one in measured], indent=2))
     if path is not None:
-        path.write_text(HEADER + "\n".join(rows) + "\n")
-    return all_hold
+        path.write_text(HEADER + "\n".join(_row(*one) for one in measured) + "\n")
+    return all(_holds(*one) for one in measured)
+
+
+def _holds(check: Check, error: float) -> bool:
+    return error <= check.tolerance
+
+
+def _line(check: Check, error: float) -> str:
+    word = "ok  " if _holds(check, error) else "FAIL"
+    return f"{word} {error:.1e} <= {check.tolerance:.0e}  {check.statement}"
+
+
+def _row(check: Check, error: float) -> str:
+    word = "yes" if _holds(check, error) else "NO"
+    return f"| {check.system} | {check.statement} | {error:.1e} | {check.tolerance:.0e} | {word} |"
+
+
+def _entry(check: Check, error: float) -> dict[str, str | float | bool]:
+    names = {"system": check.system, "statement": check.statement}
+    return {**names, "tolerance": check.tolerance, "error": error, "holds": _holds(check, error)}

@@ -43,7 +43,7 @@ def split_advance(work: Workspace, temperature: Any, x: Any, reverse: bool) -> A
     def advance(V: Field, duration: Any, count: Any) -> Field:
         h = duration / jnp.maximum(count, 1).astype(duration.dtype)
         local = local_tables(work, 0.5 * h, temperature, x, jnp.zeros(()))
-        free = None if noise is None else momenta_tables(work, noise, h)
+        free = None if noise is None else momenta_tables(work, noise, h, work.oscillator.bath.friction())
 
         def step(spectrum: Array) -> Array:
             still = local_flow(spectrum, work, local)

@@ -82,7 +82,7 @@ def relaxation_rates(
         raise ValueError(f"`count` must be <= {MOST}, but is {count}")
     motion = linear_motion(oscillator, beta, x)
     if motion is not None:
-        values = _slowest_sums(np.linalg.eigvals(np.asarray(motion.drift)), count)
+        values = _slowest_sums(np.linalg.eigvals(np.asarray(motion.drift)).astype(complex), count)
         return _closed(oscillator, beta, x, values, as_float(tolerance))
     pair = (FunctionOfPosition(Identity()), Momentum())
     found = with_room(

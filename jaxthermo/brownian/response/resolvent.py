@@ -106,7 +106,7 @@ def _split(
 ) -> tuple[Linear, tuple[Array, Array]]:
     """The integral as a sum over split steps, behind an implicit one, and what it is for a state at rest."""
     noise = noise_of(work)
-    instant = flows_of(work).noise_at(work, temperature)
+    instant = flows_of(work).noise_at(work, temperature, 0.0)
     h = STEP * crossing
     local = local_map(work, 0.5 * h, temperature, x, 0.0)
     weights, cosines, sines = _weights(STEPS + 1, h, frequency)

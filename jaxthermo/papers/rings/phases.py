@@ -11,8 +11,6 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from rich.console import Console
-from rich.progress import Progress
 
 from jaxthermo.plot.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
 from jaxthermo.potts import Phase, phase_diagram
@@ -35,18 +33,8 @@ def draw_phases(
     """Compute a diagram at the midpoints of points x points cells; write phases_q<q>.png, .svg and .zarr into `out`."""
     middle = (np.arange(points) + 0.5) / points
     forces = force_max * middle if forward_force is None else -forward_force * middle[::-1]
-    console = Console()
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"q = {q}", total=None)
-        found = phase_diagram(
-            q,
-            coupling,
-            beta_max * middle,
-            forces,
-            prefactor=prefactor,
-            forward_force=forward_force,
-            advance=lambda count: progress.advance(task, count),
-        )
+    betas = beta_max * middle
+    found = phase_diagram(q, coupling, betas, forces, prefactor=prefactor, forward_force=forward_force)
     data = found.to_dataset()
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"phases_q{q}"

@@ -1,0 +1,5 @@
+"""`python -m jaxthermo` is the `jaxthermo` command."""
+
+from jaxthermo.cli import main
+
+main()

@@ -1,0 +1,182 @@
+"""What may be wrong with states and runs of the oscillator: grid, hierarchy, poles, laws of thermodynamics."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxthermo.advice.findings import Finding, findings_of, lanes, largest, worst
+from jaxthermo.brownian import Correlation, DrivenRun, PeriodicRun, RelaxationRates, Spectrum, State, promise
+from jaxthermo.brownian.response.meshes import COARSE, EDGE
+
+# From here on what twice as many poles would add to <p^2> is worth a word.
+POLES_MATTER = 0.01
+# How much the bath's temperature may change while its slowest noise forgets.
+FAST = 0.3
+# Shares of the work, or of the heat, from which an error is worth a word.
+LARGE_ERROR, TINY = 0.01, 1e-8
+# A classical density may ring to this share of its peak where the grid is as fine as the promise asks.
+NEGATIVE = -1e-4
+
+
+@findings_of.register
+def _(result: State) -> Iterator[Finding]:
+    yield from _grid(result, 0, promise.EDGE, promise.COARSE)
+    yield from _levels(result, 0)
+    yield from _poles(result, result.beta)
+    yield from _uncertainty(result)
+    yield from _negative_density(result)
+
+
+@findings_of.register(DrivenRun)
+@findings_of.register(PeriodicRun)
+def _(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
+    yield from _grid(result, 1, promise.COURSE_EDGE, promise.COURSE_COARSE)
+    yield from _levels(result, 1)
+    yield from _poles(result, np.max(np.asarray(result.beta)))
+    yield from _uncertainty(result)
+    yield from _speed(result)
+    yield from _first_law(result)
+    if isinstance(result, PeriodicRun):
+        yield from _work(result)
+
+
+@findings_of.register(Correlation)
+@findings_of.register(Spectrum)
+@findings_of.register(RelaxationRates)
+def _(result: Correlation | Spectrum | RelaxationRates) -> Iterator[Finding]:
+    axes = np.ndim(result.edge) - np.ndim(result.status)
+    yield from _grid(result, axes, EDGE, COARSE)
+    yield from _levels(result, axes)
+
+
+def _grid(result: Any, axes: int, edge_limit: float, coarse_limit: float) -> Iterator[Finding]:
+    """What leaves the grid, or is too fine for it; `axes` are those over time."""
+    edge, coarse = worst(result.edge, axes), worst(result.coarse, axes)
+    if np.any(found := edge > edge_limit):
+        grow = promise.growth_to(np.max(edge), edge_limit)
+        yield Finding(
+            "edge",
+            f"The state has {largest(edge)} of its peak on the rim of the grid{lanes(found)}; {edge_limit:.0e} is "
+            "allowed.",
+            f"Make `q_max` and `p_max` about {grow:.2g} times as large, or leave `grid` out.",
+        )
+    if np.any(found := coarse > coarse_limit):
+        grow = promise.growth_to(np.max(coarse), coarse_limit)
+        yield Finding(
+            "coarse",
+            f"The highest waves of the grid have {largest(coarse)} of the largest{lanes(found)}; {coarse_limit:.0e} is "
+            "allowed.",
+            f"Make `dq` and `dp` about {grow:.2g} times as small, or leave `grid` out.",
+        )
+
+
+def _levels(result: Any, axes: int) -> Iterator[Finding]:
+    """What the levels that were left out of the hierarchy may change."""
+    oscillator = result.oscillator
+    depth = oscillator.bath.depth
+    if not depth or bool(np.all(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())):
+        return
+    tail = worst(result.tail, axes)
+    missed = np.asarray(promise.truncation(jnp.asarray(tail), depth))
+    if np.any(found := missed > (promise.COURSE_PROMISED if axes else promise.PROMISED)):
+        yield Finding(
+            "tail",
+            f"The last level of the hierarchy has {largest(tail)} of the first{lanes(found)}. The next ones, which are "
+            f"left out, may change moments by {largest(missed)} of themselves.",
+            f"Raise `depth` from {depth} to {depth + 1}, or leave it out.",
+        )
+
+
+def _poles(result: Any, beta: Any) -> Iterator[Finding]:
+    """<p^2>, and energy and heat with it, depend on the number of poles."""
+    oscillator = result.oscillator
+    if not oscillator.quantum:
+        return
+    mass, hbar = float(np.max(oscillator.mass)), float(np.max(oscillator.hbar))
+    q2, p2, q = (np.asarray(getattr(result, name)) for name in ("q2", "p2", "q"))
+    narrowest = float(np.nanmax(np.abs(p2 / (q2 - q**2)))) / mass**2
+    share = oscillator.bath.missing_noise(mass, hbar, narrowest, float(np.max(np.asarray(beta))))
+    if share > POLES_MATTER:
+        yield Finding(
+            "poles",
+            f"In a parabola as narrow, twice as many poles would change <p^2> by {share:.1%}. In an Ohmic bath <p^2> "
+            "grows like the logarithm of their number, and U, heat and entropy grow with it; X, <q^2> and work "
+            "converge.",
+            "Compare energies at one number of `poles` only, or use `jt.DrudeBath`, where they converge.",
+        )
+
+
+def _uncertainty(result: Any) -> Iterator[Finding]:
+    """Heisenberg's relation, which a truncated bath may break; a mean momentum can only make the product smaller."""
+    oscillator = result.oscillator
+    if not oscillator.quantum:
+        return
+    product = (np.asarray(result.q2) - np.asarray(result.q) ** 2) * np.asarray(result.p2)
+    product = product / (np.min(np.asarray(oscillator.hbar)) ** 2 / 4.0)
+    found = np.any(product < 1.0 - 1e-6, axis=tuple(range(np.ndim(result.status), product.ndim)))
+    if np.any(found):
+        yield Finding(
+            "uncertainty",
+            f"The variances of q and p have a product of {np.min(product):.3g} times hbar^2/4{lanes(found)}. No state "
+            "of a particle has less than 1.",
+            "Use more `poles`; this temperature is low for so few.",
+        )
+
+
+def _negative_density(result: State) -> Iterator[Finding]:
+    """A classical density, which a coarse grid makes ring."""
+    if result.oscillator.quantum:
+        return
+    lowest, peak = np.asarray(result.min_wigner), np.max(np.asarray(result.wigner), axis=(-1, -2))
+    if np.any(found := lowest < NEGATIVE * peak):
+        what = f"The classical density is negative{lanes(found)}, down to {np.min(lowest / peak):.2g} of its peak."
+        yield Finding("density", what, "Make `dq` and `dp` smaller, or leave `grid` out.")
+
+
+def _speed(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
+    """A temperature that changes while the bath's noise still remembers the old one."""
+    oscillator = result.oscillator
+    bath = oscillator.bath
+    if not oscillator.quantum or not bath.modes or len(bath.own_betas()):
+        return
+    beta, time = (np.asarray(one) for one in (result.beta, result.time))
+    rate = np.abs(np.diff(np.log(beta), axis=-1) / np.diff(time, axis=-1))
+    slowest = float(np.min(np.asarray(bath.noises(float(np.max(beta)), float(np.max(oscillator.hbar)))[1])))
+    change = float(np.max(rate, initial=0.0)) / slowest
+    if change > FAST:
+        yield Finding(
+            "fast beta(t)",
+            f"In the time 1/{slowest:.3g}, in which the slowest noise of the bath forgets, ln beta changes by "
+            f"{change:.2g}.",
+            "The bath is taken to be at beta(t) at each time. Make beta(t) slower, or compare with fixed temperatures "
+            "and `jt.SwitchedBaths`.",
+        )
+
+
+def _first_law(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
+    heat = result.cumulative_heat if isinstance(result, PeriodicRun) else result.heat
+    exchanged, missing = worst(heat, 1), worst(result.first_law_residual)
+    if np.any(found := (missing > LARGE_ERROR * exchanged) & (missing > TINY)):
+        yield Finding(
+            "first law",
+            f"Heat by the bath's currents and by the first law differs by {largest(missing)}{lanes(found)}, where at "
+            f"most {largest(exchanged)} was exchanged.",
+            "Use more `steps` or a smaller `dt`, and a finer grid. `heat` and `work` do not depend on the currents.",
+        )
+
+
+def _work(result: PeriodicRun) -> Iterator[Finding]:
+    """How well the work of a cycle is known."""
+    work, step = worst(result.work), worst(result.step_error)
+    if np.any(found := step > LARGE_ERROR * work):
+        what = f"The time step may have changed the work by {largest(step)}{lanes(found)}; it is {largest(work)}."
+        yield Finding("time step", what, "Lower `tol`, or give more `steps`.")
+    promised = 2.0 * np.asarray(result.tolerance) * np.ptp(np.asarray(result.U), axis=-1)
+    if np.any(found := promised > LARGE_ERROR * work):
+        yield Finding(
+            "small work",
+            f"The work is {largest(work)} and its promised error {largest(promised)}{lanes(found)}.",
+            "Lower `tol`. Strokes out and back nearly cancel here.",
+        )

@@ -1,0 +1,115 @@
+"""What the split flows do to the hierarchy of `SwitchedBaths`, on real Fourier coefficients in y.
+
+At every time the noises of all baths act through one sum, zeta = sum_b xi_b zeta_b, so a step is that of an Ohmic bath
+along this sum, at the windows of its middle. While windows move, q and p + zeta keep their values.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
+
+from jaxthermo.brownian.flows import AbstractFlows
+from jaxthermo.brownian.grid import phase, table, turn
+from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
+from jaxthermo.brownian.ledger import Ledger
+from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along
+from jaxthermo.brownian.split import from_momenta
+
+
+class SwitchedFlows(AbstractFlows):
+    """A: free motion with friction at fixed zeta. B: diffusion and the decay of the members, which commute."""
+
+    def noise(self, work: Workspace) -> None:
+        """None: its direction among the baths changes with the windows."""
+        return None
+
+    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
+        """zeta diagonalised at one time."""
+        ledger = _ledger(work)
+        return along(work, ledger, ledger.openings(t))
+
+    def member_tables(
+        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+    ) -> tuple[Array, Array]:
+        """The factors of diffusion, for each y > 0, and of decay, for each member."""
+        ledger = _ledger(work)
+        decay = jnp.asarray(members_of(work.oscillator).indices, dtype=float) @ ledger.decay
+        diffusion = jnp.sum(ledger.frictions * ledger.openings(t) ** 2 * ledger.temperatures)
+        return table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)), table(jnp.exp(-duration * decay))
+
+    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+        """Every coefficient times its two factors."""
+        damping, aged = tables
+        both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
+        return aged[None, :, None] * (both * spectrum)
+
+    def hops(self, work: Workspace, temperature: Any) -> None:
+        """None: the members only decay."""
+        return None
+
+    def is_heated(self, work: Workspace) -> bool:
+        """As windows move."""
+        return True
+
+    def rests(self, work: Workspace, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
+        """Whether no window moves; their temperatures rest."""
+        ledger = _ledger(work)
+        return jnp.all(ledger.openings(begin) == ledger.openings(end))
+
+    def heating_table(
+        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+    ) -> PyTree[Array]:
+        """The kick of the counter-terms, and the shift of p by the noises that windows let in."""
+        ledger, grid = _ledger(work), work.grid
+        before, after = ledger.openings(begin), ledger.openings(end)
+        kick = 0.5 * jnp.sum(ledger.frictions * (after**2 - before**2))
+        shift = along(work, ledger, after - before)
+        y = grid.y[1:]
+        return phase(kick * y[:, None] * grid.q[None]), phase(y[:, None] * shift.values[None]), shift.basis
+
+    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
+        """The shift, where it is diagonal, and the kick, which commutes with it."""
+        (kick_cosine, kick_sine), (cosine, sine), basis = growth
+        side = work.grid.p_side
+        turned = jnp.matmul(basis.T, spectrum[1:])
+        re, im = turn(turned[:side], turned[side:], cosine[:, :, None], sine[:, :, None])
+        re, im = turn(re, im, kick_cosine[:, None, :], kick_sine[:, None, :])
+        return jnp.concatenate([spectrum[:1], jnp.matmul(basis, jnp.concatenate([re, im]))])
+
+    def transport(
+        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
+    ) -> Spectrum:
+        """`from_momenta` along the noise of this time."""
+        now = self.noise_at(work, temperature, t)
+        return from_momenta(from_spectrum(spectrum, work), work, now, duration, _ledger(work).friction(t))
+
+    def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
+        """The same: baths keep their temperatures."""
+        return V
+
+
+def along(work: Workspace, ledger: Ledger, openings: Float[Array, " baths"]) -> Noise:
+    """sum_b openings_b zeta_b diagonalised, zeta_b the noise of a bath whose window is open."""
+    bath: Any = work.oscillator.bath
+    members = members_of(work.oscillator)
+    lower, owners = lowering(members), np.array(ledger.owners, dtype=int)
+    if not len(lower):
+        return Noise(jnp.zeros(len(members)), jnp.eye(len(members)))
+    # The shape of the noise of each bath is a constant, and one direction of the hierarchy.
+    noisy = sorted(set(ledger.owners))
+    shapes = [bath.baths[i].jitter_shape() for i in noisy]
+    sizes = [float(np.linalg.norm(shape)) for shape in shapes]
+    directions = [
+        np.tensordot(shape / size, lower[owners == i], axes=1)
+        for i, shape, size in zip(noisy, shapes, sizes, strict=True)
+    ]
+    scales = [size * bath.baths[i].jitter_scale(work.oscillator.hbar) for i, size in zip(noisy, sizes, strict=True)]
+    return noise_along(np.stack(directions), jnp.stack(scales) * openings[np.array(noisy)])
+
+
+def _ledger(work: Workspace) -> Ledger:
+    ledger = work.oscillator.bath.ledger(work.oscillator.hbar)
+    assert ledger is not None
+    return ledger
