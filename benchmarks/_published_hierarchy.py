@@ -34,8 +34,8 @@ def vector_field(P: Spectrum, work: Workspace, temperature: Any, x: Any) -> Spec
     for k in range(bath.modes):
         up = jnp.asarray(np.sqrt(members.indices[:, k] + 1.0) * (members.above[k] < len(members)))
         down = jnp.asarray(np.sqrt(members.indices[:, k]))
-        flux = flux - (scale[k] * up)[:, None] * P[:, members.above[k] % len(members)]
-        flux = flux + (scale[k] * temperature**2 * down)[:, None] * P[:, members.below[k] % len(members)]
+        flux = flux - (scale[k] * up)[None, :, None] * P[:, members.above[k] % len(members)]
+        flux = flux + (scale[k] * temperature**2 * down)[None, :, None] * P[:, members.below[k] % len(members)]
     y, side = jnp.asarray(grid.y[1:])[:, None, None], grid.p_side
     phase = (work.phase_u - x * work.phase_x)[:, None, :]
     damping = gamma * temperature * (1.0 + 2.0 * np.sum(eta)) * y**2
@@ -44,7 +44,7 @@ def vector_field(P: Spectrum, work: Workspace, temperature: Any, x: Any) -> Spec
     d_im = phase * re + y * flux[1 : side + 1] - damping * im
     local = jnp.concatenate([jnp.zeros_like(P[:1]), d_re, d_im])
     decay = jnp.asarray(members.indices @ xi) * temperature / oscillator.hbar
-    return local - decay[:, None] * P - jnp.matmul(velocity, _derivative(grid).T)
+    return local - decay[None, :, None] * P - jnp.tensordot(velocity, _derivative(grid).T, axes=1)
 
 
 def position_density(P: Spectrum) -> Float[Array, " q"]:

@@ -96,7 +96,7 @@ def _motion(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""])
     memory = terms.memory
     if memory is not None:
         # a_k^+ is -d/db_k and a_k is b_k + d/db_k, on densities of independent noises of variance 1.
-        own = own + memory.drag[:, None] * velocity
+        own = own + memory.drag[:, None] * velocity[None]
         own = own.at[:, 2:].add(-memory.feed)
         noise = noise.at[2:, 2:].add(memory.feed + memory.feed.T)
         noise = noise.at[1, 2:].add(-memory.cross).at[2:, 1].add(-memory.cross)
