@@ -97,8 +97,8 @@ def test_order_of_the_split_step(model, state, extrapolate, order):
             return solver.step(DrivenTerm(work, BETA, X), t, t + h, y, None, noise, False)[0]
 
         term = DrivenTerm(work, BETA, X)
-        noise = solver.init(term, 0.0, h, start(state.V), None)
-        end = jax.lax.fori_loop(0, count, step, start(state.V))
+        noise = solver.init(term, 0.0, h, start(state.V, work), None)
+        end = jax.lax.fori_loop(0, count, step, start(state.V, work))
         return jnp.concatenate([end.V.ravel(), end.totals])
 
     counts = np.array([16, 24, 32])
