@@ -2,7 +2,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DOCS_STAMP := .venv/.docs
 .DEFAULT_GOAL := help
-.PHONY: run test test-all audit lint types bench bench-latency operations docs site figures notebooks clean help
+.PHONY: run test test-all audit lint types bench bench-quick bench-gpu bench-latency operations docs site figures notebooks \
+	clean help
 
 # The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
 # stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
@@ -25,7 +26,7 @@ test-all: $(STAMP) ## Run the slow tests as well
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
 
 audit: $(STAMP) ## Ask 1000 random questions, compare with independent references, write docs/audit.md; resumable
-	PYTHONPATH=tests $(BIN)/python -m audit.run
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m audit.run
 
 lint: $(STAMP) ## Check style, imports between rooms, and that everything public is documented and links lead somewhere
 	$(BIN)/ruff check .
@@ -36,8 +37,16 @@ lint: $(STAMP) ## Check style, imports between rooms, and that everything public
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
-bench: $(STAMP) ## Run every benchmark and write benchmarks/results/<device>/
+bench: $(STAMP) ## Run every benchmark, write benchmarks/results/<device>/ and docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks._page
+
+bench-quick: $(STAMP) ## Run every benchmark at its smallest size and write nothing
+	$(BIN)/python -m benchmarks --quick
+
+bench-gpu: $(STAMP) ## Run the benchmarks that have sizes for an accelerator, on one
+	JAX_PLATFORMS=cuda $(BIN)/python -m benchmarks gillespie potts_scan scan_throughput
+	$(BIN)/python -m benchmarks._page
 
 bench-latency: $(STAMP) ## Measure how long one waits for each verb, write docs/latency.md
 	$(BIN)/python -m benchmarks.latency

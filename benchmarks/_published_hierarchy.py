@@ -101,7 +101,7 @@ def _scale(work: Workspace) -> Float[Array, " modes"]:
 
 def _momentum(grid: Any) -> Float[Array, "w w"]:
     """Multiplication by p as a matrix on Fourier coefficients in y."""
-    return (grid.p_to_y() * grid.p) @ grid.y_to_p()
+    return (grid.p_to_y() * grid.p[None]) @ grid.y_to_p()
 
 
 def _derivative(grid: Any) -> Float[Array, "q q"]:

@@ -1,7 +1,7 @@
 """What does `jt.scan` cost over the bare vmapped function, in the same chunks, with a store on the disk?
 
-The rings are a million lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
-library's adaptive `evolve`. The oscillators are 2 000 stationary Stirling cycles of a classical oscillator over
+The rings are 200 000 lanes (q = 5) over inverse temperature and force, each the work done up to `FINAL_TIME`, by the
+library's adaptive `evolve`. The oscillators are 500 stationary Stirling cycles of a classical oscillator over
 period and coupling strength, on a coarse grid (`GRID`) and with coarse steps. On an accelerator there are ten million
 rings and 10 000 oscillators.
 
@@ -9,13 +9,15 @@ The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, c
 taken to NumPy and thrown away. Scan and peer take turns, `TURNS` times, and the median of each is quoted. The scan is
 timed from the begin of its first chunk to the record of its last (arithmetic, writing, checksums, waiting for the
 disk); the trial of a few lanes that scans of many chunks make, to group lanes, is added. `cpu_ratio` compares time of
-the processor, which means something on cores that others use too, but leaves out the waiting. `call_seconds` is the
+the processor, which means something on cores that others use too, but leaves out the waiting; `load` is how many
+processes wanted to run in the last minute. `call_seconds` is the
 whole call, with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the
 process so far, compilers and all; `chunk_bytes` is what XLA planned for a chunk.
 """
 
 import json
 import math
+import os
 import resource
 import shutil
 import statistics
@@ -35,7 +37,7 @@ from benchmarks._bench import on_accelerator
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
-from jaxthermo.scans.run import prepare
+from jaxthermo.scans.prepared import prepare
 
 FINAL_TIME, TOLERANCE = 10.0, 1e-6
 # The rings' is what the library chooses.
@@ -48,7 +50,7 @@ GRID = (5.6, 0.4, 6.3, 0.7)
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row for the rings, one for the oscillators; `ratio` is the scan's throughput over the bare one."""
     large = on_accelerator()
-    rings, engines = ((64, 64), (8, 4)) if quick else ((4000, 2500), (100, 100)) if large else ((1000, 1000), (50, 40))
+    rings, engines = ((64, 64), (8, 4)) if quick else ((4000, 2500), (100, 100)) if large else ((500, 400), (25, 20))
     chunk = min(OSCILLATOR_CHUNK_ACCELERATOR if large else OSCILLATOR_CHUNK, math.prod(engines))
     return [
         _row("Potts rings, q = 5", ring_work, ring_axes(*rings), None),
@@ -131,6 +133,7 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
         "steps_mean": float(data.steps.mean()),
         "steps_max": int(data.steps.max()),
         "chunk_bytes": prepared.compiled(layout).memory,
+        "load": os.getloadavg()[0],
         "peak_bytes": peak,
         "store_bytes": written,
     }

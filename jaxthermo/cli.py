@@ -183,15 +183,22 @@ def scan(
     distributed: Annotated[
         bool, typer.Option("--distributed", help="Share the scan with the other processes of this job (SLURM, cloud).")
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Workers of this dask scheduler compute: address, or its file."),
+    ] = None,
 ) -> None:
     """Compute a quantity over axes, on every device, into a store that survives being killed."""
     from jaxthermo.experiments import load, report
 
     with _one_message():
+        if distributed and dask is not None:
+            raise ValueError("`--dask` and `--distributed` exclude each other")
         described = load(experiment)
         report.use_devices(distributed)
-        with described.text.pointing(), _kept(described.store):
-            done = report.dry_run(described) if dry else report.run_experiment(described, resume or distributed)
+        with report.cluster(dask) as client, described.text.pointing(), _kept(described.store):
+            resume = resume or distributed
+            done = report.dry_run(described) if dry else report.run_experiment(described, resume, client)
         typer.echo(done)
 
 
@@ -227,6 +234,9 @@ def _one_message() -> Iterator[None]:
     """Trouble with what the user gave (exit code 2) or with the machine (1) as one message."""
     try:
         yield
+    except typer.Exit:
+        # A RuntimeError to Python, but said already.
+        raise
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None

@@ -13,6 +13,7 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Held for good: uninstalling it would leave modules imported later unchecked.
 HOOK = jaxtyping.install_import_hook("jaxthermo", "beartype.beartype")

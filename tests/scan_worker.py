@@ -1,7 +1,7 @@
 """One run of a scan in a process of its own, to be killed: `python scan_worker.py STORE [OPTION=VALUE ...]`.
 
 Options: process, processes, port (a run of several processes), chunks, turns (work of a lane), out (a file for the
-dataset's values).
+dataset's values), dask (the file of a scheduler, whose workers compute).
 """
 
 import os
@@ -34,7 +34,7 @@ def axes(chunks):
 def main(store, *options):
     given = dict(option.split("=") for option in options)
     number = {"process": 0, "processes": 1, "chunks": 200, "turns": 3000}
-    number |= {name: int(value) for name, value in given.items() if name != "out"}
+    number |= {name: int(value) for name, value in given.items() if name not in ("out", "dask")}
     if number["processes"] > 1:
         jax.distributed.initialize(
             f"127.0.0.1:{number['port']}",
@@ -43,8 +43,12 @@ def main(store, *options):
             heartbeat_timeout_seconds=10,
             shutdown_timeout_seconds=5,
         )
-    turns = number["turns"]
-    data = jt.scan(lambda a: function(a, turns), axes(number["chunks"]), store=store, chunk=LANES)
+    turns, client = number["turns"], None
+    if "dask" in given:
+        from distributed import Client
+
+        client = Client(scheduler_file=given["dask"])
+    data = jt.scan(lambda a: function(a, turns), axes(number["chunks"]), store=store, chunk=LANES, client=client)
     if "out" in given:
         np.savez(given["out"], **{name: data[name].values for name in data.variables})
 

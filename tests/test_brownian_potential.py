@@ -50,8 +50,8 @@ def test_a_quartic_given_as_a_function_has_the_phase_of_the_polynomial():
 
 def test_quartic_phase_is_the_third_derivative_term():
     """U' y + (hbar^2/24) U''' y^3: the form of the equation for a polynomial of degree 4."""
-    slope = 0.2 * Q + 0.06 * Q**2 + 0.2 * Q**3
-    third = 0.12 + 1.2 * Q
+    slope = (0.2 * Q + 0.06 * Q**2 + 0.2 * Q**3)[None]
+    third = (0.12 + 1.2 * Q)[None]
     expected = slope * Y[:, None] + HBAR**2 / 24.0 * third * Y[:, None] ** 3
     series = jt.Polynomial([0, 0, 0.1, 0.02, 0.05]).moyal_phase(Q, Y, HBAR)
     np.testing.assert_allclose(series, expected, rtol=1e-12, atol=1e-12)
@@ -62,11 +62,12 @@ def test_closed_forms_of_two_functions_that_are_no_polynomials():
     s = 0.5 * HBAR * Y[:, None]
     np.testing.assert_allclose(
         as_potential("potential", cosh).moyal_phase(Q, Y, HBAR),
-        0.6 * jnp.sinh(Q) * jnp.sinh(s) / HBAR,
+        0.6 * jnp.sinh(Q)[None] * jnp.sinh(s) / HBAR,
         rtol=1e-12,
         atol=1e-12,
     )
-    expected = 4.0 * (2.0 * jnp.exp(-0.5 * Q) * jnp.sinh(0.5 * s) - jnp.exp(-Q) * jnp.sinh(s)) / HBAR
+    q = Q[None]
+    expected = 4.0 * (2.0 * jnp.exp(-0.5 * q) * jnp.sinh(0.5 * s) - jnp.exp(-q) * jnp.sinh(s)) / HBAR
     np.testing.assert_allclose(phase(morse), expected, rtol=1e-12, atol=1e-11)
 
 
@@ -75,7 +76,7 @@ def test_the_classical_limit_is_the_force(potential):
     """The next term is of order hbar^2: at hbar and hbar/2 the differences are as 4 to 1."""
     potential = as_potential("potential", potential)
     force = force_phase(potential, Q, Y)
-    np.testing.assert_allclose(force, jax.vmap(jax.grad(potential))(Q) * Y[:, None], rtol=1e-13)
+    np.testing.assert_allclose(force, jax.vmap(jax.grad(potential))(Q)[None] * Y[:, None], rtol=1e-13)
     differences = [potential.moyal_phase(Q, Y, jnp.asarray(h)) - force for h in (0.02, 0.01)]
     # 1e-11: rounding of the difference of two values, over hbar.
     np.testing.assert_allclose(differences[0], 4.0 * differences[1], rtol=1e-3, atol=1e-10)

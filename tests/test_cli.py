@@ -104,13 +104,17 @@ def test_papers_resolution_and_items_are_passed_on(command, tmp_path, monkeypatc
 def test_a_scan_that_is_interrupted_says_what_is_kept(command, tmp_path, monkeypatch):
     from jaxthermo.experiments import report
 
-    def interrupted(experiment, resume):
+    def interrupted(experiment, resume, client):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(report, "run_experiment", interrupted)
     monkeypatch.setattr(report, "use_devices", lambda distributed: None)
     file = tmp_path / "experiment.toml"
-    lines = ['[model]\nkind = "potts"', '[quantity]\nname = "stationary_work"', "[axes]\nbeta = [1.0]"]
+    lines = [
+        '[model]\nkind = "potts"\nq = 3\ncoupling = -1.0\nforce = 1.0\nprefactor = 1.0',
+        '[quantity]\nname = "stationary_work"',
+        "[axes]\nbeta = [1.0]",
+    ]
     file.write_text("\n".join([*lines, '[scan]\nstore = "s.zarr"', ""]))
     result = command("scan", file)
     assert result.exit_code == 130 and "s.zarr; the same command with --resume goes on" in result.output

@@ -49,7 +49,8 @@ def kill_and_resume(store, kills, seed, expected):
     xarray.testing.assert_equal(scanned(store=store), expected)
     again, twice = runs.computed_twice(store)
     assert again == []
-    assert len(twice) <= kills
+    # One was computed and one written when the kill came.
+    assert len(twice) <= 2 * kills
     assert sorted({chunk for event, chunk in runs.events(store) if event == "begin"}) == list(range(CHUNKS))
 
 

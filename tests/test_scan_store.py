@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ import xarray
 
 import jaxthermo as jt
 from jaxthermo.scans import StoreError
+from jaxthermo.scans.compiled import Chunks
 from jaxthermo.scans.files import Lock, read_record, write_record
 from jaxthermo.scans.store import Store
 
@@ -86,7 +89,7 @@ def test_a_store_may_be_refused_to_be_resumed(copy, whole):
 
 def test_lanes_run_together_are_stored_in_the_order_of_their_cost(store, monkeypatch):
     """And come back in the order given, here and for any other reader."""
-    monkeypatch.setattr("jaxthermo.scans.run.TRIAL_FROM", 16)
+    monkeypatch.setattr("jaxthermo.scans.prepared.TRIAL_FROM", 16)
     rng = np.random.default_rng(0)
     axes = {("a", "b"): (rng.uniform(1, 5, 320), rng.uniform(1, 5, 320))}
 
@@ -302,6 +305,8 @@ class TestDisk:
             patch.setattr(Store, "write", failing)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
         assert caught.value.errno == code and str(store) in str(caught.value)
+        # Nothing is begun after the chunk that was being computed.
+        assert begun(store) in ([0, 1, 2, 3], [0, 1, 2, 3, 4])
         assert again(store, whole[1]) == [3, 4, 5]
 
     def test_a_folder_that_is_read_only(self, tmp_path):
@@ -319,6 +324,72 @@ class TestDisk:
         finally:
             if mounted:
                 subprocess.run(["umount", disk], check=True)
+
+
+class TestWorkers:
+    """Other processes that take part in a run: `Store.join`."""
+
+    def run_of(self, path):
+        return read_record(path / "scan_record" / "run.json")["run"]
+
+    def results(self, fill):
+        shape = {"pair": (CHUNK, 2)}
+        return tuple(np.full(shape.get(name, (CHUNK,)), fill) for name in ("status", "n", "pair", "y"))
+
+    def test_a_worker_of_an_earlier_run_cannot_write_any_more(self, copy, whole):
+        late = Store(copy)
+        late.join(self.run_of(copy))
+        assert again(copy, whole[1]) == []
+        with pytest.raises(StoreError, match="taken over by another run"):
+            late.write(2, self.results(7), {"seconds": 0.0, "status": {}})
+        assert again(copy, whole[1]) == []
+        with pytest.raises(StoreError, match="taken over by another run"):
+            Store(copy).join("an earlier one")
+
+    def test_a_chunk_that_another_worker_has_written_stays(self, copy, whole):
+        second = Store(copy)
+        second.join(self.run_of(copy))
+        second.write(2, self.results(7), {"seconds": 0.0, "status": {}})
+        assert again(copy, whole[1]) == []
+
+
+class TestInTheBackground:
+    """A chunk is written while the next one is computed, and never more than these two are in flight."""
+
+    def test_a_chunk_is_written_while_the_next_is_computed(self, store, whole, monkeypatch):
+        """Each write, but the last, waits for the begin of the next chunk; it must come, and that after it must not."""
+        written, logged = Store.write, Store.log
+        begun_of = [threading.Event() for _ in range(8)]
+
+        def log(self, event, chunk):
+            logged(self, event, chunk)
+            if event == "begin":
+                begun_of[chunk].set()
+
+        def write(self, chunk, *rest):
+            assert chunk == 5 or begun_of[chunk + 1].wait(60)
+            assert not begun_of[chunk + 2].wait(0.05)
+            written(self, chunk, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "log", log)
+            patch.setattr(Store, "write", write)
+            data = jt.scan(function, AXES, store=store, chunk=CHUNK)
+        xarray.testing.assert_equal(data, whole[1])
+
+    def test_what_is_computed_is_kept_when_the_next_chunk_fails(self, store, whole, monkeypatch):
+        started = Chunks.start
+
+        def failing(self, columns):
+            if len(begun(store)) == 4:
+                raise RuntimeError("no more")
+            return started(self, columns)
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no more"):
+            patch.setattr(Chunks, "start", failing)
+            jt.scan(function, AXES, store=store, chunk=CHUNK)
+        assert begun(store) == [0, 1, 2, 3]
+        assert again(store, whole[1]) == [3, 4, 5]
 
 
 def test_sigterm_keeps_the_chunk_in_flight(store):
@@ -346,13 +417,15 @@ def test_a_sigterm_that_is_survived_stops_the_scan(store, whole, monkeypatch):
 
     before = signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
     try:
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="3 of 6 chunks are left"):
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match=r"[23] of 6 chunks are left") as stopped:
             patch.setattr(Store, "write", signalled)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert caught == [1]
-    assert again(store, whole[1]) == [3, 4, 5]
+    # The one that was computed meanwhile is kept too.
+    left = int(re.search("([23]) of 6", str(stopped.value))[1])
+    assert again(store, whole[1]) == list(range(6 - left, 6))
 
 
 def test_nothing_in_a_store_is_executed_or_unpickled(whole):

@@ -130,11 +130,17 @@ class AbstractBath(Parameters):
         """Inverse temperatures that the bath keeps whatever the schedule says; of no length where it follows it."""
 
     def ledger(self, hbar: Real) -> "Ledger | None":
-        """How heat and the work of switching are counted bath by bath, where there are several; else None."""
+        """How heat and the work of switching are counted bath by bath, where there are several; else None.
+
+        hbar    of the oscillator
+        """
         return None
 
     def at(self, t: Real) -> "AbstractBath":
-        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes."""
+        """The bath as it is at one time, for a state that rests there: itself, but where its coupling changes.
+
+        t    the time
+        """
         return self
 
     @abstractmethod

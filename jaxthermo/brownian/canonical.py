@@ -49,7 +49,7 @@ def boltzmann(work: Workspace, temperature: Any, x: Any) -> Float[Array, "p q"]:
     """exp(-(H - xX)/T)/Z on the grid, which is where the Kramers equation rests; no error but that of the sum for Z."""
     oscillator, grid = work.oscillator, work.grid
     height = energies(oscillator, grid.q, x)
-    energy = 0.5 * grid.p[:, None] ** 2 / oscillator.mass + height - jnp.min(height)
+    energy = 0.5 * grid.p[:, None] ** 2 / oscillator.mass + (height - jnp.min(height))[None]
     W = jnp.exp(-energy / temperature)
     return W / (jnp.sum(W) * grid.cell)
 

@@ -36,8 +36,10 @@ def expectation(state: "State", observable: str | WeylSymbol) -> Float[Array, ""
                  momentum, and reaches further than the members that the grid was chosen for
 
     Example
+        >>> import jaxthermo as jt
         >>> state = jt.equilibrium(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0)
-        >>> jt.brownian.expectation(state, lambda q, p: q**4)  # 3
+        >>> round(float(jt.brownian.expectation(state, lambda q, p: q**4)), 6)
+        3.0
     """
     values = _symbol(state, observable)(state.position[:, None], state.momentum[None, :])
     return jnp.sum(as_float(values) * state.wigner) * state.grid.cell

@@ -118,7 +118,10 @@ class SwitchedBaths(AbstractBath):
         return SwitchedFlows()
 
     def ledger(self, hbar: Real) -> Ledger:
-        """What each bath exchanges, and what switching it costs."""
+        """What each bath exchanges, and what switching it costs.
+
+        hbar    of the oscillator
+        """
         own = [bath.terms(0.0, 1.0 / beta, hbar) for bath, beta in zip(self.baths, self.betas, strict=True)]
         owners = [i for i, bath in enumerate(self.baths) for _ in range(bath.poles)]
         return Ledger(

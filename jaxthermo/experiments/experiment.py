@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ CLASSICAL: dict[str, Check] = {
 }
 QUANTUM = CLASSICAL | {"poles": integer(0, 20), "depth": integer(0, 20)}
 GRID = {name: POSITIVE for name in ("q_max", "dq", "p_max", "dp")}
-SCAN: dict[str, Check] = {"store": path_name, "chunk": integer(1, MOST_LANES)}
+SCAN: dict[str, Check] = {"store": path_name, "chunk": integer(1, MOST_LANES), "precision": word("single")}
 
 
 class Kind(NamedTuple):
@@ -71,6 +72,7 @@ class Experiment(NamedTuple):
     axes       what it is computed over
     store      the folder of its results
     chunk      lanes at a time; None: chosen
+    precision  "single", or None for that of jax
     function   makes what is scanned, which may take a while
     text       the file, for messages
     """
@@ -78,6 +80,7 @@ class Experiment(NamedTuple):
     axes: Axes
     store: Path
     chunk: int | None
+    precision: str | None
     function: Callable[[], Callable[..., object]]
     text: Text
 
@@ -142,7 +145,8 @@ def load(path: Path) -> Experiment:
     table(text, ("scan",), scan, SCAN)
     store = path.parent / scan.get("store", f"{path.stem}.zarr")
     fixed = {name: float(value) for name, value in settings.items() if name in quantity.axes}
-    return Experiment(axes, store, scan.get("chunk"), lambda: build(model, settings, fixed, flat), text)
+    function = partial(build, model, settings, fixed, flat)
+    return Experiment(axes, store, scan.get("chunk"), scan.get("precision"), function, text)
 
 
 def _chosen(

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -12,26 +13,57 @@ import xarray
 
 from jaxthermo._status import Status
 from jaxthermo.experiments import Experiment
+from jaxthermo.scans.cluster import TaskClient
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import PENDING
 from jaxthermo.scans.memory import available
-from jaxthermo.scans.run import prepare, scan
+from jaxthermo.scans.prepared import prepare
+from jaxthermo.scans.run import scan
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.template import RECORD
 
+# Seconds that a scheduler may take to answer.
+CONNECT = 30
 
-def run_experiment(experiment: Experiment, resume: bool) -> str:
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[TaskClient | None]:
+    """A client of the dask scheduler at this address, or that wrote this file; None where none is named."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("`--dask` needs dask.distributed: pip install 'jaxthermo[dask]'") from None
+    where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
+    try:
+        client = Client(**where, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"no scheduler of dask answers at {address}: {error}") from None
+    with client:
+        yield client
+
+
+def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | None = None) -> str:
     """Run a scan into its store; a summary."""
     store = experiment.store
     if not resume and (store / RECORD).exists():
         raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
-    data = scan(experiment.function(), experiment.axes, store=store, chunk=experiment.chunk)
+    data = scan(
+        experiment.function(),
+        experiment.axes,
+        store=store,
+        chunk=experiment.chunk,
+        precision=experiment.precision,
+        client=client,
+    )
     return f"{_counted(data.status.values)}\nWritten to {store}"
 
 
 def dry_run(experiment: Experiment) -> str:
     """What the scan will take, from one chunk computed for a trial; nothing is written."""
-    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk)
+    prepared = prepare(experiment.function(), experiment.axes, experiment.chunk, precision=experiment.precision)
     layout = prepared.layout()
     chunks = prepared.compiled(layout)
     begin = time.perf_counter()

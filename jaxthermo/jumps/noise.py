@@ -138,7 +138,7 @@ def _strength(network: JumpNetwork, betas: Array, x: Float[Array, " n"]) -> Floa
     """The diffusion matrix B of the first q - 1 occupations."""
     flow = flows(0.0, complete(x), network, betas)
     step = jnp.asarray(incidence(network.edges, network.q)[:-1], x.dtype)
-    return (step * (flow.forward + flow.backward)) @ step.T
+    return (step * (flow.forward + flow.backward)[None]) @ step.T
 
 
 def _once_round(

@@ -1,19 +1,25 @@
 """Chunks of lanes as one compiled program, laid over devices without any exchange between them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxthermo.checks import as_float
 from jaxthermo.scans.memory import available, bytes_per_lane, measured
-from jaxthermo.scans.traced import Traced
+from jaxthermo.scans.traced import Traced, arithmetic
 
 # Without `chunk`: so many chunks that little is lost when a scan is killed, but at least the second number of lanes, to
 # keep a device busy, and at most the third, to keep a disk busy. An accelerator is not busy before a million.
 ON_CPU, ON_ACCELERATOR = (64, 256, 1 << 16), (16, 4096, 1 << 20)
+
+
+class Running(NamedTuple):
+    """A chunk on the devices, computed or not yet; lanes after the first `lanes` only fill it up."""
+
+    results: tuple[jax.Array, ...]
+    lanes: int
 
 
 class Chunks:
@@ -30,9 +36,11 @@ class Chunks:
         self.sharding = NamedSharding(mesh, lanes)
         # Lanes are independent: nothing to check between devices, and loops that end at different times.
         spread = jax.shard_map(traced.many, mesh=mesh, in_specs=lanes, out_specs=lanes, check_vma=False)
-        columns = len(traced.program.jaxpr.invars)
-        column = jax.ShapeDtypeStruct((self.width,), as_float(0.0).dtype, sharding=self.sharding)
-        self._lowered = jax.jit(spread).lower(*[column] * columns)
+        inputs = traced.program.in_avals
+        self._dtype = np.dtype(inputs[0].dtype)
+        column = jax.ShapeDtypeStruct((self.width,), self._dtype, sharding=self.sharding)
+        with arithmetic(traced.precision):
+            self._lowered = jax.jit(spread).lower(*[column] * len(inputs))
         self._compiled: jax.stages.Compiled | None = None
 
     def compile(self) -> jax.stages.Compiled:
@@ -46,12 +54,23 @@ class Chunks:
         """Bytes on each device while a chunk runs, as planned by the compiler."""
         return measured(self.compile())
 
+    def start(self, columns: tuple[np.ndarray, ...]) -> Running:
+        """Begin to compute these lanes; jax goes on with it in the background where it can."""
+        lanes = len(columns[0])
+        filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]).astype(self._dtype) for c in columns]
+        program = self.compile()
+        # jax would round what it puts on a device to what it is set to.
+        with arithmetic(self.traced.precision):
+            return Running(program(*(jax.device_put(c, self.sharding) for c in filled)), lanes)
+
     def run(self, columns: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """All variables of these lanes."""
-        lanes = len(columns[0])
-        filled = [np.concatenate([c, np.full(self.width - lanes, c[-1])]) for c in columns]
-        results = self.compile()(*(jax.device_put(c, self.sharding) for c in filled))
-        return tuple(np.asarray(result)[:lanes] for result in results)
+        return fetched(self.start(columns))
+
+
+def fetched(running: Running) -> tuple[np.ndarray, ...]:
+    """All variables of a chunk, as soon as it is computed."""
+    return tuple(np.asarray(result)[: running.lanes] for result in running.results)
 
 
 def chosen_width(traced: Traced, lanes: int, devices: Any) -> int:

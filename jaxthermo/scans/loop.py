@@ -1,17 +1,20 @@
 """The chunks of a scan one after another, and what becomes of each."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxthermo.scans.axes import Axes
-from jaxthermo.scans.compiled import Chunks
+from jaxthermo.scans.compiled import Chunks, Running, fetched
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.progress import ScanProgress
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
+from jaxthermo.scans.writer import Writer
 
 # How often a process that is done looks whether the others are.
 LOOK = 0.2
@@ -22,31 +25,59 @@ Keep = Callable[[int, tuple[np.ndarray, ...], dict[str, Any]], None]
 
 
 def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep: Keep, log: Any, store: Any) -> None:
-    """Compute these chunks and hand each to `keep`; `log(event, chunk)` is told when one is begun and done."""
+    """Compute these chunks and hand each to `keep`, which works in the background while the next one is computed.
+
+    `log(event, chunk)` is told when one is begun and done. Trouble of `keep` is raised before another chunk is begun.
+    """
     chunks.compile()
-    total, done = layout.chunks, 0
-    lanes_of = axes.lanes - sum(_size(layout, chunk) for chunk in todo)
-    with StopOnSignal() as stop, ScanProgress(axes.lanes, lanes_of) as progress:
-        for chunk in todo:
-            log("begin", chunk)
-            begin = time.perf_counter()
-            results = chunks.run(axes.columns(layout.lanes(chunk)))
-            seconds = time.perf_counter() - begin
-            codes, counts = np.unique(results[0], return_counts=True)
-            ended = {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
-            keep(chunk, results, {"seconds": seconds, "status": {str(k): n for k, n in ended.items()}})
-            log("done", chunk)
-            done += 1
-            progress.advance(len(results[0]), ended, time.perf_counter() - begin)
-            if stop.asked and done < len(todo):
-                left = f"{len(todo) - done} of {total} chunks are left"
+
+    def finish(chunk: int, running: Running, seconds: float) -> tuple[int, dict[int, int], float]:
+        results = fetched(running)
+        counts = ended(results)
+        keep(chunk, results, about(counts, seconds))
+        log("done", chunk)
+        return len(results[0]), counts, seconds
+
+    begun = lanes_done(axes, layout, todo)
+    with StopOnSignal() as stop, ScanProgress(axes.lanes, begun) as progress, Writer(finish) as writer:
+
+        def settle() -> None:
+            kept = writer.wait()
+            if kept is not None:
+                progress.advance(*kept)
+
+        for number, chunk in enumerate(todo):
+            if stop.asked:
+                settle()
+                left = f"{len(todo) - number} of {layout.chunks} chunks are left"
                 stop.obey(
                     f"scan stopped by SIGTERM: {left}" + (f"; run it again to go on with {store}" if store else "")
                 )
+            log("begin", chunk)
+            begin = time.perf_counter()
+            running = chunks.start(axes.columns(layout.lanes(chunk)))
+            # While this one runs: the one before is kept, or there is no use in going on.
+            settle()
+            jax.block_until_ready(running.results)
+            writer.hand(chunk, running, time.perf_counter() - begin)
+        settle()
 
 
-def _size(layout: Layout, chunk: int) -> int:
-    return int(np.prod([part.stop - part.start for part in layout.region(chunk)]))
+def ended(results: tuple[np.ndarray, ...]) -> dict[int, int]:
+    """How many lanes of a chunk ended how, by the code of their status."""
+    codes, counts = np.unique(results[0], return_counts=True)
+    return {int(code): int(count) for code, count in zip(codes, counts, strict=True)}
+
+
+def about(counts: dict[int, int], seconds: float) -> dict[str, Any]:
+    """What the record of a chunk says beside its checksums."""
+    return {"seconds": seconds, "status": {str(code): count for code, count in counts.items()}}
+
+
+def lanes_done(axes: Axes, layout: Layout, todo: list[int]) -> int:
+    """Lanes of all chunks but these."""
+    regions = (layout.region(chunk) for chunk in todo)
+    return axes.lanes - sum(math.prod(part.stop - part.start for part in region) for region in regions)
 
 
 def wait_for_others(store: Store, todo: list[int]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.fence import Fence
 from jaxthermo.scans.files import Lock, StoreError, digest, read_record, sync, write_record, write_whole
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
@@ -29,9 +30,11 @@ PATIENCE = 1800.0
 class Store:
     """The store of one scan at a path; `open` it before use and `close` it afterwards."""
 
-    def __init__(self, path: Path, process: int = 0, processes: int = 1) -> None:
+    def __init__(self, path: Path, process: int = 0, processes: int = 1, who: str | None = None) -> None:
         self.path, self.process, self.processes = path, process, processes
         self.folder = path / RECORD
+        self.who = str(process) if who is None else who
+        self.fence = Fence(self.folder)
         self._locks: list[Lock] = []
         self._arrays: dict[str, Any] = {}
         self._since = 0.0
@@ -119,6 +122,7 @@ class Store:
 
         self._know(manifest, layout)
         if self.process == 0:
+            self.fence.take_over()
             for name, text in manifest["metadata"].items():
                 path = self.path / name
                 if not path.is_file() or path.read_text(errors="replace") != text:
@@ -127,6 +131,21 @@ class Store:
             root = zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
             if not same_coordinates(root, axes, layout):
                 write_coordinates(root, axes, layout)
+        self._open_arrays()
+
+    def join(self, run: str) -> dict[str, Any]:
+        """Make ready for chunks of a run that another process began, and watches over; the manifest.
+
+        Raises     StoreError if this is no store, or another run has taken it over
+        """
+        manifest = self._look()
+        self.fence.join(run)
+        self._open_arrays()
+        return manifest
+
+    def _open_arrays(self) -> None:
+        import zarr
+
         root = zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
         # A chunk of zeros must be written too, to be told from one that is missing.
         with zarr.config.set({"array.write_empty_chunks": True}):
@@ -139,16 +158,21 @@ class Store:
         """
         import zarr
 
-        manifest = self._read_manifest()
-        if manifest is None:
-            raise StoreError(f"{self.path} is not the store of a scan, or not yet")
-        shape = tuple(len_of(manifest, group) for group in manifest["identity"]["groups"])
-        self._know(manifest, layout_from(manifest["layout"], shape))
+        manifest = self._look()
         try:
             root = zarr.open_group(self.path, mode="r", zarr_format=3, use_consolidated=False)
             self._arrays = {name: root[name] for name in self._names}
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"`store` {self.path} has damaged metadata; run the scan again to mend it") from error
+        return manifest
+
+    def _look(self) -> dict[str, Any]:
+        """The manifest of a store that is there already."""
+        manifest = self._read_manifest()
+        if manifest is None:
+            raise StoreError(f"{self.path} is not the store of a scan, or not yet")
+        shape = tuple(len_of(manifest, group) for group in manifest["identity"]["groups"])
+        self._know(manifest, layout_from(manifest["layout"], shape))
         return manifest
 
     def _know(self, manifest: dict[str, Any], layout: Layout) -> None:
@@ -158,7 +182,17 @@ class Store:
         self._mark = digest(json.dumps(manifest["identity"], sort_keys=True).encode())
 
     def write(self, chunk: int, results: tuple[np.ndarray, ...], about: dict[str, Any]) -> None:
-        """Write one chunk to the disk, and then its record."""
+        """Write one chunk to the disk, and then its record, unless it is there already.
+
+        Raises     StoreError if this store joined a run that is over; OSError
+        """
+        with self.fence.alone(chunk):
+            self.fence.require()
+            # By a worker that was taken for lost.
+            if not (self.fence.joined and self.is_sound(chunk)):
+                self._write(chunk, results, about)
+
+    def _write(self, chunk: int, results: tuple[np.ndarray, ...], about: dict[str, Any]) -> None:
         region = self.layout.region(chunk)
         shape = tuple(part.stop - part.start for part in region)
         files = []
@@ -205,11 +239,11 @@ class Store:
         line = {
             "event": event,
             "chunk": chunk,
-            "process": self.process,
+            "process": self.who,
             "time": time.time(),
             "cpu": time.process_time(),
         }
-        with self._log_of(self.process).open("a") as file:
+        with self._log_of(self.who).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     def read(self) -> dict[str, np.ndarray]:
@@ -223,8 +257,8 @@ class Store:
         while self._locks:
             self._locks.pop().release()
 
-    def _log_of(self, process: int) -> Path:
-        return self.folder / f"log-{process}.jsonl"
+    def _log_of(self, who: int | str) -> Path:
+        return self.folder / f"log-{who}.jsonl"
 
     def _file(self, name: str, chunk: int) -> Path:
         inner = len(self._arrays[name].shape) - len(self.layout.shape)

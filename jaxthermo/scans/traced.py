@@ -1,6 +1,9 @@
 """A function of named numbers, traced once: what it returns for one lane, and how the lane ended."""
 
+import importlib
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -51,10 +54,14 @@ class Variable(NamedTuple):
 
 class Traced(NamedTuple):
     """A function's program for one lane; made by `trace`. Its outputs are those of `variables`, of which the first is
-    the status."""
+    the status.
+
+    `precision` is that of its floats, "single" or "double", and None for what jax is set to.
+    """
 
     program: ClosedJaxpr
     variables: tuple[Variable, ...]
+    precision: str | None = None
 
     @property
     def cost(self) -> int | None:
@@ -77,13 +84,32 @@ class _Labelled(NamedTuple):
     codes: type[Code] | None = None
 
 
-def trace(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
-    """Trace `function` once, as one lane, called with these keyword arguments.
+@contextmanager
+def arithmetic(precision: str | None) -> Iterator[None]:
+    """Traces and lowers in this precision; None leaves jax as it is set."""
+    if precision is None:
+        yield
+        return
+    # Before 0.8 jax has it among its experiments.
+    home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    with home.enable_x64(precision == "double"), warnings.catch_warnings():
+        # Of arrays in double precision that a function holds, which are rounded as was asked for.
+        warnings.filterwarnings("ignore", "Explicitly requested dtype")
+        yield
+
+
+def trace(function: Callable[..., object], names: tuple[str, ...], precision: str | None = None) -> Traced:
+    """Trace `function` once, as one lane, called with these keyword arguments, in this precision.
 
     Raises     ValueError where it branches in Python on a traced value, returns anything but results of the library,
                arrays and numbers, or returns names that the axes have already; what the function raises itself, with
                a note
     """
+    with arithmetic(precision):
+        return _traced(function, names)._replace(precision=precision)
+
+
+def _traced(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
     labels: dict[str, _Labelled] = {}
 
     def lane(*scalars: Any) -> tuple[Any, ...]:

@@ -71,5 +71,5 @@ def _row(check: Check, error: float) -> str:
 
 
 def _entry(check: Check, error: float) -> dict[str, str | float | bool]:
-    names: dict[str, str | float | bool] = {"system": check.system, "statement": check.statement, "tolerance": check.tolerance}
-    return {**names, "error": error, "holds": _holds(check, error)}
+    names = {"system": check.system, "statement": check.statement}
+    return {**names, "tolerance": check.tolerance, "error": error, "holds": _holds(check, error)}

@@ -50,7 +50,7 @@ def uniform_spectrum() -> float:
         jacobian = jax.jacfwd(jt.potts.vector_field, argnums=1)(0.0, uniform, ring, beta)
         index = np.arange(ring.q)
         modes = np.exp(2j * np.pi * np.outer(index, index) / ring.q)
-        gap = jacobian.astype(complex) @ modes - modes * jt.potts.spectrum(ring, beta)
+        gap = jacobian.astype(complex) @ modes - modes * jt.potts.spectrum(ring, beta)[None]
         return jnp.max(jnp.abs(gap)) / jnp.max(jnp.abs(jacobian))
 
     return _worst(error)

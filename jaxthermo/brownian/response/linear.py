@@ -42,7 +42,7 @@ def functions_of_time(
     drift: Float[Array, "z z"], seen: Float[Array, " z"], starts: Float[Array, "2 z"], ts: Float[Array, " times"]
 ) -> Float[Array, "2 times"]:
     """Symmetrised and response function."""
-    return jnp.einsum("sj,tij,i->st", starts, expm(ts[:, None, None] * drift), seen)
+    return jnp.einsum("sj,tij,i->st", starts, expm(ts[:, None, None] * drift[None]), seen)
 
 
 @lean_jit

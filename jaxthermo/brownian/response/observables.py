@@ -71,7 +71,7 @@ class FunctionOfPosition(AbstractObservable):
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
-        q, y, oscillator = work.grid.q, work.grid.y, work.oscillator
+        q, y, oscillator = work.grid.q[None], work.grid.y, work.oscillator
         shift = (0.5 * oscillator.hbar if oscillator.quantum else jnp.zeros(())) * y[:, None]
         factor = 0.5 * (self.function(q + shift) + self.function(q - shift))
         return from_spectrum(jnp.concatenate([factor, factor[1:]])[:, None, :] * to_spectrum(V, work), work)

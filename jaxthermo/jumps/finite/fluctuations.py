@@ -287,7 +287,7 @@ def _around(
     origins = jnp.stack([zero, *(at for at, _ in second)])
     starts = jnp.stack([p, *(jnp.ones_like(p) for _ in second)])
     scales = jnp.stack([jnp.zeros_like(p), *(scale for _, scale in second)])
-    nearest = jnp.argmin(jnp.abs(places - origins[:, None]), axis=0)
+    nearest = jnp.argmin(jnp.abs(places[None] - origins[:, None]), axis=0)
     lines = []
     for anchor in range(len(origins)):
         for side in (places >= origins[anchor], places < origins[anchor]):

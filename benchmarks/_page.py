@@ -1,0 +1,201 @@
+"""docs/benchmarks.md, and the figures of README.md, from the committed records: `python -m benchmarks._page`."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks._bench import RESULTS
+from jaxthermo.papers.tables import markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+# What stands between these lines of README.md is written by this script.
+BEGIN, END = "<!-- figures: python -m benchmarks._page -->", "<!-- end of figures -->"
+
+Row = dict[str, Any]
+TEXT = """# Benchmarks
+
+Every number here comes from a record in `benchmarks/results/`, made by `make bench` on the device that it names, and
+this page from the records, by `python -m benchmarks._page`. Peers run in the same process or beside it, on the same
+device, at equal error where there is one. Seconds are medians; what a first call compiles is not among them.
+How long one waits for compilation is in [latency.md](latency.md).
+
+```bash
+make bench        # all, on this machine; writes records and this page
+make bench-quick  # smallest sizes, to see that all of it runs; writes nothing
+make bench-gpu    # those that have an accelerator's sizes
+```
+
+"""
+
+
+class Table(NamedTuple):
+    """One benchmark: what it is about, and its columns."""
+
+    title: str
+    about: str
+    columns: dict[str, Callable[[Row], str]]
+
+
+def _text(name: str) -> Callable[[Row], str]:
+    return lambda row: "" if row.get(name) is None else str(row[name])
+
+
+def _number(name: str, digits: int = 3) -> Callable[[Row], str]:
+    return lambda row: _short(row.get(name), digits)
+
+
+def _short(value: Any, digits: int = 3) -> str:
+    return "" if value is None or isinstance(value, str) else f"{value:.{digits}g}"
+
+
+def _over(name: str) -> Callable[[Row], str]:
+    """The inverse of a ratio of times: how many times as fast."""
+    return lambda row: _short(1.0 / row[name], 3) if row.get(name) else ""
+
+
+TABLES = {
+    "potts_scan": Table(
+        "Rings: trajectories of many lanes",
+        "A lane is one temperature of a driven ring, from near one state to t = 20, at an error of 1e-6.",
+        {
+            "q": _text("q"),
+            "method": _text("method"),
+            "error": _number("error", 2),
+            "steps": _number("steps_mean"),
+            "seconds": _number("run_seconds"),
+            "lanes/s": _number("lanes_per_second"),
+            "times numba": _over("ratio_to_numba"),
+        },
+    ),
+    "gillespie": Table(
+        "Rings: exact trajectories of N units",
+        "A driven ring (q = 3) of N units, from one state; jumps of all trajectories.",
+        {
+            "units": _text("units"),
+            "method": _text("method"),
+            "trajectories": _text("trajectories"),
+            "jumps/s": _number("jumps_per_second"),
+            "slower than the library": _number("ratio_to_library"),
+        },
+    ),
+    "stirling_cycle": Table(
+        "Oscillator: one quantum Stirling cycle",
+        "To a work error of 1e-4, at the three couplings of the paper; against explicit RK4 on the published "
+        "hierarchy, at its largest stable step.",
+        {
+            "A": _text("strength"),
+            "method": _text("method"),
+            "depth": _text("depth"),
+            "steps": _text("steps"),
+            "truncation error": _number("truncation_error", 2),
+            "seconds": _number("run_seconds"),
+            "times RK4": _number("ratio_to_rk4"),
+        },
+    ),
+    "equilibrium_vs_qutip": Table(
+        "Oscillator: equilibrium with its bath",
+        "The displacement X at beta = A = 1; against QuTiP's direct solve in the number basis.",
+        {
+            "method": _text("method"),
+            "depth": _text("depth"),
+            "error": _number("error", 2),
+            "seconds": _number("run_seconds"),
+            "slower than the library": _number("ratio_to_library"),
+        },
+    ),
+    "minimum_work": Table(
+        "Search: processes of least work",
+        "Towards 20 points of a cycle, against Nelder-Mead on the same compiled objective.",
+        {
+            "point": _text("time"),
+            "work": _number("value", 5),
+            "Nelder-Mead's": _number("nelder_mead_value", 5),
+            "propagations": _number("solves"),
+            "Nelder-Mead's ": _number("nelder_mead_solves"),
+            "seconds": _number("run_seconds"),
+            "Nelder-Mead's  ": _number("nelder_mead_seconds"),
+        },
+    ),
+    "scan_throughput": Table(
+        "Scans with a store",
+        "Against the bare vmapped function on the same chunks.",
+        {
+            "case": _text("case"),
+            "lanes": _text("lanes"),
+            "chunks": _text("chunks"),
+            "seconds": _number("scan_seconds"),
+            "lanes/s": _number("lanes_per_second"),
+            "of the bare speed": _number("ratio"),
+            "in CPU seconds": _number("cpu_ratio"),
+            "load": _number("load", 2),
+        },
+    ),
+    "scan_dask": Table(
+        "Scans on a cluster of dask",
+        "Chunks of almost no work, by workers on this machine; overhead is what a chunk takes beyond one process's.",
+        {
+            "workers": _text("workers"),
+            "chunks": _text("chunks"),
+            "seconds": _number("seconds"),
+            "one process": _number("alone_seconds"),
+            "overhead, ms a chunk": _number("overhead_ms", 2),
+            "load": _number("load", 2),
+        },
+    ),
+}
+
+
+def records() -> dict[str, dict[str, dict[str, Any]]]:
+    """All records that have a table: by benchmark, then by the folder of their device."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in TABLES:
+        paths = sorted(RESULTS.glob(f"*/{name}.json"))
+        found[name] = {path.parent.name: json.loads(path.read_text()) for path in paths}
+    return found
+
+
+def page(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """The whole of docs/benchmarks.md."""
+    sections = []
+    for name, table in TABLES.items():
+        devices = [_device(table, name, slug, record) for slug, record in found[name].items()]
+        if devices:
+            sections.append(f"## {table.title}\n\n{table.about}\n\n" + "\n".join(devices))
+    return TEXT + "\n".join(sections)
+
+
+def _device(table: Table, name: str, slug: str, record: dict[str, Any]) -> str:
+    used = {head: cell for head, cell in table.columns.items() if any(cell(row) for row in record["rows"])}
+    lines = [[cell(row) for cell in used.values()] for row in record["rows"]]
+    where = f"{record['device']}"
+    if record["device_platform"] != "cpu":
+        where += f", beside {record['host_cpu']}, {record['host_cores']} cores"
+    made = (
+        f"jax {record['jax_version']}, {record['dtype']}, {record['date_utc'][:10]}, commit {record['git_commit'][:7]}"
+    )
+    return f"#{markdown(where, list(used), lines)}\n{made}: `benchmarks/results/{slug}/{name}.json`\n"
+
+
+def readme(text: str, figures: str) -> str:
+    """README.md with these figures between their marks."""
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"README.md must have one pair of {BEGIN} and {END}")
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{figures}\n\n{END}", text)
+
+
+def main() -> None:
+    """Write both."""
+    from benchmarks._readme import figures
+
+    found = records()
+    PAGE.write_text(page(found))
+    README.write_text(readme(README.read_text(), figures(found)))
+    print(PAGE, README, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
