@@ -113,8 +113,11 @@ def _offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
     return f"has {values[~met].ravel()[0]}, the first of {int(np.sum(~met))} such among {values.size} values"
 
 
-def require_double_for(rtol: float, atol: float) -> None:
-    """Refuse tolerances that the current float type cannot resolve, with the one line that mends it."""
+def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
+    """Refuse tolerances that the current float type cannot resolve, with the one line that mends it.
+
+    name   of the argument that is the tolerance
+    """
     kind = as_float(0.0).dtype
     floor = TOLERANCE_FLOOR_IN_EPS * float(jnp.finfo(kind).eps)
     if rtol >= floor:
@@ -124,7 +127,7 @@ def require_double_for(rtol: float, atol: float) -> None:
             "this needs double precision, which jax has not been told to use. Put this line before the first jax call: "
             'jax.config.update("jax_enable_x64", True)'
         )
-    raise ValueError(f"`rtol` must be >= {floor:.1e} in {kind}, but is {rtol:.1e} (atol {atol:.1e})")
+    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e} (atol {atol:.1e})")
 
 
 def require_times(name: str, ts: object) -> Float[Array, " times"]:

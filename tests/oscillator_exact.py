@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
-from scipy.linalg import eigh, eigh_tridiagonal
+from scipy.linalg import eigh, eigh_tridiagonal, solve_discrete_lyapunov
 from scipy.optimize import brentq
 
 Array = NDArray[np.float64]
@@ -486,20 +486,18 @@ class SwitchedMoments:
         return named | {"work": values[:, -1], "mean": means[-1], "spread": spreads[-1]}
 
     def cycle(self, knots: Array, rtol: float = 1e-9) -> dict[str, Array]:
-        """Return the same at the end of one period of the stationary cycle of a centred classical oscillator."""
+        """Return the same at the end of one period of the stationary cycle, without a field x.
 
-        def turn(spread: Array) -> dict[str, Array]:
-            return self.trajectory(knots, np.zeros(2), spread, rtol)
+        Means go as z -> F z, covariances as C -> F C F' + S.
+        """
+        size = self.size
+        nothing, none = np.zeros((size, size)), np.zeros(size)
 
-        units = [np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])]
-        source = turn(np.zeros((2, 2)))["spread"]
+        def turn(mean: Array, spread: Array) -> dict[str, Array]:
+            return self.trajectory(knots, mean, spread, rtol)
 
-        def short(matrix: Array) -> Array:
-            return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 1]])
-
-        linear = np.column_stack([short(turn(unit)["spread"] - source) for unit in units])
-        fixed = np.linalg.solve(np.eye(3) - linear, short(source))
-        return turn(sum(size * unit for size, unit in zip(fixed, units, strict=True)))
+        flow = np.column_stack([turn(unit, nothing)["mean"] for unit in np.eye(size)])
+        return turn(none, solve_discrete_lyapunov(flow, turn(none, nothing)["spread"]))
 
 
 def smooth_step(u: float) -> float:
@@ -513,7 +511,13 @@ def smooth_slope(u: float) -> float:
 
 
 def carnot_cycle(
-    betas: Sequence[float], fields: Array, period: float, gamma: float, rise: float, rtol: float = 1e-8
+    betas: Sequence[float],
+    fields: Array,
+    period: float,
+    gamma: float,
+    rise: float,
+    poles: int = 0,
+    rtol: float = 1e-8,
 ) -> dict[str, Array]:
     """Return `SwitchedMoments.cycle` of four equal strokes: hot bath, none, cold bath, none; stiffness 1 + field.
 
@@ -532,7 +536,7 @@ def carnot_cycle(
         def slope(t: float) -> float:
             return smooth_slope(share(t)) / up * (1.0 if t - first < last - t else -1.0)
 
-        return SwitchedBath(gamma, beta, lambda t: smooth_step(share(t)), slope)
+        return SwitchedBath(gamma, beta, lambda t: smooth_step(share(t)), slope, *pade(poles))
 
     moments = SwitchedMoments(
         [bath(betas[0], 0.0, quarter), bath(betas[1], 2 * quarter, 3 * quarter)],

@@ -5,7 +5,8 @@ import time
 
 from jaxthermo.scans.compiled import Chunks
 
-SECONDS = 0.05
+# So long that it gets fewer chunks than another even on a machine that is busy with something else.
+SECONDS = 0.3
 
 
 def slowed(run):

@@ -172,7 +172,7 @@ BAD = {
         "`ramps` must not overlap",
     ),
     "loose tol": (CYCLE, {"tol": 2.0}, "`tol` must be < 1"),
-    "tight tol": (CYCLE, {"tol": 1e-15}, "`rtol` must be >="),
+    "tight tol": (CYCLE, {"tol": 1e-15}, "`tol` must be >="),
     "NaN tol": (CYCLE, {"tol": np.nan}, "`tol`"),
     "no steps": (CYCLE, {"steps": 0}, "`steps` must be an integer >= 1"),
     "no points": (CYCLE, {"points": 0}, "`points` must be an integer >= 1"),

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from audit import networks
 
 import jaxthermo as jt
 from tests.systems import ring
@@ -98,6 +99,18 @@ def test_a_cycle_next_to_its_infinite_period_is_decided():
     assert found.kind == "limit cycle"
     assert float(found.period) == pytest.approx(283.8, abs=0.1)
     assert float(found.work_current) == pytest.approx(0.56033, abs=1e-5)
+
+
+def test_a_cold_stiff_ring_is_at_its_fixed_point():
+    numbers = {"q": 5, "coupling": -1.7615, "force": -0.2146, "prefactor": 6.78}
+    found = jt.potts.stationary(jt.PottsRing(**numbers), 13.1448)
+    assert found.kind == "fixed point"
+    # By an equation of motion of its own, over the hops one way.
+    slow = networks.Ring(**numbers, energies=(0.0,) * 5, law="arrhenius")
+    P = np.asarray(found.point)
+    forward, _ = slow.rates(-1.7615 * (np.roll(P, -1) - P), 13.1448)
+    assert np.abs(slow.slope(P, 13.1448)).max() < 1e-10 * (forward * P).max()
+    assert networks.stable(slow, 13.1448, P)
 
 
 # tau leaps

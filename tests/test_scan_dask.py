@@ -29,7 +29,7 @@ from distributed import KilledWorker
 
 from jaxthermo.scans import cluster as on_dask
 
-CHUNKS, TURNS = 200, 3000
+CHUNKS, TURNS = 100, 3000
 
 
 def scanned(**settings):
@@ -115,6 +115,7 @@ def test_a_thousand_chunks_cost_little(two, tmp_path):
     assert spent["together"] - spent["alone"] < 0.020 * 1000
 
 
+@pytest.mark.slow
 def test_the_trial_is_made_by_the_workers(two, tmp_path, monkeypatch):
     """And ends in the layout that one process chooses."""
     monkeypatch.setattr("jaxthermo.scans.prepared.TRIAL_FROM", 16)
@@ -179,7 +180,7 @@ def test_sigterm_leaves_what_was_written(two, tmp_path, monkeypatch, uninterrupt
 
     before = signal.signal(signal.SIGTERM, lambda *_: caught.append(1))
     try:
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match=r"of 200 chunks are left; run it again"):
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match=r"of 100 chunks are left; run it again"):
             patch.setattr(on_dask._Running, "some", signalled)
             scanned(store=store, client=two[1])
     finally:
@@ -249,7 +250,7 @@ def test_a_worker_is_killed_at_random_moments(tmp_path, uninterrupted, kills):
 def test_kill_9_of_the_process_that_waits(two, tmp_path, uninterrupted):
     """Another takes over at once, whatever the workers are writing."""
     store = tmp_path / "scan.zarr"
-    process = scan_processes.start(store, dask=two[0].file)
+    process = scan_processes.start(store, dask=two[0].file, chunks=CHUNKS, turns=TURNS)
     scan_processes.wait_until(lambda: sum(done_by(store).values()) > 20, process, "its 20th chunk")
     process.kill()
     assert scan_processes.finish(process)[0] == -signal.SIGKILL

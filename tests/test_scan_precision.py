@@ -97,6 +97,6 @@ def test_what_is_refused():
         jt.scan(work, AXES, precision="half")
     with pytest.raises(ValueError, match="`function` must return the same arrays in both precisions"):
         jt.scan(lambda a: jnp.zeros(jnp.asarray(0.0).dtype.itemsize) + a, a=[1.0], precision="single")
-    # A verb with tolerances that only double precision reaches.
-    with pytest.raises(ValueError, match=r"must be >= .* in float32"):
+    # A verb with tolerances that only double precision reaches says so.
+    with pytest.raises(ValueError, match="this needs double precision"):
         jt.scan(lambda beta: jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0), beta), beta=[1.0], precision="single")

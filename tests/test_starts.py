@@ -134,11 +134,11 @@ def test_impossible_density_matrices_are_refused(rho, basis, what):
 
 
 def test_negativity_and_means_by_weyl_symbols():
-    """int |W| of one quantum is 4/sqrt(e) - 1, that of two is known too; <q^4> and <q^2 p^2> of a number state."""
-    grid = jt.PhaseGrid(6.0, 0.1, 6.0, 0.1)
+    """int |W| of one quantum is 4/sqrt(e) - 1; <q^4> and <q^2 p^2> of a number state."""
+    grid = jt.PhaseGrid(6.0, 0.3, 6.0, 0.3)
     model = jt.quantum_oscillator(lambda q: 0.5 * q**2, 0.5, 0, grid=grid)
     one = jt.State.fock(model, 1, beta=1.0)
-    assert float(jt.brownian.wigner_negativity(one)) == pytest.approx(4.0 * np.exp(-0.5) - 2.0, abs=2e-4)
+    assert float(jt.brownian.wigner_negativity(one)) == pytest.approx(4.0 * np.exp(-0.5) - 2.0, abs=1e-4)
     calm = jt.State.coherent(model, 1.0, -0.5, beta=1.0)
     assert float(jt.brownian.wigner_negativity(calm)) == pytest.approx(0.0, abs=1e-9)
     # Means of q^4 and of the symbol q^2 p^2 over W, which depends on q^2 + p^2: 3 and 1 times (2n^2 + 2n + 1)/4.

@@ -108,7 +108,7 @@ def test_the_heat_is_what_a_bath_of_oscillators_loses():
 
 def test_classical_baths_with_windows_cos_and_sin_are_a_thermostat():
     """xi_1^2 + xi_2^2 = 1 leaves the friction alone, and the diffusion is that of T = T_1 xi_1^2 + T_2 xi_2^2."""
-    ts, rate = np.linspace(0.0, 6.0, 4), 0.5
+    ts, rate, grid = np.linspace(0.0, 6.0, 4), 0.5, jt.PhaseGrid(6.0, 0.3, 8.4, 0.5)
 
     def beta(t):
         return 1.0 / (jnp.cos(rate * t) ** 2 / 0.7 + jnp.sin(rate * t) ** 2 / 1.3)
@@ -119,11 +119,10 @@ def test_classical_baths_with_windows_cos_and_sin_are_a_thermostat():
     bath = jt.SwitchedBaths(
         [jt.OhmicBath(1.0, 0)] * 2, [0.7, 1.3], [lambda t: jnp.cos(rate * t), lambda t: jnp.sin(rate * t)]
     )
-    pair = jt.drive(jt.classical_oscillator(QUARTIC, bath, SEARCH_GRID), beta, field, ts, tolerance=1e-8)
-    thermostat = jt.drive(jt.classical_oscillator(QUARTIC, 1.0, SEARCH_GRID), beta, field, ts, tolerance=1e-8)
+    pair = jt.drive(jt.classical_oscillator(QUARTIC, bath, grid), beta, field, ts)
+    thermostat = jt.drive(jt.classical_oscillator(QUARTIC, 1.0, grid), beta, field, ts)
     for name in ("X", "U", "q2", "p2", "work", "heat", "work_int"):
-        # They begin 1e-5 apart: on this grid Boltzmann's state is not quite the one that rests.
-        np.testing.assert_allclose(getattr(pair, name), getattr(thermostat, name), atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(getattr(pair, name), getattr(thermostat, name), atol=2e-6, err_msg=name)
     both = pair.heat_of.sum(axis=1) + pair.switching_of.sum(axis=1)
     np.testing.assert_allclose(pair.H - pair.H[0], pair.work + both, atol=1e-6)
 
@@ -137,14 +136,15 @@ def efficiency(work, heat, switching):
 
 def test_a_carnot_cycle_against_closed_moments():
     """A short period: far from reversible, so that every number counts."""
-    expected = exact.carnot_cycle(BETAS, FIELDS, 24.0, 1.0, 0.25)
-    model = jt.classical_oscillator(HARMONIC, 1.0, jt.PhaseGrid(13.0, 0.55, 9.0, 0.55), coordinate=BREATHING)
-    run = jt.run_cycle(model, jt.CarnotCycle(0.5, 1.0, FIELDS, 24.0, rise=0.25), 1e-6, points=2, progress=False)
-    assert run.ok
+    fields = np.array([0.0, -0.2, -0.5, -0.3])
+    expected = exact.carnot_cycle(BETAS, fields, 24.0, 0.25, 0.25)
+    model = jt.classical_oscillator(HARMONIC, 0.5, jt.PhaseGrid(9.0, 0.5, 7.5, 0.6), coordinate=BREATHING)
+    run = jt.run_cycle(model, jt.CarnotCycle(0.5, 1.0, fields, 24.0, rise=0.25), 1e-6, points=2, progress=False)
+    assert run.ok, run.outcome
     for name in ("heat", "switching"):
-        np.testing.assert_allclose(getattr(run, f"{name}_of"), expected[name][-1], atol=2e-4, err_msg=name)
-    assert float(run.work) == pytest.approx(expected["work"][-1], abs=2e-5)
-    assert float(run.work + run.heat_of.sum() + run.switching_of.sum()) == pytest.approx(0.0, abs=2e-6)
+        np.testing.assert_allclose(getattr(run, f"{name}_of"), expected[name][-1], atol=1e-4, err_msg=name)
+    assert float(run.work) == pytest.approx(expected["work"][-1], abs=1e-5)
+    assert float(run.work + run.heat_of.sum() + run.switching_of.sum()) == pytest.approx(0.0, abs=1e-6)
     produced = float(jt.search.entropy_production_rate(run, run.cycle))
     assert produced == pytest.approx(-np.array([0.5, 1.0]) @ expected["heat"][-1] / 24.0, abs=2e-5) and produced > 0.0
 
@@ -169,7 +169,8 @@ def test_an_otto_cycle_is_a_carnot_cycle_with_fields_at_rest():
         openings = [float(window(t)) for window in otto.switching().windows]
         assert openings == [float(window(t)) for window in other.switching().windows]
         # One bath at a time, and none on the strokes between.
-        assert min(openings) == 0.0 and (max(openings) == 0.0 or float(otto.x(t)) in (0.3, -0.4))
+        rests = min(abs(float(otto.x(t)) - field) for field in (0.3, -0.4)) < 1e-12
+        assert min(openings) == 0.0 and (max(openings) == 0.0 or rests)
     np.testing.assert_allclose(otto.knots(), other.knots())
 
 
@@ -208,6 +209,20 @@ def test_windows_that_do_not_come_back_and_baths_in_a_carnot_cycle_are_refused()
         jt.run_cycle(model, jt.PeriodicCycle(1.0, lambda t: jnp.sin(t), 2.0 * np.pi))
     with pytest.raises(ValueError, match="`oscillator` must have an OhmicBath for a CarnotCycle"):
         jt.run_cycle(model, jt.CarnotCycle(0.5, 1.0, FIELDS))
+
+
+@pytest.mark.slow
+def test_a_quantum_carnot_cycle_against_closed_moments():
+    """One pole for each bath; depth 1 is exact for a parabola."""
+    fields = np.array([0.0, -0.2, -0.5, -0.3])
+    expected = exact.carnot_cycle(BETAS, fields, 24.0, 0.25, 0.25, poles=1)
+    grid = jt.PhaseGrid(9.0, 0.5, 8.0, 0.6)
+    model = jt.quantum_oscillator(HARMONIC, 0.5, 1, 1, grid, coordinate=BREATHING)
+    run = jt.run_cycle(model, jt.CarnotCycle(0.5, 1.0, fields, 24.0, rise=0.25), 1e-5, points=2, progress=False)
+    assert run.ok, run.outcome
+    for name in ("heat", "switching"):
+        np.testing.assert_allclose(getattr(run, f"{name}_of"), expected[name][-1], atol=2e-4, err_msg=name)
+    assert float(run.work) == pytest.approx(expected["work"][-1], abs=2e-5)
 
 
 @pytest.mark.slow

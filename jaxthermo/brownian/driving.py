@@ -88,7 +88,7 @@ def drive(
     ts = require_times("ts", ts)
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(oscillator, protocol, ts)
-    require_double_for(tolerance, tolerance)
+    require_double_for(tolerance, tolerance, "tolerance")
     limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
 
     def course(oscillator: Oscillator, state: State, tolerance: float) -> DrivenRun:

@@ -13,7 +13,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, until_held
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
-from jaxthermo.brownian.level_solve import equilibrium_by_levels
+from jaxthermo.brownian.level_solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.levels import is_hard
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
@@ -96,8 +96,7 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) 
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
     if oscillator.quantum:
-        deepen = 0 if oscillator.bath.depth is not None else MOST_MEMBERS
-        ways.append(lambda chosen, _: _by_levels(chosen, beta, x, deepen))
+        ways.append(_by_levels(chosen, beta, x, 0 if oscillator.bath.depth is not None else MOST_MEMBERS))
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
@@ -120,13 +119,21 @@ def _mendable(asked: Oscillator) -> tuple[Status, ...]:
     return Status.not_converged, *grid, *depth
 
 
-def _by_levels(oscillator: Oscillator, beta: Array, x: Array, deepen: int) -> State | None:
-    """The state from the levels of H_A, None where these are too many."""
-    found = equilibrium_by_levels(oscillator, float(beta), float(x), deepen)
-    if found is None:
-        return None
-    V, error, truncated = (jnp.asarray(number) for number in found[1:])
-    return _measured(found.oscillator, V, beta, x, error, truncated)
+def _by_levels(oscillator: Oscillator, beta: Array, x: Array, most: int) -> Way:
+    """The state from the levels of H_A, None where these are too many; another grid asks for no other levels."""
+    solved: list[LevelState | None] = []
+
+    def way(chosen: Oscillator, _: int) -> State | None:
+        if not solved:
+            solved.append(equilibrium_by_levels(oscillator, float(beta), float(x)))
+        found = solved[0]
+        if found is None:
+            return None
+        kept, V = on_grid(chosen, found, most)
+        numbers = (jnp.asarray(number) for number in (V, found.error, found.truncated))
+        return _measured(kept, next(numbers), beta, x, *numbers)
+
+    return way
 
 
 @lean_jit

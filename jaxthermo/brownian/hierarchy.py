@@ -36,10 +36,15 @@ OPEN_DEPTH = (
 
 
 class Members:
-    """The multi-indices n of a hierarchy and who is coupled to whom; `shape` is (members, modes)."""
+    """The multi-indices n of a hierarchy and who is coupled to whom; `indices` is (members, modes).
 
-    def __init__(self, modes: int, depth: int):
+    weights   of the modes, (modes,): above the second level only sum_k weight_k n_k <= depth is kept; None: all
+    """
+
+    def __init__(self, modes: int, depth: int, weights: np.ndarray | None = None):
         self.indices = multi_indices(modes, depth)
+        if weights is not None:
+            self.indices = self.indices[(self.indices @ weights <= depth) | (self.indices.sum(axis=1) <= 2)]
         self.level = self.indices.sum(axis=1)
         position = {tuple(n): i for i, n in enumerate(self.indices)}
         count = len(self.indices)

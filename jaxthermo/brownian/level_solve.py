@@ -1,202 +1,139 @@
-"""The stationary state from the hierarchy among a few levels, and from there on a phase grid; in NumPy alone.
+"""The stationary state from the hierarchy among its levels, as many as it takes, and from there on a phase grid."""
 
-Among the levels the generator is block-tridiagonal in the level of the members. Eliminating the members from the
-deepest one upwards, each as if it stood alone beside what it eliminated before, gives inverses that are exact for one
-pole and nearly so for more; a few steps of GMRES do the rest. The sizes differ from question to question, so nothing is
-compiled.
-"""
-
-from collections.abc import Callable
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
-from jaxthermo.brownian.hierarchy import Members, lowering, members_of
-from jaxthermo.brownian.levels import Levels, Matrices, basis_of, to_grid
+from jaxthermo.brownian.automatic import MOST_DEPTH
+from jaxthermo.brownian.frame import between_frames
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Members, members_of
+from jaxthermo.brownian.level_memory import DenseProblem
+from jaxthermo.brownian.level_problem import Problem
+from jaxthermo.brownian.levels import Basis, Matrices, as_real, basis_of, has_memory, values_at, waves_of
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import PROMISED, SOLVED
 
-# Of the solve, relative to its first residual; its steps between restarts, and how often it starts again.
-TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
 # Numbers of levels that are tried in turn.
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
 # Members times levels^6, the work of inverting all blocks: some seconds.
 WORK = 2.5e10
+# Members times levels^4, the numbers of these inverses; and no more levels of members.
+STORED, DEEPEST = 1e8, 40
+# Members times levels^2, the side of one matrix for them all: some seconds.
+NUMBERS = 6000
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
 # of populations.
 MORE = 2
 # A share of the levels wanted, below which it is not tried.
 FEWEST = 0.5
+# Among so many rungs fewer the depth is chosen, at a tenth of the work or less.
+FEWER = 2
+# The depth that is tried first. Where forces are linear any depth has the exact second moments.
+SHALLOWEST = 2
+# A last member on the grid that is smaller than that is small enough, over the peak of V_0.
+SMALL_TAIL = 1e-3
 
 
-class Found(NamedTuple):
-    """Members on the grid of this oscillator, and the errors that the levels and the depth leave."""
+class LevelState(NamedTuple):
+    """A stationary state among the levels, and the errors that levels, solve and depth leave."""
 
-    oscillator: Oscillator
-    V: Matrices
+    basis: Basis
+    members: Members
+    M: Matrices
+    moments: Matrices
     error: float
     truncated: float
 
 
-class Problem:
-    """The hierarchy's generator among the levels."""
-
-    def __init__(self, levels: Levels, oscillator: Oscillator, beta: float, members: Members):
-        terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
-        self.levels, self.mass, self.hbar = levels, float(oscillator.mass), float(oscillator.hbar)
-        self.friction, self.diffusion = float(terms.friction), float(terms.diffusion)
-        self.jitter = np.asarray(terms.jitter)
-        self.size, self.count = len(levels.H), len(members)
-        self.decay = members.indices @ np.asarray(terms.decay)
-        self.raising = np.tensordot(self.jitter, np.swapaxes(lowering(members), 1, 2), axes=1)
-        self.first = members.above[:, 0]
-
-    def alone(self, M: Matrices) -> Matrices:
-        """Motion under H_A, friction and white noise."""
-        turned = np.swapaxes(M, -1, -2)
-        H, P = self.levels.H, self.levels.P
-        flux = 0.5 * self.friction / self.mass * (P @ turned + turned @ P) + self.diffusion * self.by_p(M)
-        return -(H @ turned - turned @ H) / self.hbar + self.by_p(flux)
-
-    def by_p(self, M: Matrices) -> Matrices:
-        """d_p."""
-        turned = np.swapaxes(M, -1, -2)
-        return -(self.levels.q @ turned - turned @ self.levels.q) / self.hbar
-
-    def pushed(self, M: Matrices) -> Matrices:
-        """(-d_q + gamma d_p)/m, which stands beside zeta."""
-        by_q = -(self.levels.P @ M - M @ self.levels.P) / self.hbar
-        return (self.friction * self.by_p(M) - by_q) / self.mass
-
-    def pulled(self, M: Matrices) -> Matrices:
-        """The transpose of `pushed`."""
-        turned = np.swapaxes(M, -1, -2)
-        by_p = -(turned @ self.levels.q - self.levels.q @ turned) / self.hbar
-        return ((M @ self.levels.P - self.levels.P @ M) / self.hbar + self.friction * by_p) / self.mass
-
-    def __call__(self, M: Matrices) -> Matrices:
-        """-dV/dt with the trace of V_0 in its identity: regular, and its solution for the identity is the state."""
-        neighbours = np.tensordot(self.raising + self.raising.T, M, axes=1)
-        change = self.alone(M) - self.decay[:, None, None] * M + self.pushed(neighbours)
-        change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
-        return -change
-
-    def pivots(self) -> Matrices:
-        """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
-        n = self.size
-        units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
-        alone = self.alone(units).reshape(n * n, n * n).T
-        inverses = np.zeros((self.count, n * n, n * n))
-        for i in reversed(range(self.count)):
-            block = self.decay[i] * np.eye(n * n) - alone
-            above = np.flatnonzero(self.raising[:, i])
-            if len(above):
-                back = np.tensordot(self.raising[above, i] ** 2, inverses[above], axes=1)
-                back = self._by_rows(self.pushed, self._by_rows(self.pulled, back).T).T
-                block -= back
-            if i == 0:
-                block += np.outer(trace, trace) / n
-            inverses[i] = np.linalg.inv(block)
-        return inverses
-
-    def _by_rows(self, linear: Callable[[Matrices], Matrices], X: Matrices) -> Matrices:
-        n = self.size
-        return linear(X.reshape(n * n, n, n)).reshape(n * n, n * n)
-
-    def swept(self, inverses: Matrices, M: Matrices) -> Matrices:
-        """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
-        done = np.zeros_like(M)
-        shape = M.shape[1:]
-        for i in reversed(range(self.count)):
-            fed = self.pushed(np.tensordot(self.raising[:, i], done, axes=1))
-            done[i] = (inverses[i] @ (M[i] + fed).ravel()).reshape(shape)
-        for i in range(1, self.count):
-            fed = self.pushed(np.tensordot(self.raising[i], done, axes=1))
-            done[i] += (inverses[i] @ fed.ravel()).reshape(shape)
-        return done
-
-    def solve(self) -> tuple[Matrices, float]:
-        """All members of the stationary state, and the residual that is left over the first one."""
-        # Not at the top: importing the library should not load SciPy.
-        from scipy.sparse.linalg import LinearOperator, gmres
-
-        inverses, n = self.pivots(), self.size
-        shape, numbers = (self.count, n, n), self.count * n * n
-        rhs = np.zeros(shape)
-        rhs[0] = np.eye(n) / n
-
-        def operator(linear: Callable[[Matrices], Matrices]) -> LinearOperator:
-            return LinearOperator((numbers, numbers), lambda v: linear(v.reshape(shape)).ravel(), dtype=float)
-
-        whole, about = operator(self), operator(lambda M: self.swept(inverses, M))
-        found, _ = gmres(whole, rhs.ravel(), M=about, rtol=TOLERANCE, atol=0.0, restart=STEPS, maxiter=RESTARTS)
-        left = self.swept(inverses, (rhs - self(found.reshape(shape))).reshape(shape))
-        return found.reshape(shape), float(np.linalg.norm(left) / np.linalg.norm(found))
-
-    def moments(self, M: Matrices) -> Matrices:
-        """<q^2>, <q>, <U> and <p^2> of a state."""
-        levels = self.levels
-        squared = -levels.P @ levels.P
-        p2 = np.sum(M[0] * squared) + np.sum(self.jitter**2)
-        for width, i in zip(self.jitter, self.first, strict=True):
-            p2 += 2.0 * width * np.sum(levels.P * M[i])
-        return np.array([np.sum(M[0] * (levels.q @ levels.q)), np.sum(M[0] * levels.q), np.sum(M[0] * levels.U), p2])
-
-
-def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float, deepen: int) -> Found | None:
+def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
     """The stationary state by way of its levels, or None where these are too many.
 
-    deepen     the most members for which the depth may be raised, until two depths agree
-    Accuracy   `error`: what the highest two levels hold of V_0 tells what is missing above them. `truncated`: the
-               change of the moments by the last step in depth, over their scale
+    The levels are raised in a shallow hierarchy until more change nothing, then the depth among fewer levels until two
+    depths agree.
+    Accuracy   `error`: of the solve, and the change of the moments by the last step in levels, over their scale;
+               `truncated`: by the last step in depth
     """
     basis = basis_of(oscillator, beta, x)
     if basis is None:
         return None
-    members = len(members_of(oscillator))
-    affordable = [n for n in RUNGS if members * n**6 <= WORK]
-    wanted = basis.populated + MORE
-    tried = [n for n in affordable if n >= wanted] or affordable[-1:]
-    if not tried or tried[0] < FEWEST * wanted:
-        return None
-    for n in tried:
-        problem = Problem(basis.lowest(n), oscillator, beta, members_of(oscillator))
+    modes, dense = oscillator.bath.modes, has_memory(oscillator, beta)
+    linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
+    chosen: Any = oscillator.bath.depth
+
+    def members(depth: int) -> Members:
+        return Members(modes, depth, basis.frame.weights)
+
+    def affordable(levels: int, depth: int) -> bool:
+        count = len(members(depth))
+        if dense:
+            return count * levels**2 <= NUMBERS
+        return depth <= DEEPEST and count * levels**6 <= WORK and count * levels**4 <= STORED
+
+    def solved(levels: int, depth: int) -> LevelState:
+        asked = (basis.lowest(levels), oscillator, members(depth), basis.frame)
+        problem = DenseProblem(*asked, beta) if dense else Problem(*asked)
         M, error = problem.solve()
-        error += np.abs(M[0, -2:]).max() / np.abs(M[0]).max()
-        if error < 0.5 * SOLVED:
+        return LevelState(basis, problem.members, M, problem.moments(M), error, 0.0)
+
+    depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
+    rungs = [n for n in RUNGS if affordable(n, depth)]
+    rungs = [n for n in rungs if n >= wanted] or rungs[-1:]
+    if not rungs or rungs[0] < FEWEST * wanted:
+        return None
+    now, missing = solved(rungs[0], depth), math.inf
+    for levels in rungs[1:]:
+        more = solved(levels, depth)
+        missing = _apart(now.moments, more.moments)
+        # The fewer levels were enough; a linear problem is solved with more already.
+        if missing < 0.5 * SOLVED and not linear:
             break
-    truncated = float("inf")
-    if error < SOLVED:
-        oscillator, M, truncated = _deepened(oscillator, beta, problem, M, deepen)
-    grid: Any = oscillator.grid
-    return Found(oscillator, to_grid(M, basis, grid, float(oscillator.hbar)), float(error), truncated)
-
-
-def _deepened(
-    oscillator: Oscillator, beta: float, problem: Problem, M: Matrices, most: int
-) -> tuple[Oscillator, Matrices, float]:
-    """The state with one level more at a time, until that changes the moments by less than is promised."""
-    depth: Any = oscillator.bath.depth
-    if not depth or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()):
-        return oscillator, M, 0.0
-    if depth == 1:
-        return oscillator, M, float("inf")
-    less = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth - 1))
-    before = Problem(problem.levels, less, beta, members_of(less))
-    old, new = before.moments(before.solve()[0]), problem.moments(M)
-    while (truncated := _apart(old, new)) > 0.5 * PROMISED:
+        now = more
+        if missing < SOLVED:
+            break
+    now = now._replace(error=now.error + missing)
+    if linear or not now.error < SOLVED:
+        return now
+    size, truncated = now.M.shape[-1], math.inf
+    few = RUNGS[max(0, RUNGS.index(size) - FEWER)]
+    moments = solved(few, depth).moments
+    while not truncated < 0.5 * PROMISED and affordable(size, depth + 1):
         depth += 1
-        deeper = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
-        count = len(members_of(deeper))
-        if count > most or count * problem.size**6 > WORK:
-            break
-        oscillator, old = deeper, new
-        problem = Problem(problem.levels, oscillator, beta, members_of(oscillator))
-        M, _ = problem.solve()
-        new = problem.moments(M)
-    return oscillator, M, truncated
+        before, moments = moments, solved(few, depth).moments
+        truncated = _apart(before, moments)
+    return solved(size, depth)._replace(error=now.error, truncated=truncated)
+
+
+def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices]:
+    """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small."""
+    grid: Any = oscillator.grid
+    n, left = found.M.shape[-1], found.basis.frame.left
+    waves = waves_of(found.M, lambda points: values_at(found.basis, n, points), grid, float(oscillator.hbar))
+    V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
+    depth: Any = oscillator.bath.depth
+    affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(left) + d, d) <= most]
+    if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
+        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(affordable[-1]))
+        V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
+    return oscillator, V
+
+
+def _members_on_grid(waves: Any, left: Matrices, own: Members, wanted: Members, grid: PhaseGrid) -> Matrices:
+    """Members whose momentum leaves out these widths of the noises as those that leave out none, (p, n, q)."""
+    y = np.asarray(grid.y)
+    count = int(max(own.level.max(), wanted.level.max())) + 1
+    between = np.ones((len(y), len(wanted), len(own)), dtype=complex)
+    for k, width in enumerate(left):
+        one = between_frames(float(width), y, count)
+        between *= one[:, wanted.indices[:, k]][:, :, own.indices[:, k]]
+    return np.tensordot(np.asarray(grid.y_to_p()), as_real(between @ waves), axes=1)
+
+
+def _last(V: Matrices, members: Members) -> float:
+    """The largest member of the last level over the peak of V_0."""
+    return float(np.abs(V[:, members.level == members.level.max()]).max() / np.abs(V[:, 0]).max())
 
 
 def _apart(old: Matrices, new: Matrices) -> float:

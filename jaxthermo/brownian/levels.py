@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxthermo.brownian.automatic import FALLEN
+from jaxthermo.brownian.frame import Frame, best_frame, whole_frame
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
@@ -21,8 +22,11 @@ from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
 # Points of the mesh for the wave functions, and its range over that at which the canonical density has fallen.
 MESH, ROOM = 241, 1.35
 # A search on the grid is long from these on: crossings of the well in the time of friction, barrier between two wells
-# over the temperature, depth.
-CROSSINGS, BARRIER, DEEP = 16.0, 2.0, 6
+# over the temperature, depth, squared width of the noises that the particle follows over <p^2>.
+CROSSINGS, BARRIER, DEEP, FOLLOWED = 16.0, 0.5, 6, 0.5
+
+# The share of the squeezing by the bath, in its logarithm, that is taken into the basis.
+SQUEEZED = 0.25
 
 Matrices = NDArray[np.float64]
 
@@ -39,7 +43,8 @@ class Levels(NamedTuple):
 class Basis(NamedTuple):
     """Wave functions on a mesh, (mesh, levels), in the order of their energy, with the operators on the mesh.
 
-    `populated`: about how many of them the equilibrium state has above 1e-9.
+    `frame`: how the hierarchy is best written among them. `populated`: about how many of them the equilibrium state has
+    above 1e-9.
     """
 
     q: Matrices
@@ -47,6 +52,7 @@ class Basis(NamedTuple):
     H: Matrices
     slope: Matrices
     U: Matrices
+    frame: Frame
     populated: float
 
     def lowest(self, n: int) -> Levels:
@@ -60,30 +66,39 @@ class Basis(NamedTuple):
 
 
 def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
-    """The levels in which the equilibrium state is written with few; None where the bath is no plain Ohmic one.
+    """The levels in which the equilibrium state is written with few; None where the bath has temperatures of its own.
 
     Method     eigenstates of p^2/2M + U - xX on a mesh of sinc functions. The bath makes the state narrower in q and
-               wider in p, as a larger mass M would. They are counted as a thermal state populates them whose
-               variances are changed as the bath changes those of a parabola
+               wider in p, as a larger mass M would. A part of that is best, since the generator has the mass m:
+               measured at A = 2, half of it (in the logarithm) for a parabola, none for two wells. They are counted
+               as a thermal state populates them whose variances are changed as the bath changes those of a parabola
     """
-    mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
-    if not (oscillator.quantum and _is_plain(oscillator, beta)):
+    mass, hbar = float(oscillator.mass), float(oscillator.hbar)
+    if not oscillator.quantum or len(oscillator.bath.own_betas()):
         return None
     end = ROOM * confined(oscillator, beta, x, FALLEN)
     q, slope, kinetic, energy = _on_mesh(oscillator, x, end)
     values, states = np.linalg.eigh(kinetic + np.diag(energy))
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
-    narrowing, widening = bath.variances(mass, hbar, mean_curvature(density, energy, q, beta) / mass, beta)
-    if narrowing < widening:
-        _, states = np.linalg.eigh(narrowing / widening * kinetic + np.diag(energy))
-    populated = _count(int(np.sum(weights > FALLEN)), float(np.sqrt(narrowing * widening)))
+    squared_frequency = mean_curvature(density, energy, q, beta) / mass
+    if has_memory(oscillator, beta):
+        frame = whole_frame(oscillator, beta, squared_frequency)
+    else:
+        frame = best_frame(oscillator, beta, squared_frequency)
+    _, states = np.linalg.eigh((frame.narrowing / frame.widening) ** SQUEEZED * kinetic + np.diag(energy))
+    raised = float(np.sqrt(frame.narrowing * frame.widening))
+    populated = _count(int(np.sum(weights > FALLEN)), raised)
     H = kinetic + np.diag(energy)
-    return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), populated)
+    return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), frame, populated)
 
 
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
-    """Whether the search for a quantum equilibrium on a grid is long: weak coupling, two wells, or a deep hierarchy."""
+    """Whether the search for a quantum equilibrium on a grid is long.
+
+    It is at weak coupling, between two wells, in a deep hierarchy, with noises slower than the particle, and for a bath
+    without exact flows.
+    """
     mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
     end = confined(oscillator, beta, x, FALLEN)
     q = np.linspace(-end, end, MESH)
@@ -96,14 +111,15 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     crossings = np.sqrt(p2 / spread) / float(bath.friction())
     minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] <= energy[2:]))
     barrier = energy[minima[0] : minima[-1] + 1].max() - energy[minima].max()
-    return bool(crossings > CROSSINGS or beta * barrier > BARRIER or (bath.depth or 0) >= DEEP)
+    followed = np.sum(best_frame(oscillator, beta, p2 / (mass**2 * spread)).left ** 2) > FOLLOWED * p2
+    deep = (bath.depth or 0) >= DEEP or bath.flows() is None
+    return bool(crossings > CROSSINGS or beta * barrier > BARRIER or followed or deep)
 
 
-def _is_plain(oscillator: Oscillator, beta: float) -> bool:
-    """Whether the bath has no terms but friction, white noise, and noises that decay."""
+def has_memory(oscillator: Oscillator, beta: float) -> bool:
+    """Whether the bath has terms other than friction, white noise, and noises that decay."""
     terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
-    follows = len(oscillator.bath.own_betas()) == 0
-    return terms.memory is None and follows and not (np.any(terms.push) or np.any(terms.spring))
+    return terms.memory is not None or bool(np.any(terms.push) or np.any(terms.spring))
 
 
 def _count(thermal: int, raised: float) -> float:
@@ -147,24 +163,31 @@ def sinc_series(q: Matrices, psi: Matrices, points: Matrices) -> Matrices:
     return np.moveaxis((series @ psi) / np.sqrt(step) * inside[..., None], -1, 0)
 
 
-def to_grid(M: Matrices, basis: Basis, grid: PhaseGrid, hbar: float) -> Matrices:
-    """Members among the levels as functions on the phase grid, (p, n, q)."""
-    n = M.shape[-1]
-    return on_grid(M, lambda points: values_at(basis, n, points), grid, hbar)
-
-
 def on_grid(M: Matrices, functions: Callable[[Matrices], Matrices], grid: PhaseGrid, hbar: float) -> Matrices:
     """Operators among real wave functions on the phase grid: F(y) = <q - hbar y/2| . |q + hbar y/2>; (p, n, q).
 
     `functions` gives their values at any points, (levels, *points).
     """
+    waves = waves_of(M, functions, grid, hbar)
+    return np.tensordot(np.asarray(grid.y_to_p()), as_real(waves), axes=1)
+
+
+def waves_of(
+    M: Matrices, functions: Callable[[Matrices], Matrices], grid: PhaseGrid, hbar: float
+) -> NDArray[np.complex128]:
+    """F(y) of these operators at the grid's waves y >= 0, (y, n, q)."""
     below, above = (functions(points) for points in sides_of(grid, hbar))
     halves = (0.5 * (M + np.swapaxes(M, 1, 2)), 0.5 * (M - np.swapaxes(M, 1, 2)))
     ends = above.reshape(above.shape[0], -1)
     re, im = (
         np.stack([np.sum(below * (one @ ends).reshape(above.shape), axis=0) for one in half], axis=1) for half in halves
     )
-    return np.tensordot(np.asarray(grid.y_to_p()), np.concatenate([re, im[1:]]), axes=1)
+    return re + 1j * im
+
+
+def as_real(waves: NDArray[np.complex128]) -> Matrices:
+    """The real form of Fourier coefficients, as the grid has it."""
+    return np.concatenate([waves.real, waves.imag[1:]])
 
 
 def sides_of(grid: PhaseGrid, hbar: float) -> tuple[Matrices, Matrices]:

@@ -1,10 +1,12 @@
 """Means of functions on phase space, and how negative a Wigner function is."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo.checks import as_float
@@ -12,6 +14,8 @@ from jaxthermo.checks import as_float
 if TYPE_CHECKING:
     from jaxthermo.brownian.state import State
 
+# By how much finer than the grid |W| is summed.
+FINER = 8
 # What `expectation` takes by name, as Weyl symbols.
 NAMES = ("q", "p", "X", "H0")
 # A function of position and momentum, the Weyl symbol of an operator.
@@ -63,7 +67,21 @@ def wigner_negativity(state: "State") -> Float[Array, ""]:
 
     state      from `jt.State.fock`, `cat`, `jt.equilibrium`, `run.final`, ...; not a batch (use jax.vmap)
     Returns    delta, a number >= 0
-    Accuracy   second order in the grid's steps, since |W| has corners where W changes sign, and that of W itself
+    Accuracy   that of W itself, and second order in an eighth of the grid's steps, since |W| has corners where W
+               changes sign: 2.5e-5 of one quantum with steps of 0.3 sqrt(hbar)
     Source     Kenfack & Zyczkowski, J. Opt. B 6, 396 (2004)
     """
-    return jnp.sum(jnp.abs(state.wigner) - state.wigner) * state.grid.cell
+    grid = state.grid
+    W = jnp.asarray(_between(grid.q_side)) @ state.wigner @ jnp.asarray(_between(grid.p_side)).T
+    return jnp.sum(jnp.abs(W) - W) * grid.cell / FINER**2
+
+
+@functools.lru_cache(maxsize=8)
+def _between(side: int) -> Float[np.ndarray, "fine points"]:
+    """The matrix from the values of a trigonometric polynomial on 2 side + 1 points to those on steps of 1/FINER."""
+    points = 2 * side + 1
+    distance = np.arange(FINER * points)[:, None] / FINER - np.arange(points)[None]
+    kernel = np.ones_like(distance)
+    off = distance % points != 0.0
+    kernel[off] = np.sin(np.pi * distance[off]) / (points * np.sin(np.pi * distance[off] / points))
+    return kernel

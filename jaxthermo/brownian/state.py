@@ -9,11 +9,12 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
 from jaxthermo._types import Stats
+from jaxthermo.brownian.canonical import energies
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.promise import held
+from jaxthermo.brownian.promise import held, trapping
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, status_of
 from jaxthermo.brownian.starts import AbstractStarts
 from jaxthermo.solve.lean import lean_jit
@@ -95,7 +96,7 @@ def measured_state(
     t: Float[Array, ""] | float = 0.0,
     *,
     exact: bool = False,
-    truncated: Float[Array, ""] | float = jnp.inf,
+    truncated: Float[Array, ""] | float = jnp.nan,
 ) -> State:
     """A state from its members: everything else is measured on them.
 
@@ -106,8 +107,9 @@ def measured_state(
     work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t)
     seen = observe(V, work, 1.0 / beta, t, W)
+    trapped = jnp.where(jnp.isnan(error), 1.0, trapping(energies(oscillator, grid.q, x), beta))
     return State(
-        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated),
+        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
         stats={"members": len(members_of(oscillator))},
         oscillator=oscillator,
         beta=beta,

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.arguments import require_solver
-from jaxthermo.brownian.automatic import resolved
+from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.cycle_search import (
     Engine,
     Found,
@@ -18,7 +18,7 @@ from jaxthermo.brownian.cycle_search import (
 )
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import run_held
+from jaxthermo.brownian.promise import growth_of_run, run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
@@ -31,6 +31,8 @@ MAX_CYCLES = 200
 POINTS = 20
 # How often a time step may be halved.
 HALVINGS = 6
+# How often a grid or a depth that was left open is chosen: a search takes long.
+ATTEMPTS = 2
 
 
 def run_cycle(
@@ -72,7 +74,8 @@ def run_cycle(
                  and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
                  thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
                  x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
-                 `JaxthermoWarning` is raised, unless jax traces
+                 `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
+                 too small, is chosen once more
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
     The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
@@ -81,26 +84,30 @@ def run_cycle(
     """
     check_oscillator(oscillator)
     check_cycle(cycle)
-    require_double_for(tol, tol)
+    require_double_for(tol, tol, "tol")
     if not tol < 1.0:
         raise ValueError(f"`tol` must be < 1, but is {tol}")
     points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
     steps = None if steps is None else require_integer("steps", steps, 1)
     require_solver(solver)
     # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
-    oscillator = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
-    require_periodic(oscillator, cycle.period)
-    engine, betas, count = engine_of(oscillator, cycle, points)
-    oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, engine.times, betas)
-    count = count if steps is None else jnp.asarray(steps, jnp.int32)
-    # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
-    if not is_known(jax.tree.leaves((oscillator, cycle)), betas):
-        limit = jnp.asarray(max_cycles, jnp.int32)
-        return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
-    halvings = HALVINGS if steps is None else 0
-    with Line("run_cycle", progress) as line:
-        found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
-    run = _described(engine, found, as_float(tol), steps is None, points)
+    whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
+    require_periodic(whole, cycle.period)
+
+    def searched(chosen: Oscillator, _: int) -> PeriodicRun:
+        engine, betas, count = engine_of(chosen, cycle, points)
+        chosen.bath.check_drive(chosen.mass, chosen.hbar, engine.times, betas)
+        count = count if steps is None else jnp.asarray(steps, jnp.int32)
+        # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
+        if not is_known(jax.tree.leaves((chosen, cycle)), betas):
+            limit = jnp.asarray(max_cycles, jnp.int32)
+            return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
+        halvings = HALVINGS if steps is None else 0
+        with Line("run_cycle", progress) as line:
+            found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
+        return _described(engine, found, as_float(tol), steps is None, points)
+
+    run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS)
     warn_unless_ok(run)
     return run
 

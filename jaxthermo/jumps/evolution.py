@@ -93,7 +93,7 @@ def evolve(
     """
     model = network
     network, betas = checked(model, beta)
-    require_double_for(rtol, atol)
+    require_double_for(rtol, atol, "rtol")
     ts = require_times("ts", ts)
     p0 = initial_occupation(network.q, p0)
     # A callable is checked where the user will see it: at the times asked for.

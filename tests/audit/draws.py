@@ -108,12 +108,14 @@ def drive_quantum(rng: Generator, narrow: bool) -> Draw:
 
 
 def _ramps(rng: Generator, betas: tuple[float, float]) -> Draw:
-    """Temperature and field from one value to another, slowly or all but at once."""
+    """Temperature and field from one value to another, slowly or all but at once; the temperature up to fourfold."""
+    start = between(rng, *betas)
+    end = float(np.clip(start * between(rng, 0.25, 4.0), *betas))
     begin = rng.uniform(0.2, 0.8, size=2)
     ends = begin + np.array([between(rng, 1e-3, 3.0), between(rng, 1e-3, 3.0)])
     stops = sorted({0.0, *map(float, begin), *map(float, ends), 5.0})
     return {
-        "beta": (between(rng, *betas), between(rng, *betas), float(begin[0]), float(ends[0])),
+        "beta": (start, end, float(begin[0]), float(ends[0])),
         "x": (rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8), float(begin[1]), float(ends[1])),
         "ts": stops,
     }
@@ -199,17 +201,17 @@ def minimum_work(rng: Generator, narrow: bool) -> Draw:
 
 # Every kind of question with its share of the draws.
 KINDS: dict[str, tuple[Callable[[Generator, bool], Draw], float]] = {
-    "equilibrium, harmonic": (equilibrium_harmonic, 0.14),
-    "equilibrium, classical": (equilibrium_classical, 0.16),
-    "equilibrium, quantum": (equilibrium_quantum, 0.18),
-    "drive, harmonic": (drive_harmonic, 0.10),
-    "drive, classical": (drive_classical, 0.08),
-    "drive, quantum": (drive_quantum, 0.02),
+    "equilibrium, harmonic": (equilibrium_harmonic, 0.10),
+    "equilibrium, classical": (equilibrium_classical, 0.10),
+    "equilibrium, quantum": (equilibrium_quantum, 0.20),
+    "drive, harmonic": (drive_harmonic, 0.06),
+    "drive, classical": (drive_classical, 0.06),
+    "drive, quantum": (drive_quantum, 0.06),
     "cycle, harmonic": (cycle_harmonic, 0.03),
-    "ring, stationary": (ring_stationary, 0.15),
+    "ring, stationary": (ring_stationary, 0.20),
     "ring, limit cycle": (ring_cycle, 0.04),
-    "ring, N units": (finite, 0.08),
-    "minimum work": (minimum_work, 0.02),
+    "ring, N units": (finite, 0.10),
+    "minimum work": (minimum_work, 0.05),
 }
 # The default suite asks what costs little.
 SHORT = {

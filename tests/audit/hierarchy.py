@@ -3,19 +3,20 @@
 A Hermitian operator S + iA, S symmetric and A antisymmetric, is held as the real matrix M = S + A. With q and H real
 and p = iP, everything acts on M by real matrices:
     d_p: -(i/hbar)[q, .] = ([q, A] - [q, S])/hbar,  d_q: (i/hbar)[p, .] = -[P, M]/hbar,  p: {p, .}/2 = {P, S - A}/2.
-There are two forms of the hierarchy, which agree as their depth grows: members W_n as published, with the symmetric
-memory C(t, t') ~ T(t) T(t'), and members V_n in the frame of the noises, whose depth converges faster.
+The memory of the bath is the symmetric one, C(t, t') ~ T(t) T(t'). The hierarchy can be written in many frames, which
+agree as its depth grows, and of which one converges fastest.
 """
 
 import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
-from scipy.linalg import eigh
+from scipy.linalg import eigh, solve_continuous_lyapunov
 from scipy.sparse.linalg import LinearOperator, gmres
 
 Array = NDArray[np.float64]
@@ -36,6 +37,12 @@ class Well:
     def friction(self) -> float:
         return self.strength**2
 
+    @property
+    def jitter(self) -> Array:
+        """The width of each noise."""
+        xi, eta = (np.array(a) for a in self.poles)
+        return np.sqrt(2.0 * self.friction * self.hbar * eta / xi)
+
     def height(self, q: Array) -> Array:
         return np.polynomial.polynomial.polyval(q, self.coefficients)
 
@@ -52,8 +59,12 @@ class Basis:
     H: Array
 
 
-def basis(well: Well, x: float, levels: int, points: int = 300) -> Basis:
-    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points."""
+def basis(well: Well, x: float, levels: int, lightness: float = 1.0, points: int = 300) -> Basis:
+    """Levels of H_A on a mesh of sinc functions that reaches well beyond their turning points.
+
+    `lightness`: by which the kinetic energy is multiplied for the choice of the levels, since a bath makes states
+    narrower in one of q and p and wider in the other.
+    """
     top = _energy_of(well, x, levels)
     low, high = _turning(well, x, top)
     room = 6.0 * (well.hbar**2 / (well.mass * max(top, 1e-3))) ** 0.5 + 0.25 * (high - low)
@@ -67,7 +78,7 @@ def basis(well: Well, x: float, levels: int, points: int = 300) -> Basis:
     squared *= (well.hbar / step) ** 2
     height = well.height(q)
     kinetic, height_x = squared / (2.0 * well.mass), np.diag(height - x * q)
-    _, states = eigh(kinetic + height_x, subset_by_index=[0, levels - 1], driver="evr")
+    _, states = eigh(lightness * kinetic + height_x, subset_by_index=[0, levels - 1], driver="evr")
 
     def among(operator: Array) -> Array:
         return states.T @ operator @ states
@@ -111,12 +122,17 @@ def members(modes: int, depth: int) -> tuple[Array, dict[tuple[int, ...], int]]:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """One hierarchy in one basis. `noise` True: members V_n in the frame of the noises; else W_n as published."""
+    """One hierarchy in one basis.
+
+    The bath's noise on the momentum is white noise and Ornstein-Uhlenbeck processes zeta_k of variance jitter_k^2 and
+    rate nu_k. Members are the coefficients of Hermite functions of these, with the momentum measured from
+    sum_k share_k zeta_k: share 0 is the published equation, share 1 that of the library, and all are exact without end.
+    """
 
     well: Well
     at: Basis
     depth: int
-    noise: bool = True
+    shares: Array
 
     def __post_init__(self) -> None:
         indices, place = members(len(self.well.poles[0]), self.depth if self.well.poles[0] else 0)
@@ -133,18 +149,17 @@ class Hierarchy:
     def levels(self) -> int:
         return len(self.at.H)
 
-    @property
-    def jitter(self) -> Array:
-        xi, eta = (np.array(a) for a in self.well.poles)
-        return np.sqrt(2.0 * self.well.friction * self.well.hbar * eta / xi)
+    def decays(self, temperature: float) -> Array:
+        """nu_k."""
+        return np.array(self.well.poles[0]) * temperature / self.well.hbar
 
-    def by_q(self, M: Array) -> Array:
+    def by_p(self, M: Array) -> Array:
         """d_p of each matrix."""
         q = self.at.q
         turned = (np.swapaxes(M, -1, -2)) / self.well.hbar  # A - S = -M^T
         return -(q @ turned - turned @ q)
 
-    def by_p(self, M: Array) -> Array:
+    def by_q(self, M: Array) -> Array:
         """d_q of each matrix."""
         return -(self.at.P @ M - M @ self.at.P) / self.well.hbar
 
@@ -157,55 +172,63 @@ class Hierarchy:
         """What each member does alone, but for its decay; `dx` is the field above that of the basis."""
         well, turned = self.well, -np.swapaxes(M, -1, -2) / self.well.hbar
         H = self.at.H - dx * self.at.q
-        spread = 1.0 if self.noise else 1.0 + 2.0 * float(np.sum(well.poles[1]))
-        flux = self.times_p(M) / well.mass + temperature * spread * self.by_q(M)
-        return H @ turned - turned @ H + well.friction * self.by_q(flux)
+        rest = (1.0 - self.shares) ** 2 * self.decays(temperature) * well.jitter**2
+        flux = well.friction * (self.times_p(M) / well.mass + temperature * self.by_p(M)) + rest.sum() * self.by_p(M)
+        return H @ turned - turned @ H + self.by_p(flux)
+
+    def coupling(self, temperature: float) -> tuple[Array, Array]:
+        """Of the momentum's flow with zeta, and of zeta's drift on what is left of the momentum; by mode."""
+        jitter = self.well.jitter
+        return self.shares * jitter, (1.0 - self.shares) * self.decays(temperature) * jitter
+
+    def flowing(self, M: Array) -> Array:
+        """(gamma d_p - d_q)/m."""
+        return (self.well.friction * self.by_p(M) - self.by_q(M)) / self.well.mass
 
     def rates(self, M: Array, beta: float, x_above: float) -> Array:
         """d/dt of all members, (members, levels, levels)."""
-        well, T = self.well, 1.0 / beta
-        xi = np.array(well.poles[0])
-        decay = self.indices @ (xi * T / well.hbar) if len(xi) else np.zeros(1)
-        out = self.own(M, T, x_above) - decay[:, None, None] * M
-        if not len(xi):
+        T = 1.0 / beta
+        out = self.own(M, T, x_above) - (self.indices @ self.decays(T))[:, None, None] * M
+        if not self.links:
             return out
-        moved = self.moved(M)
+        (flow, drift), flowing, by_p = self.coupling(T), self.flowing(M), self.by_p(M)
         for upper, lower, k, number in self.links:
-            down, up = self.weights(k, number, T)
-            out[lower] += down * moved[upper]
-            out[upper] += up * moved[lower]
+            root = math.sqrt(number)
+            out[lower] += root * (flow[k] * flowing[upper] + drift[k] * by_p[upper])
+            out[upper] += root * (flow[k] * flowing[lower] - drift[k] * by_p[lower])
         return out
-
-    def moved(self, M: Array) -> Array:
-        """What a member does to its neighbours."""
-        if not self.noise:
-            return self.by_q(M)
-        return (-self.by_p(M) + self.well.friction * self.by_q(M)) / self.well.mass
-
-    def weights(self, k: int, number: int, temperature: float) -> tuple[float, float]:
-        """Of `moved` from the member with n_k = number to the one below, and back."""
-        if self.noise:
-            return (self.jitter[k] * math.sqrt(number),) * 2
-        xi, eta = (a[k] for a in self.well.poles)
-        return -temperature, number * 2.0 * self.well.friction * eta * xi * temperature / self.well.hbar
 
     def stationary(self, beta: float) -> tuple[Array, float]:
         """The members at constant temperature and the basis's field, and the residual of the solve.
 
         GMRES; members are eliminated from the deepest one up as if each stood alone, which is exact for one pole.
         """
-        n, count, xi = self.levels, len(self.indices), np.array(self.well.poles[0])
-        decay = self.indices @ (xi / (beta * self.well.hbar)) if len(xi) else np.zeros(1)
+        n, count, T = self.levels, len(self.indices), 1.0 / beta
+        decay, (flow, drift) = self.indices @ self.decays(T), self.coupling(T)
         units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
-        alone = self.own(units, 1.0 / beta, 0.0).reshape(n * n, n * n).T
-        step = self.moved(units).reshape(n * n, n * n).T
-        links = [(u, low, *self.weights(k, number, 1.0 / beta)) for u, low, k, number in self.links]
+        alone = self.own(units, T, 0.0).reshape(n * n, n * n).T
+
+        def moved(M: Array, k: int, up: float) -> Array:
+            return flow[k] * self.flowing(M) - up * drift[k] * self.by_p(M)
+
+        def left(linear: Callable[[Array], Array], X: Array) -> Array:
+            return linear(X.T.reshape(-1, n, n)).reshape(X.shape).T
+
+        # Derivatives are antisymmetric.
+        def right(linear: Callable[[Array], Array], X: Array) -> Array:
+            return -linear(X.reshape(-1, n, n)).reshape(X.shape)
+
         inverses: list[Array] = [np.zeros(0)] * count
         for i in reversed(range(count)):
             block = alone - decay[i] * np.eye(n * n) - (np.outer(trace, trace) / n if i == 0 else 0.0)
-            for upper, lower, down, up in links:
-                if lower == i:
-                    block -= down * up * (step @ inverses[upper] @ step)
+            above = [(upper, k, number) for upper, lower, k, number in self.links if lower == i]
+            if above:
+                # (flow F + drift P) inverse (flow F - drift P), summed over what is above.
+                weights = [(N * flow[k] ** 2, N * flow[k] * drift[k], N * drift[k] ** 2) for _, k, N in above]
+                found = [inverses[upper] for upper, _, _ in above]
+                ff, fd, dd = (sum(w[j] * X for w, X in zip(weights, found, strict=True)) for j in range(3))
+                block -= left(self.flowing, right(self.flowing, ff) - right(self.by_p, fd))
+                block -= left(self.by_p, right(self.flowing, fd) - right(self.by_p, dd))
             inverses[i] = np.linalg.inv(block)
 
         def apply(v: Array) -> Array:
@@ -215,16 +238,16 @@ class Hierarchy:
             return out.ravel()
 
         def precondition(v: Array) -> Array:
-            rest = np.array(v, dtype=float).reshape(count, n * n)
+            rest = np.array(v, dtype=float).reshape(count, n, n)
             found = np.zeros_like(rest)
             for i in reversed(range(count)):
-                found[i] = inverses[i] @ rest[i]
-                for upper, lower, down, _ in links:
+                found[i] = (inverses[i] @ rest[i].ravel()).reshape(n, n)
+                for upper, lower, k, number in self.links:
                     if upper == i:
-                        rest[lower] -= down * (step @ found[i])
+                        rest[lower] -= math.sqrt(number) * moved(found[i], k, -1.0)
             for i in range(1, count):
-                fed = sum(up * found[lower] for upper, lower, _, up in links if upper == i)
-                found[i] -= inverses[i] @ (step @ fed)
+                fed = sum(math.sqrt(N) * moved(found[low], k, 1.0) for up, low, k, N in self.links if up == i)
+                found[i] -= (inverses[i] @ np.ravel(fed)).reshape(n, n)
             return found.ravel()
 
         shape = (count * n * n,) * 2
@@ -238,14 +261,11 @@ class Hierarchy:
         """X, q2, p2 and U of one state."""
         W, at = M[0], self.at
         p2 = float(np.sum(W * at.p2))
-        if self.noise and len(self.well.poles[0]):
-            jitter = self.jitter
-            p2 += float(np.sum(jitter**2) * np.trace(W))
-            place = {tuple(n): i for i, n in enumerate(self.indices)}
-            modes = len(jitter)
-            unit = np.eye(modes, dtype=int)
-            for k in range(modes):
-                p2 += 2.0 * jitter[k] * float(np.trace(self.times_p(M[place[tuple(unit[k])]])))
+        shifts = self.shares * self.well.jitter
+        p2 += float(np.sum(shifts**2) * np.trace(W))
+        for upper, lower, k, _ in self.links:
+            if lower == 0:
+                p2 += 2.0 * shifts[k] * float(np.trace(self.times_p(M[upper])))
         height = float(np.sum(W * at.potential))
         return {
             "X": float(np.sum(W * at.q)),
@@ -274,11 +294,43 @@ class Hierarchy:
         return states, np.array(works)
 
 
+class Frame(NamedTuple):
+    """How it is written: a share of each noise in the momentum, and how light the particle of the basis is."""
+
+    shares: Array
+    lightness: float
+
+
+def best_frame(well: Well, beta: float, x: float) -> Frame:
+    """The frame in which momentum and noises are uncorrelated, for a parabola as wide as the canonical state.
+
+    With half of what the bath does to the widths (in the logarithm) taken into the basis: measured, best at A = 2.
+    """
+    at = basis(well, x, 60)
+    energy, states = np.linalg.eigh(at.H)
+    weight = np.exp(-beta * (energy - energy[0]))
+    q, q2, p2 = (float(np.diag(states.T @ o @ states) @ weight / weight.sum()) for o in (at.q, at.q2, at.p2))
+    stiffness = p2 / (well.mass**2 * (q2 - q**2))
+    nu, jitter, rate = np.array(well.poles[0]) / (beta * well.hbar), well.jitter, well.friction / well.mass
+    # The stationary covariance of q' = p/m, p' = -m w^2 q - rate p + noise + sum zeta', zeta_k' = -nu_k zeta_k + noise.
+    modes = len(nu)
+    drift, noise = np.zeros((modes + 2,) * 2), np.zeros((modes + 2, modes + 1))
+    drift[0, 1], drift[1, :2] = 1.0 / well.mass, (-well.mass * stiffness, -rate)
+    drift[1, 2:], drift[range(2, modes + 2), range(2, modes + 2)] = -nu, -nu
+    noise[1, 0] = math.sqrt(2.0 * well.friction / beta)
+    noise[1, 1:] = np.sqrt(2.0 * nu) * jitter
+    noise[range(2, modes + 2), range(1, modes + 1)] = np.sqrt(2.0 * nu) * jitter
+    C = solve_continuous_lyapunov(drift, -noise @ noise.T)
+    shares = C[1, 2:] / jitter**2
+    left = C[1, 1] - float(np.sum(shares**2 * jitter**2))
+    return Frame(shares, math.sqrt(C[0, 0] / left * well.mass**2 * stiffness))
+
+
 def equilibrium(
-    well: Well, beta: float, x: float, levels: int, depth: int, noise: bool = True
+    well: Well, beta: float, x: float, levels: int, depth: int, frame: Frame
 ) -> tuple[dict[str, float], float]:
     """X, q2, p2, U of the stationary state with these levels and depth, and the residual of the solve."""
-    hierarchy = Hierarchy(well, basis(well, x, levels), depth, noise)
+    hierarchy = Hierarchy(well, basis(well, x, levels, frame.lightness), depth, frame.shares)
     members, residual = hierarchy.stationary(beta)
     return hierarchy.measure(members, x), residual
 
@@ -293,25 +345,55 @@ def furthest(one: dict[str, float], other: dict[str, float]) -> float:
     return max(abs(one[name] - other[name]) / scale for name, scale in scales(other).items())
 
 
-# Levels and depths that are tried in turn, as far as members times levels^4 stays below a number.
-LADDER = ((12, 2), (16, 3), (20, 4), (24, 5), (28, 6), (32, 8), (36, 11))
-AFFORDED = 2.5e7
+# Levels that are tried in turn, the fewest of them for the choice of the depth; and members times levels^6, which is
+# the work of a solve.
+LADDER, AFFORDED = (10, 13, 16, 20, 24, 28, 33, 38, 44), 5e10
 
 
 def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[str, float] | None, float]:
-    """The stationary state with so many levels and members that one rung more changes less than `wanted`, or None.
+    """The stationary state with so many levels and members that more of both change less than `wanted`, or None.
 
     Also the last change.
     """
-    modes, last, change = len(well.poles[0]), None, math.inf
-    for levels, depth in LADDER:
-        if math.comb(modes + depth, depth) * levels**4 > AFFORDED:
+    frame = best_frame(well, beta, x)
+    depth = _depth(well, beta, x, frame, 0.3 * wanted)
+    ground = basis(well, x, LADDER[-1])
+    energies = np.linalg.eigvalsh(ground.H)
+    populated = int(np.sum(np.exp(-beta * (energies - energies[0])) > 1e-7))
+    start = max(n for n in LADDER if n <= max(populated, LADDER[0]))
+    last, modes = None, len(well.poles[0])
+
+    def affordable(levels: int) -> bool:
+        return math.comb(modes + depth, depth) * levels**6 <= AFFORDED
+
+    change = math.inf
+    for levels in LADDER[LADDER.index(start) :]:
+        if not affordable(levels):
             break
-        hierarchy = Hierarchy(well, basis(well, x, levels), depth)
-        members, residual = hierarchy.stationary(beta)
-        now = hierarchy.measure(members, x)
+        now, residual = equilibrium(well, beta, x, levels, depth, frame)
         change = math.inf if last is None else furthest(now, last)
+        while change < wanted and modes:
+            depth += 1
+            if not affordable(levels):
+                return None, change
+            last, (now, residual) = now, equilibrium(well, beta, x, levels, depth, frame)
+            deeper = furthest(now, last)
+            if deeper < wanted:
+                break
         if change < wanted and residual < 1e-9:
-            return now, change
+            return now, max(change, deeper if modes else 0.0)
         last = now
     return None, change
+
+
+def _depth(well: Well, beta: float, x: float, frame: Frame, wanted: float) -> int:
+    """A depth of which one more changes the state among the fewest levels by less than `wanted`."""
+    modes, last = len(well.poles[0]), None
+    for depth in range(1, 40) if modes else ():
+        if math.comb(modes + depth, depth) * LADDER[0] ** 6 > AFFORDED:
+            break
+        now, _ = equilibrium(well, beta, x, LADDER[0], depth, frame)
+        if last is not None and furthest(now, last) < wanted:
+            return depth - 1
+        last = now
+    return depth if modes else 0

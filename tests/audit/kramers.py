@@ -1,7 +1,7 @@
 """The Kramers equation by Hermite functions of the momentum and sinc functions of the position; numpy and scipy alone.
 
 W(q, p) = exp(-v/2 Theta) sum_n c_n(q) phi_n(p), phi_n = He_n(p/w) exp(-p^2/2w^2)/sqrt(n!), w^2 = m Theta, with Theta
-the highest temperature and v = U - x0 q with a field x0 of the process:
+a temperature above half of all others and v = U - x0 q with a field x0 of the process:
     c_n' = -(w/m)[sqrt(n) (d_q + v'/2 Theta) c_{n-1} + sqrt(n+1) (d_q - v'/2 Theta) c_{n+1}]
            + sqrt(n) (w/m) ((x - x0)/Theta) c_{n-1} - (gamma/m) n c_n + (gamma/m)(T/Theta - 1) sqrt(n (n-1)) c_{n-2}.
 Motion at x = x0 is antisymmetric, so nothing grows at the rim.

@@ -29,11 +29,12 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; call again to go on")
     parser.add_argument("--kept", type=Path, default=FOLDER / "results" / "audit.jsonl")
+    parser.add_argument("--again", action="store_true", help="ask once more what did not come out right")
     parser.add_argument("--report", type=Path, default=FOLDER / "docs" / "audit.md")
     asked = parser.parse_args()
     jt.enable_cache()
     asked.kept.parent.mkdir(parents=True, exist_ok=True)
-    known = {row["seed"] for row in rows_of(asked.kept)}
+    known = {row["seed"] for row in rows_of(asked.kept) if not asked.again or row["outcome"] == judge.RIGHT}
     end, commit = time.monotonic() + 60.0 * asked.minutes, checkout()[0]
     for seed in range(asked.draws):
         if seed in known:
@@ -43,7 +44,8 @@ def main() -> None:
         row = one(seed) | {"commit": commit}
         with asked.kept.open("a") as kept:
             kept.write(json.dumps(row) + "\n")
-        print(seed, row["kind"], row["outcome"], row["words"], f"{row['seconds']:.1f} s", flush=True)
+        spent = f"{row['seconds']:.1f} and {row['reference']:.1f} s"
+        print(seed, row["kind"], row["outcome"], row["words"], spent, flush=True)
         if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
             jax.clear_caches()
             gc.collect()
@@ -51,21 +53,23 @@ def main() -> None:
 
 
 def rows_of(kept: Path) -> list[dict[str, Any]]:
+    """The draws, each as it was asked last."""
     if not kept.exists():
         return []
-    return [json.loads(line) for line in kept.read_text().splitlines()]
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    return list({row["seed"]: row for row in rows}.values())
 
 
 def one(seed: int) -> dict[str, Any]:
     """One draw and its verdict; an error other than a refusal is one of the library's own, and counts as a crash."""
     kind, p = draws.question(seed)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         verdict = judge.judge(kind, p)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {str(error)[:100]} ({Path(where.filename).name}:{where.lineno})"
-        verdict = judge.Verdict(CRASH, float("nan"), words, time.perf_counter() - begin)
+        verdict = judge.Verdict(CRASH, float("nan"), words, time.process_time() - begin, 0.0)
     return {"seed": seed, "kind": kind, "parameters": p, **verdict._asdict()}
 
 
@@ -85,21 +89,24 @@ def report(rows: list[dict[str, Any]], wanted: int) -> str:
     here = provenance({})
     versions = ", ".join(f"{name[:-8]} {here[name]}" for name in here if name.endswith("_version"))
     seeds = [row["seed"] for row in rows] or [0]
+    commits = collections.Counter(row["commit"][:9] for row in rows)
     lines = [
         HEAD,
         f"{len(rows)} of {wanted} draws, seeds {min(seeds)} to {max(seeds)}; {versions}; {here['device_kind']}.",
-        f"Commits: {', '.join(sorted({row['commit'][:9] for row in rows}))}.",
+        f"Commits, with their draws: {', '.join(f'{name} {count}' for name, count in commits.most_common())}.",
         "",
-        f"| verb | draws | {' | '.join(COLUMNS)} | seconds, median and largest |",
-        "|" + "---|" * (3 + len(COLUMNS)),
+        f"| verb | draws | {' | '.join(COLUMNS)} | CPU s, median and largest | CPU s of the reference |",
+        "|" + "---|" * (4 + len(COLUMNS)),
     ]
     for kind in [*draws.KINDS, None]:
         own = [row for row in rows if kind in (None, row["kind"])]
         counts = collections.Counter(row["outcome"] for row in own)
         seconds = sorted(row["seconds"] for row in own) or [0.0]
         spent = f"{seconds[len(seconds) // 2]:.2f}, {seconds[-1]:.1f}"
+        spent += f" | {sum(row['reference'] for row in own) / max(len(own), 1):.2f}"
         lines.append(f"| {kind or 'all'} | {len(own)} | {' | '.join(str(counts[o]) for o in COLUMNS)} | {spent} |")
-    lines += ["", "Seconds are of the library's calls, with compilation where a shape came for the first time.", ""]
+    lines += ["", "CPU seconds of the library's calls, with compilation where a shape came for the first time; of the"]
+    lines += ["reference, the mean.", ""]
     lines += _reasons(rows)
     bad = [row for row in rows if row["outcome"] in (judge.WRONG, CRASH)]
     lines += (

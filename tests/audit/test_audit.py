@@ -23,20 +23,23 @@ def test_no_answer_is_wrong_and_ok(kind):
 QUARTIC = (0.0, 0.0, 0.1, 0.02, 0.05)
 
 
-def test_two_forms_of_the_hierarchy_agree():
+def test_frames_of_the_hierarchy_agree():
     well = hierarchy.Well(QUARTIC, 1.0, tuple(map(tuple, exact.pade(1))))
-    noise, residual = hierarchy.equilibrium(well, 2.0, 0.5, 16, 5)
-    published, _ = hierarchy.equilibrium(well, 2.0, 0.5, 16, 12, noise=False)
+    best = hierarchy.best_frame(well, 2.0, 0.5)
+    one, residual = hierarchy.equilibrium(well, 2.0, 0.5, 16, 6, best)
     assert residual < 1e-11
-    assert hierarchy.furthest(published, noise) < 2e-7
+    for shares, depth in ((1.0, 6), (0.0, 12)):
+        other, _ = hierarchy.equilibrium(well, 2.0, 0.5, 16, depth, hierarchy.Frame(np.full(1, shares), 1.0))
+        assert hierarchy.furthest(other, one) < 2e-7, shares
 
 
-def test_the_hierarchy_of_a_parabola_has_the_closed_moments():
+@pytest.mark.parametrize(("strength", "beta"), [(0.7, 3.0), (2.0, 10.0)])
+def test_the_hierarchy_of_a_parabola_has_the_closed_moments(strength, beta):
     xi, eta = exact.pade(2)
-    well = hierarchy.Well((0.0, 0.0, 0.5), 0.7, (tuple(xi), tuple(eta)))
-    found, _ = hierarchy.equilibrium(well, 3.0, 0.4, 16, 2)
-    at = exact.harmonic_stationary(3.0, 0.4, w0=1.0, gamma=0.49, xi=xi, eta=eta)
-    assert hierarchy.furthest(found, at | {"X": at["q"]}) < 1e-8
+    well = hierarchy.Well((0.0, 0.0, 0.5), strength, (tuple(xi), tuple(eta)))
+    found, _ = hierarchy.equilibrium(well, beta, 0.4, 20, 2, hierarchy.best_frame(well, beta, 0.4))
+    at = exact.harmonic_stationary(beta, 0.4, w0=1.0, gamma=strength**2, xi=xi, eta=eta)
+    assert hierarchy.furthest(found, at | {"X": at["q"]}) < 1e-7
 
 
 def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():

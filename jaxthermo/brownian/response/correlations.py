@@ -96,7 +96,7 @@ def correlation(
         run.response  # exp(-t/2) sin(0.866 t)/0.866
     """
     beta, x = check_place(oscillator, beta, x)
-    require_double_for(tolerance, tolerance)
+    require_double_for(tolerance, tolerance, "tolerance")
     ts = times_after(ts)
     pair = pair_of(observables, oscillator)
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None

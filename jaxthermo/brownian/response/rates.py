@@ -76,7 +76,7 @@ def relaxation_rates(
         jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
     """
     beta, x = check_place(oscillator, beta, x)
-    require_double_for(tolerance, tolerance)
+    require_double_for(tolerance, tolerance, "tolerance")
     count = require_integer("count", count, 1)
     if count > MOST:
         raise ValueError(f"`count` must be <= {MOST}, but is {count}")

@@ -197,7 +197,7 @@ def microscopic_evolve(
 
 def _checked(model: AbstractJumpModel, beta: Betas, rtol: float, atol: float) -> JumpNetwork:
     network, _ = checked(model, beta)
-    require_double_for(rtol, atol)
+    require_double_for(rtol, atol, "rtol")
     return network
 
 
