@@ -127,10 +127,7 @@ def test_few_trajectories_are_told():
 
 
 def test_a_scan_says_where_lanes_failed():
-    def work(beta):
-        return jt.potts.stationary(ring(), beta).work_current
-
-    found = jt.scan(work, beta=np.array([-1.0, 1.0, 2.0]))
+    found = jt.scan(lambda beta: jt.potts.uniform_work_current(ring(), beta), beta=np.array([-1.0, 1.0, 2.0]))
     report = jt.audit(found)
     assert [one.topic for one in report.findings] == ["status", "where"]
     assert "-1 <= beta <= -1" in report.findings[1].what
