@@ -111,7 +111,10 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     crossings = np.sqrt(p2 / spread) / float(bath.friction())
     minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] <= energy[2:]))
     barrier = energy[minima[0] : minima[-1] + 1].max() - energy[minima].max()
-    followed = np.sum(best_frame(oscillator, beta, p2 / (mass**2 * spread)).left ** 2) > FOLLOWED * p2
+    # A parabola that is as wide at this temperature, with its zero-point motion.
+    frequency = np.sqrt(1.0 / (beta * mass * spread))
+    own = 0.5 * mass * hbar * frequency / np.tanh(0.5 * beta * hbar * frequency)
+    followed = np.sum(best_frame(oscillator, beta, frequency**2).left ** 2) > FOLLOWED * own
     deep = (bath.depth or 0) >= DEEP or bath.flows() is None
     return bool(crossings > CROSSINGS or beta * barrier > BARRIER or followed or deep)
 
