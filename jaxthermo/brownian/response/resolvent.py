@@ -88,7 +88,7 @@ def _preconditioner(place: Place) -> Linear:
 
     def M(pair: Pair) -> Pair:
         norms = jax.vmap(lambda V: norm_of(V, work))(pair)[:, None, None, None]
-        rest = pair - source(pair[0], work) * norms
+        rest = pair - source(pair[0], work)[None] * norms
         return guess[None] * norms + fast(rest) + slow(rest)
 
     return M
