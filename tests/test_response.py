@@ -109,7 +109,7 @@ def by_levels(beta, x, levels, depth, ts):
     """The functions of q in the quartic well, one pole, among the levels of H_A: numpy, and an explicit integrator."""
     xi, eta = exact.pade(1)
     well = hierarchy.Well((0.0, 0.0, 0.1, 0.02, 0.05), 1.0, (tuple(xi), tuple(eta)))
-    model = hierarchy.Hierarchy(well, hierarchy.basis(well, x, levels), depth)
+    model = hierarchy.Hierarchy(well, hierarchy.basis(well, x, levels), depth, np.ones(1))
     state, _ = model.stationary(beta)
     q, mean = model.at.q, float(np.sum(state[0] * model.at.q))
     turned = np.swapaxes(state, 1, 2)
