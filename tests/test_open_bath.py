@@ -14,7 +14,7 @@ from systems import HARMONIC
 
 import jaxthermo as jt
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms, expansion
-from jaxthermo.brownian.hierarchy import members_of, vector_field, workspace
+from jaxthermo.brownian.hierarchy import members_of
 from jaxthermo.brownian.state import measured_state
 from jaxthermo.checks import require_positive
 
@@ -171,19 +171,3 @@ def test_it_is_driven_in_temperature_and_field(start):
     np.testing.assert_allclose(run.p2[-1], spread[1, 1] + mean[1] ** 2, rtol=1e-6)
     # It has got warm from the bath, and both ways to count that agree.
     assert abs(run.heat[-1]) > 0.01 and run.first_law_residual < 1e-6
-
-
-def test_its_equilibrium_has_the_closed_moments():
-    """And all its members rest under the generator on the grid, which shares nothing with the levels but the bath."""
-    oscillator = jt.quantum_oscillator(HARMONIC, BATH, grid=GRID)
-    state = jt.equilibrium(oscillator, 1.0, 0.3)
-    M, D = linear(1.0)
-    push = np.zeros(len(M))
-    push[1] = 0.3
-    mean, spread = np.linalg.solve(M, push), solve_continuous_lyapunov(M, D)
-    assert bool(state.ok)
-    np.testing.assert_allclose(state.X, mean[0], atol=1e-6)
-    np.testing.assert_allclose(state.q2, spread[0, 0] + mean[0] ** 2, rtol=1e-6)
-    np.testing.assert_allclose(state.p2, spread[1, 1], rtol=1e-6)
-    change = vector_field(state.V, workspace(state.oscillator), 0.0, 1.0, 0.3)
-    assert np.abs(change).max() < 1e-6 * np.abs(state.V).max()

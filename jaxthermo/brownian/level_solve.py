@@ -10,9 +10,8 @@ from jaxthermo.brownian.automatic import MOST_DEPTH
 from jaxthermo.brownian.frame import between_frames
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Members, members_of
-from jaxthermo.brownian.level_memory import DenseProblem
 from jaxthermo.brownian.level_problem import Problem
-from jaxthermo.brownian.levels import Basis, Matrices, as_real, basis_of, has_memory, values_at, waves_of
+from jaxthermo.brownian.levels import Basis, Matrices, as_real, basis_of, values_at, waves_of
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import PROMISED, SOLVED
 
@@ -22,8 +21,6 @@ RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
 WORK = 2.5e10
 # Members times levels^4, the numbers of these inverses; and no more levels of members.
 STORED, DEEPEST = 1e8, 40
-# Members times levels^2, the side of one matrix for them all: some seconds.
-NUMBERS = 6000
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
 # of populations.
 MORE = 2
@@ -59,7 +56,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     basis = basis_of(oscillator, beta, x)
     if basis is None:
         return None
-    modes, dense = oscillator.bath.modes, has_memory(oscillator, beta)
+    modes = oscillator.bath.modes
     linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
     chosen: Any = oscillator.bath.depth
 
@@ -68,13 +65,10 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
 
     def affordable(levels: int, depth: int) -> bool:
         count = len(members(depth))
-        if dense:
-            return count * levels**2 <= NUMBERS
         return depth <= DEEPEST and count * levels**6 <= WORK and count * levels**4 <= STORED
 
     def solved(levels: int, depth: int) -> LevelState:
-        asked = (basis.lowest(levels), oscillator, members(depth), basis.frame)
-        problem = DenseProblem(*asked, beta) if dense else Problem(*asked)
+        problem = Problem(basis.lowest(levels), oscillator, members(depth), basis.frame)
         M, error = problem.solve()
         return LevelState(basis, problem.members, M, problem.moments(M), error, 0.0)
 

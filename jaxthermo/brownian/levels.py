@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxthermo.brownian.automatic import FALLEN
-from jaxthermo.brownian.frame import Frame, best_frame, whole_frame
+from jaxthermo.brownian.frame import Frame, best_frame
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
@@ -66,7 +66,7 @@ class Basis(NamedTuple):
 
 
 def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
-    """The levels in which the equilibrium state is written with few; None where the bath has temperatures of its own.
+    """The levels in which the equilibrium state is written with few; None where the bath is no plain Ohmic one.
 
     Method     eigenstates of p^2/2M + U - xX on a mesh of sinc functions. The bath makes the state narrower in q and
                wider in p, as a larger mass M would. A part of that is best, since the generator has the mass m:
@@ -74,18 +74,14 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
                as a thermal state populates them whose variances are changed as the bath changes those of a parabola
     """
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    if not oscillator.quantum or len(oscillator.bath.own_betas()):
+    if not oscillator.quantum or len(oscillator.bath.own_betas()) or has_memory(oscillator, beta):
         return None
     end = ROOM * confined(oscillator, beta, x, FALLEN)
     q, slope, kinetic, energy = _on_mesh(oscillator, x, end)
     values, states = np.linalg.eigh(kinetic + np.diag(energy))
     weights = np.exp(-beta * (values - values[0]))
     density = states**2 @ weights / weights.sum()
-    squared_frequency = mean_curvature(density, energy, q, beta) / mass
-    if has_memory(oscillator, beta):
-        frame = whole_frame(oscillator, beta, squared_frequency)
-    else:
-        frame = best_frame(oscillator, beta, squared_frequency)
+    frame = best_frame(oscillator, beta, mean_curvature(density, energy, q, beta) / mass)
     _, states = np.linalg.eigh((frame.narrowing / frame.widening) ** SQUEEZED * kinetic + np.diag(energy))
     raised = float(np.sqrt(frame.narrowing * frame.widening))
     populated = _count(int(np.sum(weights > FALLEN)), raised)
@@ -96,8 +92,7 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     """Whether the search for a quantum equilibrium on a grid is long.
 
-    It is at weak coupling, between two wells, in a deep hierarchy, with noises slower than the particle, and for a bath
-    without exact flows.
+    It is at weak coupling, between two wells, in a deep hierarchy, and with noises slower than the particle.
     """
     mass, hbar, bath = float(oscillator.mass), float(oscillator.hbar), oscillator.bath
     end = confined(oscillator, beta, x, FALLEN)
@@ -115,7 +110,7 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     frequency = np.sqrt(1.0 / (beta * mass * spread))
     own = 0.5 * mass * hbar * frequency / np.tanh(0.5 * beta * hbar * frequency)
     followed = np.sum(best_frame(oscillator, beta, frequency**2).left ** 2) > FOLLOWED * own
-    deep = (bath.depth or 0) >= DEEP or bath.flows() is None
+    deep = (bath.depth or 0) >= DEEP
     return bool(crossings > CROSSINGS or beta * barrier > BARRIER or followed or deep)
 
 
