@@ -158,7 +158,7 @@ def test_searches_for_least_work_ask_for_one_temperature(state):
 
 
 def test_a_classical_oscillator_has_no_noises_of_its_own():
-    with pytest.raises(ValueError, match="`strength` must be a bath with poles = 0"):
+    with pytest.raises(ValueError, match="`strength` must be a bath without modes"):
         jt.classical_oscillator(QUARTIC, jt.OhmicBath(1.0, 1, 1))
 
 

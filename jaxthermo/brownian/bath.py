@@ -22,7 +22,16 @@ SCHEMES = ("pade", "matsubara")
 
 
 class BathTerms(eqx.Module):
-    """What a bath does to the members V_n of the hierarchy at one time; see `hierarchy`.
+    """What a bath does to the members V_n of the hierarchy at one time; jaxthermo/brownian/hierarchy.py applies it.
+
+    zeta is linear in the variables of the bath, and the momentum that is carried is p - zeta. Choose jitter so that
+    (p - zeta)' = -U' - friction (p + zeta)/m + white noise, in this order of work:
+
+    - diffusion is half the strength of that white noise; `MemoryTerms.cross` is its correlation with those of the modes;
+    - push is what is left of the force on p - zeta, best 0. A bath written with push alone, its force on p as it is, is
+      right too; but no diffusion damps its fine waves, and `jt.equilibrium` does not converge;
+    - where variables b of the bath are scaled by a matrix that changes with T, z = L(T)^-1 b, `MemoryTerms.stretch` is
+      heating L^-1 T dL/dT; the field `heating` is for noises whose width alone changes.
 
     Equation   zeta = sum_k jitter_k (a_k + a_k^+), with (a_k V)_n = sqrt(n_k + 1) V_{n+e_k}, (a_k^+ V)_n = sqrt(n_k)
                V_{n-e_k}
@@ -46,7 +55,16 @@ class BathTerms(eqx.Module):
 
 
 class MemoryTerms(eqx.Module):
-    """The terms of `BathTerms` that only a bath has whose friction has memory."""
+    """The terms of `BathTerms` that only a bath has whose friction has memory.
+
+    In words of motion, with z_k = a_k + a_k^+ the variables of the bath, of variance 1 when left alone:
+
+    Equation   dz_k/dt = -decay_k z_k - sum_l feed_kl z_l + drag_k (p + zeta)/m + noise
+
+               noises of z_k and z_l: 2 decay_k delta_kl + feed_kl + feed_lk; of p - zeta and z_k: -cross_k
+
+               force of the bath = sum_k force_k z_k; stretch adds no noise
+    """
 
     force: Float[Array, " modes"]
     drag: Float[Array, " modes"]

@@ -69,7 +69,10 @@ def classical_oscillator(
     """
     bath = strength if isinstance(strength, AbstractBath) else OhmicBath(strength, poles=0, depth=0)
     if bath.modes:
-        raise ValueError(f"`strength` must be a bath with poles = 0, but is a {type(bath).__name__} with {bath.modes}")
+        raise ValueError(
+            f"`strength` must be a bath without modes, but a {type(bath).__name__} has {bath.modes}; "
+            "jt.quantum_oscillator takes baths with modes, and one with poles = 0 is classical there"
+        )
     return _oscillator(potential, bath, coordinate, mass, hbar, grid, quantum=False)
 
 
