@@ -1,7 +1,5 @@
 """Work-to-work conversion: maximum power and its efficiency, inside phases and on their edges."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,18 +76,6 @@ def test_global_maxima_on_edges(q, power, efficiency, place):
     best = jt.potts.maximum_power(q, -1.0, 0.1, 1.0)
     assert bool(best.ok) and best.place is place
     assert abs(float(best.power) - power) < 2e-6 and abs(float(best.efficiency) - efficiency) < 1e-3
-
-
-@pytest.mark.slow
-def test_another_law_of_rates_has_its_own_maximum():
-    """Nothing around the maximum has more power."""
-    law = jt.potts.LoadSharing(0.2)
-    best = jt.potts.maximum_power(3, -1.0, 0.1, 1.0, rates=law)
-    assert bool(best.ok)
-    for up, across in itertools.product((0.99, 1.0, 1.01), repeat=2):
-        beta, load = up * best.beta, across * best.force2
-        state = jt.potts.stationary(jt.PottsRing(3, -1.0, 1.0 + load, 0.1, rates=law), beta)
-        assert float(jt.potts.output_power(state, 1.0 + load, load)) < float(best.power) + 1e-6
 
 
 BAD = {
