@@ -226,30 +226,6 @@ def test_a_quantum_carnot_cycle_against_closed_moments():
 
 
 @pytest.mark.slow
-def test_quantum_baths_are_their_thermostat_in_the_slow_limit():
-    """The same cycle with cos and sin windows and with T = T_1 xi_1^2 + T_2 xi_2^2: works draw together."""
-    grid, differences = jt.PhaseGrid(6.4, 0.4, 8.4, 0.6), []
-    for period in (10.0, 40.0):
-        rate = np.pi / period
-        bath = jt.SwitchedBaths(
-            [jt.OhmicBath(1.0, 1, 3)] * 2,
-            [0.7, 1.3],
-            [lambda t, w=rate: jnp.abs(jnp.cos(w * t)), lambda t, w=rate: jnp.abs(jnp.sin(w * t))],
-        )
-
-        def beta(t, w=rate):
-            return 1.0 / (jnp.cos(w * t) ** 2 / 0.7 + jnp.sin(w * t) ** 2 / 1.3)
-
-        cycle = jt.PeriodicCycle(beta, lambda t, w=rate: 0.5 + 0.4 * jnp.sin(2.0 * w * t), period)
-        works = [
-            float(jt.run_cycle(jt.quantum_oscillator(QUARTIC, b, 1, 3, grid), cycle, 1e-6, points=4).work)
-            for b in (bath, 1.0)
-        ]
-        differences.append(abs(works[0] - works[1]))
-    assert differences[1] < 0.35 * differences[0] and differences[1] < 2e-4
-
-
-@pytest.mark.slow
 def test_a_cycle_of_switched_baths_is_differentiated():
     model = jt.classical_oscillator(HARMONIC, 1.0, jt.PhaseGrid(11.0, 0.7, 8.0, 0.7), coordinate=BREATHING)
 

@@ -221,11 +221,11 @@ def until_held(
 
     solve      of an oscillator and the number of the attempt, from 0 on; None ends it too
     growth     what a result asks for
-    attempts   how often it is solved at most; once where jax traces the status
+    attempts   how often it is solved at most; once where jax traces what is found
     """
     for attempt in range(attempts):
         found = solve(chosen, attempt)
-        if found is None or not is_known(found.status) or int(found.status) == Status.ok:
+        if found is None or not is_known(jax.tree.leaves(found)) or int(found.status) == Status.ok:
             break
         again = larger(found.oscillator, asked, Status(int(found.status)), growth(found))
         if again is None:
