@@ -110,7 +110,7 @@ class _Running:
 
     def some(self) -> list[tuple[int, dict[int, int], float]]:
         """What is known of the chunks that were done since, after a moment if there are none."""
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         try:
             done = [self._done.get(timeout=LOOK)]
@@ -162,7 +162,7 @@ def _told(kept: str) -> Iterator[None]:
     Raises     RuntimeError
     """
     from distributed import CancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     try:
         yield
