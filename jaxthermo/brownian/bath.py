@@ -27,7 +27,7 @@ class BathTerms(eqx.Module):
     zeta is linear in the variables of the bath, and the momentum that is carried is p - zeta. Choose jitter so that
     (p - zeta)' = -U' - friction (p + zeta)/m + white noise, in this order of work:
 
-    - diffusion is half the strength of that white noise; `MemoryTerms.cross` is its correlation with those of the modes;
+    - diffusion is half the strength of that noise; `MemoryTerms.cross` is its correlation with the noises of the modes;
     - push is what is left of the force on p - zeta, best 0. A bath written with push alone, its force on p as it is, is
       right too; but no diffusion damps its fine waves, and `jt.equilibrium` does not converge;
     - where variables b of the bath are scaled by a matrix that changes with T, z = L(T)^-1 b, `MemoryTerms.stretch` is
