@@ -46,7 +46,7 @@ class Status(Code):
 
 MESSAGES = {
     Status.ok: "The result keeps what its function promises.",
-    Status.max_steps_reached: "The limit of steps came before the end; raise `max_steps`, or ask for less.",
+    Status.max_steps_reached: "The limit of steps came before the end; allow more by `max_steps` or `steps`.",
     Status.solver_failed: "A step of the solver failed.",
     Status.not_finite: "A value is infinite or not a number.",
     Status.not_converged: "The iteration ended above its tolerance; see `residual`.",

@@ -152,7 +152,7 @@ class TestRefusals:
         [
             ({}, "`axes` must be a dictionary"),
             ({"beta": []}, "axis `beta` must be one-dimensional and not empty"),
-            ({"beta": 1.0}, "axis `beta` must be one-dimensional"),
+            ({"beta": 1.0}, "axis `beta` must be an array of values, but is one number"),
             ({"beta": [[1.0]]}, "axis `beta` must be one-dimensional"),
             ({"beta": [1.0, np.nan], "force": [1.0]}, "axis `beta` must be finite, but has nan"),
             ({"beta": ["a"], "force": [1.0]}, "axis `beta` must be an array of real numbers"),

@@ -168,7 +168,14 @@ def _first_law(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
 
 
 def _work(result: PeriodicRun) -> Iterator[Finding]:
-    """How well the work of a cycle is known."""
+    """How well the work of a cycle is known, and whether it runs the way round that its names say."""
+    hot, cold = (getattr(result.cycle, name, None) for name in ("beta_hot", "beta_cold"))
+    if hot is not None and cold is not None and np.any(found := np.asarray(hot) > np.asarray(cold)):
+        yield Finding(
+            "direction",
+            f"beta_hot is above beta_cold{lanes(found)}: they are inverse temperatures.",
+            "Swap them, unless a heat pump is meant.",
+        )
     work, step = worst(result.work), worst(result.step_error)
     if np.any(found := step > LARGE_ERROR * work):
         what = f"The time step may have changed the work by {largest(step)}{lanes(found)}; it is {largest(work)}."

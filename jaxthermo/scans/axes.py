@@ -111,6 +111,11 @@ def _axis(name: str, given: Any) -> np.ndarray:
         values = None
     if values is None:
         raise ValueError(f"axis `{name}` must be an array of real numbers, but is {given!r}")
+    if values.ndim == 0:
+        raise ValueError(
+            f"axis `{name}` must be an array of values, but is one number; what stays fixed belongs inside the "
+            "function. jt.scan's own options are store, chunk, resume, devices, client and precision"
+        )
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"axis `{name}` must be one-dimensional and not empty, but has shape {values.shape}")
     if not np.all(np.isfinite(values)):

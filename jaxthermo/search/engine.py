@@ -168,6 +168,8 @@ def _loss(
         tried = with_parameters(theta, cycle, names)
         run = run_cycle(oscillator, tried, TOLERANCE, points=POINTS, steps=steps)
         value = jnp.asarray(objective(run, tried))
+        if value.shape:
+            raise ValueError(f"`objective` must return one number, but what it returns has shape {value.shape}")
         # In units of the objective, so that neither side of the sum is negligible.
         scale = jax.lax.stop_gradient(jnp.abs(value))
         missing = [jnp.maximum(-jnp.asarray(constraint(run, tried)), 0.0) ** 2 for constraint in constraints]
