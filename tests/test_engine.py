@@ -112,6 +112,8 @@ def test_measures_of_a_run():
         time=jnp.arange(5.0),
         cumulative_heat=jnp.array([0.0, 2.0, 2.0, 0.5, 0.5]),
         cumulative_work_int=jnp.array([0.0, 0.1, 0.2, 0.4, 0.8]),
+        heat_of=None,
+        switching_of=None,
     )
     measures = {name: inspect.unwrap(getattr(jt.search, name)) for name in engine.MEASURES}
     values = [float(measure(run, cycle)) for measure in measures.values()]

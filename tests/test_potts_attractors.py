@@ -82,8 +82,8 @@ def test_uneven_energies_are_not_rotated():
 def test_undecided_starts_are_counted(monkeypatch):
     original = basins.long_time_lanes
 
-    def half(*arguments):
-        found = original(*arguments)
+    def half(*arguments, **options):
+        found = original(*arguments, **options)
         return eqx.tree_at(lambda f: f.attractor, found, np.where(np.arange(STARTS) % 2, found.attractor, 0))
 
     monkeypatch.setattr(basins, "long_time_lanes", half)

@@ -22,7 +22,7 @@ def power(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     run     of the cycle, from `jt.run_cycle`
     cycle   whose period counts
     """
-    return -_work(run) / cycle.period
+    return -_work(run.work, run.switching_of) / cycle.period
 
 
 def entropy_production_rate(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
@@ -56,12 +56,12 @@ def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
             raise ValueError(f"`cycle` must have four strokes, as a jt.StirlingCycle, but is a {type(cycle).__name__}")
         heat = jnp.interp(corners(), run.time, run.cumulative_heat)
         taken = heat[1] - heat[0] + heat[4] - heat[3]
-    return jnp.where(taken > 0, -_work(run) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
+    return jnp.where(taken > 0, -_work(run.work, run.switching_of) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
 
 
-def _work(run: PeriodicRun) -> Float[Array, ""]:
+def _work(work: Float[Array, ""], switching: Float[Array, " baths"] | None) -> Float[Array, ""]:
     """Work done on the oscillator in one cycle, that of switching baths included."""
-    return run.work if run.switching_of is None else run.work + jnp.sum(run.switching_of)
+    return work if switching is None else work + jnp.sum(switching)
 
 
 class AtLeast(eqx.Module):
