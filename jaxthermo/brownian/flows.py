@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.grid import table
+from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum
 
 
@@ -64,3 +65,24 @@ class AbstractFlows(eqx.Module):
     @abstractmethod
     def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
         """The same state of the whole hierarchy, written for another temperature."""
+
+
+class AbstractDecayingFlows(AbstractFlows):
+    """Those of baths under which the members only decay, which commutes with diffusion."""
+
+    def factors(
+        self, work: Workspace, duration: Any, diffusion: Float[Array, ""], decay: Float[Array, " modes"]
+    ) -> tuple[Array, Array]:
+        """The factors of diffusion, for each y > 0, and of decay, for each member."""
+        aged = jnp.asarray(members_of(work.oscillator).indices, dtype=float) @ decay
+        return table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)), table(jnp.exp(-duration * aged))
+
+    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+        """Every coefficient times its two factors."""
+        damping, aged = tables
+        both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
+        return aged[None, :, None] * (both * spectrum)
+
+    def hops(self, work: Workspace, temperature: Any) -> None:
+        """None: the members only decay."""
+        return None

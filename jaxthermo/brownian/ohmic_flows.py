@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from jaxthermo.brownian.flows import AbstractFlows
+from jaxthermo.brownian.flows import AbstractDecayingFlows
 from jaxthermo.brownian.grid import table
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import from_momenta
 
 
-class OhmicFlows(AbstractFlows):
+class OhmicFlows(AbstractDecayingFlows):
     """A: free motion with friction at fixed zeta. B: diffusion and the decay of the members, which commute."""
 
     def noise(self, work: Workspace) -> Noise:
@@ -34,20 +34,8 @@ class OhmicFlows(AbstractFlows):
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
         oscillator = work.oscillator
         terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar, heating)
-        decay = jnp.asarray(members_of(oscillator).indices, dtype=float) @ (terms.decay + terms.heating)
         diffusion = terms.diffusion + terms.heating * jnp.sum(terms.jitter**2)
-        damping = table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2))
-        return damping, table(jnp.exp(-duration * decay))
-
-    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
-        """Every coefficient times its two factors."""
-        damping, aged = tables
-        both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
-        return aged[None, :, None] * (both * spectrum)
-
-    def hops(self, work: Workspace, temperature: Any) -> None:
-        """None: the members only decay."""
-        return None
+        return self.factors(work, duration, diffusion, terms.decay + terms.heating)
 
     def is_heated(self, work: Workspace) -> bool:
         """With the memory of the earlier temperature only."""

@@ -96,8 +96,7 @@ def growth_of_state(state: Any) -> Growth:
 
 def growth_of_run(seen: Any) -> Growth:
     """What the grid of a course asks for."""
-    edge, coarse = jax.lax.stop_gradient((seen.edge, seen.coarse))
-    return Growth(growth_to(np.max(edge), COURSE_EDGE), growth_to(np.max(coarse), COURSE_COARSE))
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), growth_to(np.max(seen.coarse), COURSE_COARSE))
 
 
 def growth_to(value: Any, limit: float) -> float:

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.brownian.flows import AbstractFlows
-from jaxthermo.brownian.grid import phase, table, turn
+from jaxthermo.brownian.flows import AbstractDecayingFlows
+from jaxthermo.brownian.grid import phase, turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
 from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along
 from jaxthermo.brownian.split import from_momenta
 
 
-class SwitchedFlows(AbstractFlows):
+class SwitchedFlows(AbstractDecayingFlows):
     """A: free motion with friction at fixed zeta. B: diffusion and the decay of the members, which commute."""
 
     def noise(self, work: Workspace) -> None:
@@ -35,19 +35,8 @@ class SwitchedFlows(AbstractFlows):
     ) -> tuple[Array, Array]:
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
         ledger = _ledger(work)
-        decay = jnp.asarray(members_of(work.oscillator).indices, dtype=float) @ ledger.decay
         diffusion = jnp.sum(ledger.frictions * ledger.openings(t) ** 2 * ledger.temperatures)
-        return table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)), table(jnp.exp(-duration * decay))
-
-    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
-        """Every coefficient times its two factors."""
-        damping, aged = tables
-        both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
-        return aged[None, :, None] * (both * spectrum)
-
-    def hops(self, work: Workspace, temperature: Any) -> None:
-        """None: the members only decay."""
-        return None
+        return self.factors(work, duration, diffusion, ledger.decay)
 
     def is_heated(self, work: Workspace) -> bool:
         """As windows move."""

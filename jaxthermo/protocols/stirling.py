@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.strokes import corners_of, four, require_whole
 
 # Corners of a schedule nearer than this share of the period are the same corner.
 APART = 1e-9
@@ -60,10 +61,8 @@ class StirlingCycle(AbstractCycle):
         self.x_start = require_scalar("x_start", x_start)
         self.x_end = require_scalar("x_end", x_end)
         self.period = require_scalar("period", period)
-        self.strokes = as_float(strokes)
+        self.strokes = four("strokes", strokes)
         self.ramps = None if ramps is None else as_float(ramps)
-        if self.strokes.shape != (4,):
-            raise ValueError(f"`strokes` must have shape (4,), but has shape {self.strokes.shape}")
         if self.ramps is not None and self.ramps.shape != (4, 2):
             raise ValueError(f"`ramps` must have shape (4, 2), but has shape {self.ramps.shape}")
 
@@ -77,7 +76,7 @@ class StirlingCycle(AbstractCycle):
 
     def corners(self) -> Float[Array, "5"]:
         """Times at which the strokes begin, and the period."""
-        return self.period * jnp.concatenate([jnp.zeros(1), jnp.cumsum(self.strokes)])
+        return corners_of(self.period, self.strokes)
 
     def knots(self) -> Float[Array, " knots"]:
         """Times in [0, period] at which beta(t) or x(t) has a corner, strictly increasing.
@@ -108,9 +107,7 @@ class StirlingCycle(AbstractCycle):
             require_finite(name, getattr(self, name))
         if not is_known(jax.tree.leaves(self)):
             return
-        total = float(np.sum(self.strokes))
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(f"`strokes` must sum to 1, but sum to {total}")
+        require_whole(self.strokes)
         if self.ramps is None:
             return
         require_finite("ramps", self.ramps)

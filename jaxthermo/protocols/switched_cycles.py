@@ -5,12 +5,12 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle, Switching
+from jaxthermo.protocols.strokes import corners_of, four, require_whole
 from jaxthermo.protocols.window import Window, smooth_step
 
 EQUAL = (0.25, 0.25, 0.25, 0.25)
@@ -36,7 +36,7 @@ class AbstractSwitchedCycle(AbstractCycle):
 
     def corners(self) -> Float[Array, "5"]:
         """Times at which the strokes begin, and the period."""
-        return self.period * jnp.concatenate([jnp.zeros(1), jnp.cumsum(self.strokes)])
+        return corners_of(self.period, self.strokes)
 
     def rises(self) -> Float[Array, "2"]:
         """How long the windows of the hot and of the cold stroke take to open."""
@@ -81,9 +81,7 @@ class AbstractSwitchedCycle(AbstractCycle):
         require_finite("x_values", self.fields())
         if not is_known(jax.tree.leaves(self)):
             return
-        total = float(np.sum(self.strokes))
-        if abs(total - 1.0) > 1e-9:
-            raise ValueError(f"`strokes` must sum to 1, but sum to {total}")
+        require_whole(self.strokes)
         if float(self.rise) >= 0.5:
             raise ValueError(f"`rise` must be < 0.5, since a window opens and closes, but is {float(self.rise)}")
 
@@ -127,7 +125,7 @@ class CarnotCycle(AbstractSwitchedCycle):
         rise: ScalarLike = RISE,
     ):
         self.beta_hot, self.beta_cold = require_scalar("beta_hot", beta_hot), require_scalar("beta_cold", beta_cold)
-        self.x_values, self.strokes = _four("x_values", x_values), _four("strokes", strokes)
+        self.x_values, self.strokes = four("x_values", x_values), four("strokes", strokes)
         self.period, self.rise = require_scalar("period", period), require_scalar("rise", rise)
 
     def fields(self) -> Float[Array, "4"]:
@@ -172,15 +170,8 @@ class OttoCycle(AbstractSwitchedCycle):
         self.beta_hot, self.beta_cold = require_scalar("beta_hot", beta_hot), require_scalar("beta_cold", beta_cold)
         self.x_hot, self.x_cold = require_scalar("x_hot", x_hot), require_scalar("x_cold", x_cold)
         self.period, self.rise = require_scalar("period", period), require_scalar("rise", rise)
-        self.strokes = _four("strokes", strokes)
+        self.strokes = four("strokes", strokes)
 
     def fields(self) -> Float[Array, "4"]:
         """Both fields twice."""
         return jnp.stack([self.x_hot, self.x_hot, self.x_cold, self.x_cold])
-
-
-def _four(name: str, values: VectorLike) -> Float[Array, "4"]:
-    found = as_float(values)
-    if found.shape != (4,):
-        raise ValueError(f"`{name}` must have shape (4,), but has shape {found.shape}")
-    return found
