@@ -193,3 +193,21 @@ def test_a_cycle_that_does_not_close_says_so():
     run = jt.run_cycle(oscillator, jt.StirlingCycle(0.6, 1.2, 0.2, 0.9, 3.0), points=2, steps=2, max_cycles=2)
     assert run.outcome == "not periodic"
     assert run.residual > 1e-6
+
+
+def test_a_grid_that_was_too_small_is_chosen_again():
+    """A resonant field carries the state beyond what equilibria reach; <q> = (x_1/gamma) sin t, W = pi x_1^2/gamma."""
+    friction, field = 0.16, 0.5
+    cycle = jt.FourierCycle(1.0, [0.0], [0.0], 0.0, [field], [0.0], 2.0 * np.pi)
+    open_grid = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), friction**0.5)
+    first = jt.grid_for(open_grid, 1.0, [-field, field])
+    on_first = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), friction**0.5, first)
+    with pytest.warns(UserWarning, match="grid too small"):
+        small = jt.run_cycle(on_first, cycle, 1e-5, points=3, steps=12)
+    assert small.outcome == "grid too small" and small.stats["meshes"] == 1
+    run = jt.run_cycle(open_grid, cycle, 1e-5, points=3, steps=12)
+    assert run.outcome == "ok" and run.stats["meshes"] == 2
+    assert run.oscillator.grid.q_points > first.q_points and run.oscillator.grid.q_max > first.q_max
+    np.testing.assert_allclose(run.work, np.pi * field**2 / friction, rtol=2e-5)
+    # U rests on resonance, so the span of U is no scale for the error of a time step, and the steps are given.
+    assert abs(np.abs(run.q).max() - field / friction) < 1e-4

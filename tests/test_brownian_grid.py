@@ -1,6 +1,7 @@
 """The automatic grid: one ladder of sizes, steps that fill it, and the accuracy that it promises."""
 
 import itertools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ import pytest
 from systems import compilations
 
 import jaxthermo as jt
-from jaxthermo.brownian.automatic import LADDER
+from jaxthermo.brownian.automatic import LADDER, until_held
+from jaxthermo.brownian.promise import Growth
 from jaxthermo.brownian.reach import reach_of
 
 QUARTIC, DOUBLE = [0.0, 0.0, 0.1, 0.02, 0.05], [0.0, 0.0, -1.0, 0.0, 0.1]
@@ -94,3 +96,37 @@ def test_impossible_temperatures_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             jt.grid_for(oscillator, betas, fields)
+
+
+class Held(NamedTuple):
+    """What a solve says of its grid."""
+
+    oscillator: object
+    status: np.ndarray
+
+
+@pytest.mark.parametrize(("attempts", "outcome"), [(1, "grid too small"), (2, "grid too small"), (4, "ok")])
+def test_a_grid_that_was_left_open_grows_until_it_holds_or_attempts_end(attempts, outcome):
+    """As `run_cycle`, `drive` and `equilibrium` do, with a solve that only looks at the reach of its grid."""
+    asked, tried = jt.classical_oscillator(jt.Polynomial(QUARTIC), 1.0), []
+    chosen = jt.brownian.resolved(asked, 1.0, 0.3)
+    wanted = 1.3 * float(chosen.grid.q_max)
+
+    def solve(oscillator, attempt):
+        assert attempt == len(tried)
+        tried.append(oscillator.grid)
+        fits = float(oscillator.grid.q_max) > wanted
+        return Held(oscillator, np.asarray(int(jt.Status.ok if fits else jt.Status.grid_too_small)))
+
+    found = until_held(solve, chosen, asked, lambda _: Growth(1.15, 1.0), attempts)
+    assert jt.Status(int(found.status)).word == outcome and len(tried) == min(attempts, 3)
+    reaches = [float(grid.q_max) for grid in tried]
+    np.testing.assert_allclose(reaches, reaches[0] * 1.15 ** np.arange(len(tried)), rtol=1e-12)
+    assert all(float(grid.dq) <= float(tried[0].dq) * (1 + 1e-12) for grid in tried)
+    # A grid that was given stays as it is.
+    assert until_held(solve_once, chosen, chosen, lambda _: Growth(1.15, 1.0), attempts).oscillator is chosen
+
+
+def solve_once(oscillator, attempt):
+    assert attempt == 0
+    return Held(oscillator, np.asarray(int(jt.Status.grid_too_small)))

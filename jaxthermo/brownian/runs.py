@@ -231,7 +231,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     made = object.__new__(cls)
     values: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in labelled if name in dataset}
     values["status"] = status_of(dataset)
-    known = {"steps", "cycles", "steps_per_piece"} & set(dataset.attrs)
+    known = {"steps", "cycles", "steps_per_piece", "meshes"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)
     values |= {name: record[name] for name in ("points",) if name in record}

@@ -75,7 +75,8 @@ def run_cycle(
                  thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
                  x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
                  `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
-                 too small, is chosen once more
+                 too small, is chosen once more: `stats["meshes"]` says how often one was chosen, and `oscillator` has
+                 the last
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
     The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
@@ -94,7 +95,7 @@ def run_cycle(
     whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
     require_periodic(whole, cycle.period)
 
-    def searched(chosen: Oscillator, _: int) -> PeriodicRun:
+    def searched(chosen: Oscillator, attempt: int) -> PeriodicRun:
         engine, betas, count = engine_of(chosen, cycle, points)
         chosen.bath.check_drive(chosen.mass, chosen.hbar, engine.times, betas)
         count = count if steps is None else jnp.asarray(steps, jnp.int32)
@@ -105,7 +106,7 @@ def run_cycle(
         halvings = HALVINGS if steps is None else 0
         with Line("run_cycle", progress) as line:
             found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
-        return _described(engine, found, as_float(tol), steps is None, points)
+        return _described(engine, found, as_float(tol), steps is None, points, jnp.asarray(attempt + 1, jnp.int32))
 
     run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS)
     warn_unless_ok(run)
@@ -125,11 +126,13 @@ def _traced(
 ) -> PeriodicRun:
     halvings = HALVINGS if controlled else 0
     found = search_traced(engine, solver, keep_states, tol, count, halvings, max_cycles)
-    return _described(engine, found, tol, controlled, points)
+    return _described(engine, found, tol, controlled, points, jnp.ones((), jnp.int32))
 
 
 @lean_jit
-def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int) -> PeriodicRun:
+def _described(
+    engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int, meshes: Int[Array, ""]
+) -> PeriodicRun:
     """A run with its status; `controlled`: the time step was to be halved until the work rests."""
     solution = found.solution
     series = series_of(engine.oscillator, engine.protocol, engine.times, solution, "cumulative_")
@@ -145,7 +148,7 @@ def _described(engine: Engine, found: Found, tol: Float[Array, ""], controlled: 
         problems.append(status_if(~(found.step_error <= allowed_error(solution, tol)), Status.time_step_too_long))
     return PeriodicRun(
         status=first_problem(*problems),
-        stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count},
+        stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count, "meshes": meshes},
         cycle=engine.cycle,
         tolerance=tol,
         points=points,
