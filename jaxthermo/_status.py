@@ -66,7 +66,7 @@ MESSAGES = {
     Status.leaps_too_long: "Leaps were so long that counts would have become negative.",
     Status.below_rounding_errors: "The value asked for is smaller than its rounding error.",
     Status.invalid_input: "A parameter of this lane is impossible, such as a temperature below zero.",
-    Status.no_density: "The solution has a negative variance: too few `poles` for this temperature and coupling.",
+    Status.no_density: "The solution has a negative variance, or far less uncertainty than hbar/2: too few `poles`.",
 }
 
 WORDS = Status.words()

@@ -19,7 +19,7 @@ from jaxthermo.brownian.bath import (
     order_of,
 )
 from jaxthermo.brownian.drude_flows import DrudeFlows
-from jaxthermo.brownian.ohmic import ohmic_variances
+from jaxthermo.brownian.ohmic import canonical_variance
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 
 # Smallest cutoff, in units of A^2/m, at which an oscillator may be driven.
@@ -145,9 +145,9 @@ class DrudeBath(AbstractBath):
         noise = np.diag([0.0, 0.0, 0.0, *(4.0 * nu * friction * hbar * eta / xi)])
         noise[1:3, 1:3] = 2.0 * friction / beta * np.array([[1.0, -1.0], [-1.0, 1.0]])
         spread = solve_continuous_lyapunov(drift, -noise)
-        uncoupled = ohmic_variances(self.scheme, self.poles, 0.0, hbar, squared_frequency, beta)
+        alone = canonical_variance(hbar, squared_frequency, beta)
         coupled = float(spread[0, 0]) * beta * mass * squared_frequency, float(spread[1, 1]) * beta / mass
-        return coupled[0] / uncoupled[0], coupled[1] / uncoupled[1]
+        return coupled[0] / alone, coupled[1] / alone
 
     def with_depth(self, depth: int) -> "DrudeBath":
         """The same bath with another depth of the hierarchy."""

@@ -16,7 +16,7 @@ from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspa
 from jaxthermo.brownian.level_solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.levels import is_hard
 from jaxthermo.brownian.oscillator import Oscillator, check_place
-from jaxthermo.brownian.promise import growth_of_state
+from jaxthermo.brownian.promise import SOLVED, growth_of_state
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, is_classical, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_scalar
@@ -106,7 +106,7 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) 
             continue
         if found is None or state.ok:
             found = state
-        if Status(int(found.status)) not in _mendable(oscillator):
+        if Status(int(found.status)) not in _mendable(oscillator) and float(found.error) < SOLVED:
             break
     assert found is not None
     return found

@@ -1,9 +1,9 @@
 """The hierarchy's stationary equation among a few levels of H_A, and its solution; in NumPy alone.
 
 Among the levels the generator is block-tridiagonal in the level of the members. Eliminating the members from the
-deepest one upwards, each as if it stood alone beside what it eliminated before, gives inverses that are exact for one
-pole and nearly so for more; a few steps of GMRES do the rest. The sizes differ from question to question, so nothing is
-compiled. The momentum is measured as `frame.py` says.
+deepest one upwards, each as if it stood alone beside what it eliminated before, gives about the inverse, with what a
+member does by itself inverted as `level_pivots.py` says; steps of GMRES do the rest. The sizes differ from question to
+question, so nothing is compiled. The momentum is measured as `frame.py` says.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,8 @@ from jaxthermo.brownian.hierarchy import Members, lowering
 from jaxthermo.brownian.levels import Levels, Matrices
 from jaxthermo.brownian.oscillator import Oscillator
 
+# About the inverse of what a member, of this number, does by itself.
+Pivot = Callable[[int, Matrices], Matrices]
 # Of the solve, relative to its first residual; its steps between restarts, and how often it starts again.
 TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
 
@@ -70,61 +72,29 @@ class Problem:
         change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
         return -change
 
-    def pivots(self) -> Matrices:
-        """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
-        n = self.size
-        units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
-        alone = self.alone(units).reshape(n * n, n * n).T
-        inverses = np.zeros((self.count, n * n, n * n))
-        for i in reversed(range(self.count)):
-            block = self.decay[i] * np.eye(n * n) - alone
-            above = self.neighbours(self.members.above, i)
-            if len(above):
-                block -= self._given_back(self.flow[above, i], self.drift[above, i], inverses[above])
-            if i == 0:
-                block += np.outer(trace, trace) / n
-            inverses[i] = np.linalg.inv(block)
-        return inverses
-
     def neighbours(self, table: NDArray[np.intp], i: int) -> NDArray[np.intp]:
         """Those of a member that are kept."""
         return table[table[:, i] < self.count, i]
 
-    def _given_back(self, flow: Matrices, drift: Matrices, inverses: Matrices) -> Matrices:
-        """sum_k (flow_k F + drift_k d_p) inverse_k (flow_k F - drift_k d_p)."""
-        n = self.size
-
-        def before(linear: Callable[[Matrices], Matrices], X: Matrices) -> Matrices:
-            return linear(X.T.reshape(n * n, n, n)).reshape(n * n, n * n).T
-
-        # Derivatives are antisymmetric.
-        def after(X: Matrices, linear: Callable[[Matrices], Matrices]) -> Matrices:
-            return -linear(X.reshape(n * n, n, n)).reshape(n * n, n * n)
-
-        ff, fd, dd = (np.tensordot(weight, inverses, axes=1) for weight in (flow**2, flow * drift, drift**2))
-        F, by_p = self.flowing, self.by_p
-        return before(F, after(ff, F) - after(fd, by_p)) + before(by_p, after(fd, F) - after(dd, by_p))
-
-    def swept(self, inverses: Matrices, M: Matrices) -> Matrices:
+    def swept(self, pivot: Pivot, M: Matrices) -> Matrices:
         """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
         done = np.zeros_like(M)
-        shape = M.shape[1:]
         for i in reversed(range(self.count)):
             above = self.neighbours(self.members.above, i)
             fed = self.moved(self.flow[above, i], self.drift[above, i], done[above])
-            done[i] = (inverses[i] @ (M[i] + fed).ravel()).reshape(shape)
+            done[i] = pivot(i, M[i] + fed)
         for i in range(1, self.count):
             below = self.neighbours(self.members.below, i)
             fed = self.moved(self.flow[i, below], -self.drift[i, below], done[below])
-            done[i] += (inverses[i] @ fed.ravel()).reshape(shape)
+            done[i] += pivot(i, fed)
         return done
 
-    def solve(self) -> tuple[Matrices, float]:
+    def solve(self, pivot: Pivot) -> tuple[Matrices, float]:
         """All members of the stationary state, and the residual that is left over the first one."""
         # Not at the top: importing the library should not load SciPy.
         from scipy.sparse.linalg import LinearOperator, gmres
 
-        inverses, n = self.pivots(), self.size
+        n = self.size
         shape, numbers = (self.count, n, n), self.count * n * n
         rhs = np.zeros(shape)
         rhs[0] = np.eye(n) / n
@@ -132,9 +102,9 @@ class Problem:
         def operator(linear: Callable[[Matrices], Matrices]) -> LinearOperator:
             return LinearOperator((numbers, numbers), lambda v: linear(v.reshape(shape)).ravel(), dtype=float)
 
-        whole, about = operator(self), operator(lambda M: self.swept(inverses, M))
+        whole, about = operator(self), operator(lambda M: self.swept(pivot, M))
         found, _ = gmres(whole, rhs.ravel(), M=about, rtol=TOLERANCE, atol=0.0, restart=STEPS, maxiter=RESTARTS)
-        left = self.swept(inverses, (rhs - self(found.reshape(shape))).reshape(shape))
+        left = self.swept(pivot, (rhs - self(found.reshape(shape))).reshape(shape))
         return found.reshape(shape), float(np.linalg.norm(left) / np.linalg.norm(found))
 
     def moments(self, M: Matrices) -> Matrices:

@@ -10,15 +10,17 @@ from jaxthermo.brownian.automatic import MOST_DEPTH
 from jaxthermo.brownian.frame import between_frames
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Members, members_of
+from jaxthermo.brownian.level_pivots import dense_pivot, is_weak, weak_pivot
 from jaxthermo.brownian.level_problem import Problem
 from jaxthermo.brownian.levels import Basis, Matrices, as_real, basis_of, values_at, waves_of
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import PROMISED, SOLVED
 
-# Numbers of levels that are tried in turn.
-RUNGS = (12, 15, 19, 24, 30, 36, 42, 48)
-# Members times levels^6, the work of inverting all blocks: some seconds.
-WORK = 2.5e10
+# Numbers of levels that are tried in turn; so many show whether coupling is weak.
+RUNGS = (12, 15, 19, 24, 30, 36, 42, 48, 58, 70, 84, 100, 120)
+SHOWN = 48
+# Members times levels^6, the work of inverting all blocks: some seconds; members times levels^3 where coupling is weak.
+WORK, WEAK_WORK = 2.5e10, 3e7
 # Members times levels^4, the numbers of these inverses; and no more levels of members.
 STORED, DEEPEST = 1e8, 40
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
@@ -28,6 +30,8 @@ MORE = 2
 FEWEST = 0.5
 # Among so many rungs fewer the depth is chosen, at a tenth of the work or less.
 FEWER = 2
+# A weak solve that has left more is done again with whole blocks, where that is affordable.
+LEFT = 0.05 * SOLVED
 # The depth that is tried first. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2
 # A last member on the grid that is smaller than that is small enough, over the peak of V_0.
@@ -59,18 +63,28 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     modes = oscillator.bath.modes
     linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
     chosen: Any = oscillator.bath.depth
+    rate, hbar = basis.frame.noise.friction / float(oscillator.mass), float(oscillator.hbar)
+    weak = is_weak(basis.by_energy(SHOWN).lowest(SHOWN), rate, hbar)
 
     def members(depth: int) -> Members:
         return Members(modes, depth, basis.frame.weights)
 
+    def by_blocks(levels: int, count: int) -> bool:
+        return count * levels**6 <= WORK and count * levels**4 <= STORED
+
     def affordable(levels: int, depth: int) -> bool:
-        count = len(members(depth))
-        return depth <= DEEPEST and count * levels**6 <= WORK and count * levels**4 <= STORED
+        if depth > DEEPEST:
+            return False
+        by_turning = weak and len(members(depth)) * levels**3 <= WEAK_WORK and basis.holds(levels)
+        return by_turning or by_blocks(levels, len(members(depth)))
 
     def solved(levels: int, depth: int) -> LevelState:
-        problem = Problem(basis.lowest(levels), oscillator, members(depth), basis.frame)
-        M, error = problem.solve()
-        return LevelState(basis, problem.members, M, problem.moments(M), error, 0.0)
+        own = basis.by_energy(levels)
+        problem = Problem(own.lowest(levels), oscillator, members(depth), basis.frame)
+        M, error = problem.solve(weak_pivot(problem) if weak else dense_pivot(problem))
+        if not error < LEFT and weak and by_blocks(levels, len(problem.members)):
+            M, error = problem.solve(dense_pivot(problem))
+        return LevelState(own, problem.members, M, problem.moments(M), error, 0.0)
 
     depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
     rungs = [n for n in RUNGS if affordable(n, depth)]

@@ -25,6 +25,8 @@ MESH, ROOM = 241, 1.35
 # over the temperature, depth, squared width of the noises that the particle follows over <p^2>.
 CROSSINGS, BARRIER, DEEP, FOLLOWED = 16.0, 0.5, 6, 0.5
 
+# A level is held by the mesh below this share of the height of its ends.
+HELD = 0.8
 # The share of the squeezing by the bath, in its logarithm, that is taken into the basis.
 SQUEEZED = 0.25
 
@@ -43,8 +45,8 @@ class Levels(NamedTuple):
 class Basis(NamedTuple):
     """Wave functions on a mesh, (mesh, levels), in the order of their energy, with the operators on the mesh.
 
-    `frame`: how the hierarchy is best written among them. `populated`: about how many of them the equilibrium state has
-    above 1e-9.
+    `energy`: U - xX on the mesh. `frame`: how the hierarchy is best written among them. `populated`: about how many of
+    them the equilibrium state has above 1e-9.
     """
 
     q: Matrices
@@ -52,8 +54,20 @@ class Basis(NamedTuple):
     H: Matrices
     slope: Matrices
     U: Matrices
+    energy: Matrices
     frame: Frame
     populated: float
+
+    def holds(self, n: int) -> bool:
+        """Whether the mesh ends well beyond where a particle of the nth level turns."""
+        psi, lowest = self.psi[:, :n], self.energy.min()
+        highest = np.linalg.eigvalsh(psi.T @ self.H @ psi)[-1]
+        return bool(highest - lowest < HELD * (min(self.energy[0], self.energy[-1]) - lowest))
+
+    def by_energy(self, n: int) -> "Basis":
+        """The span of the lowest n wave functions, by eigenstates of H_A in it."""
+        psi = self.psi[:, :n]
+        return self._replace(psi=psi @ np.linalg.eigh(psi.T @ self.H @ psi)[1])
 
     def lowest(self, n: int) -> Levels:
         """The operators among the lowest n levels."""
@@ -86,7 +100,7 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
     raised = float(np.sqrt(frame.narrowing * frame.widening))
     populated = _count(int(np.sum(weights > FALLEN)), raised)
     H = kinetic + np.diag(energy)
-    return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), frame, populated)
+    return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), energy, frame, populated)
 
 
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:

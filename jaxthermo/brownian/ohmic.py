@@ -1,6 +1,7 @@
 """The Ohmic bath: friction without memory, and quantum noise as a sum of exponentials."""
 
 import dataclasses
+import math
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -130,10 +131,10 @@ class OhmicBath(AbstractBath):
         Equation   with N = w^2 + nu g + nu^2, g = gamma/m: <q^2> = T/(m w^2) [1 + sum 2 eta w^2/N], <p^2> = m T [1 +
                    sum 2 eta (w^2 + nu g)/N], <(p - zeta) zeta> = -D (w^2 + nu g)/N, D = 2 gamma hbar eta/xi
         """
-        uncoupled = ohmic_variances(self.scheme, self.poles, 0.0, hbar, squared_frequency, beta)
+        alone = canonical_variance(hbar, squared_frequency, beta)
         rate = float(self.friction()) / mass
         coupled = ohmic_variances(self.scheme, self.poles, rate, hbar, squared_frequency, beta)
-        return coupled[0] / uncoupled[0], coupled[1] / uncoupled[1]
+        return coupled[0] / alone, coupled[1] / alone
 
     def missing_noise(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> float:
         """By which share <p^2> of a harmonic oscillator would change with twice as many poles.
@@ -177,6 +178,12 @@ class OhmicBath(AbstractBath):
                 f"`thermostat` must be 'symmetric' where d beta/dt is > {float(limit):.3g}, but it is 'earlier' and "
                 f"d beta/dt reaches {fastest:.3g}: the diffusion would be negative"
             )
+
+
+def canonical_variance(hbar: float, squared_frequency: float, beta: float) -> float:
+    """<q^2> m w^2/T = <p^2>/(m T) of a harmonic oscillator alone: (beta hbar w/2) coth(beta hbar w/2)."""
+    half = 0.5 * beta * hbar * math.sqrt(squared_frequency)
+    return half / math.tanh(half)
 
 
 def ohmic_variances(

@@ -27,6 +27,9 @@ MOST_TRAPPED = 7.0
 # Error of the linear solve over the size of the state, in the 2-norm. Moments weigh the outside of a state, so they
 # may be off by some times more.
 SOLVED = 2e-7
+# A solve that ended above that, but below this, knows the product of the uncertainties well enough to say that no
+# state of a particle has it: it is below so many hbar, where hbar/2 is the least.
+ROUGHLY, UNCERTAIN = 0.1, 0.25
 
 
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
@@ -67,10 +70,14 @@ def held(
     slow = slowness(measured, oscillator)
     mesh = jnp.ones(()) if exact else slow
     waves = mesh if exact or not oscillator.bath.modes else MEMBERS * mesh
+    spread = measured.q2 - measured.q**2
+    # Without enough poles the populations of cold states alternate in sign and hardly fall, so that no solve ends.
+    uncertain = (spread * measured.p2 < (UNCERTAIN * oscillator.hbar) ** 2) if oscillator.quantum else False
     return first_problem(
+        status_if(~(error < SOLVED) & (error < ROUGHLY) & uncertain, Status.no_density),
         status_if(~(error < SOLVED), Status.not_converged),
         # With few poles the equation itself may rest where no density does.
-        status_if(~((measured.q2 > measured.q**2) & (measured.p2 > 0.0)), Status.no_density),
+        status_if(~((spread > 0.0) & (measured.p2 > 0.0)), Status.no_density),
         # A shallow hierarchy has shapes that a deep one would not ask of the grid.
         # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
         # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
@@ -97,6 +104,14 @@ def growth_of_state(state: Any) -> Growth:
 def growth_of_run(seen: Any) -> Growth:
     """What the grid of a course asks for."""
     return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), growth_to(np.max(seen.coarse), COURSE_COARSE))
+
+
+def growth_of_cycle(run: Any) -> Growth:
+    """What the grid of a stationary cycle asks for: `run_held` judges it by limits that weak coupling lowers."""
+    slow = float(np.max(slowness(run, run.oscillator)))
+    return Growth(
+        growth_to(np.max(run.edge), COURSE_EDGE / slow), growth_to(np.max(run.coarse), COURSE_COARSE / slow)
+    )
 
 
 def growth_to(value: Any, limit: float) -> float:

@@ -18,7 +18,7 @@ from jaxthermo.brownian.cycle_search import (
 )
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import growth_of_run, run_held
+from jaxthermo.brownian.promise import growth_of_cycle, run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
@@ -108,7 +108,7 @@ def run_cycle(
             found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
         return _described(engine, found, as_float(tol), steps is None, points, jnp.asarray(attempt + 1, jnp.int32))
 
-    run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS)
+    run = until_held(searched, whole, oscillator, growth_of_cycle, ATTEMPTS)
     warn_unless_ok(run)
     return run
 

@@ -79,6 +79,8 @@ def basis(well: Well, x: float, levels: int, lightness: float = 1.0, points: int
     height = well.height(q)
     kinetic, height_x = squared / (2.0 * well.mass), np.diag(height - x * q)
     _, states = eigh(lightness * kinetic + height_x, subset_by_index=[0, levels - 1], driver="evr")
+    # The same span, by the eigenstates of H_A in it.
+    states = states @ np.linalg.eigh(states.T @ (kinetic + height_x) @ states)[1]
 
     def among(operator: Array) -> Array:
         return states.T @ operator @ states
@@ -201,15 +203,74 @@ class Hierarchy:
     def stationary(self, beta: float) -> tuple[Array, float]:
         """The members at constant temperature and the basis's field, and the residual of the solve.
 
-        GMRES; members are eliminated from the deepest one up as if each stood alone, which is exact for one pole.
+        GMRES; members are eliminated from the deepest one up as if each stood alone, with what a member does by itself
+        undone as a whole, which is exact for one pole, or where coupling is weak as `_weakly` says.
         """
         n, count, T = self.levels, len(self.indices), 1.0 / beta
+        turning = np.subtract.outer(np.diag(self.at.H), np.diag(self.at.H)) / self.well.hbar
+        slow = np.nonzero(np.abs(turning) < 10.0 * self.well.friction / self.well.mass)
+        undone = self._weakly(T, turning, slow) if len(slow[0]) <= 2 * n else self._as_blocks(T)
+
+        def apply(v: Array) -> Array:
+            M = v.reshape(count, n, n)
+            out = self.rates(M, beta, 0.0)
+            out[0] -= np.trace(M[0]) * np.eye(n) / n
+            return out.ravel()
+
+        def precondition(v: Array) -> Array:
+            rest = np.array(v, dtype=float).reshape(count, n, n)
+            found = np.zeros_like(rest)
+            for i in reversed(range(count)):
+                found[i] = undone(i, rest[i])
+                for upper, lower, k, number in self.links:
+                    if upper == i:
+                        rest[lower] -= math.sqrt(number) * self.moved(found[i], k, T, -1.0)
+            for i in range(1, count):
+                fed = [math.sqrt(N) * self.moved(found[low], k, T, 1.0) for up, low, k, N in self.links if up == i]
+                found[i] -= undone(i, np.sum(fed, axis=0))
+            return found.ravel()
+
+        shape = (count * n * n,) * 2
+        rhs = np.zeros((count, n, n))
+        rhs[0] = -np.eye(n) / n
+        operators = (LinearOperator(shape, f, dtype=float) for f in (apply, precondition))
+        found, _ = gmres(next(operators), rhs.ravel(), M=next(operators), rtol=1e-12, atol=0.0, restart=100, maxiter=2)
+        return found.reshape(count, n, n), float(np.abs(apply(found) - rhs.ravel()).max())
+
+    def moved(self, M: Array, k: int, temperature: float, up: float) -> Array:
+        """What comes of a matrix in the member above (up = 1) or below (-1) along one mode, but for the root."""
+        flow, drift = self.coupling(temperature)
+        return flow[k] * self.flowing(M) - up * drift[k] * self.by_p(M)
+
+    def _weakly(self, T: float, turning: Array, slow: tuple[Array, ...]) -> Callable[[int, Array], Array]:
+        """Turning, M_ab -> -w_ab M_ba, and decay undone; what turns slowly to second order in the coupling."""
+        n, rate, decay = self.levels, self.well.friction / self.well.mass, self.indices @ self.decays(T)
+        a, b = slow
+
+        def turned_back(M: Array, fall: float) -> Array:
+            return -(fall * M - turning * np.swapaxes(M, -1, -2)) / (fall**2 + turning**2)
+
+        units = np.zeros((len(a), n, n))
+        units[np.arange(len(a)), a, b] = 1.0
+        block = self.own(units, T, 0.0) - (a == b)[:, None, None] * np.eye(n) / n
+        for k, fall in enumerate(self.decays(T)):
+            block -= self.moved(turned_back(self.moved(units, k, T, 1.0), fall + rate), k, T, -1.0)
+        inverse = np.linalg.inv(block[:, a, b].T)
+
+        def undone(i: int, M: Array) -> Array:
+            found = turned_back(M, decay[i] + rate)
+            if i == 0:
+                found[a, b] = inverse @ M[a, b]
+            return found
+
+        return undone
+
+    def _as_blocks(self, T: float) -> Callable[[int, Array], Array]:
+        """The inverse of each member's block, less what those above it give back."""
+        n, count = self.levels, len(self.indices)
         decay, (flow, drift) = self.indices @ self.decays(T), self.coupling(T)
         units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
         alone = self.own(units, T, 0.0).reshape(n * n, n * n).T
-
-        def moved(M: Array, k: int, up: float) -> Array:
-            return flow[k] * self.flowing(M) - up * drift[k] * self.by_p(M)
 
         def left(linear: Callable[[Array], Array], X: Array) -> Array:
             return linear(X.T.reshape(-1, n, n)).reshape(X.shape).T
@@ -230,32 +291,7 @@ class Hierarchy:
                 block -= left(self.flowing, right(self.flowing, ff) - right(self.by_p, fd))
                 block -= left(self.by_p, right(self.flowing, fd) - right(self.by_p, dd))
             inverses[i] = np.linalg.inv(block)
-
-        def apply(v: Array) -> Array:
-            M = v.reshape(count, n, n)
-            out = self.rates(M, beta, 0.0)
-            out[0] -= np.trace(M[0]) * np.eye(n) / n
-            return out.ravel()
-
-        def precondition(v: Array) -> Array:
-            rest = np.array(v, dtype=float).reshape(count, n, n)
-            found = np.zeros_like(rest)
-            for i in reversed(range(count)):
-                found[i] = (inverses[i] @ rest[i].ravel()).reshape(n, n)
-                for upper, lower, k, number in self.links:
-                    if upper == i:
-                        rest[lower] -= math.sqrt(number) * moved(found[i], k, -1.0)
-            for i in range(1, count):
-                fed = sum(math.sqrt(N) * moved(found[low], k, 1.0) for up, low, k, N in self.links if up == i)
-                found[i] -= (inverses[i] @ np.ravel(fed)).reshape(n, n)
-            return found.ravel()
-
-        shape = (count * n * n,) * 2
-        rhs = np.zeros((count, n, n))
-        rhs[0] = -np.eye(n) / n
-        operators = (LinearOperator(shape, f, dtype=float) for f in (apply, precondition))
-        found, _ = gmres(next(operators), rhs.ravel(), M=next(operators), rtol=1e-12, atol=0.0, restart=100, maxiter=2)
-        return found.reshape(count, n, n), float(np.abs(apply(found) - rhs.ravel()).max())
+        return lambda i, M: (inverses[i] @ M.ravel()).reshape(n, n)
 
     def measure(self, M: Array, x: float) -> dict[str, float]:
         """X, q2, p2 and U of one state."""
@@ -346,8 +382,8 @@ def furthest(one: dict[str, float], other: dict[str, float]) -> float:
 
 
 # Levels that are tried in turn, the fewest of them for the choice of the depth; and members times levels^6, which is
-# the work of a solve.
-LADDER, AFFORDED = (10, 13, 16, 20, 24, 28, 33, 38, 44), 5e10
+# the work of a solve with whole blocks.
+LADDER, AFFORDED = (10, 13, 16, 20, 24, 28, 33, 38, 44, 54, 66, 80), 5e10
 
 
 def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[str, float] | None, float]:
@@ -357,14 +393,16 @@ def converged(well: Well, beta: float, x: float, wanted: float) -> tuple[dict[st
     """
     frame = best_frame(well, beta, x)
     depth = _depth(well, beta, x, frame, 0.3 * wanted)
-    ground = basis(well, x, LADDER[-1])
+    ground = basis(well, x, 44)
     energies = np.linalg.eigvalsh(ground.H)
     populated = int(np.sum(np.exp(-beta * (energies - energies[0])) > 1e-7))
     start = max(n for n in LADDER if n <= max(populated, LADDER[0]))
     last, modes = None, len(well.poles[0])
 
     def affordable(levels: int) -> bool:
-        return math.comb(modes + depth, depth) * levels**6 <= AFFORDED
+        slow = np.abs(np.subtract.outer(energies, energies)) < 10.0 * well.hbar * well.friction / well.mass
+        count = math.comb(modes + depth, depth)
+        return count * levels**6 <= AFFORDED or (np.sum(slow) <= 2 * len(energies) and count * levels**3 <= 2e7)
 
     change = math.inf
     for levels in LADDER[LADDER.index(start) :]:
@@ -397,3 +435,15 @@ def _depth(well: Well, beta: float, x: float, frame: Frame, wanted: float) -> in
             return depth - 1
         last = now
     return depth if modes else 0
+
+
+def has_no_density(well: Well, beta: float, x: float) -> bool:
+    """Whether the stationary solution has a negative variance, or less than half of the least uncertainty, hbar/2."""
+    frame = best_frame(well, beta, x)
+    depth = _depth(well, beta, x, frame, 1e-2)
+    for levels in (16, 20) if well.poles[0] else (26, 34):
+        at, _ = equilibrium(well, beta, x, levels, depth, frame)
+        spread = at["q2"] - at["X"] ** 2
+        if spread > 0.0 and at["p2"] > 0.0 and spread * at["p2"] > (0.25 * well.hbar) ** 2:
+            return False
+    return True

@@ -16,6 +16,8 @@ from .ask import Answer
 EQUILIBRIUM, COURSE, RING, FINITE = 1e-6, 1e-4, 1e-6, 1e-9
 
 RIGHT, HONEST, WRONG, UNKNOWN = "right", "honest failure", "WRONG AND OK", "no reference"
+# Where a reference shows that the equation has no solution that is a state of a particle, to say so is the answer.
+REFUSED, NO_DENSITY = "rightly refused", "no density"
 
 
 class Verdict(NamedTuple):
@@ -38,9 +40,10 @@ def judge(kind: str, p: dict[str, Any]) -> Verdict:
         return Verdict(HONEST, math.nan, f"refused: {str(refusal)[:80]}", time.process_time() - begin, 0.0)
     asked = time.process_time()
     error = compare(p, found) if found.ok else math.nan
+    refused = found.words == NO_DENSITY and kind in REFUSALS and REFUSALS[kind](p)
     spent = (asked - begin, time.process_time() - asked)
     if not found.ok:
-        return Verdict(HONEST, math.nan, found.words, *spent)
+        return Verdict(REFUSED if refused else HONEST, math.nan, found.words, *spent)
     if error is None:
         return Verdict(UNKNOWN, math.nan, "reference not converged", *spent)
     return Verdict(RIGHT if error <= 1.0 else WRONG, float(error), found.words, *spent)
@@ -73,6 +76,10 @@ def classical_equilibrium(p: dict[str, Any], found: Answer) -> float:
 def quantum_equilibrium(p: dict[str, Any], found: Answer) -> float | None:
     at, change = hierarchy.converged(_well(p), p["beta"], p["x"], 0.3 * EQUILIBRIUM)
     return None if at is None else max(0.0, hierarchy.furthest(found.numbers, at) - change) / EQUILIBRIUM
+
+
+def no_quantum_equilibrium(p: dict[str, Any]) -> bool:
+    return hierarchy.has_no_density(_well(p), p["beta"], p["x"])
 
 
 def _ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
@@ -115,10 +122,18 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     if momenta > MOST_MOMENTA:
         return None
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    at = kramers.drive(*asked, **settings, momenta=momenta, points=128)
-    less = kramers.drive(*asked, **settings, momenta=momenta - 8, points=108)
-    blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
-    return None if blur > 0.1 * COURSE else _along(found, at)
+    at = kramers.drive(*asked, **settings, momenta=momenta - 8, points=108)
+    # Weak friction leaves fine structure; each step adds half as much again.
+    for more, points in ((0, 128), (24, 172), (60, 224)):
+        less, at = at, kramers.drive(*asked, **settings, momenta=momenta + more, points=points)
+        if _blur(less, at) < 0.1 * COURSE:
+            return _along(found, at)
+    return None
+
+
+def _blur(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """The largest difference of two references."""
+    return max(float(np.max(np.abs(one[name] - other[name]))) for name in one)
 
 
 def _reach(p: dict[str, Any], beta: float, x: float) -> float:
@@ -130,17 +145,18 @@ def _reach(p: dict[str, Any], beta: float, x: float) -> float:
 def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
     (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
     ts = np.array(p["ts"])
-    well, x0, results = _well(p), p["x"][0], []
+    well, x0 = _well(p), p["x"][0]
     shares = hierarchy.best_frame(well, p["beta"][0], x0).shares
-    for levels, depth in ((24, 3), (28, 4)):
+    at: dict[str, Any] | None = None
+    for levels, depth in ((24, 3), (28, 4), (34, 6)):
         ladder = hierarchy.Hierarchy(well, hierarchy.basis(well, x0, levels), depth, shares)
         members, _ = ladder.stationary(p["beta"][0])
         states, work = ladder.drive(members, beta, x, dx, x0, ts)
         rows = [ladder.measure(state, x(t)) for state, t in zip(states, ts, strict=True)]
-        results.append({name: np.array([row[name] for row in rows]) for name in rows[0]} | {"work": work})
-    less, at = results
-    blur = max(float(np.max(np.abs(at[name] - less[name]))) for name in at)
-    return None if blur > 0.2 * COURSE else _along(found, at)
+        less, at = at, {name: np.array([row[name] for row in rows]) for name in rows[0]} | {"work": work}
+        if less is not None and _blur(less, at) < 0.2 * COURSE:
+            return _along(found, at)
+    return None
 
 
 def harmonic_cycle(p: dict[str, Any], found: Answer) -> float:
@@ -252,6 +268,8 @@ def minimum_work(p: dict[str, Any], found: Answer) -> float:
     wrong = (abs(cost - value) / allowed, abs(float(numbers["lower"]) - bound) / scale, (bound - value) / allowed)
     return max(*wrong, (value - planck(b, x)) / scale)
 
+
+REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {"equilibrium, quantum": no_quantum_equilibrium}
 
 JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, Any], Answer], float | None]]] = {
     "equilibrium, harmonic": (ask.equilibrium, harmonic_equilibrium),
