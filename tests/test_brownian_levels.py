@@ -1,11 +1,20 @@
 """Equilibria in hard corners: ok, and right by closed moments or by an independent hierarchy among levels."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import oscillator_exact as exact
 import pytest
 from audit import hierarchy
 
 import jaxthermo as jt
+from jaxthermo.brownian.hierarchy import Members
+from jaxthermo.brownian.level_pivots import dense_pivot, is_weak, weak_pivot
+from jaxthermo.brownian.level_problem import Problem
+from jaxthermo.brownian.level_solve import equilibrium_by_levels
+from jaxthermo.brownian.levels import basis_of
+from jaxthermo.brownian.observables import LABELS, Observables
+from jaxthermo.brownian.promise import held
 
 HARMONIC, QUARTIC = (0.0, 0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.1, 0.02, 0.05)
 DOUBLE = (0.0, 0.0, -1.5, 0.0, 0.25)
@@ -57,3 +66,53 @@ def test_two_wells_whose_last_members_look_small():
     found = {name: float(getattr(state, name)) for name in expected}
     assert hierarchy.furthest(found, expected) > 1e-6
     assert state.outcome == "hierarchy too shallow"
+
+
+HOT = (0.0, -0.062, -0.433, 0.0, 0.17)
+
+
+def test_weak_coupling_is_solved_among_many_levels():
+    """Draws 195 and 12 of the audits: hot and weakly coupled, where whole blocks take some hundred times the work."""
+    oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(HARMONIC)), 0.0156, 1), 0.246, 0.2)
+    found = equilibrium_by_levels(oscillator, 0.246, 0.2)
+    xi, eta = exact.pade(1)
+    at = exact.harmonic_stationary(0.246, 0.2, w0=1.0, gamma=0.0156**2, xi=xi, eta=eta)
+    assert found.M.shape[-1] > 84 and found.error < 1e-8
+    np.testing.assert_allclose(found.moments[[0, 1, 3]], [at[name] for name in ("q2", "q", "p2")], rtol=1e-8)
+    oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(HOT)), 0.034, 2), 0.45, 0.79)
+    found = equilibrium_by_levels(oscillator, 0.45, 0.79)
+    well = hierarchy.Well(HOT, 0.034, tuple(map(tuple, exact.pade(2))))
+    expected, _ = hierarchy.converged(well, 0.45, 0.79, 3e-7)
+    assert found.error < 1e-8 and found.truncated < 1e-8
+    np.testing.assert_allclose(found.moments[[0, 1, 3]], [expected[n] for n in ("q2", "X", "p2")], rtol=3e-7)
+
+
+def test_both_ways_to_undo_what_a_member_does_solve_the_same_equation():
+    oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 0.3, 2), 2.0, 0.3)
+    basis = basis_of(oscillator, 2.0, 0.3).by_energy(15)
+    problem = Problem(basis.lowest(15), oscillator, Members(2, 3), basis.frame)
+    assert is_weak(problem.levels, 0.09, 1.0) and not is_weak(problem.levels, 1.0, 1.0)
+    (one, left), (other, _) = (problem.solve(pivot(problem)) for pivot in (weak_pivot, dense_pivot))
+    assert left < 1e-11
+    np.testing.assert_allclose(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("spread", "error", "outcome"),
+    [(0.03, 1e-3, "no density"), (0.03, 0.5, "not converged"), (1.0, 1e-3, "not converged"), (0.03, 1e-9, "ok")],
+)
+def test_a_solve_that_does_not_end_says_where_there_is_no_state(spread, error, outcome):
+    """<p^2> times the spread is 3e-3 without poles at beta = 9.5, and 1/4 is the least that any particle has."""
+    oscillator = jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 0.015, 0, None, jt.PhaseGrid(4.0, 0.2, 4.0, 0.2))
+    numbers = dict.fromkeys(LABELS, 0.0) | {"q": 0.8, "q2": 0.64 + spread, "p2": 0.1}
+    seen = Observables(**{name: jnp.asarray(value) for name, value in numbers.items()})
+    assert jt.Status(int(held(seen, jnp.asarray(error), oscillator))).word == outcome
+
+
+def test_a_grid_without_poles_holds_the_narrow_state():
+    """Draw 70 of an audit: without poles <p^2> = T, below the zero-point motion, and the grid was too coarse for it."""
+    temperature = 0.25
+    grid = jt.grid_for(jt.quantum_oscillator(jt.Polynomial(list(HARMONIC)), 0.86, 0), 1.0 / temperature, 0.0)
+    # The Fourier transform of a Gaussian of this width has fallen to 1e-9 at the highest wave.
+    for step in (grid.dq, grid.dp):
+        assert np.exp(-0.5 * temperature * (np.pi / float(step)) ** 2) < 1e-9

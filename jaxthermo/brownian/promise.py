@@ -109,9 +109,7 @@ def growth_of_run(seen: Any) -> Growth:
 def growth_of_cycle(run: Any) -> Growth:
     """What the grid of a stationary cycle asks for: `run_held` judges it by limits that weak coupling lowers."""
     slow = float(np.max(slowness(run, run.oscillator)))
-    return Growth(
-        growth_to(np.max(run.edge), COURSE_EDGE / slow), growth_to(np.max(run.coarse), COURSE_COARSE / slow)
-    )
+    return Growth(growth_to(np.max(run.edge), COURSE_EDGE / slow), growth_to(np.max(run.coarse), COURSE_COARSE / slow))
 
 
 def growth_to(value: Any, limit: float) -> float:
