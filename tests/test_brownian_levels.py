@@ -29,7 +29,7 @@ def moments(coefficients, strength, beta, x, shared=True):
         oscillator = jt.quantum_oscillator(jt.Polynomial(list(coefficients)), strength, 2, 3, grid)
     state = jt.equilibrium(oscillator, beta, x)
     assert state.outcome == "ok"
-    return {name: float(getattr(state, name)) for name in ("X", "q2", "p2", "U")}
+    return {name: float(getattr(state, name)) for name in ("X", "q2", "p2", "U", "purity", "min_wigner")}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,9 @@ def test_strong_coupling_at_low_temperature_has_the_closed_moments(strength):
     at = exact.harmonic_stationary(10.0, 0.4, w0=1.0, gamma=strength**2, xi=xi, eta=eta)
     found = moments(HARMONIC, strength, 10.0, 0.4)
     assert hierarchy.furthest(found, at | {"X": at["q"]}) < 1e-6
+    # The Wigner function is a Gaussian of purity hbar/2 over the product of the uncertainties.
+    purity = 0.5 / np.sqrt((at["q2"] - at["q"] ** 2) * at["p2"])
+    assert abs(found["purity"] - purity) < 1e-3 * (strength / 2.0) ** 4 and found["min_wigner"] > -2e-5
 
 
 def test_two_wells_whose_last_members_look_small():

@@ -129,17 +129,19 @@ def _by_levels(oscillator: Oscillator, beta: Array, x: Array, most: int) -> Way:
         found = solved[0]
         if found is None:
             return None
-        kept, V = on_grid(chosen, found, most)
-        numbers = (jnp.asarray(number) for number in (V, found.error, found.truncated))
-        return _measured(kept, next(numbers), beta, x, *numbers)
+        kept, *fields = on_grid(chosen, found, most)
+        V, W, error, truncated = (jnp.asarray(number) for number in (*fields, found.error, found.truncated))
+        return _measured(kept, V, W, beta, x, error, truncated)
 
     return way
 
 
 @lean_jit
-def _measured(oscillator: Oscillator, V: Field, beta: Array, x: Array, error: Array, truncated: Array) -> State:
+def _measured(
+    oscillator: Oscillator, V: Field, W: Array, beta: Array, x: Array, error: Array, truncated: Array
+) -> State:
     residual = _residual(V, workspace(oscillator), beta, x)
-    return measured_state(oscillator, V, beta, x, residual, error, exact=True, truncated=truncated)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=True, truncated=truncated, W=W)
 
 
 @lean_jit

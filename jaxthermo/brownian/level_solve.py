@@ -34,6 +34,9 @@ FEWER = 2
 LEFT = 0.05 * SOLVED
 # The depth that is tried first. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2
+# There it is raised to this one in the end, for what is no moment, such as the purity: at A = 2, beta = 10, K = 2 that
+# is off by 1.4e-2 at depth 3, and by 7e-4 at depth 5.
+PURE_DEPTH = 5
 # A last member on the grid that is smaller than that is small enough, over the peak of V_0.
 SMALL_TAIL = 1e-3
 
@@ -102,9 +105,12 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
         if missing < SOLVED:
             break
     now = now._replace(error=now.error + missing)
-    if linear or not now.error < SOLVED:
-        return now
     size, truncated = now.M.shape[-1], math.inf
+    if linear:
+        deeper = [d for d in range(depth, PURE_DEPTH + 1) if affordable(size, d)] if modes and not weak else []
+        return solved(size, deeper[-1])._replace(error=now.error) if len(deeper) > 1 else now
+    if not now.error < SOLVED:
+        return now
     few = RUNGS[max(0, RUNGS.index(size) - FEWER)]
     moments = solved(few, depth).moments
     while not truncated < 0.5 * PROMISED and affordable(size, depth + 1):
@@ -114,22 +120,28 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     return solved(size, depth)._replace(error=now.error, truncated=truncated)
 
 
-def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices]:
-    """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small."""
+def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices, Matrices]:
+    """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small.
+
+    And the Wigner function, (p, q), of the particle itself, from the members among the levels: where noises are slow,
+    few of these do what very many on the grid would.
+    """
     grid: Any = oscillator.grid
-    n, left = found.M.shape[-1], found.basis.frame.left
+    n, frame = found.M.shape[-1], found.basis.frame
     waves = waves_of(found.M, lambda points: values_at(found.basis, n, points), grid, float(oscillator.hbar))
-    V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
+    V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
     depth: Any = oscillator.bath.depth
-    affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(left) + d, d) <= most]
+    affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(frame.left) + d, d) <= most]
     if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(affordable[-1]))
-        V = _members_on_grid(waves, left, found.members, members_of(oscillator), grid)
-    return oscillator, V
+        V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
+    # The momentum that carries no noise: what is carried is given back.
+    W = _members_on_grid(waves, -frame.carried, found.members, Members(len(frame.left), 0), grid)
+    return oscillator, V, W[:, 0]
 
 
 def _members_on_grid(waves: Any, left: Matrices, own: Members, wanted: Members, grid: PhaseGrid) -> Matrices:
-    """Members whose momentum leaves out these widths of the noises as those that leave out none, (p, n, q)."""
+    """Members whose momentum leaves out more of the noises, by these widths, than the wanted ones, (p, n, q)."""
     y = np.asarray(grid.y)
     count = int(max(own.level.max(), wanted.level.max())) + 1
     between = np.ones((len(y), len(wanted), len(own)), dtype=complex)

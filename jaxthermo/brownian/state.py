@@ -97,15 +97,17 @@ def measured_state(
     *,
     exact: bool = False,
     truncated: Float[Array, ""] | float = jnp.nan,
+    W: Float[Array, "p q"] | None = None,
 ) -> State:
     """A state from its members: everything else is measured on them.
 
     An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`:
-    the grid had no part in its making, and only holds it. `truncated`: see `held`.
+    the grid had no part in its making, and only holds it. `truncated`: see `held`. `W`: the Wigner function, where
+    it is known better than from the members on the grid.
     """
     grid: Any = oscillator.grid
     work = workspace(oscillator)
-    W = wigner(V, work, 1.0 / beta, t)
+    W = wigner(V, work, 1.0 / beta, t) if W is None else W
     seen = observe(V, work, 1.0 / beta, t, W)
     trapped = jnp.where(jnp.isnan(error), 1.0, trapping(energies(oscillator, grid.q, x), beta))
     return State(
