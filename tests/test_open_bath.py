@@ -171,3 +171,14 @@ def test_it_is_driven_in_temperature_and_field(start):
     np.testing.assert_allclose(run.p2[-1], spread[1, 1] + mean[1] ** 2, rtol=1e-6)
     # It has got warm from the bath, and both ways to count that agree.
     assert abs(run.heat[-1]) > 0.01 and run.first_law_residual < 1e-6
+
+
+@pytest.mark.parametrize("verb", ["equilibrium", "drive"])
+def test_an_equilibrium_at_a_depth_left_open_is_refused_at_once(verb):
+    """It took minutes without a word: each step of the search is thousands of explicit ones."""
+    oscillator = jt.quantum_oscillator(HARMONIC, BATH.with_depth(None), grid=GRID)
+    with pytest.raises(ValueError, match="`depth` of a bath without `flows` must be given"):
+        if verb == "equilibrium":
+            jt.equilibrium(oscillator, 1.0, 0.3)
+        else:
+            jt.drive(oscillator, 1.0, 0.3, [0.0, 1.0])

@@ -12,7 +12,7 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
 from jaxthermo.brownian.automatic import resolved, until_held
-from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.equilibria import require_depth, state_at
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import growth_of_run, run_held
@@ -111,6 +111,7 @@ def drive(
             oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
         run = course(oscillator, state, tolerance)
     else:
+        require_depth(oscillator)
         run = until_held(
             lambda chosen, attempt: course(chosen, beginning(chosen), TIGHTER**attempt * tolerance),
             resolved(oscillator, betas, fields),

@@ -40,7 +40,7 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     x            field, energy per unit of X; a scalar
     Returns      a `State`, with its measured quantities by name
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
-                 double precision
+                 double precision; for a bath without `flows` whose depth was left open
     Accuracy     `status` is ok where X, <q^2>, <p^2> and U are right to 1e-6 of their scale for the given number of
                  poles. A grid or a depth that was left open, and was found too small, is chosen again. A state that is
                  not ok raises a `JaxthermoWarning`, unless jax traces
@@ -73,12 +73,26 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0) -> State:
     """`equilibrium` of checked arguments without a warning, in the bath as it is at time t."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     _require_open(oscillator, t)
+    require_depth(oscillator)
     resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
     state = _resting(resting, resolved(resting, beta, x), beta, x)
     bath, depth = oscillator.bath, state.oscillator.bath.depth
     if bath.depth is None and depth is not None:
         bath = bath.with_depth(depth)
     return eqx.tree_at(lambda s: s.oscillator.bath, state, bath)
+
+
+def require_depth(oscillator: Oscillator) -> None:
+    """ValueError where a search would be left to choose a depth that it has not the time for.
+
+    Without exact flows each of its steps is thousands of explicit ones, so a deep hierarchy takes many minutes.
+    """
+    bath = oscillator.bath
+    if bath.depth is None and bath.modes and bath.flows() is None:
+        raise ValueError(
+            "`depth` of a bath without `flows` must be given where an equilibrium is sought: begin with depth=2 on a "
+            "small grid, and raise it until nothing changes; or give jt.drive a `state` to start from"
+        )
 
 
 def _require_open(oscillator: Oscillator, t: Any) -> None:
