@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import brentq
+from audit import networks
+from scipy.optimize import brentq, minimize_scalar
 
 import jaxthermo as jt
-from jaxthermo.potts.edges import Place
+from jaxthermo.potts.converter import Converter
+from jaxthermo.potts.edges import Place, Side
 
 
 def uniform_optimum(beta):
@@ -76,6 +78,52 @@ def test_global_maxima_on_edges(q, power, efficiency, place):
     best = jt.potts.maximum_power(q, -1.0, 0.1, 1.0)
     assert bool(best.ok) and best.place is place
     assert abs(float(best.power) - power) < 2e-6 and abs(float(best.efficiency) - efficiency) < 1e-3
+
+
+SPLIT = 0.2
+
+
+def shared_power(beta, load):
+    """The uniform state's with rates that share the load: -f2 G [exp(split beta f) - exp(-(1 - split) beta f)]."""
+    force = 1.0 + load
+    return -load * 0.1 * (np.exp(SPLIT * beta * force) - np.exp(-(1.0 - SPLIT) * beta * force))
+
+
+@pytest.fixture(scope="module")
+def shared_optimum():
+    """Load and power of the uniform state at beta_c1 = 3, which no split of the load moves."""
+    load = float(minimize_scalar(lambda f2: -shared_power(3.0, f2), bounds=(-1.0, 0.0), method="bounded").x)
+    return load, float(shared_power(3.0, load))
+
+
+def test_power_with_shared_load_is_largest_at_the_onset(shared_optimum):
+    """Uniform below beta_c1 by the closed form, cycles above it by LSODA from P_1 = 0.9: a scan over both."""
+    load, top = shared_optimum
+    ring = jt.PottsRing(3, -1.0, 1.0, 0.1, rates=jt.potts.LoadSharing(SPLIT))
+    converter, loads = Converter(ring), np.array([-0.8, load, -0.3])
+    np.testing.assert_allclose(converter.onset(loads), 3.0, rtol=1e-12)
+    points = np.stack([np.array([3.0, 3.0, 2.0]), loads], axis=1)
+    np.testing.assert_allclose(converter.uniform_power(points), shared_power(*points.T), rtol=1e-12)
+    below, everywhere = np.meshgrid(np.linspace(0.05, 3.0, 60), np.linspace(-0.98, -0.02, 97))
+    assert shared_power(below, everywhere).max() <= top
+    for beta, shift in ((3.05, 0.0), (3.2, 0.0), (3.2, 0.08)):
+        power = _power_of_trajectory(beta, load + shift)
+        assert 0.9 * top < power < 0.999 * top
+
+
+def _power_of_trajectory(beta, load):
+    ring = networks.Ring(3, -1.0, 1.0 + load, 0.1, (0.0, 0.0, 0.0), "load sharing", SPLIT)
+    settled, _ = networks.flow(ring, beta, np.array([0.9, 0.06, 0.04]), 2000.0)
+    return -load * networks.flow(ring, beta, settled, 2000.0)[1] / 2000.0 / (1.0 + load)
+
+
+def test_maximum_power_with_shared_load_is_that_of_the_onset(shared_optimum):
+    load, top = shared_optimum
+    best = jt.potts.maximum_power(3, -1.0, 0.1, 1.0, rates=jt.potts.LoadSharing(SPLIT))
+    assert bool(best.ok) and best.place is Place.onset
+    assert abs(float(best.beta) - 3.0) < 1e-6 and abs(float(best.efficiency) + load) < 1e-3
+    np.testing.assert_allclose(best.power, top, rtol=1e-6)
+    assert int(best.sides[0]) in (Side.from_below, Side.from_above)
 
 
 BAD = {

@@ -438,12 +438,16 @@ def _depth(well: Well, beta: float, x: float, frame: Frame, wanted: float) -> in
 
 
 def has_no_density(well: Well, beta: float, x: float) -> bool:
-    """Whether the stationary solution has a negative variance, or less than half of the least uncertainty, hbar/2."""
+    """Whether the stationary solution is no state of a particle, among fewer and among more levels."""
     frame = best_frame(well, beta, x)
     depth = _depth(well, beta, x, frame, 1e-2)
     for levels in (16, 20) if well.poles[0] else (26, 34):
         at, _ = equilibrium(well, beta, x, levels, depth, frame)
-        spread = at["q2"] - at["X"] ** 2
-        if spread > 0.0 and at["p2"] > 0.0 and spread * at["p2"] > (0.25 * well.hbar) ** 2:
+        if not without_density(at["q2"] - at["X"] ** 2, at["p2"], well.hbar):
             return False
     return True
+
+
+def without_density(spread: float, p2: float, hbar: float = 1.0) -> bool:
+    """Whether one of these variances is negative, or their product below half of the least uncertainty."""
+    return not (spread > 0.0 and p2 > 0.0 and spread * p2 > (0.25 * hbar) ** 2)

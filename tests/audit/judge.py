@@ -78,6 +78,12 @@ def quantum_equilibrium(p: dict[str, Any], found: Answer) -> float | None:
     return None if at is None else max(0.0, hierarchy.furthest(found.numbers, at) - change) / EQUILIBRIUM
 
 
+def no_harmonic_equilibrium(p: dict[str, Any]) -> bool:
+    moments = _moments(p)
+    at = exact.harmonic_stationary(p["beta"], p["x"], w0=1.0, gamma=moments.gamma, xi=moments.xi, eta=moments.eta)
+    return hierarchy.without_density(at["q2"] - at["q"] ** 2, at["p2"])
+
+
 def no_quantum_equilibrium(p: dict[str, Any]) -> bool:
     return hierarchy.has_no_density(_well(p), p["beta"], p["x"])
 
@@ -269,7 +275,10 @@ def minimum_work(p: dict[str, Any], found: Answer) -> float:
     return max(*wrong, (value - planck(b, x)) / scale)
 
 
-REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {"equilibrium, quantum": no_quantum_equilibrium}
+REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "equilibrium, harmonic": no_harmonic_equilibrium,
+    "equilibrium, quantum": no_quantum_equilibrium,
+}
 
 JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, Any], Answer], float | None]]] = {
     "equilibrium, harmonic": (ask.equilibrium, harmonic_equilibrium),
