@@ -178,6 +178,14 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> O
     return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
 
 
+def said(oscillator: Oscillator) -> str:
+    """Grid and depth in words, for a line of progress."""
+    depth, grid = oscillator.bath.depth or 0, oscillator.grid
+    members = math.comb(oscillator.bath.modes + depth, depth)
+    mesh = "" if grid is None else f"{2 * grid.q_side + 1} x {2 * grid.p_side + 1} points, "
+    return f"{mesh}{members} {'members' if members > 1 else 'member'}"
+
+
 def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
     """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:

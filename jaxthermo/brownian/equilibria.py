@@ -11,7 +11,7 @@ from jaxtyping import Array
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
-from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, until_held
+from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, said, until_held
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
 from jaxthermo.brownian.level_solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.levels import is_hard
@@ -21,6 +21,7 @@ from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, is_classical, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_scalar
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # How often a grid or a depth that was left open is chosen.
 RETRIES = 4
@@ -28,7 +29,7 @@ RETRIES = 4
 Way = Callable[[Oscillator, int], State | None]
 
 
-def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
+def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, progress: bool | None = None) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
 
     Equation   L V = 0, int W_0 dq dp = 1, solved by generalised conjugate residuals on M L V with M a short relaxation,
@@ -38,6 +39,8 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     beta         inverse temperature, 1/energy; a scalar (batch with jax.vmap and a given grid; lanes are solved one
                  after another)
     x            field, energy per unit of X; a scalar
+    progress     whether a line on standard error tells what is being solved; None: on a terminal and in notebooks,
+                 where it takes seconds
     Returns      a `State`, with its measured quantities by name
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
                  double precision
@@ -64,17 +67,18 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(TOLERANCE, TOLERANCE)
-    state = state_at(oscillator, beta, x)
+    state = state_at(oscillator, beta, x, progress=progress)
     warn_unless_ok(state)
     return state
 
 
-def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0) -> State:
+def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0, progress: bool | None = None) -> State:
     """`equilibrium` of checked arguments without a warning, in the bath as it is at time t."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     _require_open(oscillator, t)
     resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
-    state = _resting(resting, resolved(resting, beta, x), beta, x)
+    with Line("equilibrium", progress) as line:
+        state = _resting(resting, resolved(resting, beta, x), beta, x, line)
     bath, depth = oscillator.bath, state.oscillator.bath.depth
     if bath.depth is None and depth is not None:
         bath = bath.with_depth(depth)
@@ -83,7 +87,7 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0) -> State:
 
 def _require_open(oscillator: Oscillator, t: Any) -> None:
     """ValueError where nothing is coupled to the oscillator, so that any state of its own rests."""
-    ledger = oscillator.bath.ledger(oscillator.hbar)
+    ledger = oscillator.ledger
     if ledger is not None and is_known(t, jax.tree.leaves(ledger)) and not float(ledger.friction(t)) > 0.0:
         raise ValueError(
             f"`windows` must not all be closed at t = {float(t):g}, where nothing chooses the state to start from; "
@@ -91,7 +95,7 @@ def _require_open(oscillator: Oscillator, t: Any) -> None:
         )
 
 
-def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) -> State:
+def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array, line: Line) -> State:
     if not is_known(jax.tree.leaves((chosen, beta, x))):
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
@@ -100,8 +104,16 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) 
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
+
+    def told(way: Way) -> Way:
+        def solve(chosen: Oscillator, attempt: int) -> State | None:
+            line.tell(f"{said(chosen)}, attempt {attempt + 1}")
+            return way(chosen, attempt)
+
+        return solve
+
     for way in ways:
-        state = until_held(way, chosen, oscillator, growth_of_state, RETRIES)
+        state = until_held(told(way), chosen, oscillator, growth_of_state, RETRIES)
         if state is None:
             continue
         if found is None or state.ok:
