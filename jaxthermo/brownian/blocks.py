@@ -57,7 +57,7 @@ def _joined(parts: list[DriveSolution], count: int) -> DriveSolution:
 
     sums = [parts[0].totals]
     for part in parts[1:]:
-        sums.append(sums[-1][-1] + part.totals)
+        sums.append(sums[-1][-1:] + part.totals)
     measured, members = (jax.tree.map(together, *(getattr(p, name) for p in parts)) for name in ("measured", "members"))
     end = parts[-1]
     steps = sum((part.steps for part in parts[1:]), start=parts[0].steps)

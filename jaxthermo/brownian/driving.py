@@ -129,6 +129,7 @@ def drive(
                 oscillator,
                 growth_of_run,
                 RETRIES,
+                line,
             )
         if is_known(run.status):
             jax.block_until_ready(run.status)

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
-from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, said, until_held
+from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, until_held
 from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
 from jaxthermo.brownian.level_solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.levels import is_hard
@@ -104,16 +104,8 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array, 
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
-
-    def told(way: Way) -> Way:
-        def solve(chosen: Oscillator, attempt: int) -> State | None:
-            line.tell(f"{said(chosen)}, attempt {attempt + 1}")
-            return way(chosen, attempt)
-
-        return solve
-
     for way in ways:
-        state = until_held(told(way), chosen, oscillator, growth_of_state, RETRIES)
+        state = until_held(way, chosen, oscillator, growth_of_state, RETRIES, line)
         if state is None:
             continue
         if found is None or state.ok:

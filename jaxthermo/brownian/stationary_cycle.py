@@ -106,11 +106,11 @@ def run_cycle(
             limit = jnp.asarray(max_cycles, jnp.int32)
             return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
         halvings = HALVINGS if steps is None else 0
-        with Line("run_cycle", progress) as line:
-            found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
+        found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
         return _described(engine, found, as_float(tol), steps is None, points)
 
-    run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS)
+    with Line("run_cycle", progress) as line:
+        run = until_held(searched, whole, oscillator, growth_of_run, ATTEMPTS, line)
     warn_unless_ok(run)
     return run
 
