@@ -58,10 +58,11 @@ def diagnose() -> Diagnosis:
 def with_speed(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with how fast this machine compiles and solves; a slow machine is no problem."""
     try:
-        lines, problems = speed.compared(speed.measured()), ()
+        lines = speed.compared(speed.measured())
     except (RuntimeError, subprocess.TimeoutExpired) as error:
-        lines, problems = (), (f"The speed could not be measured: {error}.",)
-    return Diagnosis(diagnosis.lines + lines, diagnosis.problems + problems)
+        problem = f"The speed could not be measured: {error}."
+        return Diagnosis(diagnosis.lines, (*diagnosis.problems, problem))
+    return Diagnosis(diagnosis.lines + lines, diagnosis.problems)
 
 
 def main(as_json: bool = False, timed: bool = True) -> int:

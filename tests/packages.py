@@ -26,8 +26,9 @@ def tried(python: str, wheel: Path, pins: list[str], folder: Path) -> str:
     folder.mkdir()
     subprocess.run([python, "-m", "venv", "env"], cwd=folder, check=True)
     own = folder / "env" / "bin" / "python"
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    subprocess.run([own, "-m", "pip", "install", *quiet, str(wheel), *pins], check=True)
+    quiet = ["--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    if subprocess.run([own, "-m", "pip", "install", *quiet, str(wheel), *pins]).returncode:
+        return f"{python} has no wheels of these"
     said = subprocess.run([own, ROOT / "tests" / "smoke.py", folder], cwd=folder, check=True, capture_output=True)
     for words in (["--version"], ["doctor"]):
         subprocess.run([own, "-m", "jaxthermo", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
