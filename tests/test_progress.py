@@ -18,6 +18,21 @@ def test_a_line_counts_and_disappears(capsys):
     assert said.endswith(" \r")
 
 
+def test_the_time_left_leaves_out_the_first_that_compiled(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Line("drive", True) as line:
+        advance = line.counter(40, "times")
+        advance(0)
+        for seconds in (30.0, 31.0, 32.0):
+            now[0] = seconds
+            advance(10)
+    said = capsys.readouterr().err
+    assert "drive: 0 of 40 times" in said and "0 of 40 times," not in said
+    assert "10 of 40 times, 90 s left" in said and "20 of 40 times, 2 s left" in said
+    assert "30 of 40 times, 1 s left" in said
+
+
 def test_nothing_is_shown_where_nobody_watches(capsys):
     for wanted in (None, False):
         with Line("attractors", wanted) as line:

@@ -72,16 +72,20 @@ class Line:
     def counter(self, total: int, what: str, done: int = 0) -> Callable[..., None]:
         """A function to be told, from any thread, how many more of `total` are done; the line has the time left.
 
-        `done` were so before. What else the function is told stands at the end of the line.
+        `done` were so before. What else the function is told stands at the end of the line. The time left is known once
+        some are done, and better without the first of them, which compiled.
         """
-        begun, first = time.monotonic(), done
+        begun, first, before = time.monotonic(), done, done
 
         def advance(count: int, note: str = "") -> None:
-            nonlocal done
+            nonlocal done, begun, before
             with self._lock:
                 done += count
-                left = (time.monotonic() - begun) * (total - done) / max(done - first, 1)
-                self.tell(f"{done} of {total} {what}, {_in_words(left)} left{note}")
+                now = time.monotonic()
+                left = f", {_in_words((now - begun) * (total - done) / (done - before))} left" if done > before else ""
+                if done > first == before and done < total:
+                    begun, before = now, done
+                self.tell(f"{done} of {total} {what}{left}{note}")
 
         return advance
 
