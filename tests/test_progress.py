@@ -28,7 +28,7 @@ def test_the_time_left_leaves_out_the_first_that_compiled(capsys, monkeypatch):
             now[0] = seconds
             advance(10)
     said = capsys.readouterr().err
-    assert "drive: 0 of 40 times" in said and "0 of 40 times," not in said
+    assert "drive: 0 of 40 times" in said and "drive: 0 of 40 times," not in said
     assert "10 of 40 times, 90 s left" in said and "20 of 40 times, 2 s left" in said
     assert "30 of 40 times, 1 s left" in said
 
