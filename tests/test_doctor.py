@@ -56,9 +56,11 @@ def test_wrong_lanes_are_one_plain_sentence_and_exit_code_one(capsys, monkeypatc
     assert "install another version" in last
 
 
-def test_the_speed_stands_beside_that_of_the_table():
-    """Both verbs compile, and then do not: the second call is a thousandth of the first, or hardly more."""
-    here = speed.measured()
+def test_the_speed_stands_beside_that_of_the_table(monkeypatch):
+    """A verb compiles, and then does not: the second call is a hundredth of the first, or hardly more."""
+    with monkeypatch.context() as one:
+        one.setattr(speed, "VERBS", ("equilibrium, classical",))
+        here = speed.measured()
     for spent in here.values():
         assert 0.0 < spent["again_cpu"] < 0.2 * spent["first_cpu"]
     table = json.loads(speed.REFERENCE.read_text())
