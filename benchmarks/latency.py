@@ -5,7 +5,8 @@ it compiles, so that operations are counted; that takes it about a hundredth of 
 that the first has left. CPU seconds are those of all threads of a process; they depend less than wall seconds on
 what else the machine does.
 
-`python -m benchmarks.latency` also writes docs/latency.md and benchmarks/operations.json, which the tests compare with.
+`python -m benchmarks.latency` also writes docs/latency.md, benchmarks/operations.json, which the tests compare with,
+and jaxthermo/speed.json, which `jaxthermo doctor` compares with.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import jax
 from benchmarks import _latency_cases as cases
 from benchmarks._bench import RESULTS, device_slug, write
 from benchmarks._latency_page import page
-from jaxthermo import cache
+from jaxthermo import cache, speed
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "latency.md"
@@ -119,9 +120,18 @@ def main() -> None:
         now.unlink(missing_ok=True)
         measure(ROOT, now)
     if options.only != "operations":
-        PAGE.write_text(page(*(json.loads(path.read_text()) for path in (now, before)), slug))
+        records = [json.loads(path.read_text()) for path in (now, before)]
+        PAGE.write_text(page(*records, slug))
+        speed.REFERENCE.write_text(json.dumps(reference(records[0]), indent=1) + "\n")
     if options.only != "page":
         count_operations()
+
+
+def reference(record: dict[str, Any]) -> dict[str, Any]:
+    """What of the latency table `jaxthermo doctor` compares a machine with."""
+    rows = {row["verb"]: {name: row[name] for name in ("first_cpu", "again_cpu")} for row in record["rows"]}
+    where = {name: record[name] for name in ("device", "jax_version", "git_commit")}
+    return where | {"verbs": {name: rows[name] for name in speed.VERBS}}
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -48,7 +48,7 @@ from jaxthermo.protocols import (
 from jaxthermo.scans import scan
 from jaxthermo.search import minimum_work, optimal_ramp, optimise_cycle, potentials
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AbstractBath",

@@ -14,14 +14,14 @@ class Parameters(eqx.Module):
     """A module of parameters, printed with their values as it was made."""
 
     def __repr__(self) -> str:
-        own = [f"{name}={_shown(value)}" for name, value in vars(self).items()]
+        own = [f"{name}={shown(value)}" for name, value in vars(self).items()]
         return f"{type(self).__name__}({', '.join(own)})"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in a word or two: numbers as they are, large arrays by shape, functions by name."""
     if isinstance(value, tuple):
-        return f"({', '.join(map(_shown, value))})"
+        return f"({', '.join(map(shown, value))})"
     if isinstance(value, jax.Array | np.ndarray | np.generic) and is_known(value):
         array = np.asarray(value)
         return _number(array.tolist()) if array.size <= WHOLE else f"{array.dtype}{list(array.shape)}"

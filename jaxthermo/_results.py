@@ -6,7 +6,9 @@ that printing and labelling need no table of their own.
 
 import dataclasses
 import html
+import sys
 import warnings
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 
 import equinox as eqx
@@ -14,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int
 
+from jaxthermo._sparkline import sparkline
 from jaxthermo._status import Status, flags
 from jaxthermo._status import words as spelled
 from jaxthermo._types import IntLike, PathLike, ScalarLike, Stats
@@ -98,6 +101,10 @@ class AbstractResult(eqx.Module):
         own = [field.name for field in dataclasses.fields(self) if not _labelled(field)]
         return {name: getattr(self, name) for name in own if name not in ("status", "stats")}
 
+    def _found(self) -> list[tuple[str, str]]:
+        """What is printed after the labelled arrays, as pairs of words: the parameters that a search was for."""
+        return []
+
     def to_dataset(self) -> "xarray.Dataset":
         """The result as an `xarray.Dataset` with units, long names, status and provenance.
 
@@ -116,8 +123,13 @@ class AbstractResult(eqx.Module):
         return "\n".join([type(self).__name__, *(f"  {name:<{WIDTH}} {value}" for name, value in _lines(self))])
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in _lines(self))
-        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+        lines = [(html.escape(name), html.escape(text), _drawn(self, name)) for name, text in _lines(self)]
+        rows = "".join(f"<tr><th>{name}</th><td>{text} {line}</td></tr>" for name, text, line in lines)
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>{self._picture()}"
+
+    def _picture(self) -> str:
+        """What a notebook shows below the table, as SVG."""
+        return ""
 
 
 WIDTH = 24
@@ -134,9 +146,21 @@ def _lines(result: AbstractResult) -> list[tuple[str, str]]:
         values = np.asarray(getattr(result, name))
         if label.main or values.ndim == 0:
             unit = "" if label.units == "1" else f" {label.units}"
-            lines.append((name, f"{_short(values)}{unit}  ({label.long_name})"))
+            said = _short(values) if label.codes is None else _counted(values, label.codes)
+            lines.append((name, f"{said}{unit}  ({label.long_name})"))
+    lines += result._found()
     lines += [(name, _short(np.asarray(value))) for name, value in result.stats.items()]
     return lines
+
+
+def _drawn(result: AbstractResult, name: str) -> str:
+    """A printed series as a small line over its axis; nothing for what is no series."""
+    label = quantities(result).get(name)
+    if label is None or label.codes is not None or len(label.dims) != 1:
+        return ""
+    along, values = getattr(result, label.dims[0], None), np.asarray(getattr(result, name))
+    x = np.arange(values.size) if along is None else np.asarray(along)
+    return sparkline(x, values) if np.isrealobj(values) else ""
 
 
 def _outcomes(status: IntLike) -> str:
@@ -144,7 +168,14 @@ def _outcomes(status: IntLike) -> str:
     if codes.ndim == 0:
         member = Status(int(codes))
         return member.word if member is Status.ok else f"{member.word}: {member.message}"
-    counts = {member.word: int(np.sum(codes == member)) for member in Status}
+    return _counted(codes, Status)
+
+
+def _counted(codes: np.ndarray, members: type[Code]) -> str:
+    """The word of a code, or of many how often each."""
+    if codes.ndim == 0:
+        return members(int(codes)).word
+    counts = {member.word: int(np.sum(codes == member)) for member in members}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
@@ -195,7 +226,24 @@ def warn_unless_ok(result: AbstractResult) -> None:
     codes = np.unique(np.asarray(result.status))
     for code in codes[codes != int(Status.ok)]:
         member = Status(int(code))
-        warnings.warn(f"{type(result).__name__}: {member.word}. {member.message}", JaxthermoWarning, stacklevel=3)
+        level = _level_outside(sys._getframe())
+        warnings.warn(f"{type(result).__name__}: {member.word}. {member.message}", JaxthermoWarning, stacklevel=level)
+
+
+# Whose lines are not the caller's.
+LIBRARIES = {"jaxthermo", "jax", "equinox", "jaxtyping", "beartype"}
+
+
+def _level_outside(frame: FrameType) -> int:
+    """The `stacklevel` by which a warning, given in this frame, points at the first line outside the library.
+
+    That is the user's, however many verbs lie between, and whether it calls the library or is called by it.
+    `skip_file_prefixes` does the same from Python 3.12 on.
+    """
+    level = 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in LIBRARIES:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class JaxthermoWarning(UserWarning):

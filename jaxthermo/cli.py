@@ -64,14 +64,17 @@ def _prepare(
 @app.command(epilog=_examples("jaxthermo doctor", "jaxthermo doctor --json | jq .problems"))
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    timed: Annotated[
+        bool, typer.Option("--speed/--no-speed", help="Measure how fast this machine compiles and solves.")
+    ] = True,
 ) -> None:
-    """Check whether this machine can be trusted with a calculation. Takes some seconds.
+    """Check whether this machine can be trusted with a calculation. Takes about ten seconds, with --no-speed five.
 
     Exit code 1 where something is wrong.
     """
     from jaxthermo import doctor
 
-    raise typer.Exit(doctor.main(as_json))
+    raise typer.Exit(doctor.main(as_json, timed))
 
 
 @app.command(epilog=_examples("jaxthermo reproduce --out results", "jaxthermo reproduce stirling --item fig4"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo import cache
+from jaxthermo import cache, speed
 from jaxthermo.environment import MISSING, about, versions
 from jaxthermo.solve.lean import brief_jit, lean_jit
 
@@ -54,9 +55,19 @@ def diagnose() -> Diagnosis:
     return Diagnosis(tuple(lines), tuple(_problems(wrong, jax.devices()[0].platform)))
 
 
-def main(as_json: bool = False) -> int:
+def with_speed(diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with how fast this machine compiles and solves; a slow machine is no problem."""
+    try:
+        lines = speed.compared(speed.measured())
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        problem = f"The speed could not be measured: {error}."
+        return Diagnosis(diagnosis.lines, (*diagnosis.problems, problem))
+    return Diagnosis(diagnosis.lines + lines, diagnosis.problems)
+
+
+def main(as_json: bool = False, timed: bool = True) -> int:
     """Print the diagnosis, as JSON where a script wants it; 1 if anything is wrong."""
-    diagnosis = diagnose()
+    diagnosis = with_speed(diagnose()) if timed else diagnose()
     if as_json:
         print(json.dumps({"found": dict(diagnosis.lines), "problems": diagnosis.problems}, indent=2))
         return int(bool(diagnosis.problems))

@@ -1,5 +1,6 @@
 """The stationary Stirling cycle: laws, exact cases, limits, batches and derivatives."""
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,7 @@ import oscillator_exact as exact
 import pytest
 
 import jaxthermo as jt
+from tests.systems import harmonic
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 QUARTIC = jt.Polynomial(COEFFICIENTS)
@@ -211,3 +213,14 @@ def test_a_grid_that_was_too_small_is_chosen_again():
     np.testing.assert_allclose(run.work, np.pi * field**2 / friction, rtol=2e-5)
     # U rests on resonance, so the span of U is no scale for the error of a time step, and the steps are given.
     assert abs(np.abs(run.q).max() - field / friction) < 1e-4
+
+
+def test_steps_of_an_explicit_solver_are_stable_where_nobody_asks_for_a_number():
+    """The first guess of a step is ten times too long for it on this grid; the work is that of split steps."""
+    oscillator, cycle = harmonic(), jt.StirlingCycle(0.8, 1.0, 0.4, 0.2, period=8.0)
+    with pytest.raises(ValueError, match=r"`steps` must be >= \d+ for Tsit5 to be stable"):
+        jt.run_cycle(oscillator, cycle, 1e-5, solver=diffrax.Tsit5(), points=2, steps=4)
+    explicit = jt.run_cycle(oscillator, cycle, 1e-5, solver=diffrax.Tsit5(), points=2)
+    split = jt.run_cycle(oscillator, cycle, 1e-5, points=2)
+    assert explicit.ok and split.ok
+    assert float(explicit.work) == pytest.approx(float(split.work), abs=1e-5 * float(jnp.ptp(split.U)))

@@ -1,5 +1,7 @@
 """Driven solves of an anharmonic oscillator: orders, explicit against split steps, switched baths, derivatives."""
 
+import functools
+
 import diffrax
 import equinox as eqx
 import jax
@@ -8,7 +10,7 @@ import numpy as np
 import oscillator_exact as exact
 import pytest
 from jaxtyping import Array, Float
-from systems import HARMONIC
+from systems import HARMONIC, harmonic
 
 import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import workspace
@@ -303,3 +305,21 @@ def test_the_terms_of_the_vector_field_are_measured(model, state):
     p2 = np.sum(np.asarray(state.wigner) * GRID.p[None, :] ** 2) * GRID.dq * GRID.dp
     # W_0 itself, with the noise folded in, has the moments that are measured without folding; it reaches further in p.
     np.testing.assert_allclose([q2, p2], [state.q2, state.p2], rtol=1e-6)
+
+
+def test_many_times_are_solved_in_blocks_that_agree_with_one_program(capsys):
+    """To rounding at fixed steps: 37 intervals are two blocks of 16 and one of 5, which is filled up."""
+    oscillator, ts = harmonic(), np.linspace(0.0, 3.0, 38)
+    start = jt.equilibrium(oscillator, 0.9, 0.4)
+    drive = functools.partial(jt.drive, oscillator, BETA, X, ts, dt=0.1)
+    whole = eqx.filter_jit(drive)(start)
+    blocks = drive(start, progress=True)
+    assert "37 of 37 times, 0 s left" in capsys.readouterr().err
+    assert int(blocks.stats["steps"]) == int(whole.stats["steps"]) == 37
+    for name in ("X", "U", "p2", "work", "heat", "bath_heat", "heat_int", "V"):
+        np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), rtol=1e-11, atol=1e-13, err_msg=name)
+
+    with pytest.warns(UserWarning, match="max steps reached"):
+        cut = drive(start, max_steps=20)
+    np.testing.assert_array_equal(np.isfinite(cut.X), np.arange(38) <= 20)
+    np.testing.assert_allclose(cut.work[:21], whole.work[:21], rtol=1e-11, atol=1e-13)

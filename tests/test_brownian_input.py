@@ -197,6 +197,7 @@ def test_single_precision_is_refused():
 WRONG_TYPES = """
 import jax
 jax.config.update("jax_enable_x64", True)
+import diffrax
 import jaxthermo as jt
 U, grid = jt.Polynomial([0.0, 0.0, 0.5]), jt.PhaseGrid(5.0, 0.5, 6.0, 0.6)
 kramers = jt.classical_oscillator(U, 1.0, grid)
@@ -214,9 +215,13 @@ cases = {
     "`beta` must be a scalar": lambda: jt.equilibrium(kramers, [1.0, 2.0], 0.5),
     "`x` must be a number": lambda: jt.equilibrium(kramers, 1.0, "left"),
     "`beta` must be a scalar (batch": lambda: jt.drive(kramers, [1.0, 2.0], 0.5, [0.0, 1.0]),
+    "`x` must be a scalar (batch with jax.vmap) or a function of time, but has shape (2,); x=jt.Table": lambda: (
+        jt.drive(kramers, 1.0, [0.5, 1.0], [0.0, 1.0])
+    ),
     "`dt` must be a scalar": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], dt=[0.1, 0.2]),
     "`solver` must be an explicit Runge-Kutta": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], solver="Tsit5"),
     "`steps` must be an integer >= 1": lambda: jt.run_cycle(kramers, cycle, steps=2.5),
+    "`steps` must be >= ": lambda: jt.run_cycle(kramers, cycle, solver=diffrax.Tsit5(), points=5, steps=1),
     "`solver` must be an explicit Runge-Kutta method": lambda: jt.run_cycle(kramers, cycle, solver="Tsit5"),
     "`state` must come from": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], state=[1.0]),
     "`cycle` must be a jt.AbstractCycle": lambda: jt.run_cycle(kramers, "carnot"),

@@ -101,6 +101,8 @@ def test_what_the_cycles_say_of_themselves_reaches_the_result(monkeypatch):
         runs = iter([numbers | {"status": one} for one in status])
         monkeypatch.setattr(engine, "measured", lambda *_, runs=runs: next(runs))
         found = search.result(Status.ok)
+        assert "cycle.x_end              1.2, started at 1" in repr(found)
+        assert ("start_status             ok" in repr(found)) == (found.start_status == Status.ok)
         assert found.status == max(status) and float(found.cycle.x_end) == 1.2 and found.search_status == Status.ok
 
 

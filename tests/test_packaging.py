@@ -35,8 +35,18 @@ def test_the_version_stands_in_one_place():
     citation = (ROOT / "CITATION.cff").read_text()
     assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == jaxthermo.__version__
     assert f'version: "{jaxthermo.__version__}"' in (ROOT / "recipe/recipe.yaml").read_text()
+    # Zenodo takes the version from the tag, so its file has none that could be another.
     zenodo = json.loads((ROOT / ".zenodo.json").read_text())
-    assert "version" not in zenodo and zenodo["license"] == "Apache-2.0"
+    assert "version" not in zenodo and zenodo["license"] == re.search(r"^license: (.+)$", citation, re.MULTILINE)[1]
+    assert re.search(r'^title: "(.+)"$', citation, re.MULTILINE)[1] == zenodo["title"]
+
+
+def test_the_changelog_has_a_section_for_this_version():
+    """On top; its day, once it has one, is that of the citation."""
+    version, day = re.search(r"^## \[(.+)\] - (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).groups()
+    assert version == jaxthermo.__version__
+    released = re.search(r"^date-released: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert day == (released[1] if released else "unreleased")
 
 
 def test_the_recipe_has_the_same_requirements():

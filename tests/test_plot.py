@@ -75,6 +75,11 @@ def test_a_wigner_function_with_its_marginals(run):
     np.testing.assert_array_equal(q, state.position)
 
 
+def test_a_run_is_no_state_and_the_message_says_where_one_is(run):
+    with pytest.raises(ValueError, match=r"run\.final\), or run\.state_at"):
+        jt.plot.wigner(run)
+
+
 def test_a_film_has_a_picture_for_each_time(run, tmp_path):
     path = tmp_path / "cycle.gif"
     jt.plot.wigner_animation(run, path, every=8)
@@ -110,6 +115,10 @@ def test_a_search_shows_its_bounds():
     panel = jt.plot.search(found)
     np.testing.assert_array_equal(drawn(panel)[1], found.history)
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["upper bound", "lower bound"]
+    figure = panel.get_figure()
+    figure.draw_without_rendering()
+    words = panel.yaxis.get_label().get_window_extent()
+    assert figure.bbox.ymin <= words.ymin and words.ymax <= figure.bbox.ymax and figure.bbox.xmin <= words.xmin
 
 
 def test_fluctuations(trajectory):

@@ -1,5 +1,6 @@
 """What all results have in common: status, repr, dataset, vmap."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 import jaxthermo as jt
 from jaxthermo._results import AbstractResult, JaxthermoWarning, quantity, warn_unless_ok
+from jaxthermo._sparkline import sparkline
 from jaxthermo._status import MESSAGES, Status, first_problem, status_if, words
 
 
@@ -18,6 +20,15 @@ class Decay(AbstractResult):
     x: Float[Array, "*batch times"] = quantity("length", "position", ("time",))
     end: Float[Array, "*batch"] = quantity("length", "last position", main=True)
     rate: Float[Array, "*batch"]
+    status: Int[Array, "*batch"]
+    stats: dict
+
+
+class Series(AbstractResult):
+    """A result with a series that is shown."""
+
+    time: Float[Array, "*batch times"] = quantity("time", "time", ("time",), coordinate=True)
+    x: Float[Array, "*batch times"] = quantity("length", "position", ("time",), main=True)
     status: Int[Array, "*batch"]
     stats: dict
 
@@ -74,6 +85,42 @@ def test_prints_outcome_and_numbers():
     assert "1 ok, 1 invalid input" in repr(jax.vmap(decay)(jnp.array([1.0, -2.0])))
     assert "<table>" in decay(jnp.asarray(1.0))._repr_html_()
     jax.jit(lambda rate: (repr(decay(rate)), rate)[1])(1.0)
+
+
+def test_a_notebook_shows_series_as_small_lines():
+    """As SVG of this library's own; what is unknown, missing or a single number is left out."""
+    shown = Series(jnp.linspace(0.0, 1.0, 5), jnp.array([0.0, 1.0, jnp.nan, 3.0, 4.0]), jnp.asarray(0), {})
+    text = shown._repr_html_()
+    assert text.count("<svg") == 1 and "M0.0 24.0L30.0 18.0M90.0 6.0L120.0 0.0" in text
+    assert "<svg" not in decay(jnp.asarray(1.0))._repr_html_()
+    many = jax.vmap(lambda shift: eqx.tree_at(lambda s: s.x, shown, shown.x + shift))(jnp.arange(2.0))
+    assert "<svg" not in many._repr_html_() and "<svg" not in sparkline(np.zeros(3), np.full(3, np.nan))
+    jax.jit(lambda x: (eqx.tree_at(lambda s: s.x, shown, x)._repr_html_(), x)[1])(shown.x)
+    assert "M0.0 12.0L120.0 12.0" in sparkline(np.arange(2), np.ones(2))
+
+
+def test_codes_are_printed_as_words():
+    class Ended(AbstractResult):
+        search_status: Int[Array, ""] = quantity("1", "how the search ended", codes=Status)
+        status: Int[Array, ""]
+        stats: dict
+
+    code = jnp.asarray(int(Status.plateau))
+    assert "search_status            plateau  (how the search ended)" in repr(Ended(code, code, {}))
+
+
+def test_a_warning_points_at_the_line_outside_the_library(recwarn):
+    """However many verbs of the library lie between, and also where the library calls back."""
+    inner = {"__name__": "jaxthermo.inner", "warn_unless_ok": warn_unless_ok}
+    exec("def verb(result):\n    warn_unless_ok(result)\n\ndef search(f, result):\n    f(result)", inner)
+    bad = decay(jnp.asarray(-1.0))
+    inner["verb"](bad)
+    inner["search"](inner["verb"], bad)
+    inner["search"](lambda result: inner["verb"](result), bad)
+    own = [warning for warning in recwarn if issubclass(warning.category, JaxthermoWarning)]
+    assert [warning.filename for warning in own] == [__file__] * 3
+    first = own[0].lineno
+    assert [warning.lineno - first for warning in own] == [0, 1, 2]
 
 
 def test_warns_once_for_each_trouble_and_not_when_ok():

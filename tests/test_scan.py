@@ -1,6 +1,7 @@
 """`jt.scan` in memory: what it returns, what it refuses, and how often it compiles."""
 
 import re
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from jaxthermo.scans.axes import axes_for
 from jaxthermo.scans.compiled import chosen_width
 from jaxthermo.scans.layout import Layout, grouped, layout_for
 from jaxthermo.scans.memory import bytes_per_lane
+from jaxthermo.scans.template import RECORD
 from jaxthermo.scans.traced import trace
 
 
@@ -286,19 +288,24 @@ def test_every_row_of_the_table_of_faults_names_its_tests(name):
         assert names and all(re.search(rf"(def|class) {name}\b", written) for name in names), row
 
 
-def test_progress_is_for_terminals(monkeypatch, capsys):
-    """Rate, time left and failed lanes on a terminal; not a word elsewhere."""
+def test_progress_is_for_terminals(monkeypatch, capsys, tmp_path):
+    """Rate, time left, failed lanes and what a store held where it is wanted; not a word elsewhere."""
 
     def function(a):
         return jnp.where(a == 1.0, jnp.nan, a)
 
     jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    jt.scan(function, {"a": np.arange(8.0)}, chunk=2)
+    scan = partial(jt.scan, function, {"a": np.arange(8.0)}, chunk=2, store=tmp_path / "here.zarr", progress=True)
+    scan()
     shown = capsys.readouterr()
-    assert shown.out == "" and "8/8" in shown.err and "/s" in shown.err and "1 not finite" in shown.err
+    assert shown.out == "" and "8 of 8 lanes, 0 s left, " in shown.err and "/s, 1 not finite" in shown.err
+    assert "found" not in shown.err
+    for left, record in enumerate(sorted((tmp_path / "here.zarr" / RECORD / "chunks").iterdir())[:2]):
+        scan()
+        assert f"scan: {4 - left} of 4 chunks found in {tmp_path / 'here.zarr'}, {left} to" in capsys.readouterr().err
+        record.unlink()
 
 
 def test_accelerators_get_fewer_and_larger_chunks():

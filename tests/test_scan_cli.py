@@ -96,7 +96,8 @@ def test_an_experiment_runs_from_its_file_to_a_picture(command, write, tmp_path,
 
     again = command("scan", path)
     assert again.exit_code == 2 and "go on with it by --resume" in again.output
-    assert command("scan", path, "--resume").exit_code == 0
+    resumed = command("scan", path, "--resume")
+    assert resumed.exit_code == 0 and "3 of 3 chunks found in " in resumed.output
 
     shown = command("show", tmp_path / "here.zarr", "--out", tmp_path / "figures")
     assert shown.exit_code == 0, shown.output
@@ -224,6 +225,23 @@ class TestWrong:
         assert re.search(words, result.output), result.output
         assert str(path) in result.output and "Traceback" not in result.output
         assert [p.name for p in tmp_path.iterdir()] == ["experiment.toml"]
+
+    def test_all_that_is_wrong_is_said_at_once(self, command, write):
+        text = (
+            RING.replace("prefactor = 0.1", "prefacter = -1")
+            .replace("q = 3", "q = 2.5")
+            .replace("chunk = 6", "chunk = 0")
+        )
+        said = command("scan", write(text.replace("count = 9", "count = 0").replace("force =", "forse ="))).output
+        for words in (
+            "3: `model.q` must",
+            "4: `model.prefacter` is unknown",
+            "did you mean prefactor?",
+            "10: `axes.beta",
+        ):
+            assert words in said, said
+        assert "11: `axes.forse` is no axis" in said and "15: `scan.chunk` must" in said
+        assert "missing" not in said
 
     def test_axes_that_are_empty_or_too_many(self, write):
         with pytest.raises(ConfigError, match="`axes` is missing or empty"):

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.grid import same_grid
@@ -19,6 +19,7 @@ from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.lean import lean_jit
 
@@ -92,18 +93,55 @@ def _same(a: Any, b: Any) -> bool:
     return all(not is_known(x, y) or np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs)
 
 
+def solver_for(oscillator: Oscillator, solver: diffrax.AbstractSolver | None) -> diffrax.AbstractSolver | None:
+    """The solver given; Tsit5 where none is and the bath has no flows for split steps."""
+    return diffrax.Tsit5() if solver is None and oscillator.bath.flows() is None else solver
+
+
+def stable_step(
+    oscillator: Oscillator, solver: diffrax.AbstractSolver | None, betas: Array, fields: Array
+) -> Float[Array, ""] | None:
+    """The longest step at which a solver is stable at the extremes of temperature and field; None: at every one."""
+    if solver is None or isinstance(solver, SplitStep):
+        return None
+    work, extents = workspace(oscillator), stability_extents(solver)
+    corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
+    return jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
+
+
+def checked_steps(
+    oscillator: Oscillator,
+    solver: diffrax.AbstractSolver | None,
+    steps: int | None,
+    first: Int[Array, ""],
+    cycle: AbstractCycle,
+    times: Float[Array, " times"],
+) -> Int[Array, ""]:
+    """Fixed steps to each of the times of a cycle: those asked for, or where it is None `first` or more, so many that
+    the solver is stable; ValueError that names `steps` if they are known to be too few for that.
+    """
+    limit = stable_step(oscillator, solver, *cycle.bounds())
+    if limit is None:
+        return first if steps is None else jnp.asarray(steps, jnp.int32)
+    least = jnp.ceil(jnp.max(jnp.diff(times)) / limit - 1e-9).astype(jnp.int32)
+    if steps is None:
+        return jnp.maximum(first, least)
+    if is_known(least) and steps < int(least):
+        raise ValueError(
+            f"`steps` must be >= {int(least)} for {type(solver).__name__} to be stable on this grid, but is {steps}; "
+            "leave `steps` out"
+        )
+    return jnp.asarray(steps, jnp.int32)
+
+
 def checked_step(
     oscillator: Oscillator, solver: diffrax.AbstractSolver | None, dt: ScalarLike, betas: Array, fields: Array
 ) -> Float[Array, ""]:
     """A fixed step as an array; ValueError that names `dt` if an explicit solver is known to be unstable at it."""
     step = require_scalar("dt", dt)
     require_positive("dt", step)
-    if solver is None or isinstance(solver, SplitStep):
-        return step
-    work, extents = workspace(oscillator), stability_extents(solver)
-    corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
-    limit = jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
-    if is_known(step, limit) and float(step) > float(limit):
+    limit = stable_step(oscillator, solver, betas, fields)
+    if limit is not None and is_known(step, limit) and float(step) > float(limit):
         name = type(solver).__name__
         raise ValueError(
             f"`dt` must be <= {float(limit):.3g} for {name} to be stable on this grid, but is {float(step):.3g}; "

@@ -16,6 +16,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import Growth
 from jaxthermo.brownian.reach import Reach, reach_of, roughness
 from jaxthermo.checks import is_known, require_finite, require_positive
+from jaxthermo.solve.progress import Line
 
 # How far a density and its Fourier transforms must have fallen at the ends of the grid.
 FALLEN = 1e-9
@@ -178,6 +179,14 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> O
     return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
 
 
+def said(oscillator: Oscillator) -> str:
+    """Grid and depth in words, for a line of progress."""
+    depth, grid = oscillator.bath.depth or 0, oscillator.grid
+    members = math.comb(oscillator.bath.modes + depth, depth)
+    mesh = "" if grid is None else f"{2 * grid.q_side + 1} x {2 * grid.p_side + 1} points, "
+    return f"{mesh}{members} {'members' if members > 1 else 'member'}"
+
+
 def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
     """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
@@ -216,14 +225,18 @@ def until_held(
     asked: Oscillator,
     growth: Callable[[Any], Growth],
     attempts: int,
+    line: Line | None = None,
 ) -> Result:
     """What `solve` finds on the chosen oscillator, or on larger ones where that is missing and was left open.
 
     solve      of an oscillator and the number of the attempt, from 0 on; None ends it too
     growth     what a result asks for
     attempts   how often it is solved at most; once where jax traces what is found
+    line       is told what is being solved; None: nobody is
     """
     for attempt in range(attempts):
+        if line is not None:
+            line.tell(f"{said(chosen)}, attempt {attempt + 1}")
         found = solve(chosen, attempt)
         if found is None or not is_known(jax.tree.leaves(found)) or int(found.status) == Status.ok:
             break

@@ -4,25 +4,28 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
-from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, starting_members
-from jaxthermo.brownian.automatic import resolved, until_held
+from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, solver_for, starting_members
+from jaxthermo.brownian.automatic import resolved, said, until_held
+from jaxthermo.brownian.blocks import BLOCK, in_blocks
 from jaxthermo.brownian.equilibria import require_depth, state_at
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import growth_of_run, run_held
-from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
+from jaxthermo.brownian.propagation import DriveSolution, Pacing, Protocol, propagate
 from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
+from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
 from jaxthermo.protocols.schedule import as_schedule
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.progress import Line
 
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3). Errors
 # of steps end as waves at the rim, where friction does not reach them: at 1e-5 a quench of a quantum well had `edge` at
@@ -45,6 +48,7 @@ def drive(
     tolerance: float = TOLERANCE,
     max_steps: IntLike = MAX_STEPS,
     keep_states: bool = False,
+    progress: bool | None = None,
 ) -> DrivenRun:
     """The oscillator under schedules beta(t) and x(t): what is measured on the way, work and heat.
 
@@ -67,6 +71,8 @@ def drive(
     max_steps     before the solve gives up
     keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                   `jt.potentials`
+    progress      whether a line on standard error tells how far it is; None: on a terminal and in notebooks, where it
+                  takes seconds
     Returns       a `DrivenRun`: series over `time` by name. Heat is counted into the oscillator; negative work is work
                   done by it
     Raises        ValueError that names the argument: schedules not finite or beta <= 0 at one of many times, a state of
@@ -81,7 +87,8 @@ def drive(
 
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
     callable has one of its own. Derivatives in the schedules, the oscillator and the state are those of the steps, in
-    either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints.
+    either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints. Where nothing is traced, many times
+    are solved in blocks, after any of which a keyboard interrupt ends the call.
     """
     check_oscillator(oscillator)
     require_solver(solver)
@@ -91,7 +98,7 @@ def drive(
     require_double_for(tolerance, tolerance, "tolerance")
     limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
 
-    def course(oscillator: Oscillator, state: State, tolerance: float) -> DrivenRun:
+    def course(oscillator: Oscillator, state: State, tolerance: float, line: Line) -> DrivenRun:
         V = starting_members(oscillator, state, betas[0])
         oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
         steps = None
@@ -100,31 +107,35 @@ def drive(
             # A hair's breadth is not worth one more step.
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         pacing = Pacing(as_float(tolerance), steps, limit)
-        return _driven(oscillator, protocol, V, ts, pacing, state.status, solver or _default(oscillator), keep_states)
+        line.tell(f"{said(oscillator)}, {len(ts)} times")
+        problem = (oscillator, protocol, V, ts, pacing, solver_for(oscillator, solver) or SplitStep(), keep_states)
+        if len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem):
+            return _driven(*problem, state.status)
+        return _described(oscillator, protocol, ts, pacing, in_blocks(*problem, line), state.status)
 
     def beginning(oscillator: Oscillator) -> State:
         return state_at(oscillator, betas[0], fields[0], ts[0])
 
-    if state is not None:
-        if oscillator.bath.depth is None and isinstance(state, State):
-            depth: Any = state.oscillator.bath.depth
-            oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
-        run = course(oscillator, state, tolerance)
-    else:
-        require_depth(oscillator)
-        run = until_held(
-            lambda chosen, attempt: course(chosen, beginning(chosen), TIGHTER**attempt * tolerance),
-            resolved(oscillator, betas, fields),
-            oscillator,
-            growth_of_run,
-            RETRIES,
-        )
+    with Line("drive", progress) as line:
+        if state is not None:
+            if oscillator.bath.depth is None and isinstance(state, State):
+                depth: Any = state.oscillator.bath.depth
+                oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+            run = course(oscillator, state, tolerance, line)
+        else:
+            require_depth(oscillator)
+            run = until_held(
+                lambda chosen, attempt: course(chosen, beginning(chosen), TIGHTER**attempt * tolerance, line),
+                resolved(oscillator, betas, fields),
+                oscillator,
+                growth_of_run,
+                RETRIES,
+                line,
+            )
+        if is_known(run.status):
+            jax.block_until_ready(run.status)
     warn_unless_ok(run)
     return run
-
-
-def _default(oscillator: Oscillator) -> diffrax.AbstractSolver:
-    return diffrax.Tsit5() if oscillator.bath.flows() is None else SplitStep()
 
 
 @lean_jit
@@ -134,11 +145,24 @@ def _driven(
     V: Field,
     ts: Float[Array, " times"],
     pacing: Pacing,
-    start: Int[Array, ""],
     solver: diffrax.AbstractSolver,
     keep_states: bool,
+    start: Int[Array, ""],
 ) -> DrivenRun:
     solution = propagate(oscillator, protocol, V, ts, pacing, solver, keep_states)
+    return _described(oscillator, protocol, ts, pacing, solution, start)
+
+
+@lean_jit
+def _described(
+    oscillator: Oscillator,
+    protocol: Protocol,
+    ts: Float[Array, " times"],
+    pacing: Pacing,
+    solution: DriveSolution,
+    start: Int[Array, ""],
+) -> DrivenRun:
+    """A run with its status; `start` is that of the state it began with."""
     series = series_of(oscillator, protocol, ts, solution)
     # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
     lost = status_if(start == int(Status.not_converged), Status.not_converged)

@@ -21,6 +21,7 @@ from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.brownian.stationary import TOLERANCE, is_classical, stationary_members
 from jaxthermo.checks import is_known, require_double_for, require_scalar
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # How often a grid or a depth that was left open is chosen.
 RETRIES = 4
@@ -28,7 +29,7 @@ RETRIES = 4
 Way = Callable[[Oscillator, int], State | None]
 
 
-def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> State:
+def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, progress: bool | None = None) -> State:
     """The stationary state of the hierarchy at constant beta and x, with its correlations with the bath.
 
     Equation   L V = 0, int W_0 dq dp = 1, solved by generalised conjugate residuals on M L V with M a short relaxation,
@@ -38,6 +39,8 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     beta         inverse temperature, 1/energy; a scalar (batch with jax.vmap and a given grid; lanes are solved one
                  after another)
     x            field, energy per unit of X; a scalar
+    progress     whether a line on standard error tells what is being solved; None: on a terminal and in notebooks,
+                 where it takes seconds
     Returns      a `State`, with its measured quantities by name
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces beta or x; without
                  double precision; for a bath without `flows` whose depth was left open
@@ -64,18 +67,19 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Stat
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(TOLERANCE, TOLERANCE)
-    state = state_at(oscillator, beta, x)
+    state = state_at(oscillator, beta, x, progress=progress)
     warn_unless_ok(state)
     return state
 
 
-def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0) -> State:
+def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0, progress: bool | None = None) -> State:
     """`equilibrium` of checked arguments without a warning, in the bath as it is at time t."""
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     _require_open(oscillator, t)
     require_depth(oscillator)
     resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
-    state = _resting(resting, resolved(resting, beta, x), beta, x)
+    with Line("equilibrium", progress) as line:
+        state = _resting(resting, resolved(resting, beta, x), beta, x, line)
     bath, depth = oscillator.bath, state.oscillator.bath.depth
     if bath.depth is None and depth is not None:
         bath = bath.with_depth(depth)
@@ -97,7 +101,7 @@ def require_depth(oscillator: Oscillator) -> None:
 
 def _require_open(oscillator: Oscillator, t: Any) -> None:
     """ValueError where nothing is coupled to the oscillator, so that any state of its own rests."""
-    ledger = oscillator.bath.ledger(oscillator.hbar)
+    ledger = oscillator.ledger
     if ledger is not None and is_known(t, jax.tree.leaves(ledger)) and not float(ledger.friction(t)) > 0.0:
         raise ValueError(
             f"`windows` must not all be closed at t = {float(t):g}, where nothing chooses the state to start from; "
@@ -105,7 +109,7 @@ def _require_open(oscillator: Oscillator, t: Any) -> None:
         )
 
 
-def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) -> State:
+def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array, line: Line) -> State:
     if not is_known(jax.tree.leaves((chosen, beta, x))):
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
@@ -115,7 +119,7 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array) 
             ways.reverse()
     found = None
     for way in ways:
-        state = until_held(way, chosen, oscillator, growth_of_state, RETRIES)
+        state = until_held(way, chosen, oscillator, growth_of_state, RETRIES, line)
         if state is None:
             continue
         if found is None or state.ok:

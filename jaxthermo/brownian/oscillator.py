@@ -1,5 +1,7 @@
 """The Brownian oscillator: parameters, and nothing of time stepping."""
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
@@ -9,6 +11,9 @@ from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import require_finite, require_positive, require_scalar
+
+if TYPE_CHECKING:
+    from jaxthermo.brownian.ledger import Ledger
 
 
 class Oscillator(Parameters):
@@ -29,6 +34,11 @@ class Oscillator(Parameters):
     hbar: Float[Array, ""]
     grid: PhaseGrid | None
     quantum: bool = eqx.field(static=True)
+
+    @property
+    def ledger(self) -> "Ledger | None":
+        """How heat and the work of switching are counted, where there are several baths; None for one."""
+        return self.bath.ledger(self.hbar)
 
 
 def check_oscillator(oscillator: Oscillator | None) -> None:

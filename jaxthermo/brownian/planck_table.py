@@ -26,6 +26,7 @@ from jaxthermo.cache import user_folder
 from jaxthermo.checks import is_known
 from jaxthermo.solve.lanes import map_lanes
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.progress import Line
 
 # Chebyshev nodes in sqrt(beta) and in x. At high temperature a quartic wall gives <q^2> ~ beta^(-1/2), so that the
 # integrand is smooth in sqrt(beta), not in beta.
@@ -72,9 +73,12 @@ def chebyshev_values(u: Any, count: int) -> Float[Array, " count"]:
     return jnp.stack(values[:count])
 
 
-def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any) -> PlanckTable:
+def planck_table(
+    oscillator: Oscillator, partition: Any, betas: Any, fields: Any, progress: bool | None = None
+) -> PlanckTable:
     """The table for 0 < beta <= max(betas), min(fields) <= x <= max(fields); one field gives a table of that field.
 
+    progress   whether a line tells how many equilibria are done; None: on a terminal and in notebooks
     Kept in $JAXTHERMO_CACHE (default: the user's cache folder) under a hash of everything it depends on.
     Raises     ValueError if jax traces the values, or the bath is not an `OhmicBath`
     """
@@ -89,13 +93,16 @@ def planck_table(oscillator: Oscillator, partition: Any, betas: Any, fields: Any
     path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
     stored = _read(path)
     if stored is None:
-        stored = _tabulate(oscillator, partition, beta_max, span)
+        with Line("planck_potential", progress) as line:
+            stored = _tabulate(oscillator, partition, beta_max, span, line)
         _write(path, stored)
     numbers = {name: jnp.asarray(stored[name]) for name in NUMBERS}
     return PlanckTable(jnp.asarray(stored["coefficients"]), jnp.asarray(beta_max), jnp.asarray(span), **numbers)
 
 
-def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> dict[str, Any]:
+def _tabulate(
+    oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float], line: Line
+) -> dict[str, Any]:
     u_beta = _nodes(BETA_NODES)
     betas = beta_max * (0.5 * (1.0 + u_beta)) ** 2
     counts = [_field_nodes(partition, beta, span) for beta in betas]
@@ -109,7 +116,9 @@ def _tabulate(oscillator: Oscillator, partition: Any, beta_max: float, span: tup
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
         return _means(oscillator, grid, betas, fields, dq, dp)
 
-    U, X, residual, error = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK)
+    advance = line.counter(mesh_beta.size, "equilibria")
+    advance(0)
+    U, X, residual, error = map_lanes(solve, mesh_beta, mesh_field, dq, dp, chunk=CHUNK, advance=advance)
     U_cl, X_cl, _ = jax.jit(jax.vmap(partition.means))(mesh_beta, mesh_field)
     inverse = np.linalg.inv(chebyshev.chebvander(u_beta, BETA_NODES - 1))
     more_U, more_X, enthalpy = (

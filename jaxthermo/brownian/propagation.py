@@ -121,7 +121,7 @@ def propagate_by(
             dt0=None,
             y0=start(V, work),
             saveat=diffrax.SaveAt(
-                subs=[diffrax.SubSaveAt(ts=ts.at[0].set(t0).at[-1].set(t1), fn=measure), diffrax.SubSaveAt(t1=True)]
+                subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=measure), diffrax.SubSaveAt(t1=True)]
             ),
             stepsize_controller=_controller(ts, pacing, work, solver),
             # The controller counts the steps.

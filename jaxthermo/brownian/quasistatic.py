@@ -77,22 +77,32 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
 
 
-def quasi_static(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> QuasiStatic:
+def quasi_static(
+    oscillator: Oscillator, betas: VectorLike, fields: VectorLike, *, progress: bool | None = None
+) -> QuasiStatic:
     """Xi_qst for all beta up to the largest of `betas` and all x between the extremes of `fields`.
+
+    progress   as in `planck_potential`
 
     The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
     """
     partition = partition_of(oscillator, betas, fields)
-    return QuasiStatic(partition, planck_table(oscillator, partition, betas, fields) if oscillator.quantum else None)
+    if not oscillator.quantum:
+        return QuasiStatic(partition, None)
+    return QuasiStatic(partition, planck_table(oscillator, partition, betas, fields, progress))
 
 
-def planck_potential(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> Float[Array, ""]:
+def planck_potential(
+    oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, progress: bool | None = None
+) -> Float[Array, ""]:
     """The quasi-static Planck potential Xi_qst(beta, x~), x~ = beta x.
 
     Equation   classical: ln Z, Z = integral of exp[-beta (H_0 - x X)] dq dp / (2 pi hbar);
                quantum: from infinite temperature, where it is the classical one, along constant field,
                Xi = ln Z - integral_0^beta [H(b, x) - H_cl(b, x)] db, with H = U - x X of the correlated equilibrium
     Shapes     beta, x: scalars (classical: batch with jax.vmap)
+    progress   whether a line on standard error tells how many equilibria of the table are done; None: on a terminal and
+               in notebooks, where it takes seconds
     Units      beta: 1/energy, x: energy per unit of X; Xi is a number
     Raises     ValueError that names the argument; quantum: also where jax traces beta or x (use
                `jt.brownian.quasi_static(oscillator, betas, fields)`, which returns a differentiable function)
@@ -104,7 +114,7 @@ def planck_potential(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) ->
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     require_positive("beta", beta)
     require_finite("x", x)
-    return quasi_static(oscillator, beta, x)(beta, x)
+    return quasi_static(oscillator, beta, x, progress=progress)(beta, x)
 
 
 def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:

@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
+from jaxthermo._sparkline import sparkline
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Protocol
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, require_one, status_of
 from jaxthermo.brownian.state import State, measured_state
-from jaxthermo.checks import as_float
+from jaxthermo.checks import as_float, is_known
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedule import Schedule, value_at
 from jaxthermo.protocols.schedules import Table
@@ -162,6 +163,11 @@ class PeriodicRun(AbstractRun):
     cumulative_heat_of: Float[Array, "*batch times baths"] | None = quantity(*HEAT_OF, ("time", "bath"))
     cumulative_switching_of: Float[Array, "*batch times baths"] | None = quantity(*SWITCHING_OF, ("time", "bath"))
 
+    def _picture(self) -> str:
+        """The work diagram, X across and x upwards: its area is the work."""
+        known = is_known(self.X, self.x) and self.X.ndim == 1
+        return sparkline(np.asarray(self.X), np.asarray(self.x), 160, 120) if known else ""
+
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
         """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
@@ -197,7 +203,7 @@ def series_of(
 def exchange_of(oscillator: Oscillator, totals: Float[Array, "times totals"], prefix: str) -> dict[str, Any]:
     """Heat and work of switching bath by bath; None where there is one bath."""
     names = (f"{prefix}heat_of", f"{prefix}switching_of")
-    ledger = oscillator.bath.ledger(oscillator.hbar)
+    ledger = oscillator.ledger
     if ledger is None:
         return dict.fromkeys(("bath", *names))
     return {"bath": 1.0 / ledger.temperatures, **dict(zip(names, jnp.split(totals[:, 4:], 2, axis=1), strict=True))}

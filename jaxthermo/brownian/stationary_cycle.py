@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.arguments import require_solver
+from jaxthermo.brownian.arguments import checked_steps, require_solver, solver_for
 from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.cycle_search import (
     Engine,
@@ -61,7 +61,8 @@ def run_cycle(
                  for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
                  time step, as a share of the span of U in the cycle
-    solver       None: split steps; or an explicit diffrax Runge-Kutta method, with fixed steps
+    solver       None: split steps, or diffrax.Tsit5 for a bath that has no split flows; or another explicit diffrax
+                 Runge-Kutta method, with fixed steps within its limit of stability
     points       saved times in each piece between two corners of the cycle
     steps        steps to each saved time; None: as many as it takes, by halving the step until the work rests
     max_cycles   before the search at one time step gives up
@@ -69,7 +70,8 @@ def run_cycle(
                  `jt.potentials`
     progress     whether a line on standard error tells how far the search is; None: where that is a terminal
     Returns      a `PeriodicRun`: work and heat per cycle, and series over `time` by name
-    Raises       ValueError that names the argument; if jax traces a parameter and the oscillator has no grid
+    Raises       ValueError that names the argument, as `steps` beyond the limit of stability; if jax traces a parameter
+                 and the oscillator has no grid
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
                  and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
                  thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
@@ -94,21 +96,22 @@ def run_cycle(
     # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
     whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
     require_periodic(whole, cycle.period)
+    solver = solver_for(whole, solver)
 
     def searched(chosen: Oscillator, attempt: int) -> PeriodicRun:
-        engine, betas, count = engine_of(chosen, cycle, points)
+        engine, betas, first = engine_of(chosen, cycle, points)
         chosen.bath.check_drive(chosen.mass, chosen.hbar, engine.times, betas)
-        count = count if steps is None else jnp.asarray(steps, jnp.int32)
+        count = checked_steps(chosen, solver, steps, first, cycle, engine.times)
         # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
         if not is_known(jax.tree.leaves((chosen, cycle)), betas):
             limit = jnp.asarray(max_cycles, jnp.int32)
             return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
         halvings = HALVINGS if steps is None else 0
-        with Line("run_cycle", progress) as line:
-            found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
+        found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
         return _described(engine, found, as_float(tol), steps is None, points, jnp.asarray(attempt + 1, jnp.int32))
 
-    run = until_held(searched, whole, oscillator, growth_of_cycle, ATTEMPTS)
+    with Line("run_cycle", progress) as line:
+        run = until_held(searched, whole, oscillator, growth_of_cycle, ATTEMPTS, line)
     warn_unless_ok(run)
     return run
 

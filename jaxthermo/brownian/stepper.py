@@ -47,14 +47,9 @@ class Driven(eqx.Module):
     totals: Float[Array, " totals"]
 
 
-def ledger_of(work: Workspace) -> Ledger | None:
-    """How the heat of several baths is counted; None for one."""
-    return work.oscillator.bath.ledger(work.oscillator.hbar)
-
-
 def totals_of(work: Workspace) -> int:
     """How many integrals there are."""
-    ledger = ledger_of(work)
+    ledger = work.oscillator.ledger
     return 4 if ledger is None else 4 + 2 * len(ledger.windows)
 
 
@@ -84,7 +79,7 @@ class DrivenTerm(diffrax.AbstractTerm):
         x, d_x = rate_at(self.x, t)
         temperature = temperature_of(beta)
         now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
-        heat, ledger = bath_heat(now, self.work, t, temperature), ledger_of(self.work)
+        heat, ledger = bath_heat(now, self.work, t, temperature), self.work.oscillator.ledger
         totals = jnp.stack([now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat])
         if ledger is not None:
             totals = jnp.concatenate([totals, ledger.rates(now, self.work.oscillator.mass, jnp.asarray(t)).entries()])
@@ -201,7 +196,7 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     ends = jax.tree.map(lambda leaf: leaf[::2], measured)
     moved_by = jnp.stack([fields[2::2] - fields[:4:2], betas[2::2] - betas[:4:2], jnp.diff((betas * fields)[::2])])
     driven = jnp.sum(moved_by * jnp.stack([ends.X, ends.U, ends.X]), axis=1)
-    middle, ledger = jax.tree.map(lambda leaf: leaf[1], measured), ledger_of(work)
+    middle, ledger = jax.tree.map(lambda leaf: leaf[1], measured), work.oscillator.ledger
     if ledger is None:
         bath = _heat_of_step(work, middle, ends, half, T)[None]
     else:

@@ -168,7 +168,7 @@ def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:
 
 def require_periodic(oscillator: Oscillator, period: Real) -> None:
     """ValueError unless the windows of switched baths end where they began."""
-    ledger = oscillator.bath.ledger(oscillator.hbar)
+    ledger = oscillator.ledger
     if ledger is None:
         return
     first, last = ledger.openings(0.0), ledger.openings(period)

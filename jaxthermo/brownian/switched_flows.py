@@ -99,6 +99,6 @@ def along(work: Workspace, ledger: Ledger, openings: Float[Array, " baths"]) -> 
 
 
 def _ledger(work: Workspace) -> Ledger:
-    ledger = work.oscillator.bath.ledger(work.oscillator.hbar)
+    ledger = work.oscillator.ledger
     assert ledger is not None
     return ledger

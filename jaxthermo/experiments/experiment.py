@@ -13,6 +13,7 @@ from jaxthermo.experiments.schema import (
     MOST_LANES,
     Check,
     Text,
+    Troubles,
     axis,
     integer,
     number,
@@ -117,36 +118,55 @@ TABLES = ("model", "quantity", "axes", "zipped", "scan")
 def load(path: Path) -> Experiment:
     """The experiment that the TOML file at `path` describes.
 
-    Raises     ConfigError that names file, line and key; OSError
+    Raises     ConfigError that names file, line and key of all that is wrong; OSError
     """
     given, text = read(path)
-    for name in given:
-        if name not in TABLES:
-            raise text.error((name,), f"is unknown here; known are {', '.join(TABLES)}")
-    model, kind = _chosen(text, given, "model", "kind", KINDS)
-    settings, quantity = _chosen(text, given, "quantity", "name", QUANTITIES)
-    if model["kind"] not in quantity.kinds:
-        raise text.error(("quantity", "name"), f"must be of {' or '.join(quantity.kinds)}, but is of {model['kind']}")
-    axes = _axes(text, given, quantity, kind.settings | quantity.settings)
-    flat = _flat(axes)
-    for where, part in (("model", model), ("quantity", settings)):
-        for name in flat:
-            if name in part:
-                raise text.error((where, name), "must not be set, since it is an axis")
-    needed = tuple(name for name in kind.needed if name not in flat)
-    table(text, ("model",), model, {"kind": word(*KINDS)} | kind.settings, needed)
-    table(text, ("quantity",), settings, {"name": word(*QUANTITIES)} | quantity.settings)
-    if "grid" in model:
-        table(text, ("model", "grid"), model["grid"], GRID, tuple(GRID))
-    for name in quantity.needed:
-        if name not in flat and name not in settings:
-            raise text.error(("quantity", name), "is missing; give it here or as an axis")
     scan = given.get("scan", {})
-    table(text, ("scan",), scan, SCAN)
+    with Troubles() as troubles:
+        with troubles.noted():
+            table(text, (), given, dict.fromkeys(TABLES, lambda value: None))
+        with troubles.noted():
+            table(text, ("scan",), scan, SCAN)
+        with troubles.noted():
+            model, kind, settings, quantity = _asked_for(text, given)
+            axes = _axes(text, given, quantity, kind.settings | quantity.settings, troubles)
+            _check_settings(text, given, kind, quantity, troubles)
+    flat = _flat(axes)
     store = path.parent / scan.get("store", f"{path.stem}.zarr")
     fixed = {name: float(value) for name, value in settings.items() if name in quantity.axes}
     function = partial(build, model, settings, fixed, flat)
     return Experiment(axes, store, scan.get("chunk"), scan.get("precision"), function, text)
+
+
+def _asked_for(text: Text, given: dict[str, Any]) -> tuple[dict[str, Any], Kind, dict[str, Any], Quantity]:
+    """The tables of model and quantity, with what is known of both, on which all else depends."""
+    with Troubles() as troubles:
+        with troubles.noted():
+            model, kind = _chosen(text, given, "model", "kind", KINDS)
+        with troubles.noted():
+            settings, quantity = _chosen(text, given, "quantity", "name", QUANTITIES)
+    if model["kind"] not in quantity.kinds:
+        raise text.error(("quantity", "name"), f"must be of {' or '.join(quantity.kinds)}, but is of {model['kind']}")
+    return model, kind, settings, quantity
+
+
+def _check_settings(text: Text, given: dict[str, Any], kind: Kind, quantity: Quantity, troubles: Troubles) -> None:
+    """Add what is wrong with the tables of model and quantity: each number is set there or is an axis."""
+    model, settings = given["model"], given["quantity"]
+    over = {str(name) for part in ("axes", "zipped") for name in given.get(part, {})}
+    for where, part in (("model", model), ("quantity", settings)):
+        for name in sorted(over & part.keys()):
+            troubles.add(text.error((where, name), "must not be set, since it is an axis"))
+    with troubles.noted():
+        table(text, ("model",), model, {"kind": word(*KINDS)} | kind.settings, tuple(sorted(set(kind.needed) - over)))
+    with troubles.noted():
+        table(text, ("quantity",), settings, {"name": word(*QUANTITIES)} | quantity.settings)
+    if isinstance(model.get("grid"), dict):
+        with troubles.noted():
+            table(text, ("model", "grid"), model["grid"], GRID, tuple(GRID))
+    for name in quantity.needed:
+        if name not in over and name not in settings:
+            troubles.add(text.error(("quantity", name), "is missing; give it here or as an axis"))
 
 
 def _chosen(
@@ -166,39 +186,44 @@ def _chosen(
     return part, known[chosen]
 
 
-def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[str, Check]) -> Axes:
+def _axes(text: Text, given: dict[str, Any], quantity: Quantity, bounds: dict[str, Check], troubles: Troubles) -> Axes:
     """The axes as `jt.scan` takes them: those of [axes] one by one, those of [zipped] together."""
     apart, together = given.get("axes", {}), given.get("zipped", {})
     for name, part in (("axes", apart), ("zipped", together)):
         if not isinstance(part, dict):
             raise text.error((name,), "must be a table")
-        for one in part:
-            if one not in quantity.axes:
-                raise text.error((name, one), f"is no axis of this quantity; known are {', '.join(quantity.axes)}")
-            if name == "zipped" and one in apart:
-                raise text.error((name, one), "is an axis already")
     if not apart and not together:
         raise text.error(("axes",), "is missing or empty; an axis is a list, or a table of start, stop and count")
 
     def values_of(name: str, one: str, value: object) -> np.ndarray:
+        if one not in quantity.axes:
+            raise text.error((name, one), f"is no axis of this quantity; known are {', '.join(quantity.axes)}")
+        if name == "zipped" and one in apart:
+            raise text.error((name, one), "is an axis already")
         values = axis(text, (name, one), value, UNITS[one])
         trouble = bounds[one](float(values.min())) or bounds[one](float(values.max()))
         if trouble is not None:
             raise text.error((name, one), trouble)
         return values
 
-    axes: Axes = {one: values_of("axes", one, value) for one, value in apart.items()}
-    columns = {one: values_of("zipped", one, value) for one, value in together.items()}
+    axes: Axes = {}
+    columns: dict[str, np.ndarray] = {}
+    for one, value in apart.items():
+        with troubles.noted():
+            axes[one] = values_of("axes", one, value)
+    for one, value in together.items():
+        with troubles.noted():
+            columns[one] = values_of("zipped", one, value)
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
-        raise text.error(("zipped",), f"must have axes of one length, but has {sorted(lengths)}")
+        troubles.add(text.error(("zipped",), f"must have axes of one length, but has {sorted(lengths)}"))
     if columns:
         axes[tuple(columns)] = tuple(columns.values())
     lanes = math.prod(len(values) for values in axes.values() if not isinstance(values, tuple)) * max(
         lengths, default=1
     )
     if lanes > MOST_LANES:
-        raise text.error(("axes",), f"must make at most {MOST_LANES:.0e} lanes, but makes {lanes:.3g}")
+        troubles.add(text.error(("axes",), f"must make at most {MOST_LANES:.0e} lanes, but makes {lanes:.3g}"))
     return axes
 
 

@@ -50,6 +50,7 @@ def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | No
     store = experiment.store
     if not resume and (store / RECORD).exists():
         raise StoreError(f"`store` {store} holds a scan already; go on with it by --resume, or name another in [scan]")
+    found = _found(store)
     data = scan(
         experiment.function(),
         experiment.axes,
@@ -58,7 +59,18 @@ def run_experiment(experiment: Experiment, resume: bool, client: TaskClient | No
         precision=experiment.precision,
         client=client,
     )
-    return f"{_counted(data.status.values)}\nWritten to {store}"
+    return f"{found}{_counted(data.status.values)}\nWritten to {store}"
+
+
+def _found(path: Path) -> str:
+    """How many chunks a store holds, as a line; none where there is no store, or a damaged one, which a scan mends."""
+    store = Store(path)
+    try:
+        store.look()
+    except (StoreError, OSError):
+        return ""
+    chunks = store.layout.chunks
+    return f"{sum(map(store.is_recorded, range(chunks)))} of {chunks} chunks found in {path}\n"
 
 
 def dry_run(experiment: Experiment) -> str:

@@ -1,11 +1,13 @@
 """Experiments in TOML as data: what may stand where, and the line of what may not."""
 
+import difflib
 import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,42 @@ MOST_LANES = 10**9
 
 class ConfigError(ValueError):
     """An experiment that cannot be run as it is written; the message names file, line and key."""
+
+
+class Troubles:
+    """All that is wrong with a file: what is added in the block is raised at its end, as one ConfigError."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def __enter__(self) -> "Troubles":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ConfigError):
+            self.add(error)
+        elif error is not None:
+            return
+        self.settle()
+
+    def add(self, error: ConfigError) -> None:
+        """Say this too."""
+        self._found += str(error).splitlines()
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """A ConfigError in this block ends the block, and is added."""
+        try:
+            yield
+        except ConfigError as error:
+            self.add(error)
+
+    def settle(self) -> None:
+        """Raise what was added so far, if anything was."""
+        if self._found:
+            raise ConfigError("\n".join(dict.fromkeys(self._found))) from None
 
 
 class Text(NamedTuple):
@@ -145,18 +183,22 @@ def true_or_false(value: object) -> str | None:
 def table(
     text: Text, key: tuple[str, ...], given: object, known: dict[str, Check], needed: tuple[str, ...] = ()
 ) -> None:
-    """Raise a ConfigError at the first entry of a table that is unknown, missing or wrong."""
+    """Raise one ConfigError with all entries of a table that are unknown, missing or wrong."""
     if not isinstance(given, dict):
         raise text.error(key, f"must be a table, but is {_said(given)}")
-    for name, value in given.items():
-        if name not in known:
-            raise text.error((*key, name), f"is unknown here; known are {', '.join(known) or 'none'}")
-        trouble = known[name](value)
-        if trouble is not None:
-            raise text.error((*key, name), trouble)
-    for name in needed:
-        if name not in given:
-            raise text.error((*key, name), "is missing")
+    with Troubles() as troubles:
+        for name, value in given.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                meant = f"; did you mean {close[0]}?" if close else ""
+                troubles.add(
+                    text.error((*key, name), f"is unknown here; known are {', '.join(known) or 'none'}{meant}")
+                )
+            elif (trouble := known[name](value)) is not None:
+                troubles.add(text.error((*key, name), trouble))
+        for name in needed:
+            if name not in given:
+                troubles.add(text.error((*key, name), "is missing"))
 
 
 def axis(text: Text, key: tuple[str, ...], given: object, unit: str) -> np.ndarray:

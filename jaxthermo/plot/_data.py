@@ -36,8 +36,8 @@ class LineStyle(TypedDict, total=False):
     zorder: float
 
 
-# Characters of a line of a label.
-LINE = 36
+# Characters of a line of a label: no longer than the side of a picture of the usual size.
+LINE = 30
 # How a quantity is written on an axis; others are written by their names.
 SYMBOLS = {
     "beta": r"\beta",
@@ -81,7 +81,11 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
     dataset = data.to_dataset() if isinstance(data, AbstractResult) else data
     missing = [name for name in needed if name not in dataset.variables]
     if missing:
-        raise ValueError(f"`data` must hold {', '.join(missing)}, but has {', '.join(map(str, dataset.variables))}")
+        hint = "; a run has states: jt.plot.wigner(run.final), or run.state_at(time) where keep_states=True kept them"
+        raise ValueError(
+            f"`data` must hold {', '.join(missing)}, but has {', '.join(map(str, dataset.variables))}"
+            + (hint if "wigner" in missing and {"time", "members"} & set(dataset.variables) else "")
+        )
     return dataset
 
 

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._types import Function, ScheduleLike
@@ -18,6 +19,11 @@ def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
     """A number as a `Constant`, a callable as a `formula`; ValueError that names the argument for anything else."""
     if callable(schedule):
         return formula(schedule, jnp.zeros(()))
+    if np.ndim(schedule) == 1:
+        raise ValueError(
+            f"`{name}` must be a scalar (batch with jax.vmap) or a function of time, but has shape "
+            f"{np.shape(schedule)}; {name}=jt.Table(times, values) goes in straight lines between values"
+        )
     number = require_scalar(name, schedule)
     require_finite(name, number)
     return Constant(number)

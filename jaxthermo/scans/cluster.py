@@ -18,6 +18,7 @@ from jaxthermo.scans.progress import ScanProgress
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.worker import compute, costs, job_of
+from jaxthermo.solve.progress import Line
 
 # How often the process that waits for the workers looks whether it was asked to stop.
 LOOK = 0.2
@@ -51,8 +52,8 @@ def require_client(client: object) -> None:
 class Cluster:
     """Computes the chunks of a scan on the workers of `client`."""
 
-    def __init__(self, client: TaskClient, prepared: Prepared) -> None:
-        self.client, self.prepared = client, prepared
+    def __init__(self, client: TaskClient, prepared: Prepared, line: Line) -> None:
+        self.client, self.prepared, self._line = client, prepared, line
         # As a task of its own, whose result each worker asks for once, and which is run again where its worker is lost.
         self._job = client.submit(pickle.loads, pickle.dumps(job_of(prepared)), pure=False)
 
@@ -76,7 +77,8 @@ class Cluster:
             store.forget(chunk)
         begun = lanes_done(self.prepared.axes, store.layout, todo)
         kept = f"what is written is kept, so run it again to go on with {store.path}"
-        with StopOnSignal() as stop, ScanProgress(self.prepared.axes.lanes, begun) as progress, _told(kept):
+        progress = ScanProgress(self._line, self.prepared.axes.lanes, begun)
+        with StopOnSignal() as stop, _told(kept):
             running = _Running(self.client, self._tasks(store, todo), todo)
             try:
                 while running.chunk_of:

@@ -9,18 +9,20 @@ from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.loop import Keep, run_chunks, wait_for_others
 from jaxthermo.scans.prepared import Prepared, slices
 from jaxthermo.scans.store import Store
+from jaxthermo.solve.progress import Line
 
 
 class Here:
     """Computes the chunks of a scan on this process's devices; compiled once."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
+    def __init__(self, prepared: Prepared, line: Line) -> None:
+        self.prepared, self._line = prepared, line
         self._chunks: Chunks | None = None
 
     def ready(self, layout: Layout) -> Chunks:
         """The program of a chunk, compiled."""
         if self._chunks is None:
+            self._line.tell("compiling")
             self._chunks = self.prepared.compiled(layout)
         self._chunks.compile()
         return self._chunks
@@ -33,9 +35,8 @@ class Here:
 
     def run(self, layout: Layout, todo: list[int], keep: Keep, log: Any = None, store: Any = None) -> None:
         """Compute these chunks and hand each to `keep`."""
-        run_chunks(
-            self.ready(layout), self.prepared.axes, layout, todo, keep, log or (lambda event, chunk: None), store
-        )
+        log = log or (lambda event, chunk: None)
+        run_chunks(self.ready(layout), self.prepared.axes, layout, todo, keep, self._line, log, store)
 
     def fill(self, store: Store, todo: list[int]) -> None:
         """Compute this process's share of the missing chunks into the store, and wait for the others'."""

@@ -15,6 +15,7 @@ from jaxthermo.scans.progress import ScanProgress
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.writer import Writer
+from jaxthermo.solve.progress import Line
 
 # How often a process that is done looks whether the others are.
 LOOK = 0.2
@@ -24,12 +25,14 @@ LATE = 120.0
 Keep = Callable[[int, tuple[np.ndarray, ...], dict[str, Any]], None]
 
 
-def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep: Keep, log: Any, store: Any) -> None:
+def run_chunks(
+    chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep: Keep, line: Line, log: Any, store: Any
+) -> None:
     """Compute these chunks and hand each to `keep`, which works in the background while the next one is computed.
 
-    `log(event, chunk)` is told when one is begun and done. Trouble of `keep` is raised before another chunk is begun.
+    `line` shows how far it is, and `log(event, chunk)` is told when one is begun and done. Trouble of `keep` is raised
+    before another chunk is begun.
     """
-    chunks.compile()
 
     def finish(chunk: int, running: Running, seconds: float) -> tuple[int, dict[int, int], float]:
         results = fetched(running)
@@ -38,8 +41,8 @@ def run_chunks(chunks: Chunks, axes: Axes, layout: Layout, todo: list[int], keep
         log("done", chunk)
         return len(results[0]), counts, seconds
 
-    begun = lanes_done(axes, layout, todo)
-    with StopOnSignal() as stop, ScanProgress(axes.lanes, begun) as progress, Writer(finish) as writer:
+    progress = ScanProgress(line, axes.lanes, lanes_done(axes, layout, todo))
+    with StopOnSignal() as stop, Writer(finish) as writer:
 
         def settle() -> None:
             kept = writer.wait()

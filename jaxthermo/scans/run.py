@@ -16,6 +16,7 @@ from jaxthermo.scans.labels import labelled, origin_of
 from jaxthermo.scans.manifest import identity
 from jaxthermo.scans.prepared import Prepared, by_cost, prepare
 from jaxthermo.scans.stored import scan_in_store
+from jaxthermo.solve.progress import Line
 
 if TYPE_CHECKING:
     import xarray
@@ -30,6 +31,7 @@ def scan(
     devices: Sequence[jax.Device] | None = None,
     client: TaskClient | None = None,
     precision: str | None = None,
+    progress: bool | None = None,
     **named: object,
 ) -> "xarray.Dataset":
     """A function of named numbers over all its lanes, as a labelled dataset.
@@ -48,6 +50,8 @@ def scan(
                write them into `store`, a folder that they all see; None: this process computes
     precision  "single": computed in float32, and 300 lanes drawn at random are compared with float64; the largest
                differences are in the attribute `single_precision`. None: as jax is set
+    progress   whether a line on standard error tells what a store held, and how far the scan is; None: on a terminal
+               and in notebooks
     named      further axes as keywords, combined with all others: `beta=[1.0, 2.0]`
     Returns    an `xarray.Dataset` with the labelled arrays of the results and what they count, `status` as codes of
                `jt.Status`, and units where they are known (`jt.scans.with_units` tells others). A name that an axis
@@ -73,11 +77,19 @@ def scan(
         raise ValueError(f"`resume` must be True or False, but is {resume!r}")
     if client is not None:
         _require_alone(client, store, devices)
-    prepared = prepare(function, axes, chunk, devices, precision)
+    with Line("scan", progress) as line:
+        line.tell("tracing")
+        prepared = prepare(function, axes, chunk, devices, precision)
+        return _scanned(prepared, store, resume, client, line)
+
+
+def _scanned(
+    prepared: Prepared, store: str | os.PathLike[str] | None, resume: bool, client: TaskClient | None, line: Line
+) -> "xarray.Dataset":
     if store is None:
         if jax.process_count() > 1:
             raise ValueError("`store` must be given when several processes share a scan, but is None")
-        return _in_memory(prepared)
+        return _in_memory(prepared, line)
     try:
         path = Path(os.fspath(store))
     except TypeError:
@@ -86,7 +98,8 @@ def scan(
         raise ValueError(f"`store` must be a path on a file system with locks, but is {store!r}")
     if not resume and jax.process_count() > 1:
         raise ValueError("`resume` must be True when several processes share a store, but is False")
-    return scan_in_store(prepared, path, resume, Here(prepared) if client is None else Cluster(client, prepared))
+    workshop = Here(prepared, line) if client is None else Cluster(client, prepared, line)
+    return scan_in_store(prepared, path, resume, workshop, line)
 
 
 def _require_alone(client: object, store: object, devices: object) -> None:
@@ -111,8 +124,8 @@ def _with_named(axes: Any, named: dict[str, object]) -> Any:
     return {**given, **named} if isinstance(given, Mapping) else given
 
 
-def _in_memory(prepared: Prepared) -> "xarray.Dataset":
-    here = Here(prepared)
+def _in_memory(prepared: Prepared, line: Line) -> "xarray.Dataset":
+    here = Here(prepared, line)
     layout = by_cost(prepared, prepared.layout(), here.costs)
     names = [variable.name for variable in prepared.traced.variables]
     arrays = zeros_like(prepared.traced, prepared.axes.shape)

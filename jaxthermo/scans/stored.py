@@ -16,6 +16,7 @@ from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import identity, layout_from, layout_record, require_same
 from jaxthermo.scans.prepared import Prepared, by_cost
 from jaxthermo.scans.store import Store
+from jaxthermo.solve.progress import Line
 
 if TYPE_CHECKING:
     import xarray
@@ -35,8 +36,8 @@ class Workshop(Protocol):
         """Compute the missing chunks into the store, all of them before this returns."""
 
 
-def scan_in_store(prepared: Prepared, path: Path, resume: bool, workshop: Workshop) -> xarray.Dataset:
-    """The dataset of a scan whose chunks lie, or will lie, in the store at `path`."""
+def scan_in_store(prepared: Prepared, path: Path, resume: bool, workshop: Workshop, line: Line) -> xarray.Dataset:
+    """The dataset of a scan whose chunks lie, or will lie, in the store at `path`; `line` says what it held."""
     axes, traced = prepared.axes, prepared.traced
     own = identity(traced, axes)
     store = Store(path, jax.process_index(), jax.process_count())
@@ -44,6 +45,7 @@ def scan_in_store(prepared: Prepared, path: Path, resume: bool, workshop: Worksh
         manifest = store.open()
         if manifest is not None and not resume:
             raise StoreError(f"`store` {path} holds a scan already; resume it, or give this one a store of its own")
+        made = manifest is None
         if manifest is None:
             if store.process == 0:
                 _create(store, prepared, own, workshop)
@@ -51,6 +53,9 @@ def scan_in_store(prepared: Prepared, path: Path, resume: bool, workshop: Worksh
         _require_own(manifest, own, prepared, path)
         store.attach(manifest, axes, layout_from(manifest["layout"], axes.shape))
         todo = [chunk for chunk in range(store.layout.chunks) if not store.is_sound(chunk)]
+        if not made:
+            chunks = store.layout.chunks
+            line.say(f"{chunks - len(todo)} of {chunks} chunks found in {path}, {len(todo)} to compute")
         if todo:
             workshop.fill(store, todo)
         arrays = store.read()

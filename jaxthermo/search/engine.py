@@ -192,6 +192,8 @@ def pareto_front(
     bounds: Bounds | None = None,
     points: IntLike = 5,
     steps: IntLike = 15,
+    *,
+    progress: bool | None = None,
 ) -> ParetoFront:
     """Cycles between most power and least entropy production: the Pareto front of power against efficiency.
 
@@ -203,19 +205,21 @@ def pareto_front(
     bounds       as in `optimise_cycle`
     points       cycles on the front, >= 2
     steps        of each search at most
+    progress     as in `optimise_cycle`
     Returns      the cycles with their measures, from runs under control of the time step; see `ParetoFront`
     Raises       as `optimise_cycle`, and ValueError if no cycle in the bounds delivers power
     """
     count = require_integer("points", points, 2)
     bounds = default_bounds(cycle) if bounds is None else bounds
-    found = [optimise_cycle(oscillator, cycle, power, bounds, steps)]
+    found = [optimise_cycle(oscillator, cycle, power, bounds, steps, progress=progress)]
     most = float(found[0].power)
     if not most > 0:
         raise ValueError("`bounds` must hold a cycle that delivers power, but the best one found takes it up")
     saving = Negative(entropy_production_rate)
     for share in np.linspace(1.0, 0.0, count)[1:]:
         enough = AtLeast(power, share * most)
-        found.append(optimise_cycle(oscillator, found[-1].cycle, saving, bounds, steps, constraints=[enough]))
+        cycle, limits = found[-1].cycle, [enough]
+        found.append(optimise_cycle(oscillator, cycle, saving, bounds, steps, constraints=limits, progress=progress))
     return ParetoFront(
         status=first_problem(*(one.status for one in found)),
         stats={"evaluations": sum(one.stats["evaluations"] for one in found)},

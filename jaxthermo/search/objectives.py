@@ -51,10 +51,10 @@ def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     if run.heat_of is not None and run.bath is not None:
         taken = run.heat_of[jnp.argmin(run.bath)]
     else:
-        corners = getattr(cycle, "corners", None)
+        corners = cycle.corners()
         if corners is None:
             raise ValueError(f"`cycle` must have four strokes, as a jt.StirlingCycle, but is a {type(cycle).__name__}")
-        heat = jnp.interp(corners(), run.time, run.cumulative_heat)
+        heat = jnp.interp(corners, run.time, run.cumulative_heat)
         taken = heat[1] - heat[0] + heat[4] - heat[3]
     return jnp.where(taken > 0, -_work(run.work, run.switching_of) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
 

@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Float, Int
 
+from jaxthermo._parameters import shown
 from jaxthermo._results import AbstractResult, quantity
 from jaxthermo._status import Status
 from jaxthermo.brownian.oscillator import Oscillator
@@ -52,6 +53,15 @@ class OptimisedCycle(AbstractResult):
     def improvement(self) -> Float[Array, ""]:
         """What the search has added to the objective."""
         return self.value - self.start_value
+
+    def _found(self) -> list[tuple[str, str]]:
+        """Each parameter that the search has changed, beside where it started."""
+        pairs = [(name, getattr(self.cycle, name), before) for name, before in vars(self.start).items()]
+        return [
+            (f"cycle.{name}", f"{shown(now)}, started at {shown(before)}")
+            for name, now, before in pairs
+            if shown(now) != shown(before)
+        ]
 
 
 class ParetoFront(AbstractResult):

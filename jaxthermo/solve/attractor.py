@@ -25,7 +25,7 @@ from jaxthermo.solve.cycle import (
     no_orbit,
     orbit_sensitivity,
 )
-from jaxthermo.solve.fixed_point import Field, implicit_root, newton
+from jaxthermo.solve.fixed_point import AutonomousField, implicit_root, newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.stepping import Stepper, walk
@@ -97,7 +97,7 @@ class _Path(eqx.Module):
 
 
 def find_attractor(
-    field: Field, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
+    field: AutonomousField, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
 ) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
@@ -115,7 +115,7 @@ def find_attractor(
 # Compiled by themselves, so that all solves of one field share the search, whose derivatives need no other.
 @brief_jit
 def search(
-    field: Field, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
+    field: AutonomousField, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
 ) -> tuple[Attractor, Orbit]:
     """What `find_attractor` finds, and the closed orbit if it is one, without derivatives."""
     nan = jnp.full((), jnp.nan, start.dtype)
@@ -163,7 +163,7 @@ def search(
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
-def _advance(field: Field, x: Array, args: PyTree) -> _Path:
+def _advance(field: AutonomousField, x: Array, args: PyTree) -> _Path:
     """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
     first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
     stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
@@ -171,7 +171,7 @@ def _advance(field: Field, x: Array, args: PyTree) -> _Path:
     return _Path(times, states)
 
 
-def _average(field: Field, observe: Observe, path: _Path, args: PyTree) -> Array:
+def _average(field: AutonomousField, observe: Observe, path: _Path, args: PyTree) -> Array:
     """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
 
     def value_and_rate(x: Array) -> tuple[Array, Array]:
@@ -184,7 +184,7 @@ def _average(field: Field, observe: Observe, path: _Path, args: PyTree) -> Array
 
 
 def _own_fixed_point(
-    field: Field, start: Array, path: _Path, args: PyTree
+    field: AutonomousField, start: Array, path: _Path, args: PyTree
 ) -> tuple[Array, Array, Bool[Array, ""], Bool[Array, ""]]:
     """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before.
 
@@ -206,7 +206,7 @@ def _own_fixed_point(
     return root, residual, is_root, hopeless
 
 
-def _recurrence(field: Field, path: _Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
+def _recurrence(field: AutonomousField, path: _Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
     """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
 
     A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
@@ -231,7 +231,7 @@ def _recurrence(field: Field, path: _Path, args: PyTree) -> tuple[Array, Array, 
 
 
 def _is_own_orbit(
-    field: Field, orbit: Orbit, guess: Array, size: Array, history: _Path, args: PyTree
+    field: AutonomousField, orbit: Orbit, guess: Array, size: Array, history: _Path, args: PyTree
 ) -> Bool[Array, ""]:
     """A stable closed orbit that moves, near the loop that led to it, which the trajectory is falling onto."""
     # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
@@ -274,7 +274,7 @@ def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tupl
 
 
 def _differentiable(
-    field: Field, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
+    field: AutonomousField, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, ""], Float[Array, " m"]]:
     """Period and averages of the attractor found, with derivatives in all numbers of args."""
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
@@ -302,7 +302,7 @@ def _differentiable(
 
 @brief_jit
 def _sensitivity(
-    field: Field, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
+    field: AutonomousField, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of period and averages in all numbers of args, one after the other.
 

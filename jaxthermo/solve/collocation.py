@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.solve.constant import stop_gradient
-from jaxthermo.solve.fixed_point import Field, implicit
+from jaxthermo.solve.fixed_point import AutonomousField, implicit
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
 
 STAGES = 5
@@ -67,7 +67,7 @@ def stage_times(widths: Float[Array, " intervals"]) -> Float[Array, "intervals s
     return left[:, None] + widths[:, None] * jnp.asarray(NODES, widths.dtype)[None]
 
 
-def close_loop(field: Field, guess: Loop, args: PyTree) -> tuple[Loop, Float[Array, ""], Bool[Array, ""]]:
+def close_loop(field: AutonomousField, guess: Loop, args: PyTree) -> tuple[Loop, Float[Array, ""], Bool[Array, ""]]:
     """Newton's method for all stages and the period: the loop, the largest residual, and whether it converged.
 
     The phase is fixed by (base - guess) . field(guess) = 0.
@@ -76,27 +76,27 @@ def close_loop(field: Field, guess: Loop, args: PyTree) -> tuple[Loop, Float[Arr
     normal = normal / jnp.linalg.norm(normal)
 
     def cond(carry: tuple[Loop, Array, Array, Array, Array]) -> Array:
-        _, move, last, turn, count = carry
-        stalled = (move < STALLED) & (move > 0.25 * last) & (turn < STALLED_LOG_PERIOD)
-        return (jnp.maximum(move, turn) > CONVERGED) & ~stalled & (count < ITERATIONS)
+        _, move, last, log_move, count = carry
+        stalled = (move < STALLED) & (move > 0.25 * last) & (log_move < STALLED_LOG_PERIOD)
+        return (jnp.maximum(move, log_move) > CONVERGED) & ~stalled & (count < ITERATIONS)
 
     def body(carry: tuple[Loop, Array, Array, Array, Array]) -> tuple[Loop, Array, Array, Array, Array]:
         loop, last, _, _, count = carry
         phase = jnp.dot(normal, loop.base() - guess.base())
         d_stages, d_log_period, _ = _solve(field, loop, args, _residual(field, loop, args), phase, normal)
-        move, turn = jnp.max(jnp.abs(d_stages)), jnp.abs(d_log_period)
+        move, log_move = jnp.max(jnp.abs(d_stages)), jnp.abs(d_log_period)
         shrink = jnp.minimum(1.0, LONGEST_MOVE / jnp.maximum(move, 1e-300))
-        shrink = jnp.minimum(shrink, LONGEST_LOG_PERIOD_STEP / jnp.maximum(turn, 1e-300))
+        shrink = jnp.minimum(shrink, LONGEST_LOG_PERIOD_STEP / jnp.maximum(log_move, 1e-300))
         moved = Loop(loop.widths, loop.stages + shrink * d_stages, loop.log_period + shrink * d_log_period)
-        return moved, move, last, turn, count + 1
+        return moved, move, last, log_move, count + 1
 
     far = jnp.full((), jnp.inf, guess.stages.dtype)
-    loop, move, _, turn, _ = jax.lax.while_loop(cond, body, (guess, far, far, far, jnp.zeros((), jnp.int32)))
+    loop, move, _, log_move, _ = jax.lax.while_loop(cond, body, (guess, far, far, far, jnp.zeros((), jnp.int32)))
     residual = jnp.max(jnp.abs(_residual(field, loop, args)))
-    return loop, residual, (move < STALLED) & (turn < STALLED_LOG_PERIOD) & (residual < SMALL_RESIDUAL)
+    return loop, residual, (move < STALLED) & (log_move < STALLED_LOG_PERIOD) & (residual < SMALL_RESIDUAL)
 
 
-def implicit_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[Array, "n n"]]:
+def implicit_loop(field: AutonomousField, loop: Loop, args: PyTree) -> tuple[Loop, Float[Array, "n n"]]:
     """The closed loop as a function of `args`, with derivatives of every order, and the matrix of one turn.
 
     The second, the derivative of the base point after one turn, has no derivatives.
@@ -120,7 +120,7 @@ def implicit_loop(field: Field, loop: Loop, args: PyTree) -> tuple[Loop, Float[A
     return implicit(equations, moved, still, args), monodromy
 
 
-def _held_phase(field: Field, loop: Loop, args: PyTree) -> tuple[Array, Array]:
+def _held_phase(field: AutonomousField, loop: Loop, args: PyTree) -> tuple[Array, Array]:
     """The phase condition of a loop whose base point moves across the flow only: miss and normal."""
     normal = field(loop.base(), args)
     return jnp.zeros((), normal.dtype), normal / jnp.linalg.norm(normal)
@@ -132,7 +132,7 @@ def loop_average(observe: Callable[[Array, PyTree], Array], loop: Loop, args: Py
     return jnp.einsum("k,j,kjm->m", loop.widths, jnp.asarray(MATRIX[-1], values.dtype), values)
 
 
-def _residual(field: Field, loop: Loop, args: PyTree) -> Float[Array, "intervals stages n"]:
+def _residual(field: AutonomousField, loop: Loop, args: PyTree) -> Float[Array, "intervals stages n"]:
     rates = jax.vmap(jax.vmap(lambda x: field(x, args)))(loop.stages)
     steps = jnp.exp(loop.log_period) * loop.widths
     slopes = jnp.einsum("k,ij,kjn->kin", steps, jnp.asarray(MATRIX, rates.dtype), rates)
@@ -140,7 +140,7 @@ def _residual(field: Field, loop: Loop, args: PyTree) -> Float[Array, "intervals
 
 
 def _solve(
-    field: Field, loop: Loop, args: PyTree, residual: Array, phase: Array, normal: Array
+    field: AutonomousField, loop: Loop, args: PyTree, residual: Array, phase: Array, normal: Array
 ) -> tuple[Array, Array, Array]:
     """Newton's update of stages and ln(period), and the monodromy matrix, by condensing each interval.
 
@@ -177,7 +177,9 @@ def _solve(
     return d_stages, start[n], last[:, :n]
 
 
-def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""], args: PyTree, intervals: int) -> Loop:
+def sample_loop(
+    field: AutonomousField, base: Float[Array, " n"], period: Float[Array, ""], args: PyTree, intervals: int
+) -> Loop:
     """A guess for `close_loop`: the trajectory from `base` over one period on an even mesh."""
     widths = jnp.full(intervals, 1.0 / intervals, base.dtype)
     # Rounding may put the last stage beyond the end.
@@ -190,7 +192,7 @@ def sample_loop(field: Field, base: Float[Array, " n"], period: Float[Array, ""]
     return Loop(widths, states.reshape(intervals, STAGES, base.shape[0]), jnp.log(period))
 
 
-def remeshed(field: Field, loop: Loop, args: PyTree) -> Loop:
+def remeshed(field: AutonomousField, loop: Loop, args: PyTree) -> Loop:
     """The same orbit on a mesh with equal shares of arclength, of ln(speed)'s variation, and of time in each interval.
 
     Arclength resolves the fast turns, ln(speed) the way into and out of a slow passage, time the passage itself.

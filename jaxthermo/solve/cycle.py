@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo._types import Real
-from jaxthermo.solve.fixed_point import Field
+from jaxthermo.solve.fixed_point import AutonomousField
 from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to
@@ -116,7 +116,7 @@ def no_orbit(point: Float[Array, " n"]) -> Orbit:
 
 
 def close_orbit(
-    field: Field,
+    field: AutonomousField,
     guess: Float[Array, " n"],
     period: Float[Array, ""],
     args: PyTree,
@@ -167,7 +167,9 @@ def _bordered(monodromy: Float[Array, "n n"], drift: Float[Array, " n"], normal:
     return jnp.concatenate([top, bottom[None]], axis=0)
 
 
-def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tuple[Float[Array, " m"], Float[Array, ""]]:
+def go_round(
+    field: AutonomousField, observe: Observe, orbit: Orbit, args: PyTree
+) -> tuple[Float[Array, " m"], Float[Array, ""]]:
     """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
     The turns are 1 if the orbit is not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
@@ -187,7 +189,7 @@ def go_round(field: Field, observe: Observe, orbit: Orbit, args: PyTree) -> tupl
     return end[n:], jnp.where(orbit.closed, most, 1.0)
 
 
-def log_contraction(field: Field, orbit: Orbit, args: PyTree) -> Float[Array, ""]:
+def log_contraction(field: AutonomousField, orbit: Orbit, args: PyTree) -> Float[Array, ""]:
     """ln of the largest non-trivial Floquet multiplier's modulus; < 0 for a stable cycle.
 
     The return map on the section normal to the flow has the monodromy's spectrum with the trivial multiplier 1
@@ -199,7 +201,7 @@ def log_contraction(field: Field, orbit: Orbit, args: PyTree) -> Float[Array, ""
 
 
 def orbit_sensitivity(
-    field: Field,
+    field: AutonomousField,
     observe: Observe,
     orbit: Orbit,
     rebuild: Callable[[Array], PyTree],
@@ -229,7 +231,7 @@ def orbit_sensitivity(
 
 
 def _motion(
-    field: Field,
+    field: AutonomousField,
     observe: Observe,
     rebuild: Callable[[Array], PyTree],
     place: Float[Array, " n_plus_1"],
@@ -253,7 +255,7 @@ def _motion(
     return jnp.linalg.solve(system, forcing), d_mean
 
 
-def _observed(field: Field, observe: Observe, rebuild: Callable[[Array], PyTree], n: int) -> Dynamics:
+def _observed(field: AutonomousField, observe: Observe, rebuild: Callable[[Array], PyTree], n: int) -> Dynamics:
     """The field in scaled time s, with the running averages of the observables appended to the state."""
 
     def dynamics(state: Array, constants: Array) -> Array:

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-Field = Callable[[Float[Array, " n"], Any], Float[Array, " n"]]
+AutonomousField = Callable[[Float[Array, " n"], Any], Float[Array, " n"]]
 
 ITERATIONS = 20
 
 
 def newton(
-    field: Field, guess: Float[Array, " n"], args: PyTree
+    field: AutonomousField, guess: Float[Array, " n"], args: PyTree
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Bool[Array, ""]]:
     """Newton iteration for field(x, args) = 0: the point, max |field| there, and whether it converged.
 
@@ -36,7 +36,7 @@ def newton(
     return x, jnp.max(jnp.abs(field(x, args))), step < 1e-9
 
 
-def implicit_root(field: Field, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:
+def implicit_root(field: AutonomousField, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:
     """The root as a function of `args`, with derivatives of every order in both modes.
 
     Equation   field(x, args) = 0, so J dx = -d field/d args, with J and the right-hand side at the root

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.solve.collocation import Loop, close_loop, implicit_loop, remeshed
-from jaxthermo.solve.fixed_point import Field
+from jaxthermo.solve.fixed_point import AutonomousField
 
 # Steps are taken in ln(distance to the pole), the variable in which a diverging period is smooth.
 FIRST_STEP, LONGEST_STEP, SHORTEST_STEP, GROWTH = 0.2, 0.5, 1e-4, 1.5
@@ -34,7 +34,7 @@ def begin(loop: Loop, parameter: Float[Array, ""], alive: Bool[Array, ""]) -> Co
     )
 
 
-def settle(field: Field, continued: ContinuedLoop, args: PyTree) -> ContinuedLoop:
+def settle(field: AutonomousField, continued: ContinuedLoop, args: PyTree) -> ContinuedLoop:
     """The loop closed where it is, on an even mesh and then on one that follows it."""
 
     def cond(now: ContinuedLoop) -> Array:
@@ -46,7 +46,9 @@ def settle(field: Field, continued: ContinuedLoop, args: PyTree) -> ContinuedLoo
     return jax.lax.while_loop(cond, body, eqx.tree_at(lambda t: t.count, continued, jnp.zeros((), jnp.int32)))
 
 
-def _closed(field: Field, now: ContinuedLoop, guess: Loop, parameter: Float[Array, ""], args: PyTree) -> ContinuedLoop:
+def _closed(
+    field: AutonomousField, now: ContinuedLoop, guess: Loop, parameter: Float[Array, ""], args: PyTree
+) -> ContinuedLoop:
     """After an attempt to close the guess: there if that was possible, else still where it was, and no longer alive."""
     loop, residual, good = close_loop(field, guess, args)
     there = ContinuedLoop(loop, parameter, residual, now.step, good, now.count + 1)
@@ -55,7 +57,7 @@ def _closed(field: Field, now: ContinuedLoop, guess: Loop, parameter: Float[Arra
 
 
 def continue_to(
-    field: Field,
+    field: AutonomousField,
     continued: ContinuedLoop,
     target: Float[Array, ""],
     pole: Float[Array, ""],
@@ -92,7 +94,7 @@ def continue_to(
     return eqx.tree_at(lambda t: t.alive, arrived, arrived.alive & (arrived.parameter == target))
 
 
-def _predict(field: Field, now: ContinuedLoop, distance: Array, at: Callable[[Array], PyTree]) -> Loop:
+def _predict(field: AutonomousField, now: ContinuedLoop, distance: Array, at: Callable[[Array], PyTree]) -> Loop:
     """Along the tangent of the branch."""
 
     def unknowns(parameter: Array) -> tuple[Array, Array]:

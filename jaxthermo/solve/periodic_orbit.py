@@ -41,14 +41,14 @@ def periodic_point(
     step. Derivatives of `point` and `linear` in `args` and `period`: forward mode, of every order.
     """
     parameters = (period, args)
-    start, frozen = jax.lax.stop_gradient(start), jax.lax.stop_gradient(parameters)
+    start, constant = jax.lax.stop_gradient(start), jax.lax.stop_gradient(parameters)
     eye = jnp.eye(start.shape[0], dtype=start.dtype)
 
     def unfinished(carry: PeriodicPoint) -> Array:
         return jnp.logical_not(carry.found) & (carry.periods < max_periods) & jnp.all(jnp.isfinite(carry.point))
 
     def once_round(carry: PeriodicPoint) -> PeriodicPoint:
-        end, linear = _once_round(field, carry.point, frozen)
+        end, linear = _once_round(field, carry.point, constant)
         newton = jnp.linalg.solve(eye - linear, end - carry.point)
         length = jnp.max(jnp.abs(newton))
         near = (log_spectral_radius(linear) < 0.0) & (length < NEAR * jnp.max(jnp.abs(end)))

@@ -61,6 +61,7 @@ def correlation(
     observables: Sequence[ObservableLike] = ("q", "q"),
     *,
     tolerance: float = TOLERANCE,
+    progress: bool | None = None,
 ) -> Correlation:
     """Correlation and response functions in the stationary state, with the correlations of oscillator and bath.
 
@@ -76,6 +77,7 @@ def correlation(
     observables   A and B: "q", "p", "X", or functions f(q) that jax differentiates (`Polynomial` for polynomials)
     tolerance     of the error from the time step, over the scale of each function: sqrt(var A var B), and that times
                   the smaller of 2/hbar and beta over the time of crossing the well
+    progress      whether a line tells what is being solved; None: on a terminal and in notebooks, if it takes seconds
     Returns       a `Correlation` with `symmetrised` and `response` at `ts`
     Raises        ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
     Accuracy      `status` is ok where the stationary state is, grid and hierarchy hold both disturbances at all times
@@ -102,9 +104,11 @@ def correlation(
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, ts, pair)
-    found = with_room(
-        oscillator, beta, x, pair, lambda chosen: _correlated(state_at(chosen, beta, x), ts, pair, as_float(tolerance))
-    )
+
+    def solve(chosen: Oscillator) -> Correlation:
+        return _correlated(state_at(chosen, beta, x), ts, pair, as_float(tolerance))
+
+    found = with_room("correlation", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
     return found
 

@@ -15,6 +15,7 @@ from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
 from jaxthermo.brownian.response.observables import AbstractObservable, Pair
 from jaxthermo.checks import is_known
+from jaxthermo.solve.progress import Line
 
 Result = TypeVar("Result", bound=Judged)
 
@@ -55,18 +56,22 @@ def finely_resolved(
 
 
 def with_room(
+    name: str,
     oscillator: Oscillator,
     beta: Float[Array, ""],
     x: Float[Array, ""],
     observables: Pair,
     solve: Callable[[Oscillator], Result],
+    progress: bool | None,
 ) -> Result:
     """What `solve` finds on a fine grid, larger or finer where that was left open and a result says that it is missing.
 
-    Weak damping lets a disturbance curl up to ever finer shapes, which no state at rest has.
+    Weak damping lets a disturbance curl up to ever finer shapes, which no state at rest has. A line of this `name`
+    tells what is being solved.
     """
     chosen = finely_resolved(oscillator, beta, x, observables)
-    return until_held(lambda chosen, _: solve(chosen), chosen, oscillator, _growth, ATTEMPTS)
+    with Line(name, progress) as line:
+        return until_held(lambda chosen, _: solve(chosen), chosen, oscillator, _growth, ATTEMPTS, line)
 
 
 def _growth(found: Any) -> Growth:

@@ -49,7 +49,13 @@ class RelaxationRates(AbstractResult):
 
 
 def relaxation_rates(
-    oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, count: IntLike = 2, *, tolerance: float = TOLERANCE
+    oscillator: Oscillator,
+    beta: ScalarLike,
+    x: ScalarLike,
+    count: IntLike = 2,
+    *,
+    tolerance: float = TOLERANCE,
+    progress: bool | None = None,
 ) -> RelaxationRates:
     """The slowest eigenvalues of the generator: rates of relaxation and of escape, frequencies of coherent motion.
 
@@ -60,6 +66,7 @@ def relaxation_rates(
     beta, x      inverse temperature, 1/energy, and field; scalars
     count        how many, 1..10
     tolerance    of the error of each eigenvalue, over its modulus
+    progress     as `jt.correlation`
     Returns      a `RelaxationRates` with `rate`, `frequency` and `error`, (count,)
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
     Accuracy     `status` is ok where the stationary state is, the modes are held by grid and hierarchy, and `error` is
@@ -85,9 +92,11 @@ def relaxation_rates(
         values = _slowest_sums(np.linalg.eigvals(np.asarray(motion.drift)).astype(complex), count)
         return _closed(oscillator, beta, x, values, as_float(tolerance))
     pair = (FunctionOfPosition(Identity()), Momentum())
-    found = with_room(
-        oscillator, beta, x, pair, lambda chosen: _found(state_at(chosen, beta, x), count, as_float(tolerance))
-    )
+
+    def solve(chosen: Oscillator) -> RelaxationRates:
+        return _found(state_at(chosen, beta, x), count, as_float(tolerance))
+
+    found = with_room("relaxation_rates", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
     return found
 

@@ -69,6 +69,8 @@ def spectrum(
     x: ScalarLike,
     frequencies: VectorLike,
     observables: Sequence[ObservableLike] = ("q", "q"),
+    *,
+    progress: bool | None = None,
 ) -> Spectrum:
     """Power spectrum and susceptibility in the stationary state, without a time step.
 
@@ -79,6 +81,7 @@ def spectrum(
     beta, x       inverse temperature, 1/energy, and field; scalars
     frequencies   angular frequencies w, 1/time, (frequencies,), in any order
     observables   A and B: "q", "p", "X", or functions f(q)
+    progress      as `jt.correlation`
     Returns       a `Spectrum` with `symmetrised` and `response` at `frequencies`
     Raises        ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
     Accuracy      `status` is ok where the stationary state is, the solves have converged, and grid and hierarchy hold
@@ -106,7 +109,11 @@ def spectrum(
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, frequencies, pair)
-    found = with_room(oscillator, beta, x, pair, lambda chosen: _resolved(state_at(chosen, beta, x), frequencies, pair))
+
+    def solve(chosen: Oscillator) -> Spectrum:
+        return _resolved(state_at(chosen, beta, x), frequencies, pair)
+
+    found = with_room("spectrum", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
     return found
 
