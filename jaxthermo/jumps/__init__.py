@@ -1,6 +1,7 @@
 """Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
 from jaxthermo.jumps.affinities import CycleAffinities, cycle_affinities
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.attractor import Stationary, stationary
 from jaxthermo.jumps.branches import Branch, branch
 from jaxthermo.jumps.conversion import Conversion, conversion
@@ -30,7 +31,7 @@ from jaxthermo.jumps.mean_field import (
     thermodynamics,
     vector_field,
 )
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.noise import LinearNoise, contraction, linear_noise
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
 from jaxthermo.solve.attractor import AttractorKind

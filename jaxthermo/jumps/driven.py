@@ -19,10 +19,11 @@ from jaxthermo.checks import (
     require_positive,
     require_scalar,
 )
+from jaxthermo.jumps.arguments import checked, require_not_negative
 from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, interaction_energy, vector_field
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at

@@ -9,8 +9,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._results import AbstractResult
 from jaxthermo.checks import as_float
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import Flows
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 
 # One inverse temperature for all reservoirs, one for each, or as many schedules.

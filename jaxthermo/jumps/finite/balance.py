@@ -12,6 +12,7 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
@@ -20,7 +21,7 @@ from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.krylov import gmres

@@ -10,8 +10,10 @@ from jaxtyping import Array, Float, Num
 
 from jaxthermo._types import Real
 from jaxthermo.checks import as_float
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, incidence
+from jaxthermo.jumps.graph import incidence
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
 

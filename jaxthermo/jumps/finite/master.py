@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_times
+from jaxthermo.jumps.arguments import as_network, checked
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
@@ -26,7 +27,7 @@ from jaxthermo.jumps.finite.states import (
     require_microstates,
 )
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, checked
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.protocols.schedule import rate_at, value_at
 from jaxthermo.solve.both_modes import both_modes

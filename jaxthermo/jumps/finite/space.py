@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from jaxthermo.jumps.finite.states import counts_of, mesostates, microstates, rank_table
-from jaxthermo.jumps.network import Edge, JumpNetwork, taken
+from jaxthermo.jumps.graph import Edge, taken
+from jaxthermo.jumps.network import JumpNetwork
 
 # At most so many states are solved for by elimination: single rings, and the coarsest cells.
 DIRECT = 400
