@@ -11,6 +11,7 @@ from jaxthermo.jumps.evolution import Evolution, evolve
 from jaxthermo.jumps.finite import (
     coherence,
     cumulants,
+    mesoscopic_affinities,
     mesoscopic_evolve,
     mesoscopic_stationary,
     multipartite_information,
@@ -20,7 +21,9 @@ from jaxthermo.jumps.finite import (
     work_theorem,
 )
 from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
+from jaxthermo.jumps.housekeeping import Housekeeping, housekeeping
 from jaxthermo.jumps.inequalities import Bounds, bounds
+from jaxthermo.jumps.lattice import LatticePaths, cubic_lattice, simulate_lattice
 from jaxthermo.jumps.locking import Locking, locking
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
@@ -49,7 +52,9 @@ __all__ = [
     "Evolution",
     "Fold",
     "Glauber",
+    "Housekeeping",
     "JumpNetwork",
+    "LatticePaths",
     "LimitCycle",
     "LinearNoise",
     "LoadSharing",
@@ -64,6 +69,7 @@ __all__ = [
     "coherence",
     "contraction",
     "conversion",
+    "cubic_lattice",
     "cumulants",
     "cycle_affinities",
     "edge_currents",
@@ -72,16 +78,19 @@ __all__ = [
     "evolve",
     "fold",
     "fold_beta",
+    "housekeeping",
     "levels",
     "limit_cycle",
     "linear_noise",
     "locking",
+    "mesoscopic_affinities",
     "mesoscopic_evolve",
     "mesoscopic_stationary",
     "multipartite_information",
     "periodic_state",
     "scaled_cumulant",
     "simulate",
+    "simulate_lattice",
     "stationary",
     "tau_leap",
     "thermodynamics",

@@ -79,7 +79,17 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
     states = space(network.q, units, network.edges)
-    found = stationary_distribution(network_at(network, betas), states)
+    now, p, found = rest_of(model, betas, states)
+    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
+    warn_unless_ok(result)
+    return result
+
+
+def rest_of(
+    model: AbstractJumpModel, betas: Array, states: Space
+) -> tuple[NetworkAtTime, Float[Array, " states"], Distribution]:
+    """A network's numbers, its stationary distribution with derivatives in them, and how that was found."""
+    found = stationary_distribution(network_at(model.network, betas), states)
     now, p = _followed(
         model,
         betas,
@@ -87,9 +97,7 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
         lambda now: mesoscopic_hops(now, states),
         lambda hops, p: _multigrid(hops, states, p),
     )
-    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
-    warn_unless_ok(result)
-    return result
+    return now, p, found
 
 
 def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLike) -> FiniteStationary:
