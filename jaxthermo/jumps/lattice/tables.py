@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.network import JumpNetwork
+from jaxthermo.solve.lean import lean_jit
 
 # Of the states of the neighbours that are told apart.
 MAX_SURROUNDINGS = 2_000_000
@@ -37,6 +38,7 @@ def surroundings(q: int, z: int) -> Int[np.ndarray, "q surroundings"]:
     return np.concatenate([digits, z - digits.sum(axis=0, keepdims=True)])
 
 
+@lean_jit
 def hopping(network: JumpNetwork, beta: Float[Array, "*betas"], z: int) -> Hopping:
     """All hops of one unit with z neighbours.
 
