@@ -122,7 +122,7 @@ def _(result: FiniteEvolution) -> Housekeeping:
     states = space(network.q, result.units, network.edges)
     if states.size > DIRECT:
         raise ValueError(f"`result` must have at most {DIRECT} occupation numbers, but has {states.size}")
-    counts = jnp.rint(result.occupation[0] * result.units).astype(int)
+    counts = jnp.rint(result.occupation[0] * result.units).astype(states.counts.dtype)
     start = jnp.all(states.counts == counts[:, None], axis=0).astype(float)
     options = (RTOL, ATOL, MAX_STEPS, None)
     parts, status, _ = followed(network, result.betas, result.coupling, Meso(states), start, times, options, _of_units)

@@ -57,7 +57,7 @@ def round_cycles(values: Float[Array, " hops"], tree: Tree, first: Integers, sec
     parent, depth = jnp.asarray(tree.parent), jnp.asarray(tree.depth)
 
     def deeper(level: Array, sums: Array) -> Array:
-        return jnp.where(depth == level, sums[parent] + steps, sums)
+        return jnp.where(depth == level.astype(depth.dtype), sums[parent] + steps, sums)
 
     sums = jax.lax.fori_loop(1, int(tree.depth.max()) + 1, deeper, jnp.zeros_like(steps))
     return values[tree.chords] + sums[first[tree.chords]] - sums[second[tree.chords]]

@@ -125,16 +125,17 @@ def _rates(steps: Steps, n: int) -> Float[Array, "n n"]:
 
 def _eliminated(rates: Float[Array, "n n"]) -> Float[Array, " n"]:
     n = rates.shape[0]
-    index = jnp.arange(n)
 
     def censor(step: Array, table: Array) -> Array:
         """State k is left out: who came to it goes on as it would have. Its column keeps how often it is visited."""
         k = n - 1 - step
+        index = jnp.arange(n, dtype=step.dtype)
         onward = jnp.where(index < k, table[k], 0.0)
         visits = jnp.where(index < k, table[:, k], 0.0) / jnp.sum(onward)
         return (table + visits[:, None] * onward[None, :]).at[:, k].set(visits)
 
     def fill(k: Array, p: Array) -> Array:
+        index = jnp.arange(n, dtype=k.dtype)
         return p.at[k].set(jnp.dot(p, jnp.where(index < k, table[:, k], 0.0), precision="highest"))
 
     table = jax.lax.fori_loop(0, n - 1, censor, rates)

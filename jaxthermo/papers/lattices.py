@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +23,12 @@ from jaxthermo.provenance import provenance
 if TYPE_CHECKING:
     import xarray
 
-BETAS = tuple(np.round(np.arange(2.6, 6.01, 0.1), 2))
-SIDES = (4, 8, 16)
-SNAPSHOTS = (3.6, 5.0)
+BETAS = (2.8, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 3.8, 4.0, 4.25, 4.5, 4.75, 5.0, 5.25, 5.5)
+SIDES = (4, 8, 12)
+SNAPSHOTS = (3.6, 4.25, 5.0)
 # Times that are looked at, after the start from one state is forgotten.
-TIMES = (0.0, *np.arange(200.0, 500.1, 1.0))
-TRAJECTORIES = 16
+TIMES = (0.0, *np.arange(100.0, 250.1, 1.0))
+TRAJECTORIES = 8
 QUANTITIES = {"order": "1", "turns": "1/time", "work_current": "energy/time"}
 
 
@@ -72,7 +72,7 @@ def compared(
         order = run.occupation.astype(weights.dtype) @ jnp.asarray(weights)
         limit[:, column] = [float(one) for one in measured(order, run.work, run.time)]
     over = ("side", "beta")
-    variables = {}
+    variables: dict[str, Any] = {}
     for number, (name, unit) in enumerate(QUANTITIES.items()):
         variables[name] = (over, means[number], unit, f"{name} on a cube")
         variables[f"{name}_error"] = (over, errors[number], unit, f"standard error of {name}")

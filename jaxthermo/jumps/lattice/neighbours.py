@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import ArrayLike, Int
+from jaxtyping import Int
+
+from jaxthermo._types import VectorLike
 
 
 def cubic_lattice(sides: Sequence[int]) -> Int[np.ndarray, "units neighbours"]:
@@ -27,7 +29,7 @@ def cubic_lattice(sides: Sequence[int]) -> Int[np.ndarray, "units neighbours"]:
     return np.stack(around, axis=1)
 
 
-def checked_neighbours(neighbours: ArrayLike) -> Int[np.ndarray, "units neighbours"]:
+def checked_neighbours(neighbours: VectorLike) -> Int[np.ndarray, "units neighbours"]:
     """(N, z) neighbours, or a ValueError unless all units have as many, and each is a neighbour of its neighbours."""
     table = np.asarray(neighbours)
     if table.ndim != 2 or 0 in table.shape or not np.issubdtype(table.dtype, np.integer):

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Complex, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status, status_if
-from jaxthermo._types import IntLike, ScalarLike, Stats
+from jaxthermo._types import IntLike, ScalarLike, Stats, VectorLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_times
 from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
@@ -22,6 +22,7 @@ from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
+from jaxthermo.solve.lean import is_traced
 from jaxthermo.solve.slices import in_slices
 
 # Trajectories side by side on a processor.
@@ -58,22 +59,22 @@ class LatticePaths(AbstractResult):
         turns with a cycle."""
         q = self.occupation.shape[-1]
         weights = jnp.asarray(np.exp(2j * np.pi * np.arange(q) / q))
-        return jnp.sum(self.occupation.astype(weights.dtype) * weights, axis=-1)
+        return self.occupation.astype(weights.dtype) @ weights
 
     @property
     def entropy_flow(self) -> Float[Array, "*batch trajectory time"]:
         """Entropy that the reservoirs gained since the first time, -sum beta_r Q_r, per unit."""
-        return -jnp.sum(self.beta * self.heats, axis=-1)
+        return -jnp.sum(jnp.broadcast_to(self.beta, self.heats.shape) * self.heats, axis=-1)
 
 
 def simulate_lattice(
     network: AbstractJumpModel,
     beta: Betas,
-    neighbours: ArrayLike,
+    neighbours: VectorLike,
     ts: ArrayLike | Sequence[ScalarLike],
     trajectories: IntLike,
     key: Array,
-    states: ArrayLike | None = None,
+    states: VectorLike | None = None,
 ) -> LatticePaths:
     """Exact trajectories of units that interact with their neighbours only.
 
@@ -123,7 +124,10 @@ def simulate_lattice(
         return _walked(network, rules, around, ts, jnp.asarray(units), jax.tree.map(jnp.asarray, stream))
 
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
-    done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size))
+    lanes = (first, streams(seed, count))
+    # Chunks are cut by NumPy, which knows no traced parameters.
+    done = chunk(*lanes) if is_traced((rules, ts)) else map_lanes(chunk, *lanes, chunk=size)
+    done = jax.tree.map(jnp.asarray, done)
     bad = jnp.isnan(done["reached"])
     result = LatticePaths(
         stats={"proposals": jnp.sum(done["proposals"])},
@@ -154,29 +158,34 @@ def _walked(
     walk = LatticeWalk(units, jnp.broadcast_to(start, lanes), heats, still, still, stream)
     seen = [_look(network, around, walk)]
     for until in ts[1:]:
-        walk = in_slices(
-            lambda walk, blocks, until=until: onward(rules, around, until, walk, blocks),
-            walk,
-            lambda walk, until=until: underway(walk, until),
-        )
+        walk = _until(rules, around, until, walk)
         seen.append(_look(network, around, walk))
     records = {name: jnp.stack([one[name] for one in seen], axis=1) for name in seen[0]}
     records["heats"] = records["heats"] / number
     return {**records, "hops": walk.hops, "proposals": walk.proposals, "units": walk.units, "reached": walk.t}
 
 
+def _until(rules: Hopping, around: Array, until: Array, walk: LatticeWalk) -> LatticeWalk:
+    def advance(walk: LatticeWalk, blocks: Array) -> LatticeWalk:
+        return onward(rules, around, until, walk, blocks)
+
+    if is_traced((rules, until)):
+        return advance(walk, jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32))
+    return in_slices(advance, walk, lambda walk: underway(walk, until))
+
+
 @eqx.filter_jit
 def _look(network: JumpNetwork, around: Int[Array, "units z"], walk: LatticeWalk) -> dict[str, Array]:
     """Shares of the states, and energy per unit; heats of all units."""
     units = walk.units.astype(jnp.int32)
-    share = jnp.mean((units[..., None] == jnp.arange(network.q)).astype(walk.t.dtype), axis=-2)
+    share = jnp.mean(jax.nn.one_hot(units, network.q, dtype=walk.t.dtype), axis=-2)
     pairs = coupling_matrix(network)[units[..., None], units[:, around]]
     energy = share @ network.constant_energies + 0.5 * jnp.mean(pairs, axis=(-2, -1))
     return {"occupation": share, "energy": energy, "heats": walk.heats}
 
 
 def _first_states(
-    q: int, number: int, count: int, key: Array, states: ArrayLike | None
+    q: int, number: int, count: int, key: Array, states: VectorLike | None
 ) -> Int[Array, "trajectories units"]:
     """The states at the first time, as bytes where they fit."""
     small = jnp.int8 if q <= 127 else jnp.int32

@@ -52,7 +52,7 @@ def hopping(network: JumpNetwork, beta: Float[Array, "*betas"], z: int) -> Hoppi
     level = network.constant_energies[:, None] + coupling_matrix(network) @ around / z
     change = network.at_targets(level) - network.at_sources(level)
     force = jnp.broadcast_to(now.force, len(network.edges))[:, None]
-    possible = jnp.asarray((counts >= 0).all(axis=0))
+    possible = jnp.asarray((counts >= 0).all(axis=0, keepdims=True))
     forward, backward = (jnp.where(possible, one, 0.0) for one in now.rates(change))
     rates, heat, target, reservoir = [], [], [], []
     most = max(np.bincount(np.ravel(network.edges), minlength=q))
@@ -73,9 +73,8 @@ def hopping(network: JumpNetwork, beta: Float[Array, "*betas"], z: int) -> Hoppi
     sums = jnp.cumsum(jnp.stack(rates), axis=-1)
     fastest = jnp.max(sums)
     weight = np.append((z + 1) ** np.arange(q - 1), 0)
-    return Hopping(
-        sums / fastest, jnp.stack(heat), jnp.asarray(target), jnp.asarray(reservoir), jnp.asarray(weight), fastest
-    )
+    targets, reservoirs, weights = (jnp.asarray(one, jnp.int32) for one in (target, reservoir, weight))
+    return Hopping(sums / fastest, jnp.stack(heat), targets, reservoirs, weights, fastest)
 
 
 def coupling_matrix(network: JumpNetwork) -> Float[Array, "q q"]:

@@ -56,14 +56,14 @@ def onward(
         hops = live & (hop < hopping.sums.shape[-1])
         hop = jnp.minimum(hop, hopping.sums.shape[-1] - 1)
         after = jnp.where(hops, hopping.target[state, hop], state).astype(walk.units.dtype)
-        own = jnp.arange(walk.heats.shape[-1]) == hopping.reservoir[state, hop]
+        own = jnp.arange(walk.heats.shape[-1], dtype=jnp.int32) == hopping.reservoir[state, hop]
         heat = jnp.where(hops, hopping.heat[state, around, hop], 0.0)
         return LatticeWalk(
             walk.units.at[unit].set(after),
             jnp.where(live, t, jnp.where(walk.t < until, until, walk.t)),
             walk.heats + jnp.where(own, heat, 0.0),
-            walk.hops + hops,
-            walk.proposals + live,
+            walk.hops + hops.astype(walk.hops.dtype),
+            walk.proposals + live.astype(walk.proposals.dtype),
             stream,
         )
 
