@@ -104,12 +104,13 @@ def test_one_unit_has_the_cycles_of_the_network_itself():
     assert float(one.entropy_production_rate) == pytest.approx(float(rest.entropy_production_rate), rel=1e-9)
 
 
-def test_derivatives_and_lanes_of_units():
-    def of(function):
-        return lambda hot: function(engine(), jnp.stack([hot, jnp.asarray(2.5)]), 2).entropy_production_rate
+def test_the_derivative_of_the_sum_over_cycles_of_units():
+    """Reverse mode, against differences of the stationary state."""
 
-    cycles, whole = of(jt.jumps.mesoscopic_affinities), of(jt.jumps.mesoscopic_stationary)
-    hot = jnp.array([0.8, 1.0])
-    np.testing.assert_allclose(jax.vmap(cycles)(hot), jax.vmap(whole)(hot), rtol=1e-10)
-    assert float(jax.grad(cycles)(1.0)) == pytest.approx(float(jax.grad(whole)(1.0)), rel=1e-8)
-    assert float(jax.jacfwd(cycles)(1.0)) == pytest.approx(float(jax.grad(cycles)(1.0)), rel=1e-10)
+    def of(function, hot):
+        return function(engine(), jnp.stack([jnp.asarray(hot), jnp.asarray(2.5)]), 2).entropy_production_rate
+
+    h = 1e-4
+    difference = of(jt.jumps.mesoscopic_stationary, 1.0 + h) - of(jt.jumps.mesoscopic_stationary, 1.0 - h)
+    slope = jax.grad(lambda hot: of(jt.jumps.mesoscopic_affinities, hot))(1.0)
+    assert float(slope) == pytest.approx(float(difference) / (2.0 * h), rel=1e-5)
