@@ -71,7 +71,9 @@ def test_nonadiabatic_is_the_fall_of_the_relative_entropy_of_independent_units()
     rest = np.real(vectors[:, np.argmax(values.real)])
     rest = rest / rest.sum()
     change = np.asarray(run.occupation) @ generator.T
-    np.testing.assert_allclose(parts.nonadiabatic, -(change * np.log(run.occupation / rest)).sum(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(
+        parts.nonadiabatic, -(change * np.log(np.asarray(run.occupation) / rest)).sum(axis=1), rtol=1e-10
+    )
 
 
 def test_independent_units_split_alike_one_by_one_and_together():
@@ -143,7 +145,7 @@ def test_what_cannot_be_split_is_said():
     few = jt.jumps.mesoscopic_evolve(ring(), 2.0, 40, [40, 0, 0], [0.0, 1e-4])
     with pytest.raises(ValueError, match="`result` must have at most 400"):
         jt.jumps.housekeeping(few)
-    fine = jt.jumps.microscopic_evolve(ring(), 2.0, 2, [2, 0, 0], [0.0, 0.1])
+    fine = jt.potts.microscopic_evolve(ring(), 2.0, 2, [2, 0, 0], [0.0, 0.1])
     with pytest.raises(ValueError, match="`result` must be of mesoscopic_evolve"):
         jt.jumps.housekeeping(fine)
     runs = jax.vmap(lambda beta: jt.jumps.evolve(ring(), beta, [0.8, 0.1, 0.1], TIMES))(jnp.array([1.0, 2.0]))

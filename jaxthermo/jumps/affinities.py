@@ -60,7 +60,8 @@ def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Seq
     first, second = np.asarray(network.edges).T
     tree = spanning_tree(first, second, network.q)
     along = windings(tree, first, second, np.arange(len(first)), len(first))
-    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), network.prefactor)
+    prefactor = network.prefactor_at(0.0)
+    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), prefactor)
     affinity = round_cycles(jnp.log(forward) - jnp.log(backward), tree, first, second)
     current = flow.currents[tree.chords]
     residual = jnp.max(jnp.abs(network.gains(flow.currents))) / jnp.max(flow.forward + flow.backward)

@@ -100,6 +100,7 @@ def evolve(
     # A callable is checked where the user will see it: at the times asked for.
     jax.eval_shape(lambda t: network.betas_at(betas, t), ts[0])
     require_not_negative("beta", jax.vmap(lambda t: value_at(betas, t))(ts))
+    require_not_negative("prefactor", jax.vmap(network.prefactor_at)(ts))
     found = _evolved(network, betas, p0, ts, rtol, atol, max_steps, solver)
     result = Evolution(network=model, betas=betas, time=ts, **found)
     warn_unless_ok(result)

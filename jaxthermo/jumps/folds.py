@@ -163,7 +163,7 @@ def scaled_field(x: Float[Array, " n"], model: AbstractJumpModel, betas: Float[A
     network = as_network(model)
     edge_betas = network.betas_at(betas, 0.0)
     nothing = jnp.zeros_like(edge_betas)
-    forward, backward = network.rates(nothing, network.forces_at(0.0), edge_betas, network.prefactor)
+    forward, backward = network.rates(nothing, network.forces_at(0.0), edge_betas, network.prefactor_at(0.0))
     unit = forward + backward
     return field(x, (network, betas)) / (unit if unit.ndim == 0 else jnp.mean(unit))
 

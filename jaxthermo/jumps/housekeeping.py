@@ -158,7 +158,8 @@ def _along(network: JumpNetwork, betas: Betas, times: Array, occupation: Array) 
 
     def at(t: Array, P: Array) -> Split:
         flow = flows(t, P, network, betas)
-        rates = network.rates(flow.energy_change, flow.force, network.betas_at(betas, t), network.prefactor)
+        prefactor = network.prefactor_at(t)
+        rates = network.rates(flow.energy_change, flow.force, network.betas_at(betas, t), prefactor)
         forward, backward = (jnp.broadcast_to(one, first.shape) for one in rates)
         return split(P, Steps(first, second, forward, backward))
 

@@ -84,7 +84,7 @@ def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas
     level = levels(P, network)
     change = network.at_targets(level) - network.at_sources(level)
     force = network.forces_at(t)
-    forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor)
+    forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor_at(t))
     return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._parameters import Parameters
-from jaxthermo._types import ScalarLike, VectorLike
+from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive
 from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, taken
 from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
@@ -63,7 +63,8 @@ class JumpNetwork(AbstractJumpModel):
                   numbers and callables
     reservoirs    (E,) integers 0..R-1: which reservoir an edge belongs to; None: all to reservoir 0
     rates         the rate law; None: `Arrhenius`
-    prefactor     G, a number or (E,)
+    prefactor     G, a number for all edges, (E,) numbers, a callable of time with either as value, or a sequence of E
+                  numbers and callables; 0 at times at which the edge is shut, which costs no work
     Units         k_B = 1: energies, interaction and forces in the unit of 1/beta, G a rate per unit time
     Raises        ValueError that names the argument for wrong shapes or labels, for states that the edges do not
                   connect, for a matrix that is not symmetric, for rates without local detailed balance
@@ -78,7 +79,7 @@ class JumpNetwork(AbstractJumpModel):
     energies: HeldSchedule  # a (q,) array, or a callable of time
     interaction: Array | HeldFunction | None  # a scalar, (q, q), a function of P, or a `Moving` one
     forces: HeldSchedule  # a scalar or (E,) array, or a callable of time
-    prefactor: Float[Array, ""] | Float[Array, " edges"]
+    prefactor: HeldSchedule  # a scalar or (E,) array, or a callable of time
     rates: AbstractRates
 
     def __init__(
@@ -89,7 +90,7 @@ class JumpNetwork(AbstractJumpModel):
         forces: Schedule | Sequence[Schedule] = 0.0,
         reservoirs: ArrayLike | Sequence[int] | None = None,
         rates: AbstractRates | None = None,
-        prefactor: ArrayLike | Sequence[ScalarLike] = 1.0,
+        prefactor: Schedule | Sequence[Schedule] = 1.0,
     ):
         self.energies = as_schedule(energies)
         shape = jax.eval_shape(lambda: value_at(self.energies, 0.0)).shape
@@ -101,8 +102,9 @@ class JumpNetwork(AbstractJumpModel):
         self.forces = as_schedule(forces)
         if not callable(self.forces):
             _require_per_edge("forces", self.forces, len(self.edges))
-        self.prefactor = as_float(prefactor)
-        _require_per_edge("prefactor", self.prefactor, len(self.edges))
+        self.prefactor = as_schedule(prefactor)
+        if not callable(self.prefactor):
+            _require_per_edge("prefactor", self.prefactor, len(self.edges))
         self.rates = require_rates(Arrhenius() if rates is None else rates)
 
     @property
@@ -112,10 +114,12 @@ class JumpNetwork(AbstractJumpModel):
 
     def check(self, constant: bool = False) -> None:
         """Raise a ValueError that names the first parameter of the network with an impossible value."""
-        require_positive("prefactor", self.prefactor)
+        if not callable(self.prefactor):
+            require_positive("prefactor", self.prefactor)
         if self.interaction is not None and not callable(self.interaction):
             require_finite("interaction", self.interaction)
-        for name, schedule in (("energies", self.energies), ("forces", self.forces)):
+        schedules = {"energies": self.energies, "forces": self.forces, "prefactor": self.prefactor}
+        for name, schedule in schedules.items():
             if not callable(schedule):
                 require_finite(name, schedule)
             elif constant:
@@ -129,16 +133,16 @@ class JumpNetwork(AbstractJumpModel):
 
     @property
     def driving(self) -> dict[str, Schedule]:
-        """The forces, and the energies if time changes them."""
-        energies = {"energies": self.energies} if callable(self.energies) else {}
-        return {"forces": self.forces, **energies}
+        """The forces, and energies and prefactor if time changes them."""
+        others = {"energies": self.energies, "prefactor": self.prefactor}
+        return {"forces": self.forces, **{name: one for name, one in others.items() if callable(one)}}
 
     def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
         """The network with the parameters of time t for all times, and this interaction unless it is None."""
         own = self.interaction.at(t) if isinstance(self.interaction, Moving) else self.interaction
         chosen = own if interaction is None else interaction
-        energies, forces = value_at(self.energies, t), self.forces_at(t)
-        return JumpNetwork(self.edges, energies, chosen, forces, self.reservoirs, self.rates, self.prefactor)
+        energies, forces, prefactor = value_at(self.energies, t), self.forces_at(t), self.prefactor_at(t)
+        return JumpNetwork(self.edges, energies, chosen, forces, self.reservoirs, self.rates, prefactor)
 
     @property
     def q(self) -> int:
@@ -153,7 +157,7 @@ class JumpNetwork(AbstractJumpModel):
     @property
     def is_autonomous(self) -> bool:
         """Whether no parameter depends on time."""
-        return not callable(self.forces) and not self.is_moving
+        return not callable(self.forces) and not callable(self.prefactor) and not self.is_moving
 
     @property
     def is_moving(self) -> bool:
@@ -172,9 +176,18 @@ class JumpNetwork(AbstractJumpModel):
 
     def forces_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
         """Forces at time t: one for all edges, or one each."""
-        forces = value_at(self.forces, t)
-        _require_per_edge("forces", forces, len(self.edges))
-        return forces
+        return self._per_edge_at("forces", self.forces, t)
+
+    def prefactor_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
+        """Prefactors at time t: one for all edges, or one each."""
+        return self._per_edge_at("prefactor", self.prefactor, t)
+
+    def _per_edge_at(
+        self, name: str, schedule: HeldSchedule, t: ArrayLike
+    ) -> Float[Array, ""] | Float[Array, " edges"]:
+        values = value_at(schedule, t)
+        _require_per_edge(name, values, len(self.edges))
+        return values
 
     def betas_at(self, beta: Schedule | Sequence[Schedule], t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
         """Inverse temperatures at time t: one for all edges, or that of each edge's reservoir."""
