@@ -74,7 +74,8 @@ def test_units_with_a_switch_of_their_own_see_both_reservoirs_when_it_is_fast():
     limit = jt.jumps.stationary(both, BETAS).heat_currents
     off = [np.asarray(heats(jnp.asarray(rate))) - limit for rate in (1e3, 2e3)]
     np.testing.assert_allclose(off[0] / off[1], 2.0, rtol=0.01)
-    assert abs(off[1]).max() < 1e-3 * abs(limit).max()
+    # The error falls like 1/rate; without that term nothing is left.
+    assert abs(2.0 * off[1] - off[0]).max() < 1e-4 * abs(limit).max()
 
 
 def test_a_contact_that_is_impossible_is_named():
