@@ -103,7 +103,7 @@ def draw(data: "xarray.Dataset", planes: dict[float, Int[np.ndarray, "side side"
                     linewidth=0.8, label=f"{side}$^3$",
                 )  # fmt: skip
             panel.set(xlabel=r"$\beta$", ylabel=label)
-        panels[0].legend(loc="lower right")
+        panels[1].legend(loc="upper left")
         colours = ListedColormap([PALETTE[1], PALETTE[6], PALETTE[3]])
         for panel, plane in zip(panels[3:], planes.values(), strict=False):
             panel.imshow(plane, cmap=colours, vmin=0, vmax=2, interpolation="nearest")
