@@ -85,6 +85,12 @@ def ring_lanes(beta: float) -> Any:
     return jt.potts.stationary_lanes(rings, betas).work_current
 
 
+def cubes(beta: float) -> Any:
+    """The trajectories of docs/lattices.md."""
+    cube = jt.jumps.cubic_lattice([6, 6, 6])
+    return jt.jumps.simulate_lattice(ring(), beta, cube, np.arange(0.0, 60.1, 2.0), 8, jax.random.key(0)).work
+
+
 def cooling(rate: float) -> Any:
     """README's quantum particle while it is cooled, from equilibrium."""
     return jt.drive(shallow(), beta=lambda t: 1.0 - rate * t, x=1.0, ts=np.linspace(0.0, 5.0, 21)).work
@@ -143,6 +149,16 @@ CASES = {
     ),
     "potts.maximum_power(beta=2)": Case(lambda: best_load, 2.0, 2.2, (5.0, 0.5, 1.5)),
     "potts.stationary_lanes of 64": Case(lambda: ring_lanes, 10.0, 9.0, (5.0, 1.0, 1.5)),
+    "jumps.housekeeping": Case(
+        lambda: lambda beta: jt.jumps.housekeeping(jt.jumps.evolve(ring(), beta, None, TIMES)).excess,
+        2.0,
+        1.9,
+        (4.0, 0.1, 1.5),
+    ),
+    "jumps.mesoscopic_affinities of 10": Case(
+        lambda: lambda beta: jt.jumps.mesoscopic_affinities(ring(), beta, 10).affinity, 2.0, 1.9, (4.0, 0.1, 1.5)
+    ),
+    "jumps.simulate_lattice of 8 x 6^3": Case(lambda: cubes, 3.6, 3.5, (4.0, 0.5, 1.5)),
     "equilibrium, classical": Case(
         lambda: lambda beta: jt.equilibrium(classical(), beta=beta, x=1.0).X,
         1.0,

@@ -1,6 +1,7 @@
 """Networks of states between which interacting units jump: mean field, thermodynamics, attractors, finite numbers."""
 
 from jaxthermo.jumps.affinities import CycleAffinities, cycle_affinities
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.attractor import Stationary, stationary
 from jaxthermo.jumps.branches import Branch, branch
 from jaxthermo.jumps.conversion import Conversion, conversion
@@ -10,6 +11,7 @@ from jaxthermo.jumps.evolution import Evolution, evolve
 from jaxthermo.jumps.finite import (
     coherence,
     cumulants,
+    mesoscopic_affinities,
     mesoscopic_evolve,
     mesoscopic_stationary,
     multipartite_information,
@@ -19,7 +21,9 @@ from jaxthermo.jumps.finite import (
     work_theorem,
 )
 from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
+from jaxthermo.jumps.housekeeping import Housekeeping, housekeeping
 from jaxthermo.jumps.inequalities import Bounds, bounds
+from jaxthermo.jumps.lattice import LatticePaths, cubic_lattice, simulate_lattice
 from jaxthermo.jumps.locking import Locking, locking
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
@@ -30,7 +34,7 @@ from jaxthermo.jumps.mean_field import (
     thermodynamics,
     vector_field,
 )
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.noise import LinearNoise, contraction, linear_noise
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
 from jaxthermo.solve.attractor import AttractorKind
@@ -48,7 +52,9 @@ __all__ = [
     "Evolution",
     "Fold",
     "Glauber",
+    "Housekeeping",
     "JumpNetwork",
+    "LatticePaths",
     "LimitCycle",
     "LinearNoise",
     "LoadSharing",
@@ -63,6 +69,7 @@ __all__ = [
     "coherence",
     "contraction",
     "conversion",
+    "cubic_lattice",
     "cumulants",
     "cycle_affinities",
     "edge_currents",
@@ -71,16 +78,19 @@ __all__ = [
     "evolve",
     "fold",
     "fold_beta",
+    "housekeeping",
     "levels",
     "limit_cycle",
     "linear_noise",
     "locking",
+    "mesoscopic_affinities",
     "mesoscopic_evolve",
     "mesoscopic_stationary",
     "multipartite_information",
     "periodic_state",
     "scaled_cumulant",
     "simulate",
+    "simulate_lattice",
     "stationary",
     "tau_leap",
     "thermodynamics",

@@ -1,4 +1,4 @@
-"""Cycles of a network, what drives each, and what flows round it."""
+"""Cycles of a network at rest in the mean field: what drives each, and what flows round it."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike, Stats
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.mean_field import Betas, flows
-from jaxthermo.jumps.network import AbstractJumpModel, Edge, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.spanning import round_cycles, spanning_tree, windings
 
 # Largest |dP/dt|, relative to the flows along the edges, of occupations that count as stationary.
 AT_REST = 1e-8
@@ -55,18 +57,20 @@ def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Seq
     network, betas = require_constant(model, beta)
     occupation = initial_occupation(network.q, P, "P")
     flow = flows(0.0, occupation, network, betas)
-    cycles, chords = fundamental_cycles(network.edges, network.q)
-    along = jnp.asarray(cycles, occupation.dtype)
-    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), network.prefactor)
-    affinity = along @ (jnp.log(forward) - jnp.log(backward))
-    current = jnp.take(flow.currents, chords, axis=0)
+    first, second = np.asarray(network.edges).T
+    tree = spanning_tree(first, second, network.q)
+    along = windings(tree, first, second, np.arange(len(first)), len(first))
+    prefactor = network.prefactor_at(0.0)
+    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), prefactor)
+    affinity = round_cycles(jnp.log(forward) - jnp.log(backward), tree, first, second)
+    current = flow.currents[tree.chords]
     residual = jnp.max(jnp.abs(network.gains(flow.currents))) / jnp.max(flow.forward + flow.backward)
     result = CycleAffinities(
         status=status_if(~(residual < AT_REST), Status.not_converged),
         stats={},
         network=model,
         beta=betas,
-        edges_of=along,
+        edges_of=jnp.asarray(along, occupation.dtype),
         affinity=affinity,
         current=current,
         entropy_production_rate=jnp.dot(affinity, current),
@@ -74,23 +78,3 @@ def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Seq
     )
     warn_unless_ok(result)
     return result
-
-
-def fundamental_cycles(edges: tuple[Edge, ...], q: int) -> tuple[np.ndarray, np.ndarray]:
-    """One cycle for each edge outside a spanning tree, (cycles, E) with 1, -1 and 0, and the numbers of these edges."""
-    # The way from state 0 to each state, as a row over the edges.
-    ways: dict[int, np.ndarray] = {0: np.zeros(len(edges))}
-    tree: set[int] = set()
-    while len(ways) < q:
-        for number, (first, second) in enumerate(edges):
-            step = np.eye(len(edges))[number]
-            if first in ways and second not in ways:
-                ways[second] = ways[first] + step
-                tree.add(number)
-            elif second in ways and first not in ways:
-                ways[first] = ways[second] - step
-                tree.add(number)
-    chords = [number for number in range(len(edges)) if number not in tree]
-    # Along the edge, and home through the tree.
-    rows = [np.eye(len(edges))[n] + ways[edges[n][0]] - ways[edges[n][1]] for n in chords]
-    return np.asarray(rows).reshape(len(chords), len(edges)), np.asarray(chords, np.int32)

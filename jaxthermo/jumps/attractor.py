@@ -10,9 +10,10 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.attractor import UNDECIDED, Attractor, AttractorKind, find_attractor
 from jaxthermo.solve.cycle import RTOL

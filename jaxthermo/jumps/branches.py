@@ -12,10 +12,11 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_double_for, require_integer, require_scalar
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.folds import scaled_field
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, thermodynamics
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL

@@ -11,7 +11,7 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.checks import as_float, require_finite
 from jaxthermo.flags import Code
-from jaxthermo.jumps.network import require_not_negative
+from jaxthermo.jumps.arguments import require_not_negative
 
 # Entropy production below zero by more than this share of what the heats carry cannot be that of a stationary state.
 ROUNDING = 1e-9

@@ -10,9 +10,10 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop

@@ -19,10 +19,11 @@ from jaxthermo.checks import (
     require_positive,
     require_scalar,
 )
+from jaxthermo.jumps.arguments import checked, require_not_negative
 from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, interaction_energy, vector_field
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
@@ -90,8 +91,8 @@ def periodic_state(
 ) -> PeriodicState:
     """The periodic state that the mean field of a periodically driven network reaches from p0.
 
-    Equation   dP/dt of `vector_field` with beta, forces, energies and interaction that repeat after `period`, and
-               P(period) = P(0);
+    Equation   dP/dt of `vector_field` with beta, forces, prefactor, energies and interaction that repeat after
+               `period`, and P(period) = P(0);
                over one period work = int (sum f_e J_e + dE/dt at rest) dt, heats = int sum J_e (dE_e - f_e) dt over
                the edges of each reservoir, so that work + all heats = 0, and
                entropy_produced = int (entropy production rate) dt = -sum_r int beta_r dQ_r >= 0
@@ -140,13 +141,15 @@ def require_repeats(network: JumpNetwork, betas: Schedule, period: Float[Array, 
     # An interaction is looked at where no two occupations are alike.
     uneven = jnp.arange(1.0, network.q + 1.0) / (0.5 * network.q * (network.q + 1.0))
     schedules = {"beta": lambda t: value_at(betas, t), "forces": network.forces_at}
+    if callable(network.prefactor):
+        schedules["prefactor"] = network.prefactor_at
     if network.is_moving:
         schedules["energies"] = lambda t: value_at(network.energies, t)
         schedules["interaction"] = lambda t: interaction_energy(uneven, network.at(t))
     for name, schedule in schedules.items():
         now, later = (jax.vmap(schedule)(times) for times in (phases, phases + period))
-        if name == "beta":
-            require_not_negative("beta", now)
+        if name in ("beta", "prefactor"):
+            require_not_negative(name, now)
         if is_known(now, later) and not np.allclose(now, later, rtol=SAME, atol=SAME):
             raise ValueError(f"`period` must be a period of {name}, which differs after {float(period)}")
 

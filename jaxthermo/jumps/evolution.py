@@ -11,8 +11,9 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import Real, ScalarLike
 from jaxthermo.checks import require_double_for, require_times
+from jaxthermo.jumps.arguments import checked, require_not_negative
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermodynamics, work_current
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, require_not_negative
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
@@ -99,6 +100,7 @@ def evolve(
     # A callable is checked where the user will see it: at the times asked for.
     jax.eval_shape(lambda t: network.betas_at(betas, t), ts[0])
     require_not_negative("beta", jax.vmap(lambda t: value_at(betas, t))(ts))
+    require_not_negative("prefactor", jax.vmap(network.prefactor_at)(ts))
     found = _evolved(network, betas, p0, ts, rtol, atol, max_steps, solver)
     result = Evolution(network=model, betas=betas, time=ts, **found)
     warn_unless_ok(result)

@@ -13,9 +13,10 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.flags import Code
+from jaxthermo.jumps.arguments import as_network, require_constant
 from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, as_network, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.constant import stop_gradient
@@ -162,7 +163,7 @@ def scaled_field(x: Float[Array, " n"], model: AbstractJumpModel, betas: Float[A
     network = as_network(model)
     edge_betas = network.betas_at(betas, 0.0)
     nothing = jnp.zeros_like(edge_betas)
-    forward, backward = network.rates(nothing, network.forces_at(0.0), edge_betas, network.prefactor)
+    forward, backward = network.rates(nothing, network.forces_at(0.0), edge_betas, network.prefactor_at(0.0))
     unit = forward + backward
     return field(x, (network, betas)) / (unit if unit.ndim == 0 else jnp.mean(unit))
 

@@ -9,8 +9,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._results import AbstractResult
 from jaxthermo.checks import as_float
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import Flows
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 
 # One inverse temperature for all reservoirs, one for each, or as many schedules.
@@ -83,7 +84,7 @@ def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas
     level = levels(P, network)
     change = network.at_targets(level) - network.at_sources(level)
     force = network.forces_at(t)
-    forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor)
+    forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor_at(t))
     return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
 
 

@@ -1,7 +1,6 @@
 """A network of states between which units jump: parameters, and nothing of time stepping."""
 
 import abc
-import operator
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -12,15 +11,15 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._parameters import Parameters
-from jaxthermo._types import ScalarLike, VectorLike
-from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive
+from jaxthermo._types import VectorLike
+from jaxthermo.checks import as_float, is_known, require_finite, require_positive
+from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, taken
 from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
 from jaxthermo.protocols.formula import HeldFunction, formula
 from jaxthermo.protocols.schedule import value_at
 
-Edge = tuple[int, int]
 # Energy of the interaction per unit as a function of the occupations.
 Interaction = Callable[[Float[Array, " q"]], Float[Array, ""]]
 
@@ -64,7 +63,8 @@ class JumpNetwork(AbstractJumpModel):
                   numbers and callables
     reservoirs    (E,) integers 0..R-1: which reservoir an edge belongs to; None: all to reservoir 0
     rates         the rate law; None: `Arrhenius`
-    prefactor     G, a number or (E,)
+    prefactor     G, a number for all edges, (E,) numbers, a callable of time with either as value, or a sequence of E
+                  numbers and callables; 0 at times at which the edge is shut, which costs no work
     Units         k_B = 1: energies, interaction and forces in the unit of 1/beta, G a rate per unit time
     Raises        ValueError that names the argument for wrong shapes or labels, for states that the edges do not
                   connect, for a matrix that is not symmetric, for rates without local detailed balance
@@ -79,7 +79,7 @@ class JumpNetwork(AbstractJumpModel):
     energies: HeldSchedule  # a (q,) array, or a callable of time
     interaction: Array | HeldFunction | None  # a scalar, (q, q), a function of P, or a `Moving` one
     forces: HeldSchedule  # a scalar or (E,) array, or a callable of time
-    prefactor: Float[Array, ""] | Float[Array, " edges"]
+    prefactor: HeldSchedule  # a scalar or (E,) array, or a callable of time
     rates: AbstractRates
 
     def __init__(
@@ -90,20 +90,21 @@ class JumpNetwork(AbstractJumpModel):
         forces: Schedule | Sequence[Schedule] = 0.0,
         reservoirs: ArrayLike | Sequence[int] | None = None,
         rates: AbstractRates | None = None,
-        prefactor: ArrayLike | Sequence[ScalarLike] = 1.0,
+        prefactor: Schedule | Sequence[Schedule] = 1.0,
     ):
         self.energies = as_schedule(energies)
         shape = jax.eval_shape(lambda: value_at(self.energies, 0.0)).shape
         if len(shape) != 1 or shape[0] < 2:
             raise ValueError(f"`energies` must have shape (q,) with q >= 2, but has shape {shape}")
-        self.edges = _edges(edges, shape[0])
-        self.reservoirs = (0,) * len(self.edges) if reservoirs is None else _labels(reservoirs, len(self.edges))
+        self.edges = checked_edges(edges, shape[0])
+        self.reservoirs = (0,) * len(self.edges) if reservoirs is None else checked_labels(reservoirs, len(self.edges))
         self.interaction = _interaction(interaction, self.q)
         self.forces = as_schedule(forces)
         if not callable(self.forces):
             _require_per_edge("forces", self.forces, len(self.edges))
-        self.prefactor = as_float(prefactor)
-        _require_per_edge("prefactor", self.prefactor, len(self.edges))
+        self.prefactor = as_schedule(prefactor)
+        if not callable(self.prefactor):
+            _require_per_edge("prefactor", self.prefactor, len(self.edges))
         self.rates = require_rates(Arrhenius() if rates is None else rates)
 
     @property
@@ -113,10 +114,12 @@ class JumpNetwork(AbstractJumpModel):
 
     def check(self, constant: bool = False) -> None:
         """Raise a ValueError that names the first parameter of the network with an impossible value."""
-        require_positive("prefactor", self.prefactor)
+        if not callable(self.prefactor):
+            require_positive("prefactor", self.prefactor)
         if self.interaction is not None and not callable(self.interaction):
             require_finite("interaction", self.interaction)
-        for name, schedule in (("energies", self.energies), ("forces", self.forces)):
+        schedules = {"energies": self.energies, "forces": self.forces, "prefactor": self.prefactor}
+        for name, schedule in schedules.items():
             if not callable(schedule):
                 require_finite(name, schedule)
             elif constant:
@@ -130,16 +133,16 @@ class JumpNetwork(AbstractJumpModel):
 
     @property
     def driving(self) -> dict[str, Schedule]:
-        """The forces, and the energies if time changes them."""
-        energies = {"energies": self.energies} if callable(self.energies) else {}
-        return {"forces": self.forces, **energies}
+        """The forces, and energies and prefactor if time changes them."""
+        others = {"energies": self.energies, "prefactor": self.prefactor}
+        return {"forces": self.forces, **{name: one for name, one in others.items() if callable(one)}}
 
     def at(self, t: ArrayLike, interaction: ArrayLike | None = None) -> "JumpNetwork":
         """The network with the parameters of time t for all times, and this interaction unless it is None."""
         own = self.interaction.at(t) if isinstance(self.interaction, Moving) else self.interaction
         chosen = own if interaction is None else interaction
-        energies, forces = value_at(self.energies, t), self.forces_at(t)
-        return JumpNetwork(self.edges, energies, chosen, forces, self.reservoirs, self.rates, self.prefactor)
+        energies, forces, prefactor = value_at(self.energies, t), self.forces_at(t), self.prefactor_at(t)
+        return JumpNetwork(self.edges, energies, chosen, forces, self.reservoirs, self.rates, prefactor)
 
     @property
     def q(self) -> int:
@@ -154,7 +157,7 @@ class JumpNetwork(AbstractJumpModel):
     @property
     def is_autonomous(self) -> bool:
         """Whether no parameter depends on time."""
-        return not callable(self.forces) and not self.is_moving
+        return not callable(self.forces) and not callable(self.prefactor) and not self.is_moving
 
     @property
     def is_moving(self) -> bool:
@@ -173,9 +176,18 @@ class JumpNetwork(AbstractJumpModel):
 
     def forces_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
         """Forces at time t: one for all edges, or one each."""
-        forces = value_at(self.forces, t)
-        _require_per_edge("forces", forces, len(self.edges))
-        return forces
+        return self._per_edge_at("forces", self.forces, t)
+
+    def prefactor_at(self, t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
+        """Prefactors at time t: one for all edges, or one each."""
+        return self._per_edge_at("prefactor", self.prefactor, t)
+
+    def _per_edge_at(
+        self, name: str, schedule: HeldSchedule, t: ArrayLike
+    ) -> Float[Array, ""] | Float[Array, " edges"]:
+        values = value_at(schedule, t)
+        _require_per_edge(name, values, len(self.edges))
+        return values
 
     def betas_at(self, beta: Schedule | Sequence[Schedule], t: ArrayLike) -> Float[Array, ""] | Float[Array, " edges"]:
         """Inverse temperatures at time t: one for all edges, or that of each edge's reservoir."""
@@ -199,7 +211,7 @@ class JumpNetwork(AbstractJumpModel):
         """What a flow along each edge, (E, ...), brings to each state, (q, ...)."""
         sources, targets = zip(*self.edges, strict=True)
         if is_cyclic(targets, self.q) and is_cyclic(sources, self.q):
-            return _rotated(flow, targets[0]) - _rotated(flow, sources[0])
+            return rotated(flow, targets[0]) - rotated(flow, sources[0])
         return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
 
     def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
@@ -208,134 +220,6 @@ class JumpNetwork(AbstractJumpModel):
             return jnp.sum(values, axis=0, keepdims=True)
         one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
         return jnp.tensordot(jnp.asarray(one_hot, values.dtype), values, 1, precision="highest")
-
-
-def taken(x: Array, index: tuple[int, ...]) -> Array:
-    """x[index] along the first axis; where the index goes once round all of x, as on a ring, a rotation or x itself."""
-    if is_cyclic(index, x.shape[0]):
-        return _rotated(x, -index[0])
-    return jnp.take(x, np.asarray(index, np.int32), axis=0, mode="clip")
-
-
-def _rotated(x: Array, steps: int) -> Array:
-    return jnp.roll(x, steps, axis=0) if steps else x
-
-
-def is_cyclic(index: tuple[int, ...], size: int) -> bool:
-    """Whether the index counts once through 0..size-1 in cyclic order."""
-    return len(index) == size and all(k == (index[0] + step) % size for step, k in enumerate(index))
-
-
-def incidence(edges: tuple[Edge, ...], q: int) -> np.ndarray:
-    """(q, E): +1 where an edge ends, -1 where it starts."""
-    matrix = np.zeros((q, len(edges)))
-    for number, (first, second) in enumerate(edges):
-        matrix[second, number] += 1.0
-        matrix[first, number] -= 1.0
-    return matrix
-
-
-def as_network(model: AbstractJumpModel) -> JumpNetwork:
-    """The network of a model, or a ValueError."""
-    if not isinstance(model, AbstractJumpModel):
-        raise ValueError(f"`network` must be a jt.JumpNetwork or a jt.PottsRing, but is {type(model).__name__}")
-    return model.network
-
-
-def checked(model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]) -> tuple[JumpNetwork, Schedule]:
-    """The network and its inverse temperatures, once both have been looked at."""
-    network = as_network(model)
-    model.check()
-    return network, require_betas(network, beta)
-
-
-def require_constant(
-    model: AbstractJumpModel, beta: Schedule | Sequence[Schedule]
-) -> tuple[JumpNetwork, Float[Array, "*betas"]]:
-    """A network with constant forces and constant, finite beta >= 0; stationary states need both."""
-    network = as_network(model)
-    model.check(constant=True)
-    betas = require_betas(network, beta)
-    if callable(betas):
-        raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.jumps.evolve")
-    return network, as_float(betas)
-
-
-def require_betas(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> Schedule:
-    """beta as an array or a callable pytree, of the right shape, finite and >= 0 where it is known."""
-    try:
-        schedule = as_schedule(beta)
-    except (TypeError, ValueError):
-        raise ValueError(f"`beta` must be numbers or callables of time, but is {beta!r}") from None
-    if callable(schedule):
-        return schedule
-    betas = as_float(schedule)
-    network.betas_at(betas, 0.0)
-    require_not_negative("beta", betas)
-    return betas
-
-
-def require_not_negative(name: str, value: Float[Array, "..."]) -> None:
-    """Raise a ValueError naming the argument unless a known value is finite and >= 0."""
-    require_finite(name, value)
-    if not is_known(value):
-        postpone(lambda: value >= 0)
-    elif not np.all(np.asarray(value) >= 0):
-        raise ValueError(f"`{name}` must be >= 0, but is {np.asarray(value)}")
-
-
-def require_one_reservoir(network: JumpNetwork) -> JumpNetwork:
-    """The network, or a ValueError if it has several reservoirs."""
-    if network.reservoir_count > 1:
-        raise ValueError(f"`network` must have one reservoir for this function, but has {network.reservoir_count}")
-    return network
-
-
-def _edges(edges: ArrayLike | Sequence[Edge], q: int) -> tuple[Edge, ...]:
-    pairs = _integers("edges", edges)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
-        raise ValueError(f"`edges` must have shape (E, 2) with E >= 1, but has shape {pairs.shape}")
-    strange = sorted({int(state) for state in pairs.ravel() if not 0 <= state < q})
-    if strange:
-        raise ValueError(f"`edges` must join states 0..{q - 1}, but name {strange}")
-    loops = sorted({int(first) for first, second in pairs if first == second})
-    if loops:
-        raise ValueError(f"`edges` must join different states, but there are edges from {loops} to themselves")
-    joined = tuple((int(first), int(second)) for first, second in pairs)
-    missing = set(range(q)) - _reached(joined)
-    if missing:
-        raise ValueError(f"`edges` must connect all states, but none leads from state 0 to {sorted(missing)}")
-    return joined
-
-
-def _reached(edges: tuple[Edge, ...]) -> set[int]:
-    """States that hops reach from state 0."""
-    reached, size = {0}, 0
-    while len(reached) > size:
-        size = len(reached)
-        reached |= {state for edge in edges if reached & set(edge) for state in edge}
-    return reached
-
-
-def _labels(reservoirs: ArrayLike | Sequence[int], edges: int) -> tuple[int, ...]:
-    labels = _integers("reservoirs", reservoirs)
-    if labels.shape != (edges,):
-        raise ValueError(f"`reservoirs` must have shape ({edges},), one for each edge, but has shape {labels.shape}")
-    names = sorted(set(labels.tolist()))
-    if names != list(range(len(names))):
-        raise ValueError(f"`reservoirs` must be numbered 0, 1, .. without gaps, but are {names}")
-    return tuple(int(label) for label in labels)
-
-
-def _integers(name: str, values: ArrayLike | Sequence[int] | Sequence[Edge]) -> np.ndarray:
-    try:
-        table = np.asarray(values)
-        whole = [operator.index(value) for value in table.ravel().tolist()]
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be integers, but is {values!r}") from None
-    if table.dtype == bool:
-        raise ValueError(f"`{name}` must be integers, but is {values!r}")
-    return np.asarray(whole, np.int64).reshape(table.shape)
 
 
 def _interaction(interaction: VectorLike | Interaction | MovingEnergy | None, q: int) -> Array | HeldFunction | None:

@@ -72,6 +72,24 @@ def independent_units() -> float:
     return float(np.max(np.abs(jt.jumps.linear_noise(free, betas).covariance - np.diag(P) + np.outer(P, P))))
 
 
+def cycles_of_units() -> float:
+    """Relative error of the sum of affinities times currents of five units against their entropy production."""
+    pair = _pair(0.8, -0.6)
+    cycles = jt.jumps.mesoscopic_affinities(pair, BETAS, 5)
+    whole = jt.jumps.mesoscopic_stationary(pair, BETAS, 5).entropy_production_rate
+    return abs(float(cycles.affinity @ cycles.current / 5.0 / whole) - 1.0)
+
+
+def split_entropy_production() -> float:
+    """Largest housekeeping without forces at one temperature, and excess at rest between two, relative to the sum."""
+    still = jt.jumps.evolve(jt.PottsRing(3, -1.0, 0.0, 0.1), 2.0, [0.8, 0.15, 0.05], [0.0, 1.0])
+    rest = jt.jumps.stationary(_pair(0.8, -0.6), BETAS).occupation
+    driven = jt.jumps.housekeeping(jt.jumps.evolve(_pair(0.8, -0.6), BETAS, rest, [0.0, 1.0]))
+    relaxing = jt.jumps.housekeeping(still)
+    none = [relaxing.housekeeping / relaxing.excess, driven.excess / driven.housekeeping]
+    return max(float(jnp.max(jnp.abs(one))) for one in none)
+
+
 def stability_and_dissipation() -> float:
     """Largest relative error of (f/2|u|) tanh(q f/2|u|) against second derivatives along a random pattern, q = 3..8."""
     errors = []
@@ -101,6 +119,8 @@ CHECKS = (
         1e-9,
         coherence_of_one_unit,
     ),
+    ("N = 5: sum of affinities x currents round cycles = entropy production (relative)", 1e-10, cycles_of_units),
+    ("no forces: no housekeeping; at rest: no excess (relative)", 1e-10, split_entropy_production),
     ("limit cycle: <div F> = sum of Floquet exponents (relative)", 1e-6, volume),
     ("no interaction: N cov = diag(P) - P P^T, out of equilibrium", 1e-11, independent_units),
     ("onset: entropy production against <div F>, (f/2|u|) tanh(q f/2|u|) (relative)", 1e-9, stability_and_dissipation),

@@ -1,5 +1,7 @@
 """Networks of a finite number of units: master equations, trajectories, fluctuations."""
 
+from jaxthermo.jumps.finite.affinities import MesoscopicAffinities as MesoscopicAffinities
+from jaxthermo.jumps.finite.affinities import mesoscopic_affinities as mesoscopic_affinities
 from jaxthermo.jumps.finite.balance import FiniteStationary as FiniteStationary
 from jaxthermo.jumps.finite.balance import mesoscopic_stationary as mesoscopic_stationary
 from jaxthermo.jumps.finite.balance import microscopic_stationary as microscopic_stationary

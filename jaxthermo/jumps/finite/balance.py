@@ -12,6 +12,7 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
@@ -20,7 +21,7 @@ from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
 from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.both_modes import from_jacobians
 from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.krylov import gmres
@@ -78,7 +79,17 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     require_double_for(RTOL, RTOL)
     units = require_mesostates(network.q, units, len(network.edges))
     states = space(network.q, units, network.edges)
-    found = stationary_distribution(network_at(network, betas), states)
+    now, p, found = rest_of(model, betas, states)
+    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
+    warn_unless_ok(result)
+    return result
+
+
+def rest_of(
+    model: AbstractJumpModel, betas: Array, states: Space
+) -> tuple[NetworkAtTime, Float[Array, " states"], Distribution]:
+    """A network's numbers, its stationary distribution with derivatives in them, and how that was found."""
+    found = stationary_distribution(network_at(model.network, betas), states)
     now, p = _followed(
         model,
         betas,
@@ -86,9 +97,7 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
         lambda now: mesoscopic_hops(now, states),
         lambda hops, p: _multigrid(hops, states, p),
     )
-    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
-    warn_unless_ok(result)
-    return result
+    return now, p, found
 
 
 def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLike) -> FiniteStationary:

@@ -119,7 +119,7 @@ def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
 def may_rotate(now: NetworkAtTime, space: Space) -> bool:
     """Whether the network is a ring that rotations leave alone if its energies are flat."""
     network = now.network
-    alike = now.force.ndim == 0 and network.prefactor.ndim == 0 and network.reservoir_count == 1
+    alike = now.force.ndim == 0 and network.prefactor_at(0.0).ndim == 0 and network.reservoir_count == 1
     interaction = network.interaction
     within_states = interaction is None or (not callable(interaction) and interaction.ndim == 0)
     return space.rotation is not None and alike and within_states

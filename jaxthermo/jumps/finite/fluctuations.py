@@ -12,6 +12,7 @@ from jaxthermo._results import AbstractResult, quantity, status_over, warn_unles
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_integer
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.counting import Count, Counted, Mirror, counted, mirror
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
@@ -21,7 +22,7 @@ from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit

@@ -10,8 +10,10 @@ from jaxtyping import Array, Float, Num
 
 from jaxthermo._types import Real
 from jaxthermo.checks import as_float
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, incidence
+from jaxthermo.jumps.graph import incidence
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.protocols.schedule import value_at
 
@@ -64,7 +66,9 @@ class NetworkAtTime(eqx.Module):
         """Rates of one unit for the hop along each edge with this energy change, and for the one that takes it back."""
         network = self.network
         beta = network.betas_at(self.beta, 0.0)
-        force, beta, prefactor = (along_edges(one, energy_change) for one in (self.force, beta, network.prefactor))
+        force, beta, prefactor = (
+            along_edges(one, energy_change) for one in (self.force, beta, network.prefactor_at(0.0))
+        )
         return network.rates(energy_change, force, beta, prefactor)
 
     def energy(self, counts: Num[Array, "q ..."]) -> Float[Array, "..."]:

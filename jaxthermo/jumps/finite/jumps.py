@@ -10,10 +10,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import Real
 from jaxthermo.checks import as_float
+from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.hops import hop_rates, network_at
 from jaxthermo.jumps.finite.random import Stream
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 
 # Hops between two looks at whether all trajectories have ended.

@@ -11,13 +11,15 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Real, ScalarLike
 from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
+from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates, network_at
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
+from jaxthermo.jumps.graph import taken
 from jaxthermo.jumps.mean_field import Betas, levels
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked, taken
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lean import lean_jit

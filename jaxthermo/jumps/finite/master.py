@@ -1,6 +1,6 @@
 """Time evolution of N units on both levels: the master equation as a vector field, integrated by diffrax."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffrax
@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_times
+from jaxthermo.jumps.arguments import as_network, checked
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
@@ -26,7 +27,7 @@ from jaxthermo.jumps.finite.states import (
     require_microstates,
 )
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, checked
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.protocols.schedule import rate_at, value_at
 from jaxthermo.solve.both_modes import both_modes
@@ -41,6 +42,7 @@ class Meso(eqx.Module):
     """The level of occupation numbers."""
 
     states: Space
+    name = "mesoscopic"
 
     @property
     def counts(self) -> Int[Array, "q states"]:
@@ -62,6 +64,7 @@ class Micro(eqx.Module):
     each: Int[Array, "units states"]
     counts: Int[Array, "q states"]
     links: Links
+    name = "microscopic"
 
     def hops(self, now: NetworkAtTime) -> Hops:
         """The master equation at one time."""
@@ -81,6 +84,7 @@ class FiniteEvolution(AbstractFlowResult):
     betas: Schedule
     coupling: Schedule | None
     units: int = eqx.field(static=True)
+    level: str = eqx.field(static=True)  # "mesoscopic" or "microscopic"
     time: Float[Array, "*batch time"] = quantity("time", "time", ("time",), coordinate=True)
     occupation: Float[Array, "*batch time q"] = quantity("1", "mean share N_i/N of the units", ("time", "state"))
     covariance: Float[Array, "*batch time q q"] = quantity(
@@ -219,7 +223,9 @@ def _evolve(
     betas = require_schedules(model, beta, coupling, ts[0], ts[-1])
     coupling = None if coupling is None else as_schedule(coupling)
     found = _evolved(as_network(model), betas, coupling, level, p0, ts, options)
-    result = FiniteEvolution(network=model, betas=betas, coupling=coupling, units=units, time=ts, **found)
+    result = FiniteEvolution(
+        network=model, betas=betas, coupling=coupling, units=units, level=level.name, time=ts, **found
+    )
     warn_unless_ok(result)
     return result
 
@@ -240,25 +246,7 @@ def _evolved(
                the edges of each reservoir, all per unit; entropy_produced = S(t) - S(0) - int sum beta_r (heat current
                of r) dt
     """
-    rtol, atol, max_steps, solver = options
-
-    def solved(args: PyTree, constants: PyTree) -> tuple[PyTree, PyTree]:
-        ts, level, p0 = constants
-        solution = integrate(
-            _rates_of_change,
-            (p0, jnp.zeros(2 + network.reservoir_count, p0.dtype)),
-            (args, level),
-            t0=ts[0],
-            t1=ts[-1],
-            saveat=diffrax.SaveAt(ts=ts, fn=_look),
-            rtol=rtol,
-            atol=atol / p0.shape[0],
-            max_steps=max_steps,
-            solver=diffrax.Tsit5() if solver is None else solver,
-        )
-        return jax.tree.map(unreached_as_nan, solution.ys), (status_of(solution), solution.stats["num_steps"])
-
-    (flow, totals, norm), (status, steps) = both_modes(solved, (network, betas, coupling), (ts, level, p0))
+    (flow, totals, norm), status, steps = followed(network, betas, coupling, level, p0, ts, options, _look)
     return {
         "status": status,
         "stats": {"steps": steps, "states": p0.shape[0]},
@@ -276,6 +264,43 @@ def _evolved(
         "heat_currents": flow.heat_currents,
         "entropy_production_rate": flow.entropy_production_rate,
     }
+
+
+@lean_jit
+def followed(
+    network: JumpNetwork,
+    betas: Schedule,
+    coupling: Schedule | None,
+    level: Meso | Micro,
+    p0: Float[Array, " states"],
+    ts: Float[Array, " times"],
+    options: Options,
+    look: Callable[[Real, tuple[Array, Array], PyTree], PyTree],
+) -> tuple[PyTree, Int[Array, ""], Int[Array, ""]]:
+    """look(t, (p, totals), ((network, betas, coupling), level)) at all times, the status, and the number of steps.
+
+    totals     the integrals of `_rates_of_change`
+    """
+    rtol, atol, max_steps, solver = options
+
+    def solved(args: PyTree, constants: PyTree) -> tuple[PyTree, PyTree]:
+        ts, level, p0 = constants
+        solution = integrate(
+            _rates_of_change,
+            (p0, jnp.zeros(2 + network.reservoir_count, p0.dtype)),
+            (args, level),
+            t0=ts[0],
+            t1=ts[-1],
+            saveat=diffrax.SaveAt(ts=ts, fn=look),
+            rtol=rtol,
+            atol=atol / p0.shape[0],
+            max_steps=max_steps,
+            solver=diffrax.Tsit5() if solver is None else solver,
+        )
+        return jax.tree.map(unreached_as_nan, solution.ys), (status_of(solution), solution.stats["num_steps"])
+
+    seen, (status, steps) = both_modes(solved, (network, betas, coupling), (ts, level, p0))
+    return seen, status, steps
 
 
 def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[Array, Array]:

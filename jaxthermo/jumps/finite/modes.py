@@ -10,6 +10,7 @@ from jaxthermo._results import AbstractResult, quantity, status_over, warn_unles
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_double_for
+from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
@@ -17,7 +18,7 @@ from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, require_constant
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 

@@ -6,8 +6,9 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float, require_finite, require_scalar
+from jaxthermo.jumps.arguments import checked, require_not_negative
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, checked, require_not_negative
+from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
 
 # Times at which a callable is looked at.

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from jaxthermo.jumps.finite.states import counts_of, mesostates, microstates, rank_table
-from jaxthermo.jumps.network import Edge, JumpNetwork, taken
+from jaxthermo.jumps.graph import Edge, taken
+from jaxthermo.jumps.network import JumpNetwork
 
 # At most so many states are solved for by elimination: single rings, and the coarsest cells.
 DIRECT = 400
@@ -73,7 +74,8 @@ class Space(eqx.Module):
 def require_ring_edges(network: JumpNetwork) -> None:
     """Raise a ValueError unless the network is a ring in one reservoir under one force."""
     one_force = callable(network.forces) or network.forces.ndim == 0
-    alike = network.reservoir_count == 1 and network.prefactor.ndim == 0 and one_force
+    one_prefactor = callable(network.prefactor) or network.prefactor.ndim == 0
+    alike = network.reservoir_count == 1 and one_prefactor and one_force
     if network.edges != ring_edges(network.q) or not alike:
         raise ValueError("`network` must be a ring with one force, one prefactor and one reservoir for this function")
 

@@ -13,6 +13,7 @@ from jaxthermo._results import AbstractResult, quantity, status_over, warn_unles
 from jaxthermo._status import first_problem
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.jumps.arguments import as_network, require_one_reservoir
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
@@ -20,7 +21,7 @@ from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, as_network, require_one_reservoir
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.solve.both_modes import both_modes
 from jaxthermo.solve.integrate import integrate, status_of

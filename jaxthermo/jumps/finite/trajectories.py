@@ -13,6 +13,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
 from jaxthermo.checks import require_scalar as scalar
+from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
@@ -21,7 +22,7 @@ from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork, checked
+from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
 from jaxthermo.protocols.schedule import value_at
 from jaxthermo.solve.constant import without_derivatives
