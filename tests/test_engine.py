@@ -1,8 +1,10 @@
 """The search for better engines: its gradient, what it gains on a finer mesh, and what it refuses."""
 
+import functools
 import inspect
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.papers.engine import better_engine as report
 from jaxthermo.search import engine
-from jaxthermo.search.free_parameters import free_parameters
+from jaxthermo.search.free_parameters import free_parameters, with_parameters
+from jaxthermo.search.free_parameters import parameter_names as free_names
+from jaxthermo.search.free_parameters import value_at as at
 
 OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
@@ -24,10 +28,14 @@ CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
         ({"steps": 0}, "`steps`"),
         ({"bounds": {}}, "`bounds`"),
         ({"bounds": {"mass": (1.0, 2.0)}}, "'mass'"),
-        ({"bounds": {"period": (-1.0, 30.0)}}, "> 0 for period"),
+        ({"bounds": {"period": (-1.0, 30.0)}}, "impossible cycles: `period` must be > 0"),
         ({"bounds": {"x_end": (1.2, 0.5)}}, "low < high"),
         ({"bounds": {"x_end": (1.2, 1.5)}}, "hold the starting cycle"),
-        ({"bounds": {"ramps": (0.6, 1.0)}}, "middle of a stroke"),
+        ({"bounds": {"strokes": ([0.1, 0.2], 0.5)}}, "shape \\(4,\\) for strokes"),
+        (
+            {"bounds": {"ramps": (0.0, 1.0)}},
+            "names? parameters of beta_hot, beta_cold, x_start, x_end, period, strokes",
+        ),
     ],
 )
 def test_bad_searches_are_named_before_anything_is_computed(options, message):
@@ -35,10 +43,71 @@ def test_bad_searches_are_named_before_anything_is_computed(options, message):
         jt.optimise_cycle(OSCILLATOR, CYCLE, **options)
 
 
-def test_default_bounds_hold_the_cycle():
-    for name, (low, high) in jt.search.default_bounds(CYCLE).items():
-        value = np.asarray(getattr(CYCLE, name))
-        assert (low < value).all() and (value < high).all(), name
+FOURIER = jt.FourierCycle(0.75, [0.1, 0.0], [0.2, 0.05], 1.2, [0.3, 0.0], [0.1, 0.0], 20.0, (0.5, 1.0), (1.0, 1.5))
+PIECES = jt.PiecewiseCycle.along(CYCLE, 2)
+CYCLES = [
+    CYCLE,
+    PIECES,
+    jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0),
+    jt.OttoCycle(0.5, 1.0, 0.0, -0.3, 24.0),
+]
+
+
+@pytest.mark.parametrize("cycle", CYCLES)
+def test_default_bounds_hold_the_cycle(cycle):
+    for name, (low, high) in jt.search.default_bounds(cycle).items():
+        value = np.asarray(getattr(cycle, name))
+        assert np.all(low <= value) and np.all(value <= high), name
+
+
+def test_every_array_of_any_cycle_may_be_free():
+    """What a name stands for is replaced, the rest stays, and strokes fill the period again."""
+    for cycle, name in (*((c, "strokes") for c in CYCLES), (FOURIER, "x_series.sines"), (PIECES, "betas")):
+        value = np.asarray(functools.reduce(getattr, name.split("."), cycle))
+        free = free_parameters(cycle, {name: (value - 0.04, value + 0.04), "period": (10.0, 40.0)})
+        moved = with_parameters(jnp.asarray(free.high), cycle, free.names)
+        assert float(moved.period) == 40.0
+        found = np.asarray(functools.reduce(getattr, name.split("."), moved))
+        wanted = value + 0.04
+        np.testing.assert_allclose(found, wanted / wanted.sum() if name == "strokes" else wanted, rtol=1e-12)
+        rest = [one for one in free_names(cycle) if one not in (name, "period")]
+        assert rest and all(np.all(at(moved, one) == at(cycle, one)) for one in rest)
+    with pytest.raises(ValueError, match="`bounds` must be given for a FourierCycle"):
+        jt.search.default_bounds(FOURIER)
+
+
+def test_pieces_are_another_cycle_and_may_jump():
+    ts = jnp.linspace(-3.0, 45.0, 97)
+    for name in ("beta", "x"):
+        pieces, cycle = (jax.jit(jax.vmap(getattr(one, name)))(ts) for one in (PIECES, CYCLE))
+        np.testing.assert_allclose(pieces, cycle, atol=1e-7)
+    jumps = jt.PiecewiseCycle([[0.5, 0.6], [1.0, 0.9]], [2.0, 1.0], 10.0, [0.3, 0.7])
+    at_corners = jax.jit(jax.vmap(jumps.beta))(jnp.asarray([0.0, 3.0 - 1e-6, 3.0, 10.0 - 1e-6, 10.0]))
+    np.testing.assert_allclose(at_corners, [0.5, 0.6, 1.0, 0.9, 0.5], atol=1e-6)
+    with pytest.raises(ValueError, match="switches baths"):
+        jt.PiecewiseCycle.along(CYCLES[2])
+    with pytest.raises(ValueError, match="`strokes` must have the 2 pieces"):
+        jt.PiecewiseCycle([0.5, 1.0], [2.0, 1.0], 10.0, [0.3, 0.3, 0.4])
+
+
+def test_limits_hold_a_fourier_series():
+    ts = jnp.linspace(0.0, 20.0, 201)
+    wide = jt.FourierCycle(0.75, [2.0], [1.0], 1.2, [0.01], [0.0], 20.0, (0.5, 1.0), (1.0, 1.5))
+    betas = np.asarray(jax.jit(jax.vmap(wide.beta))(ts))
+    assert 0.5 <= betas.min() < 0.501 and 0.999 < betas.max() <= 1.0
+    # Well inside its limits a series is nearly left alone.
+    assert float(wide.x(0.0)) == pytest.approx(1.21, abs=2e-3)
+    with pytest.raises(ValueError, match="`x_limits`"):
+        jt.FourierCycle(0.75, [0.1], [0.1], 1.0, [0.1], [0.1], 20.0, None, (1.0, 0.5))
+
+
+def test_a_cycle_that_cannot_be_run_sends_the_search_back():
+    search = engine._Search(OSCILLATOR, CYCLE, jt.search.power, (), free_parameters(CYCLE, {"x_end": (0.5, 1.4)}))
+    search.tried = [{"loss": loss, "theta": np.array([x])} for loss, x in ((-1.0, 1.2), (-2.0, 1.0), (np.nan, 0.6))]
+    value, slope = search._uphill(np.array([0.6]), np.array([0.9]))
+    assert value > -1.0 and slope[0] < 0.0
+    search.tried = search.tried[2:]
+    assert np.isnan(search._uphill(np.array([0.6]), np.array([0.9]))[0])
 
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
