@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 import jaxthermo as jt
 from jaxthermo import Status
@@ -34,7 +35,7 @@ CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
         ({"bounds": {"strokes": ([0.1, 0.2], 0.5)}}, "shape \\(4,\\) for strokes"),
         (
             {"bounds": {"ramps": (0.0, 1.0)}},
-            "names? parameters of beta_hot, beta_cold, x_start, x_end, period, strokes",
+            "parameters of beta_hot, beta_cold, x_start",
         ),
     ],
 )
@@ -88,6 +89,20 @@ def test_pieces_are_another_cycle_and_may_jump():
         jt.PiecewiseCycle.along(CYCLES[2])
     with pytest.raises(ValueError, match="`strokes` must have the 2 pieces"):
         jt.PiecewiseCycle([0.5, 1.0], [2.0, 1.0], 10.0, [0.3, 0.3, 0.4])
+
+
+def test_jumps_do_the_work_of_a_state_at_rest():
+    """x jumps twice in each period, and <q> swings between: W = sum of -<q> dx, from the closed first moments."""
+    half, drift = 1.7, np.array([[0.0, 1.0], [-1.0, -1.0]])
+    flow = scipy.linalg.expm(half * drift)
+    rest = np.array([[0.0, 0.0], [1.0, 0.0]])
+    # After half a period at x = 0 the mean is at `first`, and after another one at x = 1 back where it was.
+    last = np.linalg.solve(np.eye(2) - flow @ flow, (np.eye(2) - flow) @ rest[1])
+    first = flow @ last
+    cycle = jt.PiecewiseCycle([1.0, 1.0], [[0.0, 0.0], [1.0, 1.0]], 2.0 * half)
+    run = jt.run_cycle(OSCILLATOR, cycle, 1e-5, points=2, progress=False)
+    assert float(run.work) == pytest.approx(last[0] - first[0], abs=1e-5)
+    assert float(run.work + run.heat) == pytest.approx(0.0, abs=1e-4) and run.work > 0.1
 
 
 def test_limits_hold_a_fourier_series():
@@ -158,6 +173,21 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     np.testing.assert_allclose(loss(at)[1], central, rtol=2e-3, atol=1e-6)
 
 
+def test_a_free_form_has_more_power_than_the_stirling_cycle_it_begins_as():
+    """From the best Stirling cycle within the bounds of the report, at A = 1; on a finer mesh too."""
+    best = jt.StirlingCycle(0.5, 1.0, 2.0, 0.989, 35.89, [0.412, 0.106, 0.406, 0.076])
+    start, bounds = jt.PiecewiseCycle.along(best, 2), report.free_bounds(CYCLE)
+    assert bounds["betas"] == (0.5, 1.0) and bounds["x_values"] == (0.5, 2.0) and bounds["period"] == (10.0, 40.0)
+    with pytest.warns(JaxthermoWarning, match="OptimisedCycle: grid too"):
+        found = jt.optimise_cycle(jt.classical_oscillator(QUARTIC, 1.0, COARSE), start, steps=3, bounds=bounds)
+    fine = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(6.0, 0.28, 10.5, 0.5))
+    powers = [-float(jt.run_cycle(fine, c, 1e-5, points=5).work) / float(c.period) for c in (best, found.cycle)]
+    assert powers[1] > 1.08 * powers[0]
+    for name, (low, high) in bounds.items():
+        values = np.asarray(getattr(found.cycle, name))
+        assert name == "strokes" or np.all((low <= values) & (values <= high)), name
+
+
 def test_what_the_cycles_say_of_themselves_reaches_the_result(monkeypatch):
     """A power measured on a grid too small is none, however well the search ended."""
     numbers = dict.fromkeys(("value", "power", "efficiency", "entropy_production_rate"), jnp.ones(()))
@@ -191,14 +221,24 @@ def test_measures_of_a_run():
     assert np.isnan(measures["efficiency"](cooled, cycle))
 
 
-def test_the_report_measures_what_the_search_found_and_draws_it(tmp_path, monkeypatch):
+def test_the_report_measures_what_the_searches_found_and_draws_it(tmp_path, monkeypatch):
     better = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.2, period=30.0)
-    found = SimpleNamespace(cycle=better, start_power=jnp.asarray(1e-3), power=jnp.asarray(2e-3))
-    monkeypatch.setattr(report, "optimise_cycle", lambda *_, steps: found)
+    powers = iter([2e-3, 3e-3])
+
+    def found(_, start, *, steps, bounds=None):
+        if bounds is not None:
+            free = free_parameters(start, bounds)
+            assert free.names[0] == ("betas", (8, 2)) and float(free.high.max()) == 40.0
+        cycle = better if bounds is None else start
+        return SimpleNamespace(cycle=cycle, start_power=jnp.asarray(1e-3), power=jnp.asarray(next(powers)))
+
+    monkeypatch.setattr(report, "optimise_cycle", found)
     monkeypatch.setattr(report, "FINE_GRID", COARSE)
     monkeypatch.setattr(report, "FINE_TOLERANCE", 1e-3)
-    before, after = report.better_engine(tmp_path, quick=True)[1.0]
+    before, after, free = report.better_engine(tmp_path, quick=True)[1.0]
     assert {path.name for path in tmp_path.iterdir()} == {"engine.md", "engine.png", "engine.svg"}
     assert after.power == 2e-3 and after.fine_power == -float(after.run.work) / 30.0
     assert after.fine_power > before.fine_power > 0
+    # Here the free form is the Stirling cycle in eight pieces.
+    assert free.power == 3e-3 and free.fine_power == pytest.approx(after.fine_power, rel=1e-3)
     assert f"{after.fine_power:.4e}" in (tmp_path / "engine.md").read_text()

@@ -14,7 +14,6 @@ from jaxthermo.checks import is_known, require_finite, require_positive
 from jaxthermo.protocols.window import Window
 from jaxthermo.solve.lean import lean_jit
 
-
 # How far a search may change parameters: {name: (low, high)}, numbers or arrays of the parameter's shape.
 Bounds: TypeAlias = Mapping[str, tuple[VectorLike, VectorLike]]
 

@@ -17,7 +17,7 @@ NEAR = 1e-9
 class PiecewiseCycle(AbstractStrokes):
     """beta(t) and x(t) as straight pieces, with or without jumps between them, repeated with the period.
 
-    Equation   f(t) = f_i0 + (f_i1 - f_i0) (t - t_i)/(t_(i+1) - t_i) in piece i; at a corner the piece that begins counts
+    Equation   f(t) = f_i0 + (f_i1 - f_i0) (t - t_i)/(t_(i+1) - t_i) in piece i; at a corner that of the piece to come
 
     betas      inverse temperatures, 1/energy: (pieces,), the values at the beginning of each piece, without jumps; or
                (pieces, 2), those at the beginning and the end of each piece, with a jump wherever they do not meet

@@ -13,7 +13,8 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
-from jaxthermo.brownian.response.observables import AbstractObservable, Pair
+from jaxthermo.brownian.response.observables import AbstractObservable
+from jaxthermo.brownian.response.pairs import Pair
 from jaxthermo.checks import is_known
 
 Result = TypeVar("Result", bound=Judged)

@@ -5,8 +5,7 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,14 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
-from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.potential import AbstractPotential, Identity, Potential, as_potential, force_phase
+from jaxthermo.brownian.potential import AbstractPotential, force_phase
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.checks import as_float, is_known
-
-NAMES = ("q", "p", "X")
-# A name, or a function of q.
-ObservableLike: TypeAlias = str | Potential
 
 
 class AbstractObservable(eqx.Module):
@@ -30,8 +24,8 @@ class AbstractObservable(eqx.Module):
     `sign` is what it is multiplied by when time runs backwards; `raises` the levels that it climbs in the hierarchy.
     """
 
-    sign: eqx.AbstractClassVar[float]
-    raises: eqx.AbstractClassVar[int]
+    sign: eqx.AbstractVar[float]
+    raises: eqx.AbstractVar[int]
 
     @abstractmethod
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
@@ -154,24 +148,3 @@ class Momentum(AbstractObservable):
 
 def _jitter(work: Workspace, temperature: Any) -> Float[Array, " modes"]:
     return work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar).jitter
-
-
-Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
-
-
-def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
-    """The two observables of a correlation; ValueError unless they are two names or functions of q."""
-    if not isinstance(observables, tuple | list) or len(observables) != 2:
-        raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
-    first, second = (_observable(one, oscillator) for one in observables)
-    return first, second
-
-
-def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
-    if isinstance(what, str):
-        if what not in NAMES:
-            raise ValueError(f"`observables` must be 'q', 'p', 'X' or functions of q, but one is {what!r}")
-        if what == "p":
-            return Momentum()
-        return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
-    return FunctionOfPosition(as_potential("observables", what))
