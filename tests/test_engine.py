@@ -230,7 +230,7 @@ def test_the_report_measures_what_the_searches_found_and_draws_it(tmp_path, monk
             free = free_parameters(start, bounds)
             assert free.names[0] == ("betas", (8, 2)) and float(free.high.max()) == 40.0
         cycle = better if bounds is None else start
-        return SimpleNamespace(cycle=cycle, start_power=jnp.asarray(1e-3), power=jnp.asarray(next(powers)))
+        return SimpleNamespace(cycle=cycle, start=start, start_power=jnp.asarray(1e-3), power=jnp.asarray(next(powers)))
 
     monkeypatch.setattr(report, "optimise_cycle", found)
     monkeypatch.setattr(report, "FINE_GRID", COARSE)

@@ -71,8 +71,8 @@ class PiecewiseCycle(AbstractStrokes):
         inside = knots[:-1, None] + jnp.diff(knots)[:, None] * (jnp.arange(count)[None] / count)
         times = jnp.concatenate([inside.ravel(), knots[-1:]])
         betas, fields = jax.vmap(cycle.beta)(times[:-1]), jax.vmap(cycle.x)(times[:-1])
-        both = (jnp.stack([values, jnp.roll(values, -1)], axis=1) for values in (betas, fields))
-        return cls(*both, period=cycle.period, strokes=jnp.diff(times) / cycle.period)
+        ends, fields = (jnp.stack([values, jnp.roll(values, -1)], axis=1) for values in (betas, fields))
+        return cls(ends, fields, cycle.period, jnp.diff(times) / cycle.period)
 
     def beta(self, t: ScalarLike) -> Float[Array, ""]:
         """Inverse temperature at time t."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from functools import reduce
 from typing import NamedTuple
 
 import equinox as eqx
@@ -79,7 +78,7 @@ def _sides(name: str, pair: tuple[object, object], shape: tuple[int, ...]) -> tu
 def _parameter(cycle: AbstractCycle, name: str) -> Array:
     """The parameter of a name such as "period" or "x_series.sines"."""
     found = value_at(cycle, name)
-    if not eqx.is_inexact_array(found):
+    if not isinstance(found, jax.Array) or not jnp.issubdtype(found.dtype, jnp.floating):
         known = ", ".join(parameter_names(cycle))
         raise ValueError(f"`bounds` must name parameters of {known}, but has {name!r}")
     return found
@@ -87,7 +86,10 @@ def _parameter(cycle: AbstractCycle, name: str) -> Array:
 
 def value_at(cycle: AbstractCycle, name: str) -> object:
     """What a name such as "period" or "x_series.sines" stands for; None where it stands for nothing."""
-    return reduce(lambda part, step: getattr(part, step, None), name.split("."), cycle)
+    found: object = cycle
+    for step in name.split("."):
+        found = getattr(found, step, None)
+    return found
 
 
 def parameter_names(cycle: AbstractCycle) -> list[str]:

@@ -94,8 +94,9 @@ def _apart(old: Values, new: Values) -> Matrices:
 def slowest(oscillator: Oscillator, basis: Basis, levels: int, depth: int, count: int) -> Values:
     """The slowest eigenvalues of the generator among so many levels, without that of the stationary state."""
     members = _members(basis, oscillator.bath.modes, depth)
-    values = np.linalg.eigvals(_matrix(Problem(basis.lowest(levels), oscillator, members, basis.frame)))
-    values = np.delete(values, np.argmin(np.abs(values))).astype(complex)
+    matrix = _matrix(Problem(basis.lowest(levels), oscillator, members, basis.frame))
+    values = np.asarray(np.linalg.eigvals(matrix), dtype=np.complex128)
+    values = np.delete(values, np.argmin(np.abs(values)))
     size = float(np.max(np.abs(values[np.argsort(-values.real)[:count]])))
     order = np.lexsort((-values.imag, np.round(-values.real / (TIED * size))))
     return values[order[:count]]

@@ -5,7 +5,7 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,13 +19,17 @@ from jaxthermo.checks import as_float, is_known
 
 
 class AbstractObservable(eqx.Module):
-    """A Hermitian operator of the oscillator.
+    """A Hermitian operator of the oscillator."""
 
-    `sign` is what it is multiplied by when time runs backwards; `raises` the levels that it climbs in the hierarchy.
-    """
+    @property
+    @abstractmethod
+    def sign(self) -> float:
+        """What time reversal multiplies it by; NaN where it has no such number."""
 
-    sign: eqx.AbstractVar[float]
-    raises: eqx.AbstractVar[int]
+    @property
+    @abstractmethod
+    def raises(self) -> int:
+        """The levels that it climbs in the hierarchy."""
 
     @abstractmethod
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
@@ -60,8 +64,16 @@ class FunctionOfPosition(AbstractObservable):
     """f(q)."""
 
     function: AbstractPotential
-    sign: ClassVar[float] = 1.0
-    raises: ClassVar[int] = 0
+
+    @property
+    def sign(self) -> float:
+        """1.0."""
+        return 1.0
+
+    @property
+    def raises(self) -> int:
+        """0."""
+        return 0
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
@@ -106,8 +118,15 @@ class FunctionOfPosition(AbstractObservable):
 class Momentum(AbstractObservable):
     """p, which is p + zeta for the members."""
 
-    sign: ClassVar[float] = -1.0
-    raises: ClassVar[int] = 1
+    @property
+    def sign(self) -> float:
+        """-1.0."""
+        return -1.0
+
+    @property
+    def raises(self) -> int:
+        """1."""
+        return 1
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   (p + zeta) V."""

@@ -1,7 +1,7 @@
 """The two observables of a correlation, from what the user calls them."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.phase_space import WeylSymbol
@@ -33,5 +33,5 @@ def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObserva
             return Momentum()
         return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
     if callable(what) and takes_two(what):
-        return of_symbol("observables", what)
-    return FunctionOfPosition(as_potential("observables", what))
+        return of_symbol("observables", cast(WeylSymbol, what))
+    return FunctionOfPosition(as_potential("observables", cast(Potential, what)))

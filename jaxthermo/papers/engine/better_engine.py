@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxthermo.brownian import PeriodicRun, PhaseGrid, Polynomial, classical_oscillator, run_cycle
+from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.papers.engine.data import POTENTIAL, our_cycle
 from jaxthermo.papers.tables import markdown, show
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.protocols import PiecewiseCycle, StirlingCycle
-from jaxthermo.protocols.cycle import Bounds
+from jaxthermo.protocols.cycle import AbstractCycle, Bounds
+from jaxthermo.protocols.strokes import AbstractStrokes
 from jaxthermo.search.engine import optimise_cycle
 from jaxthermo.search.free_parameters import default_bounds
 
@@ -31,7 +33,7 @@ PARTS, SHORTEST = 2, 0.005
 class Engine:
     """A cycle, its power on the mesh of the search, and its stationary run on the finer one."""
 
-    cycle: StirlingCycle | PiecewiseCycle
+    cycle: AbstractStrokes
     power: float
     run: PeriodicRun
 
@@ -72,17 +74,22 @@ def _improved(strength: float, steps: int) -> tuple[Engine, ...]:
     coarse, fine = (classical_oscillator(potential, strength, grid) for grid in (SEARCH_GRID, FINE_GRID))
     best = optimise_cycle(coarse, our_cycle(), steps=steps)
     free = optimise_cycle(coarse, PiecewiseCycle.along(best.cycle, PARTS), bounds=free_bounds(our_cycle()), steps=steps)
-    tried = ((our_cycle(), best.start_power), (best.cycle, best.power), (free.cycle, free.power))
-    return tuple(Engine(cycle, float(power), run_cycle(fine, cycle, tol=FINE_TOLERANCE)) for cycle, power in tried)
+    tried = ((best.start, best.start_power), (best.cycle, best.power), (free.cycle, free.power))
+    return tuple(_measured(fine, cycle, float(power)) for cycle, power in tried)
+
+
+def _measured(oscillator: Oscillator, cycle: AbstractCycle, power: float) -> Engine:
+    assert isinstance(cycle, AbstractStrokes)
+    return Engine(cycle, power, run_cycle(oscillator, cycle, tol=FINE_TOLERANCE))
 
 
 def free_bounds(cycle: StirlingCycle) -> Bounds:
     """The default bounds of a Stirling cycle as bounds of beta(t), x(t) and the period of a free form."""
     own = default_bounds(cycle)
-    sides = [np.asarray(side) for name in ("x_start", "x_end") for side in own[name]]
+    sides = [float(np.asarray(side)) for name in ("x_start", "x_end") for side in own[name]]
     betas = (float(cycle.beta_hot), float(cycle.beta_cold))
-    longest = float(np.max(own["strokes"][1]))
-    x = (float(np.min(sides)), float(np.max(sides)))
+    longest = float(np.asarray(own["strokes"][1]))
+    x = (min(sides), max(sides))
     return {"betas": betas, "x_values": x, "period": own["period"], "strokes": (SHORTEST, longest)}
 
 
