@@ -20,6 +20,9 @@ from jaxthermo.brownian.oscillator import Oscillator
 RUNGS, MOST = (8, 10, 12, 14, 16, 18, 21, 24, 28, 32, 36, 40), 2200
 # The depth that is tried first, and last.
 SHALLOWEST, DEEPEST = 1, 8
+# A search is not worth it beyond this friction over the frequency of the motion, and where a level of members leaves more
+# than this share of the change by the one before.
+WEAK, FALLS = 0.25, 0.3
 # Rates that differ by less than this share of the largest modulus are in the order of their frequencies.
 TIED = 1e-7
 
@@ -34,20 +37,16 @@ class LevelModes(NamedTuple):
     levels: int
     depth: int
 
-    def rest(self, tolerance: float) -> bool:
-        """Whether all errors are within the tolerance, over the moduli."""
-        return bool(np.all(self.errors <= tolerance * np.abs(self.values)))
-
 
 def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, tolerance: float) -> LevelModes | None:
-    """The `count` slowest modes, or None where a grid is as good, or no two matrices are small enough to be compared.
+    """The `count` slowest modes, or None where a grid is as good, or where they do not rest in matrices small enough.
 
     Levels are added in a shallow hierarchy until the modes rest within the tolerance, then levels of members.
 
     tolerance   of each eigenvalue over its modulus
     """
     basis = basis_of(oscillator, beta, x)
-    if basis is None or not is_hard(oscillator, beta, x):
+    if basis is None or not is_hard(oscillator, beta, x) or not _is_weak(oscillator, basis):
         return None
     modes = oscillator.bath.modes
     first = SHALLOWEST if modes else 0
@@ -62,28 +61,36 @@ def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, t
     def rest(change: Matrices, values: Values) -> bool:
         return bool(np.all(change <= 0.5 * tolerance * np.abs(values)))
 
-    shallow: list[Values] = []
-    for place in range(len(affordable(first))):
-        shallow.append(at(place, first))
-        if place and rest(_apart(*shallow[-2:]), shallow[-1]):
-            break
-    if len(shallow) < 2:
+    rungs = affordable(first)
+    if not rungs or basis.populated > rungs[-1]:
         return None
-    last = len(shallow) - 1
+    last, missing = 0, np.full(count, np.inf)
+    while not rest(missing, at(last, first)):
+        if last + 1 == len(rungs):
+            return None
+        last, missing = last + 1, _apart(at(last, first), at(last + 1, first))
     if not modes:
-        return LevelModes(shallow[last], _apart(*shallow[-2:]), RUNGS[last], first)
+        return LevelModes(at(last, first), missing, rungs[last], first)
+    change = np.full(count, np.inf)
     for depth in range(first + 1, DEEPEST + 1):
         # As many levels as a deeper hierarchy leaves room for, both depths among the same ones.
         place = min(len(affordable(depth)) - 1, last)
         if place < 0:
             return None
-        now = at(place, depth)
-        change = _apart(at(place, depth - 1), now)
-        if rest(change, now):
-            return LevelModes(
-                now, change + _apart(shallow[place], shallow[last - (place == last)]), RUNGS[place], depth
-            )
+        before, change = change, _apart(at(place, depth - 1), at(place, depth))
+        if rest(change, at(place, depth)):
+            left = missing if place == last else _apart(at(place, first), at(last, first))
+            return LevelModes(at(place, depth), change + left, rungs[place], depth)
+        if np.max(change) > FALLS * np.max(before):
+            return None
     return None
+
+
+def _is_weak(oscillator: Oscillator, basis: Basis) -> bool:
+    """Whether friction is slow beside the motion between the lowest level and the third, of two wells the next pair."""
+    energies = np.diag(basis.lowest(3).H)
+    frequency = (energies[2] - energies[0]) / float(oscillator.hbar)
+    return bool(float(oscillator.bath.friction()) / float(oscillator.mass) < WEAK * frequency)
 
 
 def _apart(old: Values, new: Values) -> Matrices:

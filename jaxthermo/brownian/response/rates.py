@@ -99,7 +99,7 @@ def relaxation_rates(
         return _closed(oscillator, beta, x, LevelModes(values, np.zeros(count), 0, 0), as_float(tolerance))
     if is_known(jax.tree.leaves(oscillator), beta, x, tolerance):
         modes = modes_by_levels(oscillator, float(beta), float(x), count, float(tolerance))
-        if modes is not None and modes.rest(float(tolerance)):
+        if modes is not None:
             return _closed(oscillator, beta, x, modes, as_float(tolerance))
     pair = (FunctionOfPosition(Identity()), Momentum())
     found = with_room(
