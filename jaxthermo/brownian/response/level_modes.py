@@ -20,8 +20,8 @@ from jaxthermo.brownian.oscillator import Oscillator
 RUNGS, MOST = (8, 10, 12, 14, 16, 18, 21, 24, 28, 32, 36, 40), 2200
 # The depth that is tried first, and last.
 SHALLOWEST, DEEPEST = 1, 8
-# A search is not worth it beyond this friction over the frequency of the motion, and where a level of members leaves more
-# than this share of the change by the one before.
+# A search is not worth it beyond this friction over the frequency of the motion, and where a level of members leaves
+# more than this share of the change by the one before.
 WEAK, FALLS = 0.25, 0.3
 # Rates that differ by less than this share of the largest modulus are in the order of their frequencies.
 TIED = 1e-7
