@@ -188,6 +188,29 @@ def test_a_free_form_has_more_power_than_the_stirling_cycle_it_begins_as():
         assert name == "strokes" or np.all((low <= values) & (values <= high)), name
 
 
+def test_a_search_goes_through_switched_baths():
+    """The fields and the rise of a Carnot cycle; by a central difference too."""
+    breathing = jt.Polynomial([0.0, 0.0, -0.5])
+    grid = jt.PhaseGrid(9.0, 0.6, 7.5, 0.6)
+    oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, grid, coordinate=breathing)
+    cycle = jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0, rise=0.25)
+    bounds = {"x_values": (-0.6, 0.3), "rise": (0.1, 0.4)}
+    free = free_parameters(cycle, bounds)
+    search = engine._Search(oscillator, cycle, jt.search.power, (), free)
+
+    def loss(theta):
+        arguments = (oscillator, cycle, free.names, jt.search.power, (), search.time_steps)
+        (value, _), slope = engine._loss(jnp.asarray(theta), *arguments)
+        return float(value), np.asarray(slope)
+
+    value, slope = loss(free.start)
+    for i, step in ((1, 1e-3), (4, 1e-3)):
+        ends = [loss(free.start + sign * step * (np.arange(5) == i))[0] for sign in (1.0, -1.0)]
+        assert slope[i] == pytest.approx((ends[0] - ends[1]) / (2.0 * step), rel=1e-3, abs=1e-7)
+    downhill = np.clip(free.start - 0.05 * slope / np.abs(slope).max(), free.low, free.high)
+    assert loss(downhill)[0] < value
+
+
 def test_what_the_cycles_say_of_themselves_reaches_the_result(monkeypatch):
     """A power measured on a grid too small is none, however well the search ended."""
     numbers = dict.fromkeys(("value", "power", "efficiency", "entropy_production_rate"), jnp.ones(()))
