@@ -13,6 +13,7 @@ from audit import hierarchy
 from scipy.integrate import solve_ivp
 
 import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.response.weyl import of_symbol
 
@@ -143,6 +144,16 @@ def test_symbols_act_as_their_operators_do():
         assert seen.mean(B.symmetrised(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
         wanted = 1j / hbar * np.trace(read @ (operator @ rho - rho @ operator))
         assert seen.mean(B.kicked(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
+
+
+def test_moments_of_fourth_order_do_not_close_in_a_shallow_hierarchy():
+    """In a parabola <q^2(t) q^2> is 2 c_qq^2 but for its mean: one level is enough for <q(t) q>, and not for that."""
+    oscillator = jt.quantum_oscillator(systems.HARMONIC, 1.0, 1, 1, systems.RAMP_GRID)
+    with pytest.warns(JaxthermoWarning, match="hierarchy too shallow"):
+        found = jt.correlation(oscillator, 1.0, 0.0, TS[:3], (lambda q: q**2, lambda q: q**2))
+    symmetrised, response = closed(ohmic(1.0, 1, 1.0), ("q", "q"), TS[:3])
+    wanted = 2.0 * (symmetrised**2 - 0.25 * response**2)
+    assert 1e-4 < np.max(np.abs(found.symmetrised - wanted)) < 0.5
 
 
 def test_symbols_that_cannot_be_taken_are_named():

@@ -168,7 +168,7 @@ def _correlated(
         state.status,
         status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
         status_if(~jnp.all(found.errors <= tolerance), Status.time_step_too_long),
-        resolved_enough(oscillator, pair[1], edge, coarse, tail),
+        resolved_enough(oscillator, pair, edge, coarse, tail),
     )
     return Correlation(
         status=status,

@@ -10,7 +10,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
 from jaxthermo.brownian.potential import AbstractPotential, force_phase
@@ -40,12 +40,13 @@ class AbstractObservable(eqx.Module):
         """(i/hbar) [B, rho] of every member: what a short force along B does to the state."""
 
     @abstractmethod
-    def is_quadratic(self) -> bool:
-        """Whether it is known to be a polynomial of at most second degree."""
+    def linear(self) -> Bool[Array, ""]:
+        """Whether it is linear in q and p, where that can be seen."""
 
-    @abstractmethod
     def is_linear(self) -> bool:
-        """Whether it is known to be linear in q and p."""
+        """Whether that is known."""
+        linear = self.linear()
+        return is_known(linear) and bool(linear)
 
     @abstractmethod
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
@@ -93,14 +94,9 @@ class FunctionOfPosition(AbstractObservable):
         re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
         return from_spectrum(jnp.concatenate([jnp.zeros_like(spectrum[:1]), rate * im, -rate * re]), work)
 
-    def is_quadratic(self) -> bool:
-        """Where its coefficients are known."""
-        quadratic = self.function.is_quadratic()
-        return is_known(quadratic) and bool(quadratic)
-
-    def is_linear(self) -> bool:
-        """Where it is known to be a polynomial, and its second derivative is 0."""
-        return self.is_quadratic() and float(jax.grad(jax.grad(self.function))(jnp.zeros(()))) == 0.0
+    def linear(self) -> Bool[Array, ""]:
+        """Where its coefficients say that it is quadratic, and its second derivative is 0."""
+        return self.function.is_quadratic() & (jax.grad(jax.grad(self.function))(jnp.zeros(())) == 0.0)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
         """Equation   f(q)."""
@@ -140,13 +136,9 @@ class Momentum(AbstractObservable):
         """Equation   d_q V."""
         return jnp.matmul(V, derivative(work.grid).T)
 
-    def is_quadratic(self) -> bool:
+    def linear(self) -> Bool[Array, ""]:
         """Yes."""
-        return True
-
-    def is_linear(self) -> bool:
-        """Yes."""
-        return True
+        return jnp.asarray(True)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
         """0."""

@@ -157,7 +157,7 @@ def _found(state: State, count: int, tolerance: Float[Array, ""]) -> RelaxationR
         state.status,
         status_if(~jnp.all(jnp.isfinite(modes.values)), Status.not_finite),
         status_if(~jnp.all(modes.errors <= tolerance * jnp.abs(modes.values)), Status.not_converged),
-        resolved_enough(state.oscillator, momentum, edge, coarse, tail),
+        resolved_enough(state.oscillator, (position, momentum), edge, coarse, tail),
     )
     return RelaxationRates(
         status=status,

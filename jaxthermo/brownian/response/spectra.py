@@ -143,7 +143,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
     status = first_problem(
         state.status,
         status_if(~jnp.all(errors < SOLVED), Status.not_converged),
-        resolved_enough(state.oscillator, pair[1], edge, coarse, tail),
+        resolved_enough(state.oscillator, pair, edge, coarse, tail),
     )
     return _described(
         state.oscillator,

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace
 from jaxthermo.brownian.phase_space import WeylSymbol
@@ -53,13 +53,9 @@ class FunctionOfPhaseSpace(AbstractObservable):
         none = jnp.zeros_like(V)
         return sum((one for one, _ in each), none), sum((one for _, one in each), none)
 
-    def is_quadratic(self) -> bool:
+    def linear(self) -> Bool[Array, ""]:
         """Not known."""
-        return False
-
-    def is_linear(self) -> bool:
-        """Not known."""
-        return False
+        return jnp.asarray(False)
 
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
         """None: it is not known to be linear."""
