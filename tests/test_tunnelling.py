@@ -1,10 +1,7 @@
-"""Slow modes of two quantum wells at weak coupling: levels and golden rule, a second hierarchy, and the grid."""
+"""Slow modes of two quantum wells at weak coupling: golden rule, and a second hierarchy."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import oscillator_exact as exact
-import pytest
 from audit import hierarchy
 
 import jaxthermo as jt
@@ -62,20 +59,3 @@ def test_modes_are_those_of_a_second_hierarchy():
     found = rates(0.3, 4, 1e-4)
     for value in np.asarray(found.rate) - 1j * np.asarray(found.frequency):
         assert np.min(np.abs(values + value)) < 1e-4 * abs(value)
-
-
-@pytest.mark.slow
-def test_levels_and_grid_have_the_same_modes():
-    """Where jax traces, the modes are found on the grid."""
-    grid = jt.PhaseGrid(4.8, 0.2, 7.2, 0.4)
-
-    def on_grid(strength):
-        oscillator = jt.quantum_oscillator(jt.Polynomial(list(DOUBLE)), strength, 1, 5, grid)
-        found = jt.relaxation_rates(oscillator, 1.0, 0.0, 2)
-        return found.rate, found.frequency, found.status
-
-    rate, frequency, status = jax.jit(on_grid)(jnp.asarray(0.6))
-    found = jt.relaxation_rates(jt.quantum_oscillator(jt.Polynomial(list(DOUBLE)), 0.6, 1), 1.0, 0.0, 2)
-    assert status == jt.Status.ok and found.stats["levels"] > 0
-    np.testing.assert_allclose(rate, found.rate, rtol=1e-5)
-    np.testing.assert_allclose(frequency, found.frequency, atol=1e-5)
