@@ -90,7 +90,7 @@ ARTICLES: dict[str, tuple[str, str, str, str, str, int, str]] = {
     "oberreiter2022": (
         "Oberreiter, Lukas and Seifert, Udo and Barato, Andre C.",
         "Universal minimal cost of coherent biochemical oscillations",
-        *(PRE, "106", "014106", 2022, "arXiv:2112.01607"),
+        *("arXiv", "", "", 2022, "arXiv:2112.01607"),
     ),
     "jarzynski1997": (
         "Jarzynski, C.",

@@ -144,7 +144,7 @@ def better_engine(
         "results"
     ),
 ) -> None:
-    """Maximise the power of the Stirling engine over its field, strokes and period."""
+    """Maximise the power of the Stirling engine over its field, strokes and period, then that of a free form."""
     from jaxthermo.papers.engine.better_engine import better_engine
 
     better_engine(out, quick)

@@ -1,18 +1,23 @@
 """The search for better engines: its gradient, what it gains on a finer mesh, and what it refuses."""
 
+import functools
 import inspect
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.papers.engine import better_engine as report
 from jaxthermo.search import engine
-from jaxthermo.search.free_parameters import free_parameters
+from jaxthermo.search.free_parameters import free_parameters, with_parameters
+from jaxthermo.search.free_parameters import parameter_names as free_names
+from jaxthermo.search.free_parameters import value_at as at
 
 OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
@@ -24,10 +29,14 @@ CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
         ({"steps": 0}, "`steps`"),
         ({"bounds": {}}, "`bounds`"),
         ({"bounds": {"mass": (1.0, 2.0)}}, "'mass'"),
-        ({"bounds": {"period": (-1.0, 30.0)}}, "> 0 for period"),
+        ({"bounds": {"period": (-1.0, 30.0)}}, "impossible cycles: `period` must be > 0"),
         ({"bounds": {"x_end": (1.2, 0.5)}}, "low < high"),
         ({"bounds": {"x_end": (1.2, 1.5)}}, "hold the starting cycle"),
-        ({"bounds": {"ramps": (0.6, 1.0)}}, "middle of a stroke"),
+        ({"bounds": {"strokes": ([0.1, 0.2], 0.5)}}, "shape \\(4,\\) for strokes"),
+        (
+            {"bounds": {"ramps": (0.0, 1.0)}},
+            "parameters of beta_hot, beta_cold, x_start",
+        ),
     ],
 )
 def test_bad_searches_are_named_before_anything_is_computed(options, message):
@@ -35,10 +44,85 @@ def test_bad_searches_are_named_before_anything_is_computed(options, message):
         jt.optimise_cycle(OSCILLATOR, CYCLE, **options)
 
 
-def test_default_bounds_hold_the_cycle():
-    for name, (low, high) in jt.search.default_bounds(CYCLE).items():
-        value = np.asarray(getattr(CYCLE, name))
-        assert (low < value).all() and (value < high).all(), name
+FOURIER = jt.FourierCycle(0.75, [0.1, 0.0], [0.2, 0.05], 1.2, [0.3, 0.0], [0.1, 0.0], 20.0, (0.5, 1.0), (1.0, 1.5))
+PIECES = jt.PiecewiseCycle.along(CYCLE, 2)
+CYCLES = [
+    CYCLE,
+    PIECES,
+    jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0),
+    jt.OttoCycle(0.5, 1.0, 0.0, -0.3, 24.0),
+]
+
+
+@pytest.mark.parametrize("cycle", CYCLES)
+def test_default_bounds_hold_the_cycle(cycle):
+    for name, (low, high) in jt.search.default_bounds(cycle).items():
+        value = np.asarray(getattr(cycle, name))
+        assert np.all(low <= value) and np.all(value <= high), name
+
+
+def test_every_array_of_any_cycle_may_be_free():
+    """What a name stands for is replaced, the rest stays, and strokes fill the period again."""
+    for cycle, name in (*((c, "strokes") for c in CYCLES), (FOURIER, "x_series.sines"), (PIECES, "betas")):
+        value = np.asarray(functools.reduce(getattr, name.split("."), cycle))
+        free = free_parameters(cycle, {name: (value - 0.04, value + 0.04), "period": (10.0, 40.0)})
+        moved = with_parameters(jnp.asarray(free.high), cycle, free.names)
+        assert float(moved.period) == 40.0
+        found = np.asarray(functools.reduce(getattr, name.split("."), moved))
+        wanted = value + 0.04
+        np.testing.assert_allclose(found, wanted / wanted.sum() if name == "strokes" else wanted, rtol=1e-12)
+        rest = [one for one in free_names(cycle) if one not in (name, "period")]
+        assert rest and all(np.all(at(moved, one) == at(cycle, one)) for one in rest)
+    with pytest.raises(ValueError, match="`bounds` must be given for a FourierCycle"):
+        jt.search.default_bounds(FOURIER)
+
+
+def test_pieces_are_another_cycle_and_may_jump():
+    ts = jnp.linspace(-3.0, 45.0, 97)
+    for name in ("beta", "x"):
+        pieces, cycle = (jax.jit(jax.vmap(getattr(one, name)))(ts) for one in (PIECES, CYCLE))
+        np.testing.assert_allclose(pieces, cycle, atol=1e-7)
+    jumps = jt.PiecewiseCycle([[0.5, 0.6], [1.0, 0.9]], [2.0, 1.0], 10.0, [0.3, 0.7])
+    at_corners = jax.jit(jax.vmap(jumps.beta))(jnp.asarray([0.0, 3.0 - 1e-6, 3.0, 10.0 - 1e-6, 10.0]))
+    np.testing.assert_allclose(at_corners, [0.5, 0.6, 1.0, 0.9, 0.5], atol=1e-6)
+    with pytest.raises(ValueError, match="switches baths"):
+        jt.PiecewiseCycle.along(CYCLES[2])
+    with pytest.raises(ValueError, match="`strokes` must have the 2 pieces"):
+        jt.PiecewiseCycle([0.5, 1.0], [2.0, 1.0], 10.0, [0.3, 0.3, 0.4])
+
+
+def test_jumps_do_the_work_of_a_state_at_rest():
+    """x jumps twice in each period, and <q> swings between: W = sum of -<q> dx, from the closed first moments."""
+    half, drift = 1.7, np.array([[0.0, 1.0], [-1.0, -1.0]])
+    flow = scipy.linalg.expm(half * drift)
+    rest = np.array([[0.0, 0.0], [1.0, 0.0]])
+    # After half a period at x = 0 the mean is at `first`, and after another one at x = 1 back where it was.
+    last = np.linalg.solve(np.eye(2) - flow @ flow, (np.eye(2) - flow) @ rest[1])
+    first = flow @ last
+    cycle = jt.PiecewiseCycle([1.0, 1.0], [[0.0, 0.0], [1.0, 1.0]], 2.0 * half)
+    run = jt.run_cycle(OSCILLATOR, cycle, 1e-5, points=2, progress=False)
+    assert float(run.work) == pytest.approx(last[0] - first[0], abs=1e-5)
+    assert float(run.work + run.heat) == pytest.approx(0.0, abs=1e-4) and run.work > 0.1
+
+
+def test_limits_hold_a_fourier_series():
+    ts = jnp.linspace(0.0, 20.0, 201)
+    wide = jt.FourierCycle(0.75, [2.0], [1.0], 1.2, [0.01], [0.0], 20.0, (0.5, 1.0), (1.0, 1.5))
+    betas = np.asarray(jax.jit(jax.vmap(wide.beta))(ts))
+    assert 0.5 <= betas.min() < 0.501 and 0.999 < betas.max() <= 1.0
+    # Well inside its limits a series is nearly left alone.
+    assert float(wide.x(0.0)) == pytest.approx(1.21, abs=2e-3)
+    with pytest.raises(ValueError, match="`x_limits`"):
+        jt.FourierCycle(0.75, [0.1], [0.1], 1.0, [0.1], [0.1], 20.0, None, (1.0, 0.5))
+
+
+def test_a_cycle_that_cannot_be_run_sends_the_search_back():
+    search = engine._Search(OSCILLATOR, CYCLE, jt.search.power, (), free_parameters(CYCLE, {"x_end": (0.5, 1.4)}))
+    search.tried = [{"loss": loss, "theta": np.array([x])} for loss, x in ((-1.0, 1.2), (-2.0, 1.0), (np.nan, 0.6))]
+    value, slope = search._uphill(np.array([0.6]), np.array([0.9]))
+    assert value > -1.0 and slope[0] < 0.0
+    search.tried = search.tried[2:]
+    assert np.isnan(search._uphill(np.array([0.6]), np.array([0.9]))[0])
 
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -89,6 +173,44 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     np.testing.assert_allclose(loss(at)[1], central, rtol=2e-3, atol=1e-6)
 
 
+def test_a_free_form_has_more_power_than_the_stirling_cycle_it_begins_as():
+    """From the best Stirling cycle within the bounds of the report, at A = 1; on a finer mesh too."""
+    best = jt.StirlingCycle(0.5, 1.0, 2.0, 0.989, 35.89, [0.412, 0.106, 0.406, 0.076])
+    start, bounds = jt.PiecewiseCycle.along(best, 2), report.free_bounds(CYCLE)
+    assert bounds["betas"] == (0.5, 1.0) and bounds["x_values"] == (0.5, 2.0) and bounds["period"] == (10.0, 40.0)
+    with pytest.warns(JaxthermoWarning, match="OptimisedCycle: grid too"):
+        found = jt.optimise_cycle(jt.classical_oscillator(QUARTIC, 1.0, COARSE), start, steps=3, bounds=bounds)
+    fine = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(6.0, 0.28, 10.5, 0.5))
+    powers = [-float(jt.run_cycle(fine, c, 1e-5, points=5).work) / float(c.period) for c in (best, found.cycle)]
+    assert powers[1] > 1.08 * powers[0]
+    for name, (low, high) in bounds.items():
+        values = np.asarray(getattr(found.cycle, name))
+        assert name == "strokes" or np.all((low <= values) & (values <= high)), name
+
+
+def test_a_search_goes_through_switched_baths():
+    """The fields and the rise of a Carnot cycle; by a central difference too."""
+    breathing = jt.Polynomial([0.0, 0.0, -0.5])
+    grid = jt.PhaseGrid(9.0, 0.6, 7.5, 0.6)
+    oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, grid, coordinate=breathing)
+    cycle = jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0, rise=0.25)
+    bounds = {"x_values": (-0.6, 0.3), "rise": (0.1, 0.4)}
+    free = free_parameters(cycle, bounds)
+    search = engine._Search(oscillator, cycle, jt.search.power, (), free)
+
+    def loss(theta):
+        arguments = (oscillator, cycle, free.names, jt.search.power, (), search.time_steps)
+        (value, _), slope = engine._loss(jnp.asarray(theta), *arguments)
+        return float(value), np.asarray(slope)
+
+    value, slope = loss(free.start)
+    for i, step in ((1, 1e-3), (4, 1e-3)):
+        ends = [loss(free.start + sign * step * (np.arange(5) == i))[0] for sign in (1.0, -1.0)]
+        assert slope[i] == pytest.approx((ends[0] - ends[1]) / (2.0 * step), rel=1e-3, abs=1e-7)
+    downhill = np.clip(free.start - 0.05 * slope / np.abs(slope).max(), free.low, free.high)
+    assert loss(downhill)[0] < value
+
+
 def test_what_the_cycles_say_of_themselves_reaches_the_result(monkeypatch):
     """A power measured on a grid too small is none, however well the search ended."""
     numbers = dict.fromkeys(("value", "power", "efficiency", "entropy_production_rate"), jnp.ones(()))
@@ -124,14 +246,24 @@ def test_measures_of_a_run():
     assert np.isnan(measures["efficiency"](cooled, cycle))
 
 
-def test_the_report_measures_what_the_search_found_and_draws_it(tmp_path, monkeypatch):
+def test_the_report_measures_what_the_searches_found_and_draws_it(tmp_path, monkeypatch):
     better = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.2, period=30.0)
-    found = SimpleNamespace(cycle=better, start_power=jnp.asarray(1e-3), power=jnp.asarray(2e-3))
-    monkeypatch.setattr(report, "optimise_cycle", lambda *_, steps: found)
+    powers = iter([2e-3, 3e-3])
+
+    def found(_, start, *, steps, bounds=None):
+        if bounds is not None:
+            free = free_parameters(start, bounds)
+            assert free.names[0] == ("betas", (8, 2)) and float(free.high.max()) == 40.0
+        cycle = better if bounds is None else start
+        return SimpleNamespace(cycle=cycle, start=start, start_power=jnp.asarray(1e-3), power=jnp.asarray(next(powers)))
+
+    monkeypatch.setattr(report, "optimise_cycle", found)
     monkeypatch.setattr(report, "FINE_GRID", COARSE)
     monkeypatch.setattr(report, "FINE_TOLERANCE", 1e-3)
-    before, after = report.better_engine(tmp_path, quick=True)[1.0]
+    before, after, free = report.better_engine(tmp_path, quick=True)[1.0]
     assert {path.name for path in tmp_path.iterdir()} == {"engine.md", "engine.png", "engine.svg"}
     assert after.power == 2e-3 and after.fine_power == -float(after.run.work) / 30.0
     assert after.fine_power > before.fine_power > 0
+    # Here the free form is the Stirling cycle in eight pieces.
+    assert free.power == 3e-3 and free.fine_power == pytest.approx(after.fine_power, rel=1e-3)
     assert f"{after.fine_power:.4e}" in (tmp_path / "engine.md").read_text()

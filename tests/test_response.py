@@ -1,5 +1,7 @@
 """Correlation and response functions against closed moments, a hierarchy in a number basis, and exact relations."""
 
+from math import comb
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,9 @@ from audit import hierarchy
 from scipy.integrate import solve_ivp
 
 import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.response.weyl import of_symbol
 
 TS = np.linspace(0.0, 8.0, 9)
 PAIRS = (("q", "q"), ("q", "p"), ("p", "q"), ("p", "p"))
@@ -89,6 +94,74 @@ def test_the_hierarchy_of_a_drude_bath_does_so():
     symmetrised, response = closed(drude(1.0, 5.0, 1, 1.0), ("q", "q"), TS[:4])
     np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=1e-8)
     np.testing.assert_allclose(found.response, response, rtol=0.0, atol=1e-8)
+
+
+def squeeze(q, p):
+    """The Weyl symbol of (q p + p q)/2."""
+    return q * p
+
+
+def test_functions_of_q_and_p_have_the_products_of_gaussian_moments():
+    """With c_ab = <a(t) b> of the closed moments, <(qp)(t) p^2> is 2 c_qp c_pp but for its means; <(qp)(t) q> = 0."""
+    oscillator = jt.quantum_oscillator(lambda q: 0.5 * q**2, 1.0, 1, 4, systems.RAMP_GRID)
+    found = jt.correlation(oscillator, 1.0, 0.0, TS[:4], (squeeze, lambda q, p: p**2 + q))
+    both = [closed(ohmic(1.0, 1, 1.0), pair, TS[:4]) for pair in (("q", "p"), ("p", "p"))]
+    q_p, p_p = (symmetrised - 0.5j * response for symmetrised, response in both)
+    np.testing.assert_allclose(found.symmetrised, (2.0 * q_p * p_p).real, rtol=0.0, atol=3e-7)
+    np.testing.assert_allclose(found.response, -2.0 * (2.0 * q_p * p_p).imag, rtol=0.0, atol=3e-7)
+    assert found.mean_a == pytest.approx(0.0, abs=1e-9) and found.mean_b == pytest.approx(p_p[0].real, abs=1e-7)
+
+
+SYMBOLS = {(3, 1): lambda q, p: q**3 * p, (2, 4): lambda q, p: q**2 * p**4}
+
+
+def test_symbols_act_as_their_operators_do():
+    """On a coherent state, against Weyl-ordered matrices among number states, hbar = 0.7."""
+    hbar, size = 0.7, 60
+    ladder = np.diag(np.sqrt(np.arange(1.0, size)), 1)
+    q, p = np.sqrt(0.5 * hbar) * (ladder + ladder.T), 1j * np.sqrt(0.5 * hbar) * (ladder.T - ladder)
+    alpha = (0.6 + 0.4j) / np.sqrt(2.0 * hbar)
+    psi = scipy.linalg.expm(alpha * ladder.T - alpha.conjugate() * ladder)[:, 0]
+    rho = np.outer(psi, psi.conj())[:40, :40]
+    grid = jt.PhaseGrid(6.0, 0.24, 6.0, 0.24)
+    work = workspace(jt.quantum_oscillator(systems.HARMONIC, 0.1, 0, 0, grid, hbar=hbar))
+    W = np.exp(-((grid.q - 0.6)[None] ** 2 + (grid.p - 0.4)[:, None] ** 2) / hbar) / (np.pi * hbar)
+    V, one = jnp.asarray(W)[:, None, :], jnp.ones(())
+
+    def power(matrix, n):
+        return np.linalg.matrix_power(matrix, n)
+
+    def ordered(n, k):
+        parts = [comb(k, j) * power(p, j) @ power(q, n) @ power(p, k - j) for j in range(k + 1)]
+        return (sum(parts) / 2.0**k)[:40, :40]
+
+    seen = of_symbol("f", lambda q, p: q * p + 0.5 * p**2 + q)
+    read = ordered(1, 1) + 0.5 * ordered(0, 2) + ordered(1, 0)
+    for (n, k), symbol in SYMBOLS.items():
+        B, operator = of_symbol("f", symbol), ordered(n, k)
+        assert len(B.parts) == k + 1 and B.parts[0] is None
+        wanted = np.trace(read @ (operator @ rho + rho @ operator)) / 2.0
+        assert seen.mean(B.symmetrised(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
+        wanted = 1j / hbar * np.trace(read @ (operator @ rho - rho @ operator))
+        assert seen.mean(B.kicked(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
+
+
+def test_moments_of_fourth_order_do_not_close_in_a_shallow_hierarchy():
+    """In a parabola <q^2(t) q^2> is 2 c_qq^2 but for its mean: one level is enough for <q(t) q>, and not for that."""
+    oscillator = jt.quantum_oscillator(systems.HARMONIC, 1.0, 1, 1, systems.RAMP_GRID)
+    with pytest.warns(JaxthermoWarning, match="hierarchy too shallow"):
+        found = jt.correlation(oscillator, 1.0, 0.0, TS[:3], (lambda q: q**2, lambda q: q**2))
+    symmetrised, response = closed(ohmic(1.0, 1, 1.0), ("q", "q"), TS[:3])
+    wanted = 2.0 * (symmetrised**2 - 0.25 * response**2)
+    assert 1e-4 < np.max(np.abs(found.symmetrised - wanted)) < 0.5
+
+
+def test_symbols_that_cannot_be_taken_are_named():
+    model = jt.quantum_oscillator(systems.HARMONIC, 1.0, 1, 1, COARSE_GRID)
+    with pytest.raises(ValueError, match="`observables` must be polynomials in p"):
+        jt.correlation(model, 1.0, 0.0, TS, (lambda q, p: jnp.cos(p) * q, "q"))
+    with pytest.raises(ValueError, match="even or odd in p"):
+        jt.spectrum(model, 1.0, 0.0, [1.0], (lambda q, p: q + p, "q"))
 
 
 class WithoutFlows(jt.OhmicBath):

@@ -161,6 +161,18 @@ def test_a_slow_carnot_cycle_has_carnots_efficiency():
     assert missed[1] - missed[2] < 0.6 * (missed[0] - missed[1]) and missed[2] < 80.0
 
 
+@pytest.mark.slow
+def test_a_slow_quantum_carnot_cycle_has_carnots_efficiency():
+    """At weak coupling and low temperature, with two poles for each bath."""
+    missed = []
+    for tau in (200.0, 400.0, 800.0):
+        end = exact.carnot_cycle((2.0, 4.0), FIELDS, tau, 0.1, 0.25, poles=2)
+        missed.append(tau * (0.5 - efficiency(end["work"][-1], end["heat"][-1], end["switching"][-1])))
+    assert missed[0] > missed[1] > missed[2] > 0.0
+    # The next order halves, or falls faster.
+    assert missed[1] - missed[2] < 0.6 * (missed[0] - missed[1]) and missed[2] < 85.0
+
+
 def test_an_otto_cycle_is_a_carnot_cycle_with_fields_at_rest():
     otto = jt.OttoCycle(0.5, 1.0, 0.3, -0.4, 40.0, (0.3, 0.2, 0.3, 0.2), 0.1)
     other = jt.CarnotCycle(0.5, 1.0, [0.3, 0.3, -0.4, -0.4], 40.0, (0.3, 0.2, 0.3, 0.2), 0.1)

@@ -64,7 +64,7 @@ def bounds(result: AbstractResult) -> Bounds:
     Returns    `Bounds`
     Raises     TypeError for other results
     Source     Barato & Seifert, PRL 114, 158101 (2015); Gingrich et al., PRL 116, 120601 (2016), who prove the first;
-               Barato & Seifert, Phys. Rev. E 95, 062409 (2017); Oberreiter, Seifert & Barato, Phys. Rev. E 106, 014106
+               Barato & Seifert, Phys. Rev. E 95, 062409 (2017); Oberreiter, Seifert & Barato, arXiv 2112.01607
                (2022). The two bounds on clocks are conjectures that no numerical search has broken.
 
     The bound on the quality factor is attained by one unit on a flat ring. For many units it is loose, as it allows

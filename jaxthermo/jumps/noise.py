@@ -89,7 +89,7 @@ def linear_noise(
     Raises       ValueError for impossible parameters, without double precision
     Accuracy     the integration's 1e-10; corrections for N units are of order 1/N
     Source       van Kampen's expansion; phase of a noisy cycle: Gaspard, J. Chem. Phys. 117, 8905 (2002); Remlein,
-                 Weissmann & Seifert, Phys. Rev. E 105, 064101 (2022)
+                 Weissmann & Seifert, arXiv 2202.07978 (2022)
 
     For N units `jt.jumps.coherence` has the decay rate of the slowest mode, which tends to `phase_diffusion`/N. There
     are no derivatives.

@@ -38,7 +38,7 @@ def two_state_units(gap: ScalarLike, load: ScalarLike, coupling: Float[Array, ""
     """Units of two states whose hops are paid by a hot reservoir, or by a cold one against a load.
 
     Equation   E = gap P_2 + coupling P_1 P_2; both reservoirs act on the one edge; the force of the cold one is `load`
-    Source     after Vroylandt, Esposito & Verley, EPL 120, 30009 (2017), arXiv 1707.00326
+    Source     after Vroylandt, Esposito & Verley, arXiv 1707.00326 (2017)
     """
     energies, pairs = jnp.stack([jnp.zeros(()), jnp.asarray(gap, float)]), jnp.asarray([[0.0, 1.0], [1.0, 0.0]])
     forces = jnp.stack([jnp.zeros(()), jnp.asarray(load, float)])

@@ -3,6 +3,7 @@
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.fourier_cycle import FourierCycle
 from jaxthermo.protocols.periodic_cycle import PeriodicCycle
+from jaxthermo.protocols.piecewise_cycle import PiecewiseCycle
 from jaxthermo.protocols.polynomial import PolynomialSchedule
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant, Fourier, Ramp, Table
 from jaxthermo.protocols.stirling import StirlingCycle
@@ -17,6 +18,7 @@ __all__ = [
     "FourierCycle",
     "OttoCycle",
     "PeriodicCycle",
+    "PiecewiseCycle",
     "PolynomialSchedule",
     "Ramp",
     "StirlingCycle",

@@ -1,17 +1,21 @@
 """What a cycle of temperature and field is, whatever its shape."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._parameters import Parameters
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import is_known, require_finite, require_positive
 from jaxthermo.protocols.window import Window
 from jaxthermo.solve.lean import lean_jit
+
+# How far a search may change parameters: {name: (low, high)}, numbers or arrays of the parameter's shape.
+Bounds: TypeAlias = Mapping[str, tuple[VectorLike, VectorLike]]
 
 
 class Switching(NamedTuple):
@@ -54,6 +58,18 @@ class AbstractCycle(Parameters):
     def switching(self) -> "Switching | None":
         """Baths that the cycle couples and decouples; None: one bath follows beta(t)."""
         return None
+
+    def intake(self) -> "Float[Array, 'spans 2'] | None":
+        """Spans of time, (begin, end), in which all heat counts as taken in; None: whenever the bath gives heat."""
+        return None
+
+    def settled(self) -> "AbstractCycle":
+        """This cycle after a search has changed its parameters one by one: what must agree is made to agree."""
+        return self
+
+    def default_bounds(self) -> Bounds:
+        """How far a search may change which parameters, where its user does not say; {}: the user must."""
+        return {}
 
     @abstractmethod
     def check(self) -> None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
-from jaxthermo.checks import require_scalar
+from jaxthermo.checks import as_float, is_known, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import Fourier
 
@@ -22,13 +22,17 @@ class FourierCycle(AbstractCycle):
     beta_cosines, beta_sines  amplitudes of beta, (orders,)
     x_cosines, x_sines        amplitudes of x, (orders,)
     period                    of both, time
-    Raises                    ValueError unless the amplitudes of each are finite and of one shape; at a solve's door
-                              where beta is not > 0
+    beta_limits, x_limits     None, or (low, high), between which the function is held: the series f becomes
+                              m + h tanh((f - m)/h), with their mean m and half their distance h
+    Raises                    ValueError unless the amplitudes of each are finite and of one shape, and limits increase;
+                              at a solve's door where beta is not > 0
     """
 
     beta_series: Fourier
     x_series: Fourier
     period: Float[Array, ""]
+    beta_limits: Float[Array, "2"] | None
+    x_limits: Float[Array, "2"] | None
 
     def __init__(
         self,
@@ -39,18 +43,22 @@ class FourierCycle(AbstractCycle):
         x_cosines: VectorLike,
         x_sines: VectorLike,
         period: ScalarLike = 20.0,
+        beta_limits: VectorLike | None = None,
+        x_limits: VectorLike | None = None,
     ):
         self.period = require_scalar("period", period)
-        self.beta_series = Fourier(beta_mean, beta_cosines, beta_sines, self.period)
-        self.x_series = Fourier(x_mean, x_cosines, x_sines, self.period)
+        # Series of the phase, so that the period is one number, which a search may change.
+        self.beta_series = Fourier(beta_mean, beta_cosines, beta_sines, 1.0)
+        self.x_series = Fourier(x_mean, x_cosines, x_sines, 1.0)
+        self.beta_limits, self.x_limits = _limits("beta_limits", beta_limits), _limits("x_limits", x_limits)
 
     def beta(self, t: ScalarLike) -> Float[Array, ""]:
         """Inverse temperature at time t."""
-        return self.beta_series(t)
+        return _held(self.beta_series(as_float(t) / self.period), self.beta_limits)
 
     def x(self, t: ScalarLike) -> Float[Array, ""]:
         """Field at time t."""
-        return self.x_series(t)
+        return _held(self.x_series(as_float(t) / self.period), self.x_limits)
 
     def knots(self) -> Float[Array, " knots"]:
         """Quarters of the period."""
@@ -63,3 +71,22 @@ class FourierCycle(AbstractCycle):
 
     def check(self) -> None:
         """Nothing that the constructor has not checked."""
+
+
+def _limits(name: str, pair: VectorLike | None) -> Float[Array, "2"] | None:
+    if pair is None:
+        return None
+    found = as_float(pair)
+    if found.shape != (2,):
+        raise ValueError(f"`{name}` must be (low, high), but has shape {found.shape}")
+    if is_known(found) and not float(found[0]) < float(found[1]):
+        raise ValueError(f"`{name}` must be (low, high), low < high, but is {found.tolist()}")
+    return found
+
+
+def _held(value: Float[Array, ""], limits: Float[Array, "2"] | None) -> Float[Array, ""]:
+    """The value, taken smoothly to between its limits."""
+    if limits is None:
+        return value
+    middle, half = 0.5 * (limits[0] + limits[1]), 0.5 * (limits[1] - limits[0])
+    return middle + half * jnp.tanh((value - middle) / half)

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
-from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.strokes import corners_of, four, require_whole
+from jaxthermo.protocols.cycle import Bounds
+from jaxthermo.protocols.strokes import AbstractStrokes, four, moved_by_span
 
 # Corners of a schedule nearer than this share of the period are the same corner.
 APART = 1e-9
@@ -16,7 +16,7 @@ APART = 1e-9
 STROKES = ("hot isothermal", "hot to cold", "cold isothermal", "cold to hot")
 
 
-class StirlingCycle(AbstractCycle):
+class StirlingCycle(AbstractStrokes):
     """Piecewise linear beta(t), x(t), repeated with the period.
 
     Equation   stroke 1: x goes x_start -> x_end at beta_hot; 2: beta_hot -> beta_cold at x_end;
@@ -74,10 +74,6 @@ class StirlingCycle(AbstractCycle):
         """Field at time t."""
         return self.x_start + (self.x_end - self.x_start) * self._progress(t, 0, 2)
 
-    def corners(self) -> Float[Array, "5"]:
-        """Times at which the strokes begin, and the period."""
-        return corners_of(self.period, self.strokes)
-
     def knots(self) -> Float[Array, " knots"]:
         """Times in [0, period] at which beta(t) or x(t) has a corner, strictly increasing.
 
@@ -99,15 +95,24 @@ class StirlingCycle(AbstractCycle):
         """The two temperatures and the two fields."""
         return jnp.stack([self.beta_hot, self.beta_cold]), jnp.stack([self.x_start, self.x_end])
 
+    def intake(self) -> Float[Array, "spans 2"]:
+        """The strokes in which the bath is hot or being heated: the first and the fourth. There is no regenerator."""
+        corners = self.corners()
+        return jnp.stack([corners[:2], corners[3:]])
+
+    def default_bounds(self) -> Bounds:
+        """Those of strokes, and x moved by up to its own range; temperatures and ramps fixed."""
+        return {**moved_by_span(("x_start", "x_end"), self), **super().default_bounds()}
+
     def check(self) -> None:
         """Raise a ValueError that names the first impossible parameter."""
         for name in ("beta_hot", "beta_cold", "period", "strokes"):
             require_positive(name, getattr(self, name))
         for name in ("x_start", "x_end"):
             require_finite(name, getattr(self, name))
+        self.require_whole()
         if not is_known(jax.tree.leaves(self)):
             return
-        require_whole(self.strokes)
         if self.ramps is None:
             return
         require_finite("ramps", self.ramps)

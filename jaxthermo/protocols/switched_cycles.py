@@ -3,14 +3,13 @@
 from abc import abstractmethod
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
-from jaxthermo.protocols.cycle import AbstractCycle, Switching
-from jaxthermo.protocols.strokes import corners_of, four, require_whole
+from jaxthermo.protocols.cycle import Bounds, Switching
+from jaxthermo.protocols.strokes import AbstractStrokes, four, moved_by_span
 from jaxthermo.protocols.window import Window, smooth_step
 
 EQUAL = (0.25, 0.25, 0.25, 0.25)
@@ -18,7 +17,7 @@ EQUAL = (0.25, 0.25, 0.25, 0.25)
 RISE = 0.2
 
 
-class AbstractSwitchedCycle(AbstractCycle):
+class AbstractSwitchedCycle(AbstractStrokes):
     """Four strokes: hot bath coupled, none, cold bath coupled, none.
 
     While a window moves, the field rests; it moves by smooth steps, in the middle of a coupled stroke and over the
@@ -27,16 +26,11 @@ class AbstractSwitchedCycle(AbstractCycle):
 
     beta_hot: eqx.AbstractVar[Float[Array, ""]]
     beta_cold: eqx.AbstractVar[Float[Array, ""]]
-    strokes: eqx.AbstractVar[Float[Array, "4"]]
     rise: eqx.AbstractVar[Float[Array, ""]]
 
     @abstractmethod
     def fields(self) -> Float[Array, "4"]:
         """The fields at the beginning and the end of the hot stroke, and of the cold one."""
-
-    def corners(self) -> Float[Array, "5"]:
-        """Times at which the strokes begin, and the period."""
-        return corners_of(self.period, self.strokes)
 
     def rises(self) -> Float[Array, "2"]:
         """How long the windows of the hot and of the cold stroke take to open."""
@@ -79,10 +73,8 @@ class AbstractSwitchedCycle(AbstractCycle):
         for name in ("beta_hot", "beta_cold", "period", "strokes", "rise"):
             require_positive(name, getattr(self, name))
         require_finite("x_values", self.fields())
-        if not is_known(jax.tree.leaves(self)):
-            return
-        require_whole(self.strokes)
-        if float(self.rise) >= 0.5:
+        self.require_whole()
+        if is_known(self.rise) and float(self.rise) >= 0.5:
             raise ValueError(f"`rise` must be < 0.5, since a window opens and closes, but is {float(self.rise)}")
 
 
@@ -132,6 +124,10 @@ class CarnotCycle(AbstractSwitchedCycle):
         """x_values."""
         return self.x_values
 
+    def default_bounds(self) -> Bounds:
+        """Those of strokes, and fields moved by up to their own range; temperatures and windows fixed."""
+        return {**moved_by_span(("x_values",), self), **super().default_bounds()}
+
 
 class OttoCycle(AbstractSwitchedCycle):
     """Otto's cycle: heat is exchanged at fixed fields, and the field moves while no bath is coupled.
@@ -175,3 +171,7 @@ class OttoCycle(AbstractSwitchedCycle):
     def fields(self) -> Float[Array, "4"]:
         """Both fields twice."""
         return jnp.stack([self.x_hot, self.x_hot, self.x_cold, self.x_cold])
+
+    def default_bounds(self) -> Bounds:
+        """Those of strokes, and fields moved by up to their own range; temperatures and windows fixed."""
+        return {**moved_by_span(("x_hot", "x_cold"), self), **super().default_bounds()}

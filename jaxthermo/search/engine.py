@@ -14,13 +14,12 @@ from jaxthermo._types import IntLike
 from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer
-from jaxthermo.protocols import StirlingCycle
-from jaxthermo.protocols.cycle import check_cycle
+from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
 from jaxthermo.search.free_parameters import (
-    Bounds,
     Free,
     Names,
     default_bounds,
+    extremes,
     free_parameters,
     with_parameters,
     with_room,
@@ -36,15 +35,15 @@ POINTS, STEP = 5, 0.35
 TOLERANCE = 1e-7
 # Of the runs that measure the start and the end of a search.
 FINAL_TOLERANCE, FINAL_POINTS = 1e-5, 10
-# The search may stretch its strokes, so steps are counted for the longest it may make of them, up to this share.
-LONGEST_STROKE = 0.5
+# A search may stretch the pieces of a cycle: steps are counted for its longest piece times this, in the longest period.
+STRETCH = 2.0
 # How hard a missed constraint is punished, in units of the objective.
 PENALTY = 30.0
 
 
 def optimise_cycle(
     oscillator: Oscillator,
-    cycle: StirlingCycle,
+    cycle: AbstractCycle,
     objective: Objective = power,
     bounds: Bounds | None = None,
     steps: IntLike = 20,
@@ -52,17 +51,18 @@ def optimise_cycle(
     constraints: Sequence[Objective] = (),
     progress: bool | None = None,
 ) -> OptimisedCycle:
-    """A cycle near a given one with more of an objective, such as power.
+    """A cycle near a given one, of the same kind, with more of an objective, such as power.
 
     Equation   maximise objective(run, cycle) over the parameters in `bounds`, with constraint(run, cycle) >= 0
 
     oscillator   of the engine
-    cycle        where the search starts
+    cycle        where the search starts: any `jt.AbstractCycle`, such as `jt.StirlingCycle`, `jt.CarnotCycle`,
+                 `jt.FourierCycle`; `jt.PiecewiseCycle.along(cycle)` gives another cycle's values a free form
     objective    a function of the `PeriodicRun` of a cycle and of the cycle, which JAX can differentiate:
                  `jt.search.power`, `efficiency`, `Negative(entropy_production_rate)`, or your own
-    bounds       {name: (low, high)} of what may change, of beta_hot, beta_cold, x_start, x_end, period, strokes (each
-                 share, before they are scaled to sum to 1) and ramps (begins between low and the middle of a stroke,
-                 ends between the middle and high); None: `jt.search.default_bounds(cycle)`
+    bounds       {name: (low, high)} of the cycle's parameters that may change, by the names of its fields ("period",
+                 "x_end", "strokes", "x_series.sines"), low and high numbers or arrays of the parameter's shape; strokes
+                 are bounded before they are scaled to sum to 1. None: `jt.search.default_bounds(cycle)`
     steps        of the search at most
     constraints  functions like the objective, such as `jt.search.AtLeast(jt.search.power, 1e-3)`; missing one by 1
                  costs 30 times the objective
@@ -93,7 +93,7 @@ class _Search:
     def __init__(
         self,
         oscillator: Oscillator,
-        cycle: StirlingCycle,
+        cycle: AbstractCycle,
         objective: Objective,
         constraints: tuple[Objective, ...],
         free: Free,
@@ -101,8 +101,7 @@ class _Search:
         self.oscillator, self.cycle, self.objective, self.constraints = oscillator, cycle, objective, constraints
         self.free = free
         self.tried: list[dict[str, PyTree]] = []
-        longest = max(LONGEST_STROKE, float(np.max(np.asarray(cycle.strokes)))) * free.largest("period", cycle)
-        self.time_steps = max(1, math.ceil(longest / POINTS / STEP))
+        self.time_steps = max(1, math.ceil(_longest_piece(cycle, free) / POINTS / STEP))
 
     def descend(self, limit: int, line: Line) -> Status:
         """Tries cycles until none is better."""
@@ -121,10 +120,22 @@ class _Search:
             )
             self.tried.append({"loss": float(loss), "theta": theta, **{name: float(x) for name, x in seen.items()}})
             line.tell(f"{len(self.tried)} cycles tried, objective {self.tried[-1]['value']:.6g}")
-            return float(loss), np.asarray(slope) * width
+            if np.isfinite(float(loss)):
+                return float(loss), np.asarray(slope) * width
+            return self._uphill(theta, width)
 
         start = (self.free.start - low) / width
         return descend(evaluate, start, np.zeros_like(width), np.ones_like(width), limit)
+
+    def _uphill(self, theta: np.ndarray, width: np.ndarray) -> tuple[float, np.ndarray]:
+        """In place of a cycle that cannot be run: a slope back to the best one so far, from above all others."""
+        finite = [one for one in self.tried if np.isfinite(one["loss"])]
+        if not finite:
+            return np.nan, np.full(theta.shape, np.nan)
+        away = (theta - min(finite, key=lambda one: one["loss"])["theta"]) / width
+        losses = np.array([one["loss"] for one in finite])
+        scale = max(float(np.ptp(losses)), float(np.max(np.abs(losses))))
+        return float(np.max(losses) + scale * away @ away), 2.0 * scale * away
 
     def result(self, search_status: Status) -> OptimisedCycle:
         """The best cycle tried, and the first one, run afresh."""
@@ -152,11 +163,18 @@ class _Search:
         )
 
 
+def _longest_piece(cycle: AbstractCycle, free: Free) -> float:
+    """The longest time between two knots that a search is prepared for."""
+    share = float(np.max(np.diff(np.asarray(cycle.knots())))) / float(cycle.period)
+    periods = [float(one.period) for one in (cycle, *extremes(cycle, free))]
+    return min(1.0, STRETCH * share) * max(periods)
+
+
 @lean_jit
 def _loss(
     theta: Float[Array, " parameters"],
     oscillator: Oscillator,
-    cycle: StirlingCycle,
+    cycle: AbstractCycle,
     names: Names,
     objective: Objective,
     constraints: tuple[Objective, ...],
@@ -179,7 +197,7 @@ def _loss(
     return jax.value_and_grad(loss, has_aux=True)(theta)
 
 
-def measured(oscillator: Oscillator, cycle: StirlingCycle, objective: Objective) -> dict[str, Array]:
+def measured(oscillator: Oscillator, cycle: AbstractCycle, objective: Objective) -> dict[str, Array]:
     """The objective and the usual measures of a cycle that is run afresh, and the status of that run."""
     run: PeriodicRun = run_cycle(oscillator, cycle, FINAL_TOLERANCE, points=FINAL_POINTS, progress=False)
     seen = {name: jnp.asarray(measure(run, cycle)) for name, measure in MEASURES.items()}
@@ -188,7 +206,7 @@ def measured(oscillator: Oscillator, cycle: StirlingCycle, objective: Objective)
 
 def pareto_front(
     oscillator: Oscillator,
-    cycle: StirlingCycle,
+    cycle: AbstractCycle,
     bounds: Bounds | None = None,
     points: IntLike = 5,
     steps: IntLike = 15,

@@ -1,22 +1,19 @@
 """Which parameters of a cycle a search may change, and how far, as one vector of numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian import resolved
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.protocols import StirlingCycle
+from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
 
-SCALARS = ("beta_hot", "beta_cold", "x_start", "x_end", "period")
-# Ramps begin before this share of a stroke and end after it.
-MIDDLE = 0.5
-
-Bounds = Mapping[str, tuple[float, float]]
 # Name and shape of every parameter that is free.
 Names = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -29,85 +26,92 @@ class Free(NamedTuple):
     low: np.ndarray
     high: np.ndarray
 
-    def largest(self, name: str, cycle: StirlingCycle) -> float:
-        """The largest value that a parameter may have."""
-        sides = _split(self.high, self.names)
-        return float(np.max(np.maximum(sides.get(name, -np.inf), np.asarray(getattr(cycle, name)))))
 
+def default_bounds(cycle: AbstractCycle) -> Bounds:
+    """How far `jt.optimise_cycle` changes which parameters where its user does not say.
 
-def default_bounds(cycle: StirlingCycle) -> dict[str, tuple[float, float]]:
-    """Half to twice the period, x moved by up to its own range, strokes of 5 to 85 %; temperatures and ramps fixed.
+    Half to twice the period; fields moved by up to their own range, or, of a `jt.PiecewiseCycle`, beta and x between
+    their least and largest values; strokes of a fifth to 3.4 times of an equal share. Temperatures of baths, ramps and
+    windows stay.
 
     cycle   around which a search is to look
+    Raises  ValueError for a cycle that says nothing, such as a `jt.FourierCycle`
     """
-    span, period = abs(float(cycle.x_end - cycle.x_start)), float(cycle.period)
-    ends = {name: float(getattr(cycle, name)) for name in ("x_start", "x_end")}
-    around = {name: (value - span, value + span) for name, value in ends.items()}
-    return {**around, "period": (0.5 * period, 2.0 * period), "strokes": (0.05, 0.85)}
+    found = cycle.default_bounds()
+    if not found:
+        raise ValueError(f"`bounds` must be given for a {type(cycle).__name__}")
+    return found
 
 
-def free_parameters(cycle: StirlingCycle, bounds: Bounds) -> Free:
+def free_parameters(cycle: AbstractCycle, bounds: Bounds) -> Free:
     """What may change, after checks that name the parameter."""
-    if not bounds:
+    if not isinstance(bounds, Mapping) or not bounds:
         raise ValueError("`bounds` must name at least one parameter that may change")
     names, parts = [], []
     for name, pair in bounds.items():
-        start = _value(cycle, name)
-        low, high = _sides(name, pair)
-        low, high = np.broadcast_to(low, start.shape), np.broadcast_to(high, start.shape)
+        start = np.asarray(_parameter(cycle, name), dtype=float)
+        low, high = _sides(name, pair, start.shape)
         if np.any(start < low - 1e-12) or np.any(start > high + 1e-12):
             raise ValueError(f"`bounds` must hold the starting cycle, but its {name} is {start.tolist()}")
         names.append((name, start.shape))
         parts.append([np.ravel(side) for side in (start, low, high)])
-    return Free(tuple(names), *(np.concatenate(side) for side in zip(*parts, strict=True)))
+    free = Free(tuple(names), *(np.concatenate(side) for side in zip(*parts, strict=True)))
+    for extreme in extremes(cycle, free):
+        try:
+            check_cycle(extreme)
+        except ValueError as problem:
+            raise ValueError(f"`bounds` must not allow impossible cycles: {problem}") from None
+    return free
 
 
-def _sides(name: str, pair: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bounds of one parameter, in the shape that it has or is broadcast to."""
-    low, high = (float(side) for side in pair)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"`bounds` must be finite with low < high, but {name} has {low}, {high}")
-    if low <= 0.0 and name in ("beta_hot", "beta_cold", "period", "strokes"):
-        raise ValueError(f"`bounds` must be > 0 for {name}, but has {low}")
-    if name != "ramps":
-        return np.asarray(low), np.asarray(high)
-    if not low < MIDDLE < high:
-        raise ValueError(f"`bounds` of ramps must hold the middle of a stroke, {MIDDLE}, but are {low}, {high}")
-    return np.array([low, MIDDLE + 0.05]), np.array([MIDDLE - 0.05, high])
+def _sides(name: str, pair: tuple[object, object], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds of one parameter, in its shape."""
+    try:
+        low, high = (np.broadcast_to(np.asarray(side, dtype=float), shape) for side in pair)
+    except (TypeError, ValueError):
+        raise ValueError(f"`bounds` must be (low, high) of shape {shape} for {name}, but are {pair!r}") from None
+    if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high)) and np.all(low < high)):
+        raise ValueError(f"`bounds` must be finite with low < high, but {name} has {low.tolist()}, {high.tolist()}")
+    return low, high
 
 
-def _value(cycle: StirlingCycle, name: str) -> np.ndarray:
-    known = (*SCALARS, "strokes", "ramps")
-    if name not in known:
-        raise ValueError(f"`bounds` must name parameters of {', '.join(known)}, but has {name!r}")
-    if name == "ramps" and cycle.ramps is None:
-        return np.tile([0.0, 1.0], (4, 1))
-    return np.asarray(getattr(cycle, name))
+def _parameter(cycle: AbstractCycle, name: str) -> Array:
+    """The parameter of a name such as "period" or "x_series.sines"."""
+    found = value_at(cycle, name)
+    if not isinstance(found, jax.Array) or not jnp.issubdtype(found.dtype, jnp.floating):
+        known = ", ".join(parameter_names(cycle))
+        raise ValueError(f"`bounds` must name parameters of {known}, but has {name!r}")
+    return found
 
 
-def _split(vector: Array | np.ndarray, names: Names) -> dict[str, Array | np.ndarray]:
-    """Each parameter by its name, from the vector of all."""
-    sizes = [math.prod(shape) for _, shape in names]
-    ends = np.cumsum(sizes)
-    return {
-        name: vector[end - size : end].reshape(shape)
-        for (name, shape), size, end in zip(names, sizes, ends, strict=True)
-    }
+def value_at(cycle: AbstractCycle, name: str) -> object:
+    """What a name such as "period" or "x_series.sines" stands for; None where it stands for nothing."""
+    found: object = cycle
+    for step in name.split("."):
+        found = getattr(found, step, None)
+    return found
 
 
-def with_parameters(theta: Float[Array, " parameters"], cycle: StirlingCycle, names: Names) -> StirlingCycle:
-    """The cycle with the free parameters replaced; strokes are scaled to sum to 1."""
-    fields = {name: getattr(cycle, name) for name in (*SCALARS, "strokes", "ramps")} | _split(theta, names)
-    fields["strokes"] = fields["strokes"] / jnp.sum(fields["strokes"])
-    return StirlingCycle(**fields)
+def parameter_names(cycle: AbstractCycle) -> list[str]:
+    """Every array of a cycle that has a name."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(cycle, eqx.is_inexact_array))
+    return [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
 
 
-def with_room(oscillator: Oscillator, cycle: StirlingCycle, free: Free) -> Oscillator:
-    """The oscillator with a grid and a depth for everything that the bounds allow."""
-    ends = [_split(side, free.names) for side in (free.low, free.high)]
+def with_parameters(theta: Float[Array, " parameters"], cycle: AbstractCycle, names: Names) -> AbstractCycle:
+    """The cycle with the free parameters replaced, and what must agree with them made to agree."""
+    ends = np.cumsum([math.prod(shape) for _, shape in names])
+    values = [theta[end - math.prod(shape) : end].reshape(shape) for (_, shape), end in zip(names, ends, strict=True)]
+    return eqx.tree_at(lambda c: [value_at(c, name) for name, _ in names], cycle, values).settled()
 
-    def reach(*names: str) -> list[float]:
-        own = [float(getattr(cycle, name)) for name in names]
-        return own + [float(side[name]) for side in ends for name in names if name in side]
 
-    return resolved(oscillator, reach("beta_hot", "beta_cold"), reach("x_start", "x_end"))
+def extremes(cycle: AbstractCycle, free: Free) -> list[AbstractCycle]:
+    """The cycle with every free parameter at its lower, and at its upper bound."""
+    return [with_parameters(jnp.asarray(side), cycle, free.names) for side in (free.low, free.high)]
+
+
+def with_room(oscillator: Oscillator, cycle: AbstractCycle, free: Free) -> Oscillator:
+    """The oscillator with a grid and a depth for everything between the bounds."""
+    seen = [one.bounds() for one in (cycle, *extremes(cycle, free))]
+    betas, fields = (np.concatenate([np.ravel(side) for side in sides]) for sides in zip(*seen, strict=True))
+    return resolved(oscillator, betas, fields)

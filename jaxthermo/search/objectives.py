@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian import PeriodicRun
 from jaxthermo.checks import as_float
-from jaxthermo.protocols import AbstractCycle, StirlingCycle
+from jaxthermo.protocols import AbstractCycle
 
 # A number that is to be large, or a constraint, which is to be >= 0 and of the order of 1 where it is missed by far.
-Objective: TypeAlias = Callable[[PeriodicRun, StirlingCycle], ScalarLike]
+Objective: TypeAlias = Callable[[PeriodicRun, AbstractCycle], ScalarLike]
 
 
 def power(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
@@ -39,23 +39,21 @@ def entropy_production_rate(run: PeriodicRun, cycle: AbstractCycle) -> Float[Arr
 
 
 def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
-    """-W/Q_in with Q_in the heat taken in while the bath is hot or being heated; NaN where that is not > 0.
+    """-W/Q_in with Q_in the heat taken in; NaN where that is not > 0.
 
     With several baths Q_in is the heat from the hottest one, and W holds the work of switching.
 
     run     of the cycle, from `jt.run_cycle`
-    cycle   a `jt.StirlingCycle`, whose first and fourth strokes take heat in, without a regenerator; or any cycle of
-            switched baths
-    Raises  ValueError for a cycle that has neither
+    cycle   whose `intake` says when heat counts as taken in: in the first and fourth strokes of a `jt.StirlingCycle`,
+            which has no regenerator; in a cycle that does not say so, whenever the bath gives heat between two saved
+            times
     """
     if run.heat_of is not None and run.bath is not None:
         taken = run.heat_of[jnp.argmin(run.bath)]
+    elif (spans := cycle.intake()) is not None:
+        taken = jnp.sum(jnp.diff(jnp.interp(spans, run.time, run.cumulative_heat), axis=1))
     else:
-        corners = cycle.corners()
-        if corners is None:
-            raise ValueError(f"`cycle` must have four strokes, as a jt.StirlingCycle, but is a {type(cycle).__name__}")
-        heat = jnp.interp(corners, run.time, run.cumulative_heat)
-        taken = heat[1] - heat[0] + heat[4] - heat[3]
+        taken = jnp.sum(jnp.maximum(jnp.diff(run.cumulative_heat), 0.0))
     return jnp.where(taken > 0, -_work(run.work, run.switching_of) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
 
 
@@ -74,7 +72,7 @@ class AtLeast(eqx.Module):
     quantity: Objective
     least: Float[Array, ""] = eqx.field(converter=as_float)
 
-    def __call__(self, run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+    def __call__(self, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
         """Not negative where the quantity is large enough."""
         return (jnp.asarray(self.quantity(run, cycle)) - self.least) / jnp.maximum(jnp.abs(self.least), 1e-12)
 
@@ -87,6 +85,6 @@ class Negative(eqx.Module):
 
     quantity: Objective
 
-    def __call__(self, run: PeriodicRun, cycle: StirlingCycle) -> Float[Array, ""]:
+    def __call__(self, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
         """Large where the quantity is small."""
         return -jnp.asarray(self.quantity(run, cycle))

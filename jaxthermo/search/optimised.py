@@ -6,13 +6,13 @@ from jaxthermo._parameters import shown
 from jaxthermo._results import AbstractResult, quantity
 from jaxthermo._status import Status
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.protocols import StirlingCycle
+from jaxthermo.protocols import AbstractCycle
 from jaxthermo.search.objectives import Objective, efficiency, entropy_production_rate, power
 
 MEASURES = {"power": power, "efficiency": efficiency, "entropy_production_rate": entropy_production_rate}
 POWER, EFFICIENCY, RATE = (
     ("energy/time", "work done per unit time"),
-    ("1", "work done over the heat taken in while the bath is hot or being heated"),
+    ("1", "work done over the heat taken in"),
     ("k_B/time", "entropy produced per unit time"),
 )
 
@@ -30,8 +30,8 @@ class OptimisedCycle(AbstractResult):
     oscillator: Oscillator
     objective: Objective
     constraints: tuple[Objective, ...]
-    start: StirlingCycle
-    cycle: StirlingCycle
+    start: AbstractCycle
+    cycle: AbstractCycle
     value: Float[Array, ""] = quantity("unit of the objective", "the objective of the improved cycle")
     start_value: Float[Array, ""] = quantity("unit of the objective", "the objective of the first cycle")
     power: Float[Array, ""] = quantity(*POWER)
@@ -70,7 +70,7 @@ class ParetoFront(AbstractResult):
     status: Int[Array, ""]
     stats: dict[str, int]
     oscillator: Oscillator
-    cycles: tuple[StirlingCycle, ...]
+    cycles: tuple[AbstractCycle, ...]
     power: Float[Array, " point"] = quantity(*POWER, ("point",), main=True)
     efficiency: Float[Array, " point"] = quantity(*EFFICIENCY, ("point",), main=True)
     entropy_production_rate: Float[Array, " point"] = quantity(*RATE, ("point",), main=True)

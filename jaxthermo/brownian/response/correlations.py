@@ -14,7 +14,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
+from jaxthermo.brownian.response.pairs import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import (
     as_float,
@@ -74,7 +74,9 @@ def correlation(
     beta          inverse temperature, 1/energy; a scalar
     x             field, energy per unit of X; a scalar
     ts            times of A after B, (times,), increasing, the first one >= 0
-    observables   A and B: "q", "p", "X", or functions f(q) that jax differentiates (`Polynomial` for polynomials)
+    observables   A and B: "q", "p", "X", functions f(q) that jax differentiates (`Polynomial` for polynomials), or
+                  functions f(q, p), the Weyl symbols of operators: polynomials in p of degree 4 at most, whose
+                  coefficients are any functions of q
     tolerance     of the error from the time step, over the scale of each function: sqrt(var A var B), and that times
                   the smaller of 2/hbar and beta over the time of crossing the well
     progress      whether a line tells what is being solved; None: on a terminal and in notebooks, if it takes seconds
@@ -170,7 +172,7 @@ def _correlated(
         state.status,
         status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
         status_if(~jnp.all(found.errors <= tolerance), Status.time_step_too_long),
-        resolved_enough(oscillator, pair[1], edge, coarse, tail),
+        resolved_enough(oscillator, pair, edge, coarse, tail),
     )
     return Correlation(
         status=status,

@@ -13,7 +13,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
-from jaxthermo.brownian.response.observables import AbstractObservable, Pair
+from jaxthermo.brownian.response.pairs import Pair
 from jaxthermo.checks import is_known
 from jaxthermo.solve.progress import Line
 
@@ -37,11 +37,11 @@ def finely_resolved(
 ) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, finer than for an equilibrium.
 
-    Where forces are linear, the moments of first and second order close at any depth.
+    Where forces and observables are linear, moments close at any depth.
     Raises     ValueError if there is no grid and jax traces the values
     """
     if oscillator.bath.depth is None:
-        closed = all(one.is_quadratic() for one in observables) and _is_linear(oscillator)
+        closed = all(one.is_linear() for one in observables) and _is_linear(oscillator)
         depth = LEAST_DEPTH if closed else depth_for(oscillator, beta, x)
         oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
     if oscillator.grid is not None:
@@ -80,15 +80,21 @@ def _growth(found: Any) -> Growth:
 
 
 def resolved_enough(
-    oscillator: Oscillator, moved: AbstractObservable, edge: Array, coarse: Array, tail: Array
+    oscillator: Oscillator, observables: Pair, edge: Array, coarse: Array, tail: Array
 ) -> Int[Array, ""]:
-    """Whether grid and hierarchy held a disturbance by an observable; p, which is p + zeta, takes one level more."""
+    """Whether grid and hierarchy held a disturbance by the second observable, where the first is looked at.
+
+    A power of p, which is p + zeta, takes as many levels more. Where forces and observables are linear, what is
+    asked for are moments of second order, which close.
+    """
     depth: Any = oscillator.bath.depth
     problems = [gridded(edge, coarse, EDGE, COARSE)]
     if depth:
-        linear = oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()
-        error = truncation(tail, max(depth - moved.raises, 1))
-        problems.insert(0, status_if(~linear & ~(error < PROMISED), Status.hierarchy_too_shallow))
+        closed = oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()
+        for one in observables:
+            closed = closed & one.linear()
+        error = truncation(tail, max(depth - observables[1].raises, 1))
+        problems.insert(0, status_if(~closed & ~(error < PROMISED), Status.hierarchy_too_shallow))
     return first_problem(*problems)
 
 

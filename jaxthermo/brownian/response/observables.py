@@ -5,33 +5,31 @@ number, and d_p is i y; the members carry p + zeta in the place of p, see `hiera
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
-from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.potential import AbstractPotential, Identity, Potential, as_potential, force_phase
+from jaxthermo.brownian.potential import AbstractPotential, force_phase
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.checks import as_float, is_known
 
-NAMES = ("q", "p", "X")
-# A name, or a function of q.
-ObservableLike: TypeAlias = str | Potential
-
 
 class AbstractObservable(eqx.Module):
-    """A Hermitian operator of the oscillator.
+    """A Hermitian operator of the oscillator."""
 
-    `sign` is what it is multiplied by when time runs backwards; `raises` the levels that it climbs in the hierarchy.
-    """
+    @property
+    @abstractmethod
+    def sign(self) -> float:
+        """What time reversal multiplies it by; NaN where it has no such number."""
 
-    sign: eqx.AbstractClassVar[float]
-    raises: eqx.AbstractClassVar[int]
+    @property
+    @abstractmethod
+    def raises(self) -> int:
+        """The levels that it climbs in the hierarchy."""
 
     @abstractmethod
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
@@ -42,12 +40,13 @@ class AbstractObservable(eqx.Module):
         """(i/hbar) [B, rho] of every member: what a short force along B does to the state."""
 
     @abstractmethod
-    def is_quadratic(self) -> bool:
-        """Whether it is known to be a polynomial of at most second degree."""
+    def linear(self) -> Bool[Array, ""]:
+        """Whether it is linear in q and p, where that can be seen."""
 
-    @abstractmethod
     def is_linear(self) -> bool:
-        """Whether it is known to be linear in q and p."""
+        """Whether that is known."""
+        linear = self.linear()
+        return is_known(linear) and bool(linear)
 
     @abstractmethod
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
@@ -66,8 +65,16 @@ class FunctionOfPosition(AbstractObservable):
     """f(q)."""
 
     function: AbstractPotential
-    sign: ClassVar[float] = 1.0
-    raises: ClassVar[int] = 0
+
+    @property
+    def sign(self) -> float:
+        """1.0."""
+        return 1.0
+
+    @property
+    def raises(self) -> int:
+        """0."""
+        return 0
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
@@ -87,14 +94,9 @@ class FunctionOfPosition(AbstractObservable):
         re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
         return from_spectrum(jnp.concatenate([jnp.zeros_like(spectrum[:1]), rate * im, -rate * re]), work)
 
-    def is_quadratic(self) -> bool:
-        """Where its coefficients are known."""
-        quadratic = self.function.is_quadratic()
-        return is_known(quadratic) and bool(quadratic)
-
-    def is_linear(self) -> bool:
-        """Where it is known to be a polynomial, and its second derivative is 0."""
-        return self.is_quadratic() and float(jax.grad(jax.grad(self.function))(jnp.zeros(()))) == 0.0
+    def linear(self) -> Bool[Array, ""]:
+        """Where its coefficients say that it is quadratic, and its second derivative is 0."""
+        return self.function.is_quadratic() & (jax.grad(jax.grad(self.function))(jnp.zeros(())) == 0.0)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
         """Equation   f(q)."""
@@ -112,8 +114,15 @@ class FunctionOfPosition(AbstractObservable):
 class Momentum(AbstractObservable):
     """p, which is p + zeta for the members."""
 
-    sign: ClassVar[float] = -1.0
-    raises: ClassVar[int] = 1
+    @property
+    def sign(self) -> float:
+        """-1.0."""
+        return -1.0
+
+    @property
+    def raises(self) -> int:
+        """1."""
+        return 1
 
     def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
         """Equation   (p + zeta) V."""
@@ -127,13 +136,9 @@ class Momentum(AbstractObservable):
         """Equation   d_q V."""
         return jnp.matmul(V, derivative(work.grid).T)
 
-    def is_quadratic(self) -> bool:
+    def linear(self) -> Bool[Array, ""]:
         """Yes."""
-        return True
-
-    def is_linear(self) -> bool:
-        """Yes."""
-        return True
+        return jnp.asarray(True)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
         """0."""
@@ -154,24 +159,3 @@ class Momentum(AbstractObservable):
 
 def _jitter(work: Workspace, temperature: Any) -> Float[Array, " modes"]:
     return work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar).jitter
-
-
-Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
-
-
-def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
-    """The two observables of a correlation; ValueError unless they are two names or functions of q."""
-    if not isinstance(observables, tuple | list) or len(observables) != 2:
-        raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
-    first, second = (_observable(one, oscillator) for one in observables)
-    return first, second
-
-
-def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
-    if isinstance(what, str):
-        if what not in NAMES:
-            raise ValueError(f"`observables` must be 'q', 'p', 'X' or functions of q, but one is {what!r}")
-        if what == "p":
-            return Momentum()
-        return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
-    return FunctionOfPosition(as_potential("observables", what))

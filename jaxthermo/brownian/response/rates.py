@@ -2,6 +2,7 @@
 
 import heapq
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
@@ -13,6 +14,7 @@ from jaxthermo.brownian.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.potential import Identity
 from jaxthermo.brownian.response.disturbance import Disturbed
+from jaxthermo.brownian.response.level_modes import LevelModes, modes_by_levels
 from jaxthermo.brownian.response.linear import linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.observables import FunctionOfPosition, Momentum
@@ -20,6 +22,7 @@ from jaxthermo.brownian.response.slow_modes import SIZE, slow_modes
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import (
     as_float,
+    is_known,
     require_double_for,
     require_integer,
 )
@@ -32,7 +35,11 @@ MOST = SIZE // 4
 
 
 class RelaxationRates(AbstractResult):
-    """The slowest eigenvalues of the generator, with their errors; made by `jt.relaxation_rates`."""
+    """The slowest eigenvalues of the generator, with their errors; made by `jt.relaxation_rates`.
+
+    `stats`: `steps` and `runs` of split steps on the grid, 0 where none was needed; `levels` of H_A and `depth` of the
+    hierarchy where the modes were found among levels, else 0.
+    """
 
     status: Int[Array, "*batch"]
     stats: Stats
@@ -71,13 +78,19 @@ def relaxation_rates(
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
     Accuracy     `status` is ok where the stationary state is, the modes are held by grid and hierarchy, and `error` is
                  within the tolerance; else a `JaxthermoWarning` is raised, unless jax traces. `error` adds what the
-                 Krylov space leaves, by the condition of each eigenvalue, and the change in the extrapolation to step 0
+                 Krylov space leaves, by the condition of each eigenvalue, and the change in the extrapolation to step
+                 0; among levels what more levels and a deeper hierarchy have changed
     Source       Risken, The Fokker-Planck Equation (1989), Ch. 10, for the classical modes; Hanggi, Talkner & Borkovec,
                  Rev. Mod. Phys. 62, 251 (1990) for rates of escape
 
-    Two wells that exchange particles at rates k+ and k- relax at the rate k+ + k-, which is the slowest one. Modes that
-    neither q, q^2 nor p excites are not found. Where forces are linear, and all is known, the eigenvalues are sums of
-    those of the closed first moments. No derivatives.
+    Two wells that exchange particles at rates k+ and k- relax at the rate k+ + k-, which is the slowest one. At weak
+    coupling two quantum wells have coherent motion instead: a pair of modes whose frequency is the splitting of their
+    levels over hbar, as the bath changes it, and whose rate is that at which coherence is lost.
+
+    A known quantum oscillator at weak coupling, or with two wells, is solved among the levels of H_A where so few are
+    enough that the modes rest; `poles` are those of the bath, the depth is chosen. Elsewhere the modes are found on the
+    grid, and those that neither q, q^2 nor p excites are not found. Where forces are linear, and all is known, the
+    eigenvalues are sums of those of the closed first moments. No derivatives.
 
     Example
         jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
@@ -90,7 +103,11 @@ def relaxation_rates(
     motion = linear_motion(oscillator, beta, x)
     if motion is not None:
         values = _slowest_sums(np.linalg.eigvals(np.asarray(motion.drift)).astype(complex), count)
-        return _closed(oscillator, beta, x, values, as_float(tolerance))
+        return _closed(oscillator, beta, x, LevelModes(values, np.zeros(count), 0, 0), as_float(tolerance))
+    if is_known(jax.tree.leaves(oscillator), beta, x, tolerance):
+        modes = modes_by_levels(oscillator, float(beta), float(x), count, float(tolerance))
+        if modes is not None:
+            return _closed(oscillator, beta, x, modes, as_float(tolerance))
     pair = (FunctionOfPosition(Identity()), Momentum())
 
     def solve(chosen: Oscillator) -> RelaxationRates:
@@ -119,16 +136,17 @@ def _slowest_sums(values: Complex[np.ndarray, " z"], count: int) -> Complex[np.n
     return np.array(found)
 
 
-def _closed(oscillator: Oscillator, beta: Array, x: Array, values: np.ndarray, tolerance: Array) -> RelaxationRates:
+def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, tolerance: Array) -> RelaxationRates:
+    """Modes that rest, found without a grid."""
     nothing = jnp.zeros(())
     return RelaxationRates(
         status=first_problem(),
-        stats={"steps": np.int32(0), "runs": np.int32(0)},
+        stats={"steps": np.int32(0), "runs": np.int32(0), "levels": modes.levels, "depth": modes.depth},
         oscillator=oscillator,
         tolerance=tolerance,
-        rate=as_float(-values.real),
-        frequency=as_float(values.imag),
-        error=jnp.zeros(values.shape[0]),
+        rate=as_float(-modes.values.real),
+        frequency=as_float(modes.values.imag),
+        error=as_float(modes.errors),
         beta=beta,
         x=x,
         edge=nothing,
@@ -148,11 +166,11 @@ def _found(state: State, count: int, tolerance: Float[Array, ""]) -> RelaxationR
         state.status,
         status_if(~jnp.all(jnp.isfinite(modes.values)), Status.not_finite),
         status_if(~jnp.all(modes.errors <= tolerance * jnp.abs(modes.values)), Status.not_converged),
-        resolved_enough(state.oscillator, momentum, edge, coarse, tail),
+        resolved_enough(state.oscillator, (position, momentum), edge, coarse, tail),
     )
     return RelaxationRates(
         status=status,
-        stats={"steps": modes.steps, "runs": modes.runs},
+        stats={"steps": modes.steps, "runs": modes.runs, "levels": 0, "depth": 0},
         oscillator=state.oscillator,
         tolerance=tolerance,
         rate=-modes.values.real,

@@ -15,7 +15,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.observables import ObservableLike, Pair, pair_of
+from jaxthermo.brownian.response.pairs import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.response.resolvent import resolvent
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import as_float, require_double_for, require_finite
@@ -37,7 +37,7 @@ class Spectrum(AbstractResult):
     )
     symmetrised: Float[Array, "*batch frequencies"] = quantity(
         "A B time",
-        "int exp(i w t) C(t) dt over all t; over i where one of A and B is p",
+        "int exp(i w t) C(t) dt over all t; over i where one of A and B is odd in p",
         ("frequency",),
         main=True,
     )
@@ -80,7 +80,7 @@ def spectrum(
     oscillator    as `jt.correlation`
     beta, x       inverse temperature, 1/energy, and field; scalars
     frequencies   angular frequencies w, 1/time, (frequencies,), in any order
-    observables   A and B: "q", "p", "X", or functions f(q)
+    observables   A and B as in `jt.correlation`; each must be even or odd in p
     progress      as `jt.correlation`
     Returns       a `Spectrum` with `symmetrised` and `response` at `frequencies`
     Raises        ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
@@ -90,10 +90,11 @@ def spectrum(
     Source        Callen & Welton, Phys. Rev. 83, 34 (1951) for the theorem
 
     `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the theorem of
-    fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is p, time reversal
-    makes S imaginary: `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the weaker the
-    damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are linear, and all
-    is known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies too.
+    fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is odd in p, time
+    reversal makes S imaginary: `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the
+    weaker the damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are
+    linear, and all is known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies
+    too.
 
     Example
         found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
@@ -106,6 +107,8 @@ def spectrum(
         raise ValueError(f"`frequencies` must have shape (frequencies,), but has shape {frequencies.shape}")
     require_finite("frequencies", frequencies)
     pair = pair_of(observables, oscillator)
+    if any(np.isnan(one.sign) for one in pair):
+        raise ValueError("`observables` must each be even or odd in p for a spectrum, but one is neither")
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, frequencies, pair)
@@ -147,7 +150,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
     status = first_problem(
         state.status,
         status_if(~jnp.all(errors < SOLVED), Status.not_converged),
-        resolved_enough(state.oscillator, pair[1], edge, coarse, tail),
+        resolved_enough(state.oscillator, pair, edge, coarse, tail),
     )
     return _described(
         state.oscillator,

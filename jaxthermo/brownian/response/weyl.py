@@ -1,0 +1,139 @@
+"""Observables f(q, p) by their Weyl symbols, polynomials in p with functions of q as coefficients.
+
+The operator with the symbol f(q) p^k is (p B + B p)/2 with B that of f(q) p^(k-1), so it is built up from what f(q) and
+p do to the members. Classically the same steps give f(q) p^k and its Poisson bracket.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.phase_space import WeylSymbol
+from jaxthermo.brownian.potential import as_potential
+from jaxthermo.brownian.response.observables import AbstractObservable, FunctionOfPosition, Momentum
+from jaxthermo.brownian.stationary import norm_of
+from jaxthermo.checks import as_float, is_known
+
+# The highest power of p, and where it is tried whether there are higher ones: q and p at random, and a share of f.
+MOST, POINTS, FLAT = 4, np.random.default_rng(0).normal(size=(8, 2)), 1e-9
+
+
+class FunctionOfPhaseSpace(AbstractObservable):
+    """sum_k f_k(q) p^k, Weyl-ordered; `parts` has f_k at place k, None where it is 0."""
+
+    parts: tuple[FunctionOfPosition | None, ...]
+
+    @property
+    def sign(self) -> float:
+        """1 where all powers of p are even, -1 where all are odd; else NaN."""
+        odd = {power % 2 for power, part in enumerate(self.parts) if part is not None}
+        return {frozenset({1}): -1.0, frozenset({0, 1}): np.nan}.get(frozenset(odd), 1.0)
+
+    @property
+    def raises(self) -> int:
+        """The highest power of p."""
+        return len(self.parts) - 1
+
+    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """The sum of what each power does."""
+        return self._acted(V, work, temperature)[0]
+
+    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+        """The sum of what each power does."""
+        return self._acted(V, work, temperature)[1]
+
+    def _acted(self, V: Field, work: Workspace, temperature: Any) -> tuple[Field, Field]:
+        each = [_power(part, power, V, work, temperature) for power, part in enumerate(self.parts) if part is not None]
+        none = jnp.zeros_like(V)
+        return sum((one for one, _ in each), none), sum((one for _, one in each), none)
+
+    def linear(self) -> Bool[Array, ""]:
+        """Not known."""
+        return jnp.asarray(False)
+
+    def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
+        """None: it is not known to be linear."""
+        raise NotImplementedError("the slope of an observable that is not linear")
+
+    def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
+        """Equation   f_0(q)."""
+        return jnp.zeros_like(q) if self.parts[0] is None else self.parts[0].at(q)
+
+    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+        """The trace of (B rho + rho B)/2."""
+        return norm_of(self.symmetrised(V, work, temperature), work)
+
+
+def _power(part: FunctionOfPosition, power: int, V: Field, work: Workspace, temperature: Any) -> tuple[Field, Field]:
+    """(B V + V B)/2 and (i/hbar) [B, V] with B of the symbol f(q) p^power.
+
+    Equation   with S and K for these two maps, B = (p C + C p)/2: S = [S_p S_C + S_C S_p - (hbar/2)^2 (K_p K_C + K_C
+               K_p)]/2, K = [S_p K_C + K_p S_C + S_C K_p + K_C S_p]/2
+    """
+    if power == 0:
+        return part.symmetrised(V, work, temperature), part.kicked(V, work, temperature)
+    momentum, oscillator = Momentum(), work.oscillator
+
+    def times_p(field: Field) -> Field:
+        return momentum.symmetrised(field, work, temperature)
+
+    def by_p(field: Field) -> Field:
+        return momentum.kicked(field, work, temperature)
+
+    fields = jnp.stack([V, times_p(V), by_p(V)])
+    S, K = jax.vmap(lambda field: _power(part, power - 1, field, work, temperature))(fields)
+    quarter = 0.25 * oscillator.hbar**2 if oscillator.quantum else jnp.zeros(())
+    symmetrised = times_p(S[0]) + S[1] - quarter * (by_p(K[0]) + K[2])
+    return 0.5 * symmetrised, 0.5 * (times_p(K[0]) + by_p(S[0]) + S[2] + K[1])
+
+
+def takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a callable must be given two arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in kinds and one.default is one.empty for one in parameters) == 2
+
+
+def of_symbol(name: str, symbol: WeylSymbol) -> FunctionOfPhaseSpace:
+    """The observable with this Weyl symbol.
+
+    Raises     ValueError that names the argument, unless the symbol is a polynomial in p of degree 4 at most; numbers
+               that jax traces are not looked at
+    """
+    slopes: list[Callable[..., Array]] = [lambda q, p: as_float(symbol(q, p))]
+    for power in range(1, MOST + 1):
+        slopes.append(_over(jax.grad(slopes[-1], argnums=1), power))
+    q, p = jnp.asarray(POINTS).T
+    values, series = _tried(slopes, q, p)
+    kept = [True] * len(slopes)
+    if is_known(values, series):
+        size = float(np.max(np.abs(values)) + np.max(np.abs(series)))
+        if not np.allclose(np.sum(series, axis=0), values, rtol=0.0, atol=FLAT * size):
+            raise ValueError(f"`{name}` must be polynomials in p of degree {MOST} at most, but one of q and p is not")
+        kept = [bool(np.max(np.abs(term)) > FLAT * size) for term in np.asarray(series)]
+    last = max((power for power, own in enumerate(kept) if own), default=0)
+    return FunctionOfPhaseSpace(tuple(_part(name, slopes[k]) if kept[k] else None for k in range(last + 1)))
+
+
+def _over(function: Callable[..., Array], power: int) -> Callable[..., Array]:
+    return lambda q, p: function(q, p) / power
+
+
+def _tried(slopes: list[Callable[..., Array]], q: Array, p: Array) -> tuple[Array, Array]:
+    """The symbol at some points, and the terms of its series in p there, (powers, points)."""
+    values = jax.vmap(slopes[0])(q, p)
+    terms = [jax.vmap(one)(q, jnp.zeros_like(p)) * p**power for power, one in enumerate(slopes)]
+    return values, jnp.stack(terms)
+
+
+def _part(name: str, coefficient: Callable[..., Array]) -> FunctionOfPosition:
+    return FunctionOfPosition(as_potential(name, lambda q: coefficient(q, jnp.zeros(()))))
