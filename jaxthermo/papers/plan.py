@@ -134,7 +134,7 @@ def _fetch(out: Path, job: Job, display: "_Display") -> tuple[xarray.Dataset, bo
     return kept.fetch(out / job.store, job.group, job.settings, make)
 
 
-# How far the rough seconds of jobs are trusted beside those that were measured: as if this share of all had been as told.
+# The rough seconds of jobs are trusted beside the measured ones as if this share of all had taken as long as told.
 TRUSTED = 0.25
 
 

@@ -25,6 +25,7 @@ class EngineNumbers:
     mixing: xarray.Dataset
     static: dict[int | None, xarray.Dataset]
     slower: xarray.Dataset
+    paper_mesh: Cases
 
     def work(self, cycle: str, kind: str, strength: float) -> float:
         """Work per cycle."""

@@ -77,7 +77,8 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job that claims need."""
-        return [*self.cycles.values(), *self.searched.values(), *self.static.values(), self.mixing, self.slower]
+        many = (self.cycles, self.searched, self.static, self.paper_mesh)
+        return [*itertools.chain(*(jobs.values() for jobs in many)), self.mixing, self.slower]
 
     def numbers(self, found: Data, full: bool) -> EngineNumbers:
         """The datasets by what they are."""
@@ -88,6 +89,7 @@ class Jobs:
             mixing=found[self.mixing.name],
             static={poles: found[job.name] for poles, job in self.static.items()},
             slower=found[self.slower.name],
+            paper_mesh={case: found[job.name] for case, job in self.paper_mesh.items()},
         )
 
 

@@ -11,7 +11,19 @@ from matplotlib.figure import Figure
 from jaxthermo.papers import claims
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
-from jaxthermo.papers.rings import claims_dynamics, claims_work, data, facts, figures, large_q, levels, table, unequal
+from jaxthermo.papers.rings import (
+    claims_dynamics,
+    claims_levels,
+    claims_power,
+    claims_work,
+    data,
+    facts,
+    figures,
+    large_q,
+    levels,
+    table,
+    unequal,
+)
 from jaxthermo.papers.rings.captions import TEXTS
 from jaxthermo.papers.rings.lanes import PARAMETERS
 from jaxthermo.papers.rings.numbers import ByQ, RingNumbers
@@ -160,7 +172,7 @@ def products_of(scope: Scope) -> list[Product]:
     ]
 
 
-CLAIMS = (*claims_dynamics.CLAIMS, *claims_work.CLAIMS)
+CLAIMS = (*claims_dynamics.CLAIMS, *claims_work.CLAIMS, *claims_power.CLAIMS, *claims_levels.CLAIMS)
 PAPER = Paper(NAME, TITLE, NOTE, products)
 
 
