@@ -12,6 +12,7 @@ from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
     claims_engine,
     claims_theory,
+    ensemble,
     figures,
     inequalities,
     pairs,
@@ -21,7 +22,17 @@ from jaxthermo.papers.engine import (
     tables,
 )
 from jaxthermo.papers.engine.captions import texts
-from jaxthermo.papers.engine.data import CYCLES, KINDS, LABELS, POLES, STRENGTHS
+from jaxthermo.papers.engine.data import (
+    CYCLES,
+    DEPTH,
+    FINE_DEPTH,
+    INFERRED,
+    KINDS,
+    LABELS,
+    MEMBERS,
+    POLES,
+    STRENGTHS,
+)
 from jaxthermo.papers.engine.numbers import Case, Cases, EngineNumbers
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
@@ -37,6 +48,8 @@ NOTE = (
 )
 # Rough seconds of a cycle, of its searches, and of quasi-static works.
 RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
+MEMBER = 40.0
+COLOURS = r"Strokes in the paper's colours; period $\tau=20$. The paper's own schedules are known as a picture only."
 
 
 @dataclass(frozen=True)
@@ -63,12 +76,14 @@ class Jobs:
     """The calculations; those of one kind share their compiled programs."""
 
     def __init__(self, scope: Scope):
-        full = scope.full
+        self.full = full = scope.full
         self.cycles = {case: _case("run", case, full, RUN, runs.cycle_of) for case in EVERY}
         self.searched = {case: _case("potentials", case, full, SEARCH, runs.potentials_of) for case in scope.searched}
         self.static = {poles: _static(poles, scope) for poles in scope.poles}
-        self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full))
-        self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
+        # They use the runs and programs of classical cycles.
+        self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full), "classical")
+        self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5, full), "classical")
+        self.members = [_member(number, each) for number, each in enumerate((INFERRED, *MEMBERS)) if full]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -115,7 +130,7 @@ def products_of(scope: Scope) -> list[Product]:
             f"{NAME}_fig2",
             *words["fig2"],
             [],
-            lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, "Strokes in the paper's colours."),
+            lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, COLOURS),
         ),
         # Each figure of the one cycle, then of the other.
         *itertools.chain(*zip(*(_of_cycle(jobs, words, cycle) for cycle in CYCLES), strict=True)),
@@ -130,6 +145,12 @@ def products_of(scope: Scope) -> list[Product]:
             [*every, *jobs.paper_mesh.values()],
             lambda d: tables.works(named(jobs.cycles, d), named(jobs.paper_mesh, d)),
         ),
+        figure_product(f"{NAME}_cycles", *words["cycles"], [], lambda d: ensemble.draw()),
+        *(
+            [text("others", jobs.members, lambda d: ensemble.text([d[job.name] for job in jobs.members]))]
+            if full
+            else []
+        ),
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
         text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
@@ -141,7 +162,7 @@ def products_of(scope: Scope) -> list[Product]:
 def _of_cycle(jobs: Jobs, words: dict[str, tuple[str, str]], cycle: str) -> list[Product]:
     """Figs. 3, 4, 5 and 10 of one cycle."""
     schedule, more = CYCLES[cycle](), "" if cycle == "own" else f"_{cycle}"
-    text = figures.describe(schedule, LABELS[cycle])
+    text = figures.describe(schedule, LABELS[cycle], FINE_DEPTH if jobs.full else DEPTH)
     runs_of = {case[1:]: job for case, job in jobs.cycles.items() if case[0] == cycle}
     searched_of = {case[1:]: job for case, job in jobs.searched.items() if case[0] == cycle}
     every, searched = [*runs_of.values()], [*searched_of.values()]
@@ -199,6 +220,12 @@ def _static(poles: int | None, scope: Scope) -> Job:
         "poles": poles,
     }
     return _alone(name, STATIC, scope.full, make, **settings)
+
+
+def _member(number: int, parameters: tuple[float, ...]) -> Job:
+    """One of the cycles with the six works of Table 4."""
+    settings = {"parameters": list(parameters)}
+    return _alone(f"cycle_{number}", MEMBER, True, lambda a: ensemble.described(parameters), "cycles", **settings)
 
 
 def _alone(
