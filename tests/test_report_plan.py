@@ -132,7 +132,7 @@ def test_the_time_left_trusts_the_rough_seconds_until_jobs_were_measured(monkeyp
     clock = [0.0]
     monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
     jobs = [job(f"j{n}", [], weight=10.0) for n in range(4)]
-    display = plan._Display(console(), jobs)
+    display = plan._Display(console(), jobs, 1)
     said = display._console.file
     # Before anything is known the weights are the estimate; nothing is silent while a job runs.
     display.began(jobs[0])
@@ -150,6 +150,11 @@ def test_the_time_left_trusts_the_rough_seconds_until_jobs_were_measured(monkeyp
     display.finished(jobs[2], False)
     display.finished(jobs[3], False)
     assert said.getvalue().strip().endswith("j3, after 60 s")
+    # Two at a time need half as long.
+    clock[0] = 0.0
+    display = plan._Display(console(), jobs, 2)
+    display.began(jobs[0])
+    assert display._console.file.getvalue().strip() == "computing j0, about 20 s left"
 
 
 def test_words_along_an_axis_come_back_from_the_store(tmp_path):

@@ -24,8 +24,9 @@ Data = dict[str, xarray.Dataset]
 class Job:
     """One dataset: its name, the store and group that keep it, what it depends on, and how it is computed.
 
-    `make` is given a function to report which further share of the job is done. `weight` is its rough cost; jobs that
-    `share` compiled programs run one after another, so that none is compiled twice at once.
+    `make` is given a function to report which further share of the job is done. `weight` is its rough cost in seconds of
+    one core, compilation included; jobs that `share` compiled programs run one after another, so that none is compiled
+    twice at once.
     """
 
     name: str
@@ -75,7 +76,7 @@ def run(out: Path, products: Sequence[Product], console: Console, everything: bo
     made, waiting = Made(), list(products)
     cheap_first = sorted(products, key=lambda product: sum(job.weight for job in product.needs))
     jobs = list({job.name: job for product in cheap_first for job in product.needs}.values())
-    with _Display(console, jobs) as display:
+    with _Display(console, jobs, _workers()) as display:
 
         def write_what_is_ready() -> None:
             for product in list(waiting):
@@ -106,10 +107,14 @@ def _forget_others(out: Path, jobs: list[Job]) -> None:
                 shutil.rmtree(path)
 
 
+def _workers() -> int:
+    """Jobs at a time: two where cores compute, since a compilation keeps one of them busy."""
+    return min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+
+
 def _computed(out: Path, jobs: list[Job], display: "_Display") -> Any:
-    """(job, dataset, whether it was there), as they end; two at a time, since a compilation keeps one core busy."""
-    workers = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    left = list(jobs)
+    """(job, dataset, whether it was there), as they end."""
+    workers, left = _workers(), list(jobs)
     running: dict[Future[tuple[xarray.Dataset, bool]], Job] = {}
     pool = ThreadPoolExecutor(workers)
     try:
@@ -141,10 +146,10 @@ TRUSTED = 0.25
 class _Display:
     """What is being computed and the time left: a bar on a terminal, elsewhere lines as jobs begin and end."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job]):
+    def __init__(self, console: Console, jobs: Sequence[Job], workers: int):
         columns = (BarColumn(20), TextColumn("{task.percentage:.0f}%"), TextColumn("{task.description}"))
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._console, self._begin = console, time.monotonic()
+        self._console, self._begin, self._workers = console, time.monotonic(), workers
         self._shares = dict.fromkeys((job.name for job in jobs), 0.0)
         self._weights = {job.name: job.weight for job in jobs}
         self._known: set[str] = set()
@@ -199,7 +204,7 @@ class _Display:
         if total - spent < 1e-9 * total:
             return ""
         trusted = TRUSTED * total
-        pace = (time.monotonic() - self._begin + trusted) / (spent + trusted)
+        pace = (time.monotonic() - self._begin + trusted / self._workers) / (spent + trusted)
         return f", about {(total - spent) * pace:.0f} s left"
 
     def _say(self, text: str) -> None:

@@ -46,9 +46,10 @@ NOTE = (
     "quantum noise has the symmetric memory, C(t, t') ~ T(t) T(t')) and one mesh serve all figures. U = 0.1 q^2 + "
     "0.02 q^3 + 0.05 q^4; hbar = m = k_B = 1."
 )
-# Rough seconds of a cycle, of its searches, and of quasi-static works.
-RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
-MEMBER = 40.0
+# Rough seconds of a cycle, of its searches, of mixtures, of one quasi-static state by poles, of a further cycle.
+RUN, SEARCH = {"classical": 5.0, "quantum": 13.0}, {"classical": 11.0, "quantum": 150.0}
+MIXING, FULL_MIXING, MEMBER = 40.0, 600.0, 40.0
+STATIC = {None: 0.1, 1: 3.0, 2: 5.0, 3: 10.0}
 COLOURS = r"Strokes in the paper's colours; period $\tau=20$. The paper's own schedules are known as a picture only."
 
 
@@ -81,7 +82,7 @@ class Jobs:
         self.searched = {case: _case("potentials", case, full, SEARCH, runs.potentials_of) for case in scope.searched}
         self.static = {poles: _static(poles, scope) for poles in scope.poles}
         # They use the runs and programs of classical cycles.
-        self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full), "classical")
+        self.mixing = _alone("mixing", FULL_MIXING if full else MIXING, full, lambda a: pairs.mixing(full), "classical")
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5, full), "classical")
         self.members = [_member(number, each) for number, each in enumerate((INFERRED, *MEMBERS)) if full]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
@@ -209,8 +210,9 @@ def _static(poles: int | None, scope: Scope) -> Job:
     """Quasi-static works with this number of poles."""
     name = f"quasi_static_{'classical' if poles is None else poles}"
 
+    lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
+
     def make(advance: Advance) -> xarray.Dataset:
-        lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
         return quasi_static.works(poles, scope.couplings, scope.nodes, lambda count: advance(count / lanes))
 
     settings: dict[str, Any] = {
@@ -219,7 +221,7 @@ def _static(poles: int | None, scope: Scope) -> Job:
         "nodes": scope.nodes,
         "poles": poles,
     }
-    return _alone(name, STATIC, scope.full, make, **settings)
+    return _alone(name, STATIC[poles] * lanes, scope.full, make, **settings)
 
 
 def _member(number: int, parameters: tuple[float, ...]) -> Job:
