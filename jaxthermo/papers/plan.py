@@ -24,9 +24,9 @@ Data = dict[str, xarray.Dataset]
 class Job:
     """One dataset: its name, the store and group that keep it, what it depends on, and how it is computed.
 
-    `make` is given a function to report which further share of the job is done. `weight` is its rough cost in seconds of
-    one core, compilation included; jobs that `share` compiled programs run one after another, so that none is compiled
-    twice at once.
+    `make` is given a function to report which further share of the job is done. `weight` is its rough cost in seconds
+    of one core, compilation included; jobs that `share` compiled programs run one after another, so that none is
+    compiled twice at once.
     """
 
     name: str
