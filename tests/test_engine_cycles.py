@@ -8,7 +8,7 @@ import pytest
 import xarray
 
 import jaxthermo as jt
-from jaxthermo.papers.engine import cycle_inference, data, ensemble, flat_directions
+from jaxthermo.papers.engine import carnot, cycle_inference, data, ensemble, flat_directions
 from jaxthermo.protocols.cycle import check_cycle
 
 # Three equations of six unknowns, curved, solved in the middle of the box.
@@ -83,6 +83,17 @@ def test_stored_cycles_differ_and_lie_inside_the_bounds():
     shares = (every - ensemble.LOW) / (ensemble.HIGH - ensemble.LOW)
     apart = [np.linalg.norm(a - b) for i, a in enumerate(shares) for b in shares[:i]]
     assert min(apart) > 0.1
+
+
+def test_carnots_efficiency_has_its_best_coupling():
+    """docs/cycles.md, from another program for the same moments: 0.2782 at A^2 = 0.1 and period 400, 0.4000 at 800."""
+    for period, expected in ((400.0, 0.2782), (800.0, 0.4000)):
+        work, hot, cold, *switching = np.asarray(carnot._ledgers(jnp.asarray([0.1]), period))[0]
+        assert -(work + sum(switching)) / hot == pytest.approx(expected, abs=1e-4)
+        assert work + hot + cold + sum(switching) == pytest.approx(0.0, abs=1e-10)
+    found = np.asarray(carnot.efficiencies().efficiency.sel(period=800.0))
+    assert 0.2 < carnot.COUPLINGS[np.nanargmax(found)] < 0.5 and np.nanmax(found) < 0.5
+    assert np.isnan(found[0]) and np.isnan(found[-1])
 
 
 def described(shift, horizontal):

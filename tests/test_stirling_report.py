@@ -181,7 +181,7 @@ def test_claims_about_laws_agree(reproduction_made):
     cycles = {case: run_of(reproduction_made, "run", case) for case in (CLASSICAL, QUANTUM)}
     searched = {CLASSICAL: run_of(reproduction_made, "potentials", CLASSICAL)}
     slacks = {CLASSICAL: inequalities.slacks(searched[CLASSICAL], False)}
-    given = EngineNumbers(cycles, searched, slacks, xarray.Dataset(), {}, xarray.Dataset(), {})
+    given = EngineNumbers(cycles, searched, slacks, xarray.Dataset(), {}, xarray.Dataset(), {}, xarray.Dataset())
     judged = {claim.where: claim.judge(given) for claim in claims_theory.CLAIMS if claim.item not in LATER}
     assert len(judged) >= 10
     for where, verdict in judged.items():

@@ -26,6 +26,7 @@ class EngineNumbers:
     static: dict[int | None, xarray.Dataset]
     slower: xarray.Dataset
     paper_mesh: Cases
+    carnot: xarray.Dataset
 
     def work(self, cycle: str, kind: str, strength: float) -> float:
         """Work per cycle."""

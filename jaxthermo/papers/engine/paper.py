@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
+    carnot,
     claims_engine,
     claims_theory,
     ensemble,
@@ -84,6 +85,7 @@ class Jobs:
         # They use the runs and programs of classical cycles.
         self.mixing = _alone("mixing", FULL_MIXING if full else MIXING, full, lambda a: pairs.mixing(full), "classical")
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5, full), "classical")
+        self.carnot = _alone("carnot", 4.0, full, lambda a: carnot.efficiencies())
         self.members = [_member(number, each) for number, each in enumerate((INFERRED, *MEMBERS)) if full]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
@@ -94,7 +96,7 @@ class Jobs:
     def all(self) -> list[Job]:
         """Every job that claims need."""
         many = (self.cycles, self.searched, self.static, self.paper_mesh)
-        return [*itertools.chain(*(jobs.values() for jobs in many)), self.mixing, self.slower]
+        return [*itertools.chain(*(jobs.values() for jobs in many)), self.mixing, self.slower, self.carnot]
 
     def numbers(self, found: Data, full: bool) -> EngineNumbers:
         """The datasets by what they are."""
@@ -105,6 +107,7 @@ class Jobs:
             mixing=found[self.mixing.name],
             static={poles: found[job.name] for poles, job in self.static.items()},
             slower=found[self.slower.name],
+            carnot=found[self.carnot.name],
             paper_mesh={case: found[job.name] for case, job in self.paper_mesh.items()},
         )
 
@@ -155,6 +158,7 @@ def products_of(scope: Scope) -> list[Product]:
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
         text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
+        figure_product(f"{NAME}_carnot", *words["carnot"], [jobs.carnot], lambda d: carnot.draw(d[jobs.carnot.name])),
         text("slower", [jobs.slower], lambda d: tables.slower(d[jobs.slower.name])),
         text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full))),
     ]
