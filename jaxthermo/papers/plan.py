@@ -201,7 +201,7 @@ class _Display:
         computed = {name: weight for name, weight in self._weights.items() if name not in self._known}
         total = sum(computed.values())
         spent = sum(weight * self._shares[name] for name, weight in computed.items())
-        if total - spent < 1e-9 * total:
+        if total - spent <= 1e-9 * total:
             return ""
         trusted = TRUSTED * total
         pace = (time.monotonic() - self._begin + trusted / self._workers) / (spent + trusted)
