@@ -1,37 +1,26 @@
-"""Settings of the whole suite. They come before jax and jaxthermo are imported, hence the order of this file."""
+"""Which tests are slow, and how the process that runs them is set up."""
 
+import gc
+import importlib
 import os
 from pathlib import Path
 
-os.environ["MPLBACKEND"] = "Agg"
-
-import gc
-
-import jax
-import jaxtyping
 import pytest
 
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
-
-# Held for good: uninstalling it would leave modules imported later unchecked.
-HOOK = jaxtyping.install_import_hook("jaxthermo", "beartype.beartype")
-
-from jaxthermo import cache
-
-# What one worker has compiled, the others load, and so do the documents' processes, notebooks and other clones.
-FOLDER = cache.enable_cache()
-os.environ["JAX_COMPILATION_CACHE_DIR"] = str(FOLDER)
-os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(cache.MAX_SIZE)
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(cache.MIN_COMPILE_SECONDS)
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-# Processes that use the folder without `enable_cache` print no false alarms of XLA's either.
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["MPLBACKEND"] = "Agg"
+# Matrices of the references are small: the threads of BLAS would wait for each other, and that costs their time twice.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 # XLA maps pages for each function that it compiles, and crashes where the kernel allows no more (65530 by default).
 MAPPINGS = Path("/proc/self/maps")
 MOST_MAPPINGS = 30_000
+
+
+def pytest_configure(config):
+    """Set up jax before a test module imports it, but not in the process that only hands tests to others."""
+    hands_out = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if not hands_out:
+        importlib.import_module("settings")
 
 
 LONG_TESTS = tuple(
@@ -62,5 +51,5 @@ def few_mappings():
     """Forget all compiled functions before there are too many; the cache on disk still has them."""
     yield
     if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
-        jax.clear_caches()
+        importlib.import_module("jax").clear_caches()
         gc.collect()

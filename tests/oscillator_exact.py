@@ -110,23 +110,27 @@ class HarmonicMoments:
 
     def rates(self, state: Array, beta: float, x: float) -> Array:
         """Return the time derivative of a state."""
-        q, p, q2, qp, p2 = state[:5]
-        aux_q, aux_p = np.split(state[5:], 2)
+        # Plain numbers: an integrator asks for these rates a hundred thousand times.
+        q, p, q2, qp, p2, *auxiliary = state.tolist()
+        aux_q, aux_p = auxiliary[: len(self.xi)], auxiliary[len(self.xi) :]
         m, spring, damping = self.mass, self.mass * self.w0**2, self.gamma / self.mass
-        decay = self.xi / (beta * self.hbar)
+        decay = [float(xi) / (beta * self.hbar) for xi in self.xi]
         up = self.weight(beta)
-        down = -2 * self.gamma / beta * self.eta * decay / up
         first = (p / m, -spring * q + x - damping * p)
         dq2 = 2 * qp / m
-        dqp = p2 / m - spring * q2 + x * q - damping * qp + up * aux_q.sum()
+        dqp = p2 / m - spring * q2 + x * q - damping * qp + up * sum(aux_q)
         dp2 = -2 * spring * qp + 2 * x * p + 2 * m * self.heat_rate(state, beta)
-        dauxiliary = (aux_p / m - decay * aux_q, -spring * aux_q - (damping + decay) * aux_p + down)
-        return np.concatenate([(*first, dq2, dqp, dp2), *dauxiliary])
+        daux_q = [b / m - nu * a for a, b, nu in zip(aux_q, aux_p, decay, strict=True)]
+        daux_p = [
+            -spring * a - (damping + nu) * b - 2 * self.gamma / beta * eta * nu / up
+            for a, b, nu, eta in zip(aux_q, aux_p, decay, self.eta, strict=True)
+        ]
+        return np.array([*first, dq2, dqp, dp2, *daux_q, *daux_p])
 
     def heat_rate(self, state: Array, beta: float) -> float:
         """Return the part of d<H>/dt that the bath causes, [gamma T D - gamma <p2>/m + (T) sum_k P_k]/m."""
-        spread = self.gamma / beta * (1 + 2 * np.sum(self.eta))
-        memory = self.weight(beta) * np.sum(state[5 + len(self.xi) :])
+        spread = self.gamma / beta * (1 + 2 * sum(self.eta))
+        memory = self.weight(beta) * sum(state[5 + len(self.xi) :].tolist())
         return float(spread - self.gamma * state[4] / self.mass + memory) / self.mass
 
     def stationary(self, beta: float, x: float) -> Array:
@@ -143,10 +147,10 @@ class HarmonicMoments:
         values = [np.concatenate([start, np.zeros(2)])]
         for left, right in itertools.pairwise(nodes):
             # A step may evaluate at a node: there the protocols' limit from inside the piece is wanted.
-            inside = (np.nextafter(left, right), np.nextafter(right, left))
+            inside = (float(np.nextafter(left, right)), float(np.nextafter(right, left)))
 
             def slope(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
-                s = float(np.clip(t, *inside))
+                s = min(max(float(t), inside[0]), inside[1])
                 state, inverse = y[:-2], beta(s)
                 rates = self.rates(state, inverse, x(s))
                 return np.concatenate([rates, (-state[0] * dx(s), self.heat_rate(state, inverse))])

@@ -134,6 +134,19 @@ def test_jit_vmap_and_both_modes_agree_with_eager_loops_and_central_differences(
     np.testing.assert_allclose(jax.jit(jax.jacfwd(verb))(betas[0]), slope, rtol=1e-6)
 
 
+def test_cycles_of_given_steps_in_a_batch_and_in_reverse_mode():
+    """One program for values and slopes, against eager cycles and their central difference."""
+
+    def work(beta):
+        return jt.run_cycle(KRAMERS, stirling(beta), 1e-9, points=2, steps=4).work
+
+    betas, h = jnp.array([0.6, 0.7]), 1e-3
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(work)))(betas)
+    np.testing.assert_allclose(values, [work(float(beta)) for beta in betas], atol=1e-9)
+    central = (work(0.6 + h) - work(0.6 - h)) / (2.0 * h)
+    np.testing.assert_allclose(slopes[0], central, atol=1e-5)
+
+
 def test_a_fourier_series_is_a_cycle_like_any_other():
     """One class, and no other edit: its laws, and the work of the same schedules in `drive`."""
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.28, 10.5, 0.5))

@@ -172,12 +172,19 @@ def test_a_search_is_the_same_inside_of_transformations(oscillator, state):
     assert abs(float(values[0]) - float(eager.value)) < 1e-12
     central = float(values[2] - values[1]) / (2.0 * step)
     assert abs(float(slopes[0]) - central) < 1e-5
-    alone, slope = jax.jit(lambda beta: jax.jvp(value, (beta,), (jnp.ones(()),)))(betas[1])
-    assert abs(float(alone - values[1])) < 1e-12
-    # The protocol, at which the slope is taken, is known to the root of what the value is known to.
-    assert abs(float(slope - slopes[1])) < 1e-7
     with pytest.raises(NotImplementedError, match="second derivatives"):
         jax.eval_shape(jax.grad(jax.grad(value)), 1.0)
+
+
+def test_forward_derivatives_of_a_search_are_those_in_reverse(oscillator, state):
+    def value(beta):
+        return jt.minimum_work(oscillator, state, beta, 0.8, order=2, dt=0.25).value
+
+    found, slope = jax.jit(jax.value_and_grad(value))(0.999)
+    alone, forward = jax.jit(lambda beta: jax.jvp(value, (beta,), (jnp.ones(()),)))(0.999)
+    assert abs(float(alone - found)) < 1e-12
+    # The protocol, at which the slope is taken, is known to the root of what the value is known to.
+    assert abs(float(forward - slope)) < 1e-7
 
 
 def test_a_scan_takes_a_search_as_it_is(oscillator, state):

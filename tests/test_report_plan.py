@@ -196,6 +196,7 @@ def test_a_page_has_its_figures_inside_and_in_the_papers_order(tmp_path):
     calls = []
     made = reproduction.reproduce(paper(calls), tmp_path, console=console())
     text = made.page.read_text()
+    # They run beside each other.
     assert made.page.name == "toy.html" and sorted(calls) == ["one", "two"]
     assert text.index("Fig. 1: a</h2>") < text.index("Table</h2>")
     assert text.count("data:image/svg+xml;base64,") == 1 and '<td class="whole">1&lt;2</td>' in text

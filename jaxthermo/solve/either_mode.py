@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 Result = TypeVar("Result")
 # Arrays that a linear map depends on, and those in which it is linear, to arrays.
@@ -140,9 +140,10 @@ def _batched(
     size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not None)
     known_dims = list(dims[:count])
 
-    def spread(array: Array, dim: int | None) -> PyTree:
+    # A constant of the program is an `ArrayLike` that is no `Array`.
+    def spread(array: ArrayLike, dim: int | None) -> Array:
         if dim is None:
-            return jnp.broadcast_to(array, (size, *array.shape))
+            return jnp.broadcast_to(array, (size, *jnp.shape(array)))
         return jnp.moveaxis(array, dim, 0)
 
     linear = [spread(array, dim) for array, dim in zip(arrays[count:], dims[count:], strict=True)]
