@@ -135,22 +135,15 @@ def infer_protocol(
     thermostat: Annotated[
         str, typer.Option("--thermostat", help="Memory of the quantum noise: symmetric or earlier.")
     ] = "symmetric",
-    more: Annotated[
-        int, typer.Option("--others", min=0, help="So many further cycles with the same works, from the stored one.")
-    ] = 0,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
         "results"
     ),
 ) -> None:
-    """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024, or for further ones."""
-    from jaxthermo.papers.engine.ensemble import others
+    """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024."""
     from jaxthermo.papers.engine.inference_report import infer_protocol
 
     try:
-        if more:
-            others(out, more)
-        else:
-            infer_protocol(out, quick, thermostat)
+        infer_protocol(out, quick, thermostat)
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None

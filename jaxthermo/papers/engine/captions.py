@@ -20,15 +20,6 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
             "Work of our own cycle, infinitely slow, over A, classical, and quantum with K poles of the bath: the "
             f"claim is that the first is independent of A and the second falls with it. Hierarchy of depth {DEPTH}.",
         ),
-        "cycles": (
-            "Table 4: further cycles with the same six works",
-            "Schedules found from the inferred one by steps along directions that the works do not fix "
-            "(`jaxthermo infer-protocol --others 4`). None is the paper's.",
-        ),
-        "others": (
-            "Table 4: what holds for all cycles with its six works",
-            f"Each cycle run with both kinds and all couplings. {both}",
-        ),
         "table4": ("Table 4: work per cycle", f"For both cycles. {both}"),
         "relations": (
             "Tables 1, 2, 5, 6: the potentials' differentials",

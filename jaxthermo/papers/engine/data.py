@@ -57,10 +57,6 @@ INFERRED = (
 )
 
 
-# Further ones that `jaxthermo infer-protocol --others` found from it, along directions that the six works do not fix.
-MEMBERS: tuple[tuple[float, ...], ...] = ()
-
-
 def inferred_cycle() -> StirlingCycle:
     """A cycle with the six works of Table 4 (symmetric thermostat, K = 2); inferred, not the paper's own."""
     return cycle_from(jnp.asarray(INFERRED))

@@ -13,7 +13,6 @@ from jaxthermo.papers.engine import (
     carnot,
     claims_engine,
     claims_theory,
-    ensemble,
     figures,
     inequalities,
     pairs,
@@ -27,10 +26,8 @@ from jaxthermo.papers.engine.data import (
     CYCLES,
     DEPTH,
     FINE_DEPTH,
-    INFERRED,
     KINDS,
     LABELS,
-    MEMBERS,
     POLES,
     STRENGTHS,
 )
@@ -47,9 +44,9 @@ NOTE = (
     "quantum noise has the symmetric memory, C(t, t') ~ T(t) T(t')) and one mesh serve all figures. U = 0.1 q^2 + "
     "0.02 q^3 + 0.05 q^4; hbar = m = k_B = 1."
 )
-# Rough seconds of a cycle, of its searches, of mixtures, of one quasi-static state by poles, of a further cycle.
+# Rough seconds of a cycle, of its searches, of mixtures, of one quasi-static state by poles.
 RUN, SEARCH = {"classical": 5.0, "quantum": 13.0}, {"classical": 11.0, "quantum": 150.0}
-MIXING, FULL_MIXING, MEMBER = 40.0, 600.0, 40.0
+MIXING, FULL_MIXING = 40.0, 600.0
 STATIC = {None: 0.1, 1: 3.0, 2: 5.0, 3: 10.0}
 COLOURS = r"Strokes in the paper's colours; period $\tau=20$. The paper's own schedules are known as a picture only."
 
@@ -86,7 +83,6 @@ class Jobs:
         self.mixing = _alone("mixing", FULL_MIXING if full else MIXING, full, lambda a: pairs.mixing(full), "classical")
         self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5, full), "classical")
         self.carnot = _alone("carnot", 4.0, full, lambda a: carnot.efficiencies())
-        self.members = [_member(number, each) for number, each in enumerate((INFERRED, *MEMBERS)) if full]
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -148,12 +144,6 @@ def products_of(scope: Scope) -> list[Product]:
             "table4",
             [*every, *jobs.paper_mesh.values()],
             lambda d: tables.works(named(jobs.cycles, d), named(jobs.paper_mesh, d)),
-        ),
-        figure_product(f"{NAME}_cycles", *words["cycles"], [], lambda d: ensemble.draw()),
-        *(
-            [text("others", jobs.members, lambda d: ensemble.text([d[job.name] for job in jobs.members]))]
-            if full
-            else []
         ),
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
@@ -226,12 +216,6 @@ def _static(poles: int | None, scope: Scope) -> Job:
         "poles": poles,
     }
     return _alone(name, STATIC[poles] * lanes, scope.full, make, **settings)
-
-
-def _member(number: int, parameters: tuple[float, ...]) -> Job:
-    """One of the cycles with the six works of Table 4."""
-    settings = {"parameters": list(parameters)}
-    return _alone(f"cycle_{number}", MEMBER, True, lambda a: ensemble.described(parameters), "cycles", **settings)
 
 
 def _alone(
