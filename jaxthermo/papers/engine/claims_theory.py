@@ -10,6 +10,8 @@ from jaxthermo.papers.engine.numbers import EngineNumbers
 # Of what is differentiated or searched for, relative to its span.
 CLOSE = 2e-2
 NEAR_ZERO = 1e-7
+# Of energy over heat and work of one cycle, as far as the time step keeps them.
+FIRST_LAW = 1e-4
 NONEQ = ("massieu", "planck", "m_entropy", "p_entropy")
 SLACKS = ("searched", "jump", "bound")
 ENERGIES = ("helmholtz", "gibbs", "internal_energy", "enthalpy")
@@ -72,7 +74,7 @@ def _entangled(n: EngineNumbers) -> Verdict:
     law = max(float(d.first_law_residual) for d in quantum.values())
     least = min(float(d.cumulative_work_int[-1]) for d in quantum.values())
     return Verdict(
-        law < 1e-4 and least > 0.0,
+        law < FIRST_LAW and least > 0.0,
         f"{len(quantum)} quantum cycles, which start from their own stationary, correlated states: first law to "
         f"{law:.0e}, W~int >= {least:.3f} per cycle",
     )

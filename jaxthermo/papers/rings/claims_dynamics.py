@@ -8,6 +8,8 @@ from jaxthermo.potts import Phase
 from jaxthermo.solve.attractor import AttractorKind
 
 ROUNDING = 1e-9
+# Units are gathered where so many times their uniform share are in one state.
+GATHERED = 1.5
 CYCLE, CLUSTERED, LOCALISED = Phase.limit_cycle, Phase.clustered, Phase.localised
 
 
@@ -59,13 +61,11 @@ def _together(n: RingNumbers) -> Verdict:
     for q, d in n.portraits.items():
         cycling = d.beta.values[d.phase.values == CYCLE]
         if len(cycling):
-            peaks[q, float(cycling[-1])] = float(d.cycle.sel(beta=cycling[-1]).max())
-    holds = min(peaks.values()) > 0.5 if peaks else None
+            peaks[q] = float(cycling[-1]), q * float(d.cycle.sel(beta=cycling[-1]).max())
     return Verdict(
-        holds,
-        "largest share of the units in one state during a turn: "
-        + ", ".join(f"q = {q}, beta = {beta:g}: {peak:.2f}" for (q, beta), peak in peaks.items()),
-        "" if holds else "near beta_c1 the cycle is a small wave round the uniform state; the units gather as it grows",
+        min(peak for _, peak in peaks.values()) > GATHERED if peaks else None,
+        "largest share of the units in one state during a turn, over 1/q: "
+        + ", ".join(f"q = {q}, beta = {beta:g}: {peak:.2f}" for q, (beta, peak) in peaks.items()),
     )
 
 
