@@ -100,8 +100,8 @@ def draw(data: xarray.Dataset) -> Figure:
         one = data.efficiency.sel(period=period)
         panel.plot(data.coupling, one, color=hue, marker="o", ms=3.5, label=rf"$\tau={period:g}$")
     panel.axhline(limit, color="black", ls="--", lw=0.9, label=r"$1-T_c/T_h$")
-    panel.set(xlabel=r"coupling $A$  [time$^{-1/2}$]", ylabel=r"efficiency $\eta$", ylim=(0.0, 1.1 * limit))
-    panel.legend(fontsize=8, loc="upper right")
+    panel.set(xlabel=r"coupling $A$  [time$^{-1/2}$]", ylabel=r"efficiency $\eta$", ylim=(0.0, 1.3 * limit))
+    panel.legend(fontsize=8, loc="upper center", ncols=3)
     fields = ", ".join(f"{x:g}" for x in FIELDS)
     caption(
         fig,
