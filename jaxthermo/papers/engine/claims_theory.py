@@ -102,7 +102,7 @@ def _not_canonical(n: EngineNumbers) -> Verdict:
     return Verdict(
         spread > 2.0 * error,
         f"K = {most}: quasi-static work differs from the classical by up to {apart:.1%}, and between couplings by "
-        f"{spread:.1%} (from K = {fewer} to {most} by {error:.1%}); a canonical state of the oscillator would not know A",
+        f"{spread:.1%} (from K = {fewer} to {most} by {error:.1%}); a canonical state would not know A",
     )
 
 
