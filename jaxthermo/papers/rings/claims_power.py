@@ -106,7 +106,7 @@ def _better_machines(n: RingNumbers) -> Verdict:
         beta = float(d.beta[-1])
         best = d.power.where(d.phase != Phase.undecided)[-1]
         alone = 0.2 * np.sinh(0.5 * beta * (FORCE + d.force2)) * -d.force2
-        loads = [-float(d.force2[int(values.argmax())]) for values in (best, alone)]
+        loads = [-float(d.force2[int(np.nanargmax(values.values))]) for values in (best, alone)]
         text.append(
             f"q = {q}, beta = {beta:.1f}: |P| {float(best.max()):.3f} at efficiency {loads[0]:.2f} with interactions, "
             f"{float(alone.max()):.3f} at {loads[1]:.2f} without"
