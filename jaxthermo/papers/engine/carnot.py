@@ -4,6 +4,7 @@ A classical parabola whose stiffness is the field, X = -q^2/2, has closed equati
 efficiency is exact. Each bath b is coupled through its window w_b(t), with friction g w_b d(w_b q)/dt and g = A^2.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -44,12 +45,12 @@ def efficiencies() -> xarray.Dataset:
 def _ledgers(frictions: Float[Array, " couplings"], period: Any) -> Float[Array, "couplings 5"]:
     """Work on the field, heat from the hot and the cold bath, and work on their windows, of the stationary cycle."""
     cycle = CarnotCycle(*BETAS, FIELDS, period, rise=RISE)
-    windows = cycle.switching().windows
+    schedules: tuple[Callable[..., Array], ...] = (cycle.x, *cycle.switching().windows)
     step = period / STEPS
 
     def moment(t: Array) -> Array:
         """x and its slope, both windows and their slopes."""
-        pairs = [jax.jvp(f, (t,), (jnp.ones_like(t),)) for f in (cycle.x, *windows)]
+        pairs = [jax.jvp(f, (t,), (jnp.ones_like(t),)) for f in schedules]
         return jnp.stack([value for pair in pairs for value in pair])
 
     times = 0.5 * step * jnp.arange(2.0 * STEPS + 1.0)
