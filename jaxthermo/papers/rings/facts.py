@@ -37,8 +37,9 @@ def closed_forms() -> xarray.Dataset:
         onset, found, slope, repelled, J = (np.asarray(part) for part in _about_uniform(q))
         c = PREFACTOR * np.sinh(q * FORCE / (2.0 * COUPLING))
         printed = 2.0j * c * np.sin(2.0 * np.pi * np.arange(q) / q)
-        row = (onset, np.abs(found.real), np.abs(found - printed), np.abs(slope - _first_order(q)), repelled)
-        row += (np.min(slope.real), np.abs(J + J.T), np.abs(J - np.roll(J, (1, 1), (0, 1))))
+        errors = (np.abs(found.real), np.abs(found - printed), np.abs(slope - _first_order(q)))
+        matrix = (np.abs(J + J.T), np.abs(J - np.roll(J, (1, 1), (0, 1))))
+        row = (onset, *errors, repelled, np.min(slope.real), *matrix)
         for name, values in zip(FORMS, row, strict=True):
             columns[name].append(float(np.max(values)))
     variables = {name: ("q", values, *FORMS[name]) for name, values in columns.items()}
