@@ -97,9 +97,8 @@ def reproduce(
     if paper is not None and paper not in PAPERS:
         typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)
         raise typer.Exit(MISUSED)
-    if item and paper is None:
-        typer.echo("`--item` needs the paper that it is of", err=True)
-        raise typer.Exit(MISUSED)
+    if item:
+        _check_items(paper, item, full)
     from jaxthermo.papers import reproduction
 
     made = None
@@ -114,6 +113,23 @@ def reproduce(
         # Python would wait for the calculation that is running; its result is not wanted any more.
         os._exit(INTERRUPTED)
     typer.echo(f"Written to {out}; open {made.index if made else out}")
+
+
+def _check_items(paper: str | None, items: list[str], full: bool) -> None:
+    """Leave with a message where the paper does not have an item, or none was named; say which paper has it."""
+    known = {name: importlib.import_module(module).PAPER.items(full) for name, module in PAPERS.items()}
+    for item in items:
+        having = [name for name, names in known.items() if item in names]
+        if paper in having:
+            continue
+        if having:
+            commands = " or ".join(f"`jaxthermo reproduce {name} --item {item}`" for name in having)
+            trouble = f"`--item {item}` belongs to {' and '.join(having)}: {commands}"
+        else:
+            names = known[paper] if paper else sorted({name for names in known.values() for name in names})
+            trouble = f"`item` must be one of {', '.join(names)}, but is {item}"
+        typer.echo(trouble, err=True)
+        raise typer.Exit(MISUSED)
 
 
 @app.command(epilog=_examples("jaxthermo infer-protocol --quick --out results"))

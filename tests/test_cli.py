@@ -123,6 +123,12 @@ def test_a_scan_that_is_interrupted_says_what_is_kept(command, tmp_path, monkeyp
 def test_an_unknown_item_is_one_sentence(command, tmp_path):
     result = command("reproduce", "potts", "--item", "fig9", "--out", tmp_path)
     assert result.exit_code == 2 and "`item` must be one of fig1, fig2, fig3, fig4," in result.output
-    result = command("reproduce", "--item", "fig1", "--out", tmp_path)
-    assert result.exit_code == 2 and "`--item` needs the paper that it is of" in result.output
+    for words, said in (
+        (["potts", "--item", "fig5"], "`--item fig5` belongs to stirling: `jaxthermo reproduce stirling --item fig5`"),
+        (["--item", "table4"], "`--item table4` belongs to stirling: `jaxthermo reproduce stirling --item table4`"),
+        (["--item", "fig3"], "`--item fig3` belongs to potts and stirling: `jaxthermo reproduce potts --item fig3` or"),
+        (["--item", "fig9"], "but is fig9"),
+    ):
+        result = command("reproduce", *words, "--out", tmp_path)
+        assert result.exit_code == 2 and said in result.output, words
     assert not list(tmp_path.iterdir())

@@ -122,6 +122,17 @@ def test_entropy_production(engine):
     assert (np.diff(p.waste_heat) <= 1e-8).all()
 
 
+def test_waste_heat_is_the_integral_over_few_times(engine):
+    """-int rate/beta dt with the schedule itself, though only the ends of each ramp are saved times."""
+    _, run, p = engine
+    t, rate = np.asarray(p.time), np.asarray(p.entropy_production_rate)
+    pieces = [
+        quad(lambda s, r=rate[i]: r / float(CYCLE.beta(s)), t[i], t[i + 1], epsabs=1e-10)[0] for i in range(len(t) - 1)
+    ]
+    assert len(t) < 25 and np.ptp(run.beta) > 0.4
+    np.testing.assert_allclose(p.waste_heat, -np.concatenate([[0.0], np.cumsum(pieces)]), atol=1e-8)
+
+
 def test_minimum_work_principles(engine):
     """W_ext >= -dPhi, W_int >= -dXi, Q_ext <= dLambda, Q_int <= dGamma, between any two searches."""
     _, run, p = engine

@@ -8,8 +8,8 @@ import xarray
 
 import jaxthermo as jt
 from jaxthermo.papers import reproduction
-from jaxthermo.papers.rings import claims_dynamics, claims_work, facts, lanes, levels, limits, unequal
 from jaxthermo.papers.rings import data as rings_data
+from jaxthermo.papers.rings import facts, lanes, levels, limits, unequal
 from jaxthermo.papers.rings import figures as rings_figures
 from jaxthermo.papers.rings import paper as rings
 from jaxthermo.papers.rings.numbers import RingNumbers
@@ -132,7 +132,7 @@ def optimum(q, power, efficiency, phase, place):
 def numbers(made, optima):
     data = made[1].made.data
     return RingNumbers(
-        portraits={},
+        portraits={Q: data[f"potts fig1, q = {Q}"]},
         work={Q: work(made)},
         landscapes={},
         optima=optima,
@@ -155,7 +155,9 @@ def test_claims_are_judged_by_numbers(made):
         4: optimum(4, 0.12, 0.41, Phase.clustered, Place.onset),
     }
     given = numbers(made, optima)
-    judged = {claim.words: claim.judge for claim in (*claims_dynamics.CLAIMS, *claims_work.CLAIMS)}
+    # Names of statements and of items must be the pages' own.
+    assert len(rings.CLAIMS) >= 50 and {claim.item for claim in rings.CLAIMS} <= set(rings.PAPER.items(False))
+    judged = {claim.words: claim.judge for claim in rings.CLAIMS}
     agree = (
         "q + beta_c u = 0 for every q.",
         "Eigenvalues at beta_c1 are 2ic sin(2 pi k/q).",
@@ -166,6 +168,10 @@ def test_claims_are_judged_by_numbers(made):
         "A kink at beta_c1 for every q.",
         "The largest power grows with q overall.",
         "Energy, heat and work are equal on both levels.",
+        "At beta_c1 the linearised rates are skew-symmetric and circulant.",
+        "Real parts change sign at beta_c1 from negative to positive, or stay 0.",
+        "On the limit cycle the units move together: they synchronise.",
+        "The ring takes work, W > 0, and gives it to the bath as heat, Q < 0.",
     )
     for words in agree:
         assert judged[words](given).holds is True, (words, judged[words](given))

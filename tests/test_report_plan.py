@@ -128,6 +128,35 @@ def test_data_of_another_plan_do_not_stay_unless_only_a_part_was_asked_for(tmp_p
     assert {path.name for path in (tmp_path / "store.zarr").iterdir()} == {"zarr.json", "a"}
 
 
+def test_the_time_left_trusts_the_rough_seconds_until_jobs_were_measured(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
+    jobs = [job(f"j{n}", [], weight=10.0) for n in range(4)]
+    display = plan._Display(console(), jobs, 1)
+    said = display._console.file
+    # Before anything is known the weights are the estimate; nothing is silent while a job runs.
+    display.began(jobs[0])
+    assert said.getvalue().splitlines()[-1].strip() == "computing j0, about 40 s left"
+    # A first job that compiles for 40 s in place of 10 does not make four times of all the others.
+    clock[0] = 40.0
+    display.finished(jobs[0], False)
+    assert said.getvalue().strip().endswith("j0, after 40 s, about 75 s left")
+    # What an earlier run had computed says nothing of the pace.
+    display.finished(jobs[1], True)
+    assert said.getvalue().strip().endswith("j1, from an earlier run, about 54 s left")
+    for one in jobs[2:]:
+        display.began(one)
+    clock[0] = 60.0
+    display.finished(jobs[2], False)
+    display.finished(jobs[3], False)
+    assert said.getvalue().strip().endswith("j3, after 60 s")
+    # Two at a time need half as long.
+    clock[0] = 0.0
+    display = plan._Display(console(), jobs, 2)
+    display.began(jobs[0])
+    assert display._console.file.getvalue().strip() == "computing j0, about 20 s left"
+
+
 def test_words_along_an_axis_come_back_from_the_store(tmp_path):
     data = labelled(
         {"y": ("level", [1.0, 2.0], "1", "a number")}, {"level": ("level", ["meso", "micro"], "1", "level")}

@@ -23,6 +23,8 @@ img {{ width: 100%; max-width: 52rem; display: block; margin: 0 auto; }}
 figure {{ margin: 0; }}
 figcaption, .made {{ color: #303030; }} .made {{ font-size: 0.85rem; overflow-wrap: anywhere; }}
 .wide {{ overflow-x: auto; }}
+/* On a narrow screen figures and tables stay legible and move inside their own frames. */
+@media (max-width: 42rem) {{ .wide img, .wide table {{ min-width: 40rem; }} }}
 table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; }}
 th, td {{ border-top: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }}
 td {{ min-width: 3rem; }} td.whole {{ white-space: nowrap; }}
@@ -97,5 +99,5 @@ def _entry(out: Path, name: str, entry: dict[str, Any]) -> str:
 def _shown(path: Path) -> str:
     if path.suffix == ".svg":
         data = base64.b64encode(path.read_bytes()).decode()
-        return f'<img src="data:image/svg+xml;base64,{data}" alt="{path.stem}">'
+        return f'<div class="wide"><img src="data:image/svg+xml;base64,{data}" alt="{path.stem}"></div>'
     return to_html(path.read_text()) if path.suffix == ".md" else ""

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import xarray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from jaxthermo.papers import kept
 
@@ -24,8 +24,9 @@ Data = dict[str, xarray.Dataset]
 class Job:
     """One dataset: its name, the store and group that keep it, what it depends on, and how it is computed.
 
-    `make` is given a function to report which further share of the job is done. `weight` is its rough cost; jobs that
-    `share` compiled programs run one after another, so that none is compiled twice at once.
+    `make` is given a function to report which further share of the job is done. `weight` is its rough cost in seconds
+    of one core, compilation included; jobs that `share` compiled programs run one after another, so that none is
+    compiled twice at once.
     """
 
     name: str
@@ -75,7 +76,7 @@ def run(out: Path, products: Sequence[Product], console: Console, everything: bo
     made, waiting = Made(), list(products)
     cheap_first = sorted(products, key=lambda product: sum(job.weight for job in product.needs))
     jobs = list({job.name: job for product in cheap_first for job in product.needs}.values())
-    with _Display(console, jobs) as display:
+    with _Display(console, jobs, _workers()) as display:
 
         def write_what_is_ready() -> None:
             for product in list(waiting):
@@ -106,10 +107,14 @@ def _forget_others(out: Path, jobs: list[Job]) -> None:
                 shutil.rmtree(path)
 
 
+def _workers() -> int:
+    """Jobs at a time: two where cores compute, since a compilation keeps one of them busy."""
+    return min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+
+
 def _computed(out: Path, jobs: list[Job], display: "_Display") -> Any:
-    """(job, dataset, whether it was there), as they end; two at a time, since a compilation keeps one core busy."""
-    workers = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    left = list(jobs)
+    """(job, dataset, whether it was there), as they end."""
+    workers, left = _workers(), list(jobs)
     running: dict[Future[tuple[xarray.Dataset, bool]], Job] = {}
     pool = ThreadPoolExecutor(workers)
     try:
@@ -128,23 +133,29 @@ def _computed(out: Path, jobs: list[Job], display: "_Display") -> Any:
 
 def _fetch(out: Path, job: Job, display: "_Display") -> tuple[xarray.Dataset, bool]:
     def make() -> xarray.Dataset:
+        display.began(job)
         return job.make(lambda share: display.moved(job, share))
 
     return kept.fetch(out / job.store, job.group, job.settings, make)
 
 
-class _Display:
-    """A bar with the time left on a terminal; elsewhere a line for each job."""
+# The rough seconds of jobs are trusted beside the measured ones as if this share of all had taken as long as told.
+TRUSTED = 0.25
 
-    def __init__(self, console: Console, jobs: Sequence[Job]):
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-        self._console, self._begin = console, time.monotonic()
+
+class _Display:
+    """What is being computed and the time left: a bar on a terminal, elsewhere lines as jobs begin and end."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], workers: int):
+        columns = (BarColumn(20), TextColumn("{task.percentage:.0f}%"), TextColumn("{task.description}"))
+        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._console, self._begin, self._workers = console, time.monotonic(), workers
         self._shares = dict.fromkeys((job.name for job in jobs), 0.0)
         self._weights = {job.name: job.weight for job in jobs}
         self._known: set[str] = set()
+        self._running: list[str] = []
         self._ended = 0
-        self._task = self._bar.add_task("computing", total=sum(self._weights.values()))
+        self._task = self._bar.add_task("", total=sum(self._weights.values()) or 1.0)
 
     def __enter__(self) -> "_Display":
         self._bar.__enter__()
@@ -153,16 +164,26 @@ class _Display:
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
+    def began(self, job: Job) -> None:
+        """A job is not there yet and begins."""
+        self._running.append(job.name)
+        self._refresh()
+        if not self._console.is_terminal:
+            self._say(f"computing {job.name}{self._left()}")
+
     def moved(self, job: Job, share: float) -> None:
         """A further share of a job is done."""
         self._shares[job.name] = min(1.0, self._shares[job.name] + share)
-        self._bar.update(self._task, completed=sum(self._weights[n] * s for n, s in self._shares.items()))
+        self._refresh()
 
     def finished(self, job: Job, known: bool) -> None:
         """A job has ended."""
-        self.moved(job, 1.0)
         self._ended += 1
-        self._known |= {job.name} if known else set()
+        if known:
+            self._known.add(job.name)
+        else:
+            self._running.remove(job.name)
+        self.moved(job, 1.0)
         source = "from an earlier run" if known else f"after {time.monotonic() - self._begin:.0f} s"
         self._say(f"[{self._ended}/{len(self._shares)}] {job.name}, {source}{self._left()}")
 
@@ -170,13 +191,21 @@ class _Display:
         """A figure or table is there."""
         self._say(f"wrote {path}")
 
+    def _refresh(self) -> None:
+        done = sum(self._weights[name] * share for name, share in self._shares.items())
+        words = f"{'; '.join(self._running)}{self._left()}"
+        self._bar.update(self._task, completed=done, description=words)
+
     def _left(self) -> str:
-        """Time left, from the jobs that were computed here."""
-        spent = sum(w * self._shares[n] for n, w in self._weights.items() if n not in self._known)
-        left = sum(w * (1.0 - self._shares[n]) for n, w in self._weights.items())
-        if not left or not spent:
+        """Time left: the weights of what is not done, in seconds as they are passing here."""
+        computed = {name: weight for name, weight in self._weights.items() if name not in self._known}
+        total = sum(computed.values())
+        spent = sum(weight * self._shares[name] for name, weight in computed.items())
+        if total - spent <= 1e-9 * total:
             return ""
-        return f", about {(time.monotonic() - self._begin) * left / spent:.0f} s left"
+        trusted = TRUSTED * total
+        pace = (time.monotonic() - self._begin + trusted / self._workers) / (spent + trusted)
+        return f", about {(total - spent) * pace:.0f} s left"
 
     def _say(self, text: str) -> None:
         self._console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)

@@ -205,6 +205,13 @@ def _along(potential: QuasiStatic, betas: Float[Array, " n"], fields: Float[Arra
     return jax.vmap(potential)(betas, fields)
 
 
+def _mean_temperature(beta: np.ndarray) -> np.ndarray:
+    """Mean of 1/beta between neighbouring times, for a beta that is linear between them."""
+    step = np.diff(beta)
+    logarithmic = np.log(beta[1:] / beta[:-1]) / np.where(step == 0.0, 1.0, step)
+    return np.where(np.abs(step) > 1e-6 * beta[1:], logarithmic, 2.0 / (beta[1:] + beta[:-1]))
+
+
 def _result(
     run: PeriodicRun | DrivenRun, found: _Found, chosen: np.ndarray, settings: tuple[PyTree, ...]
 ) -> ProcessPotentials:
@@ -217,7 +224,7 @@ def _result(
     rates = mean_rate(produced, t[chosen])
     interval = np.clip(np.searchsorted(t[chosen], t, side="right") - 1, 0, len(rates) - 1)
     rate = rates[interval]
-    heat = 0.5 * (rate[1:] / beta[1:] + rate[:-1] / beta[:-1]) * np.diff(t)
+    heat = _mean_temperature(beta) * np.diff(sigma)
     neq, qst = (
         from_planck(values, beta, x, U, X)._asdict()
         for values in (planck, np.asarray(_along(potential, jnp.asarray(beta), jnp.asarray(x))))

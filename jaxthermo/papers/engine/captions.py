@@ -30,6 +30,11 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
             "Tables 8, 9, Apps. B, D: inequalities",
             f"The smallest slack along the cycles, with the condition that each needs. {both}{'' if full else FEW}",
         ),
+        "carnot": (
+            "Sec. III.4: efficiency of a Carnot cycle against the coupling",
+            "The claim that it is largest where the coupling is neither weak nor strong. Two baths coupled in turn to "
+            "a classical parabola whose stiffness is the field; closed moment equations.",
+        ),
         "slower": ("Sec. III.4: longer isothermal strokes", "Entropy produced per cycle, classical, A = 1.5."),
         "statements": ("What the paper says", "Every claim of abstract, text and conclusions, judged by numbers."),
     }

@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxthermo.solve.lean import lean_jit
+
 # Steps of Newton's method, each at most this long in ln beta and in x~.
 STEPS, LONGEST = 60, 0.5
 SMALL_GRADIENT = 1e-8
@@ -46,23 +48,24 @@ def quasi_static_value(name: str, planck: Planck, at: dict[str, np.ndarray]) -> 
     """The quasi-static potential at these extensive variables; NaN where Newton's method has not ended.
 
     name     one of `PROBLEMS`
-    planck   Xi(beta, x)
+    planck   Xi(beta, x), a Module, so that one program serves every oscillator
     at       arrays of one length: beta and x to start from, and U, X, S as the potential needs
     """
-    cost, free = PROBLEMS[name]
-    start = jnp.stack([jnp.log(jnp.asarray(at["beta"])), jnp.asarray(at["beta"] * at["x"])], axis=1)
     arrays = {key: jnp.asarray(value) for key, value in at.items()}
-    values, slopes = _minima(lambda z, one: cost(planck, z, one), jnp.asarray(free), start, arrays)
+    values, slopes = _minima(name, planck, arrays)
     sign = -1.0 if name in ("internal_energy", "enthalpy") else 1.0
     return np.where(np.asarray(slopes) < SMALL_GRADIENT, sign * np.asarray(values), np.nan)
 
 
-def _minima(cost: Any, free: jax.Array, start: jax.Array, at: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+@lean_jit
+def _minima(name: str, planck: Planck, at: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
     """Minimum over the free components, lane by lane, and the size of the gradient there."""
+    cost, parts = PROBLEMS[name]
+    free = jnp.asarray(parts)
 
-    def one(z: jax.Array, each: Any) -> tuple[jax.Array, jax.Array]:
+    def one(each: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         def f(z: jax.Array) -> jax.Array:
-            return cost(z, each)
+            return cost(planck, z, each)
 
         def step(_: Any, z: jax.Array) -> jax.Array:
             slope, bend = jax.grad(f)(z) * free, jax.hessian(f)(z) * jnp.outer(free, free)
@@ -71,7 +74,7 @@ def _minima(cost: Any, free: jax.Array, start: jax.Array, at: dict[str, jax.Arra
             move = -axes @ ((axes.T @ slope) / jnp.maximum(jnp.abs(sizes), 1e-3)) * free
             return z + move / jnp.maximum(1.0, jnp.max(jnp.abs(move)) / LONGEST)
 
-        z = jax.lax.fori_loop(0, STEPS, step, z)
+        z = jax.lax.fori_loop(0, STEPS, step, jnp.stack([jnp.log(each["beta"]), each["beta"] * each["x"]]))
         return f(z), jnp.max(jnp.abs(jax.grad(f)(z) * free))
 
-    return jax.jit(jax.vmap(one))(start, at)
+    return jax.vmap(one)(at)

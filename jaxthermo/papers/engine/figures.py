@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxthermo import plot
-from jaxthermo.papers.engine.data import LABELS
+from jaxthermo.papers.engine.data import LABELS, POLES, STRENGTHS
 from jaxthermo.papers.engine.numbers import equilibrium_entropy
 from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
 from jaxthermo.protocols.stirling import STROKES, StirlingCycle
@@ -22,14 +22,15 @@ STRENGTH_COLOURS = ("#2f62b5", "#2e8b57", "#c43131")
 LINES = {"quantum": "-", "classical": "--"}
 
 
-def describe(cycle: StirlingCycle, label: str) -> str:
-    """What was held fixed, in one line."""
+def describe(cycle: StirlingCycle, label: str, depth: int) -> str:
+    """The cycle, the potential and the equations, in two lines."""
     numbers = (cycle.beta_hot, cycle.beta_cold, cycle.x_start, cycle.x_end, cycle.period)
     hot, cold, start, end, period = (float(value) for value in numbers)
     return (
         rf"{label}: $\beta={hot:.3g}\to{cold:.3g}$, $x={start:.3g}\to{end:.3g}$, $\tau={period:g}$;"
         "\n"
-        r"$U=0.1q^2+0.02q^3+0.05q^4$; quantum: symmetric thermostat, $K=2$."
+        r"$U=0.1q^2+0.02q^3+0.05q^4$; classical: Kramers; quantum: hierarchy, symmetric thermostat, "
+        f"$K={POLES}$, depth {depth}."
     )
 
 
@@ -38,7 +39,7 @@ def protocol(cycles: dict[str, StirlingCycle], text: str) -> Figure:
     fig, axes = figure(len(cycles), 2, height=2.6 * len(cycles) + 0.3)
     for row, (name, cycle) in enumerate(cycles.items()):
         period, corners = float(cycle.period), np.asarray(cycle.corners()) / float(cycle.period)
-        words = (cycle.x, "$x(t)$  [energy/X]"), (cycle.beta, r"$\beta(t)$  [1/energy]")
+        words = (cycle.x, "$x(t)$  [energy/length]"), (cycle.beta, r"$\beta(t)$  [1/energy]")
         for column, (schedule, label) in enumerate(words):
             panel = axes[2 * row + column]
             for index, colour in enumerate(STROKE_COLOURS):
@@ -59,6 +60,7 @@ def work_diagrams(cases: Cases, cycle: StirlingCycle, text: str) -> Figure:
         data = cases[kind, strength]
         for stroke, colour in _strokes(data, cycle):
             plot.work_diagram(stroke, panel, color=colour)
+        panel.set(xlabel="$X$  [length]", ylabel="$x$  [energy/length]")
         panel_title(panel, index, f"{kind}, $A={strength:g}$, $W={_power_of_ten(float(data.work))}$")
     return _finished(fig, text)
 
@@ -84,20 +86,22 @@ def energies(cycles: Cases, searched: Cases, text: str) -> Figure:
     fig, axes = figure(3, 1, height=8.6)
     for (kind, strength), found in searched.items():
         rate = found.entropy_production_rate
-        axes[0].step(found.time / found.time[-1], rate, where="post", **_look(cycles, kind, strength))
+        axes[0].step(found.time / found.time[-1], rate, where="post", **_look(kind, strength))
         if "entropy_production_rate_exact" in found:
-            own = {**_look(cycles, kind, strength), "ls": "", "marker": "x", "ms": 4.5, "label": None}
+            own = {**_look(kind, strength), "ls": "", "marker": "x", "ms": 4.5, "label": None}
             axes[0].plot(found.search / found.time[-1], found.entropy_production_rate_exact, **own)
     for (kind, strength), data in cycles.items():
         for panel, name in zip(axes[1:], ("H", "U"), strict=True):
             values = data[name] - data[name][0]
-            panel.plot(data.time / data.time[-1], values, **_look(cycles, kind, strength))
+            panel.plot(data.time / data.time[-1], values, **_look(kind, strength))
     words = (r"$\dot\Sigma$  [$k_B$/time]", r"$\Delta H$  [energy]", r"$\Delta U$  [energy]")
     for index, (panel, name) in enumerate(zip(axes, words, strict=True)):
         panel.set(xlabel=r"$t/\tau$", ylabel=name)
         panel_title(panel, index, ("entropy production rate", "enthalpy", "internal energy")[index])
+    axes[0].set_ylim(bottom=0.0)
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
-    caption(fig, text + "\nCrosses: exact rate of the Kramers equation, from the state at that time.")
+    few = "" if any(kind == "quantum" for kind, _ in searched) else " (a): quantum rates belong to the full run."
+    caption(fig, f"{text}\nCrosses: exact rate of the Kramers equation, from the state at that time.{few}")
     return fig
 
 
@@ -105,12 +109,12 @@ def planck_differences(searched: Cases, text: str) -> Figure:
     """Fig. 10: Xi_qst - Xi_neq at equal beta and x~ over a cycle."""
     fig, (panel,) = figure(1, 1, height=3.9)
     for (kind, strength), data in searched.items():
-        look = _look(searched, kind, strength)
+        look = _look(kind, strength)
         at = np.asarray(data.searched)
         gap = (data.planck_qst - data.planck).values
         panel.plot(data.search / data.time[-1], gap[at], marker="o", ms=3.5, **look)
     panel.axhline(0.0, color="black", lw=0.7)
-    panel.set(xlabel=r"$t/\tau$", ylabel=r"$\Xi^{\rm qst}-\Xi^{\rm neq}$")
+    panel.set(xlabel=r"$t/\tau$", ylabel=r"$\Xi^{\rm qst}-\Xi^{\rm neq}$  [$k_B$]")
     fig.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     caption(fig, text)
     return fig
@@ -122,10 +126,9 @@ def _power_of_ten(value: float) -> str:
     return rf"{mantissa}\times10^{{{int(exponent)}}}"
 
 
-def _look(cases: Cases, kind: str, strength: float) -> dict[str, Any]:
+def _look(kind: str, strength: float) -> dict[str, Any]:
     """Colour of a coupling, line of a kind."""
-    strengths = sorted({one for _, one in cases})
-    colour = STRENGTH_COLOURS[strengths.index(strength)] if strength in strengths else "black"
+    colour = STRENGTH_COLOURS[STRENGTHS.index(strength)]
     return {"color": colour, "ls": LINES[kind], "label": f"{kind}, $A={strength:g}$"}
 
 

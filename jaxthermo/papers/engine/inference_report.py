@@ -60,7 +60,7 @@ def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric"
     (out / "stirling_inferred.md").write_text(f"# A cycle {LABEL} from Table 4\n\n{text}")
     console.print(text, markup=False, highlight=False)
     with style():
-        caption = stirling_figures.describe(fit.cycle, f"Schedule {LABEL} from Table 4, not the paper's own")
+        caption = stirling_figures.describe(fit.cycle, f"Schedule {LABEL} from Table 4, not the paper's own", FIT_DEPTH)
         save(stirling_figures.protocol({LABEL: fit.cycle}, caption), out / "stirling_inferred")
     return fit
 

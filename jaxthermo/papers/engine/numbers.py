@@ -25,6 +25,8 @@ class EngineNumbers:
     mixing: xarray.Dataset
     static: dict[int | None, xarray.Dataset]
     slower: xarray.Dataset
+    paper_mesh: Cases
+    carnot: xarray.Dataset
 
     def work(self, cycle: str, kind: str, strength: float) -> float:
         """Work per cycle."""

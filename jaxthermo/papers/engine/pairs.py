@@ -20,7 +20,7 @@ from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS, oscillator
 from jaxthermo.papers.engine.duals import quasi_static_value
-from jaxthermo.papers.engine.runs import run_for_states
+from jaxthermo.papers.engine.runs import run_of
 from jaxthermo.papers.labels import labelled
 from jaxthermo.papers.tables import markdown
 from jaxthermo.search import minimum_work
@@ -67,7 +67,7 @@ def _equilibria(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.nd
 def _picked(rng: np.random.Generator, full: bool) -> tuple[PeriodicRun, int, int, float]:
     """Two times of one cycle, and a share."""
     names = list(CYCLES)
-    run = run_for_states(float(rng.choice(STRENGTHS)), names[int(rng.integers(len(names)))], full)
+    run = run_of("classical", float(rng.choice(STRENGTHS)), names[int(rng.integers(len(names)))], full)
     first, second = rng.integers(len(run.time), size=2)
     return run, int(first), int(second), float(rng.uniform())
 

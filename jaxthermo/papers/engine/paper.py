@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
+    carnot,
     claims_engine,
     claims_theory,
     figures,
@@ -21,7 +22,15 @@ from jaxthermo.papers.engine import (
     tables,
 )
 from jaxthermo.papers.engine.captions import texts
-from jaxthermo.papers.engine.data import CYCLES, KINDS, LABELS, POLES, STRENGTHS
+from jaxthermo.papers.engine.data import (
+    CYCLES,
+    DEPTH,
+    FINE_DEPTH,
+    KINDS,
+    LABELS,
+    POLES,
+    STRENGTHS,
+)
 from jaxthermo.papers.engine.numbers import Case, Cases, EngineNumbers
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
@@ -35,8 +44,11 @@ NOTE = (
     "quantum noise has the symmetric memory, C(t, t') ~ T(t) T(t')) and one mesh serve all figures. U = 0.1 q^2 + "
     "0.02 q^3 + 0.05 q^4; hbar = m = k_B = 1."
 )
-# Rough seconds of a cycle, of its searches, and of quasi-static works.
-RUN, SEARCH, STATIC = {"classical": 3.0, "quantum": 15.0}, {"classical": 12.0, "quantum": 150.0}, 15.0
+# Rough seconds of a cycle, of its searches, of mixtures, of one quasi-static state by poles.
+RUN, SEARCH = {"classical": 5.0, "quantum": 13.0}, {"classical": 11.0, "quantum": 150.0}
+MIXING, FULL_MIXING = 40.0, 600.0
+STATIC = {None: 0.1, 1: 3.0, 2: 5.0, 3: 10.0}
+COLOURS = r"Strokes in the paper's colours; period $\tau=20$. The paper's own schedules are known as a picture only."
 
 
 @dataclass(frozen=True)
@@ -63,12 +75,14 @@ class Jobs:
     """The calculations; those of one kind share their compiled programs."""
 
     def __init__(self, scope: Scope):
-        full = scope.full
+        self.full = full = scope.full
         self.cycles = {case: _case("run", case, full, RUN, runs.cycle_of) for case in EVERY}
         self.searched = {case: _case("potentials", case, full, SEARCH, runs.potentials_of) for case in scope.searched}
         self.static = {poles: _static(poles, scope) for poles in scope.poles}
-        self.mixing = _alone("mixing", 40.0, full, lambda a: pairs.mixing(full))
-        self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5))
+        # They use the runs and programs of classical cycles.
+        self.mixing = _alone("mixing", FULL_MIXING if full else MIXING, full, lambda a: pairs.mixing(full), "classical")
+        self.slower = _alone("slower", 4.0, full, lambda a: runs.entropy_when_slower(1.5, full), "classical")
+        self.carnot = _alone("carnot", 4.0, full, lambda a: carnot.efficiencies())
         self.paper_mesh = {case: _case("paper_mesh", case, full, RUN, _papers_mesh) for case in EVERY if full}
 
     def slacks(self, found: Data, full: bool) -> Cases:
@@ -77,7 +91,8 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job that claims need."""
-        return [*self.cycles.values(), *self.searched.values(), *self.static.values(), self.mixing, self.slower]
+        many = (self.cycles, self.searched, self.static, self.paper_mesh)
+        return [*itertools.chain(*(jobs.values() for jobs in many)), self.mixing, self.slower, self.carnot]
 
     def numbers(self, found: Data, full: bool) -> EngineNumbers:
         """The datasets by what they are."""
@@ -88,6 +103,8 @@ class Jobs:
             mixing=found[self.mixing.name],
             static={poles: found[job.name] for poles, job in self.static.items()},
             slower=found[self.slower.name],
+            carnot=found[self.carnot.name],
+            paper_mesh={case: found[job.name] for case, job in self.paper_mesh.items()},
         )
 
 
@@ -113,7 +130,7 @@ def products_of(scope: Scope) -> list[Product]:
             f"{NAME}_fig2",
             *words["fig2"],
             [],
-            lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, "Strokes in the paper's colours."),
+            lambda d: figures.protocol({n: make() for n, make in CYCLES.items()}, COLOURS),
         ),
         # Each figure of the one cycle, then of the other.
         *itertools.chain(*zip(*(_of_cycle(jobs, words, cycle) for cycle in CYCLES), strict=True)),
@@ -131,6 +148,7 @@ def products_of(scope: Scope) -> list[Product]:
         text("relations", searched, lambda d: relations.text(named(jobs.searched, d))),
         text("mixing", [jobs.mixing], lambda d: pairs.text(d[jobs.mixing.name])),
         text("inequalities", searched, lambda d: inequalities.text(jobs.slacks(d, full))),
+        figure_product(f"{NAME}_carnot", *words["carnot"], [jobs.carnot], lambda d: carnot.draw(d[jobs.carnot.name])),
         text("slower", [jobs.slower], lambda d: tables.slower(d[jobs.slower.name])),
         text("statements", jobs.all(), lambda d: claims.table("Statements", NAME, CLAIMS, jobs.numbers(d, full))),
     ]
@@ -139,7 +157,7 @@ def products_of(scope: Scope) -> list[Product]:
 def _of_cycle(jobs: Jobs, words: dict[str, tuple[str, str]], cycle: str) -> list[Product]:
     """Figs. 3, 4, 5 and 10 of one cycle."""
     schedule, more = CYCLES[cycle](), "" if cycle == "own" else f"_{cycle}"
-    text = figures.describe(schedule, LABELS[cycle])
+    text = figures.describe(schedule, LABELS[cycle], FINE_DEPTH if jobs.full else DEPTH)
     runs_of = {case[1:]: job for case, job in jobs.cycles.items() if case[0] == cycle}
     searched_of = {case[1:]: job for case, job in jobs.searched.items() if case[0] == cycle}
     every, searched = [*runs_of.values()], [*searched_of.values()]
@@ -186,8 +204,9 @@ def _static(poles: int | None, scope: Scope) -> Job:
     """Quasi-static works with this number of poles."""
     name = f"quasi_static_{'classical' if poles is None else poles}"
 
+    lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
+
     def make(advance: Advance) -> xarray.Dataset:
-        lanes = len(scope.couplings) * quasi_static.points_of(scope.nodes)
         return quasi_static.works(poles, scope.couplings, scope.nodes, lambda count: advance(count / lanes))
 
     settings: dict[str, Any] = {
@@ -196,7 +215,7 @@ def _static(poles: int | None, scope: Scope) -> Job:
         "nodes": scope.nodes,
         "poles": poles,
     }
-    return _alone(name, STATIC, scope.full, make, **settings)
+    return _alone(name, STATIC[poles] * lanes, scope.full, make, **settings)
 
 
 def _alone(

@@ -22,7 +22,7 @@ from jaxthermo.solve.lanes import map_lanes
 COUPLINGS, COARSE_COUPLINGS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (0.5, 1.0, 1.5)
 # None stands for the classical oscillator.
 POLES, COARSE_POLES = (None, 1, 2, 3), (None, 1, 2)
-NODES, COARSE_NODES = 6, 3
+NODES, COARSE_NODES = 6, 2
 # Equilibria at strong coupling need more levels than a driven state in which they are never quite reached.
 MESH, DEPTH = PhaseGrid(5.4, 0.2, 9.6, 0.3), 4
 # At the cold end of the inferred cycle no depth that a first look affords is enough.

@@ -27,23 +27,16 @@ def _points(cycle: str, full: bool) -> int:
     return (POINTS if full else COARSE_POINTS)[cycle]
 
 
-@functools.lru_cache(maxsize=2)
-def _run(kind: str, strength: float, cycle: str, full: bool) -> PeriodicRun:
-    """The last two are kept, since the searches that follow a run start from its states."""
+@functools.lru_cache(maxsize=8)
+def run_of(kind: str, strength: float, cycle: str, full: bool) -> PeriodicRun:
+    """A cycle with its states; the last ones are kept, since searches and mixtures start from them."""
     schedule, model = CYCLES[cycle](), oscillator(kind, strength, full)
     return run_cycle(model, schedule, TOLERANCE, points=_points(cycle, full), keep_states=True)
 
 
-@functools.lru_cache(maxsize=6)
-def run_for_states(strength: float, cycle: str, full: bool) -> PeriodicRun:
-    """A classical cycle with few saved states, for `pairs`."""
-    model = oscillator("classical", strength, full)
-    return run_cycle(model, CYCLES[cycle](), TOLERANCE, points=3, keep_states=True)
-
-
 def cycle_of(kind: str, strength: float, cycle: str, full: bool) -> xarray.Dataset:
     """One stationary cycle."""
-    run = _run(kind, strength, cycle, full)
+    run = run_of(kind, strength, cycle, full)
     dataset = run.to_dataset().drop_vars(["V", "members"], errors="ignore")
     return dataset.assign_attrs(kind=kind, strength=strength, cycle=cycle)
 
@@ -54,7 +47,7 @@ def potentials_of(kind: str, strength: float, cycle: str, full: bool) -> xarray.
     `U_equilibrium` and `X_equilibrium` are the extensive variables of the equilibrium at the cycle's (beta, x), from
     the derivatives of the quasi-static Planck potential.
     """
-    run = _run(kind, strength, cycle, full)
+    run = run_of(kind, strength, cycle, full)
     points, order, dt = SEARCHES if full else COARSE_SEARCHES
     searched = potentials(run, points=points, order=order, dt=dt).to_dataset()
     beta, x = np.asarray(run.beta), np.asarray(run.x)
@@ -94,11 +87,12 @@ def slower(cycle: StirlingCycle) -> StirlingCycle:
     return StirlingCycle(cycle.beta_hot, cycle.beta_cold, cycle.x_start, cycle.x_end, period, lengths / period)
 
 
-def entropy_when_slower(strength: float) -> xarray.Dataset:
+def entropy_when_slower(strength: float, full: bool) -> xarray.Dataset:
     """Entropy produced in our cycle, and with isothermal strokes of twice the length; classical."""
-    model = oscillator("classical", strength)
-    cycles = [CYCLES["own"](), slower(CYCLES["own"]())]
-    runs = [run_cycle(model, cycle, TOLERANCE, points=10) for cycle in cycles]
+    own = run_of("classical", strength, "own", full)
+    # Saved times and states as there, so that one program serves both.
+    long = run_cycle(own.oscillator, slower(CYCLES["own"]()), TOLERANCE, points=own.points, keep_states=True)
+    runs = (own, long)
     produced = [float(run.cumulative_work_int[-1]) for run in runs]
     variables = {"entropy_produced": ("isothermal", produced, "k_B", "entropy produced per cycle")}
     coords = {"isothermal": ("isothermal", [1.0, 2.0], "1", "length of the isothermal strokes")}

@@ -1,16 +1,15 @@
-"""Secs. II, III and App. A of Herpich & Esposito 2019, claim by claim."""
-
-import math
+"""Secs. II and III of Herpich & Esposito 2019, claim by claim."""
 
 import numpy as np
 
 from jaxthermo.papers.claims import Claim, Verdict
-from jaxthermo.papers.rings import levels
 from jaxthermo.papers.rings.numbers import RingNumbers, spelled
 from jaxthermo.potts import Phase
 from jaxthermo.solve.attractor import AttractorKind
 
 ROUNDING = 1e-9
+# Units are gathered where so many times their uniform share are in one state.
+GATHERED = 1.5
 CYCLE, CLUSTERED, LOCALISED = Phase.limit_cycle, Phase.clustered, Phase.localised
 
 
@@ -40,6 +39,33 @@ def _onset(n: RingNumbers) -> Verdict:
     return Verdict(
         worst < ROUNDING and float(n.closed.real_part.max()) < ROUNDING,
         f"q = 2..9: |beta_c1 - q/|u|| <= {worst:.1e}, |Re lambda_k| there <= {float(n.closed.real_part.max()):.1e}",
+    )
+
+
+def _skew(n: RingNumbers) -> Verdict:
+    sizes = {name: float(n.closed[name].max()) for name in ("symmetric_part", "turned")}
+    return Verdict(
+        max(sizes.values()) < ROUNDING,
+        f"q = 2..9: largest entry of J + J^T {sizes['symmetric_part']:.0e}, largest change of J when the ring is "
+        f"turned {sizes['turned']:.0e}; for q = 2 all eigenvalues vanish",
+    )
+
+
+def _crossing(n: RingNumbers) -> Verdict:
+    least = float(n.closed.least_slope.min())
+    return Verdict(least > -ROUNDING, f"smallest d Re lambda_k/d beta at beta_c1, q = 2..9: {least:.0e} (k = 0)")
+
+
+def _together(n: RingNumbers) -> Verdict:
+    peaks = {}
+    for q, d in n.portraits.items():
+        cycling = d.beta.values[d.phase.values == CYCLE]
+        if len(cycling):
+            peaks[q] = float(cycling[-1]), q * float(d.cycle.sel(beta=cycling[-1]).max())
+    return Verdict(
+        min(peak for _, peak in peaks.values()) > GATHERED if peaks else None,
+        "largest share of the units in one state during a turn, over 1/q: "
+        + ", ".join(f"q = {q}, beta = {beta:g}: {peak:.2f}" for q, (beta, peak) in peaks.items()),
     )
 
 
@@ -208,39 +234,23 @@ def _equilibrium(n: RingNumbers) -> Verdict:
     )
 
 
-def _tail(n: RingNumbers) -> Verdict:
-    counts = {int(k): levels.mesostates(int(k)) for k in n.levels.units.values}
-    last = max(counts)
-    asymptotic = last ** (levels.Q - 1) / math.factorial(levels.Q - 1)
-    return Verdict(
-        abs(counts[last] / asymptotic - 1.0) < 0.1,
-        f"q = 3, N = {last}: {counts[last]} states, N^(q-1)/(q-1)! = {asymptotic:.0f}",
-    )
-
-
-def _limit(n: RingNumbers) -> Verdict:
-    gap = np.abs(n.levels.work_current.sel(level="meso") / n.levels.work_current_limit - 1.0).values
-    units = n.levels.units.values
-    return Verdict(
-        bool(gap[-1] < gap[-2] and gap[-1] < 0.1),
-        ", ".join(f"N = {k}: {g:.1%}" for k, g in zip(units, gap, strict=True)) + " from the mean field's W",
-    )
-
-
 CLAIMS: tuple[Claim[RingNumbers], ...] = (
     Claim("abstract, Sec. III", "Repulsive interactions always lead to uniform occupations.", "large_q", _repulsion),
     Claim("Sec. III", "beta -> 0: the uniform state is the one stable fixed point.", "fig2", _hot),
     Claim("Eq. (4)", "beta -> infinity: all units are in one state.", "fig2", _cold),
     Claim("Sec. III", "Which of the q states is reached depends on which was fullest.", "unequal", _start_decides),
     Claim("Eq. (5)", "q + beta_c u = 0 for every q.", "facts", _onset),
+    Claim("Eq. (6)", "At beta_c1 the linearised rates are skew-symmetric and circulant.", "facts", _skew),
     Claim("Eq. (7)", "Eigenvalues at beta_c1 are 2ic sin(2 pi k/q).", "facts", _spectrum),
     Claim("below Eq. (7)", "First-order correction of the eigenvalues.", "facts", _slope),
+    Claim("Sec. III", "Real parts change sign at beta_c1 from negative to positive, or stay 0.", "facts", _crossing),
     Claim("Sec. III", "f = 0: a saddle-node degenerates the symmetric point at beta_c.", "facts", _equilibrium),
     Claim("Sec. III", "Odd q: a supercritical Hopf bifurcation, a stable limit cycle is born.", "fig2", _supercritical),
     Claim("Sec. III", "Even q: subcritical, straight into q asymmetric fixed points.", "fig2", _even),
     Claim("Sec. III, abstract", "Even q: one transition only; no synchronised phase.", "fig2", _one_transition),
     Claim("Sec. III, abstract", "Odd q: a second, colder transition ends synchronisation.", "fig2", _second),
     Claim("Sec. III", "At beta_c2 the cycle ends in an infinite-period bifurcation.", "fig2", _infinite_period),
+    Claim("Sec. III", "On the limit cycle the units move together: they synchronise.", "fig1", _together),
     Claim("Sec. III", "The fixed points are permutations of each other.", "unequal", _copies),
     Claim("Sec. III", "With falling temperature they move towards the ground states.", "fig2", _towards_ground),
     Claim("Sec. III", "This is robust to slight changes of the energies.", "unequal", _small_spread),
@@ -252,6 +262,4 @@ CLAIMS: tuple[Claim[RingNumbers], ...] = (
         "facts",
         lambda n: Verdict(None, "", "the library has all-to-all networks only; the paper cites a simulation"),
     ),
-    Claim("App. A", "Mesostates grow like N^(q-1)/(q-1)!.", "levels", _tail),
-    Claim("Eq. (A10)", "The mean field is the limit of N -> infinity.", "levels", _limit),
 )

@@ -23,6 +23,9 @@ FORMS = {
     "imaginary_error": ("1/time", "largest deviation from Eq. (7)"),
     "slope_error": ("energy/time", "largest deviation from the first-order correction below Eq. (7)"),
     "repelled": ("1/time", "largest growth rate at repulsion, beta up to 50"),
+    "least_slope": ("energy/time", "smallest d Re lambda_k/d beta at beta_c1"),
+    "symmetric_part": ("1/time", "largest entry of J + J^T at beta_c1"),
+    "turned": ("1/time", "largest change of J when the ring is turned"),
 }
 WEAK_FORCES = np.array([0.05, 0.1, 0.15, 0.25, 0.5])
 
@@ -31,10 +34,12 @@ def closed_forms() -> xarray.Dataset:
     """What the paper derives about the uniform state, with the largest deviation of the library from it, by q."""
     columns: dict[str, list[float]] = {name: [] for name in FORMS}
     for q in STATES:
-        onset, found, slope, repelled = (np.asarray(part) for part in _about_uniform(q))
+        onset, found, slope, repelled, J = (np.asarray(part) for part in _about_uniform(q))
         c = PREFACTOR * np.sinh(q * FORCE / (2.0 * COUPLING))
         printed = 2.0j * c * np.sin(2.0 * np.pi * np.arange(q) / q)
-        row = (onset, np.abs(found.real), np.abs(found - printed), np.abs(slope - _first_order(q)), repelled)
+        errors = (np.abs(found.real), np.abs(found - printed), np.abs(slope - _first_order(q)))
+        matrix = (np.abs(J + J.T), np.abs(J - np.roll(J, (1, 1), (0, 1))))
+        row = (onset, *errors, repelled, np.min(slope.real), *matrix)
         for name, values in zip(FORMS, row, strict=True):
             columns[name].append(float(np.max(values)))
     variables = {name: ("q", values, *FORMS[name]) for name, values in columns.items()}
@@ -42,7 +47,7 @@ def closed_forms() -> xarray.Dataset:
 
 
 def _about_uniform(q: int) -> tuple[jax.Array, ...]:
-    """beta_c1, the spectrum there and its derivative in beta, and the growth rates under repulsion."""
+    """beta_c1, the spectrum there and its derivative in beta, the growth rates under repulsion, and the Jacobian."""
 
     def numbers(coupling: jax.Array) -> tuple[jax.Array, ...]:
         ring = jt.PottsRing(q, coupling, FORCE, PREFACTOR)
@@ -50,7 +55,9 @@ def _about_uniform(q: int) -> tuple[jax.Array, ...]:
         onset = jt.potts.critical_beta(ring)
         found, slope = jax.jvp(lambda b: jt.potts.spectrum(ring, b), (onset,), (jnp.ones_like(onset),))
         cold = jax.vmap(lambda b: jt.potts.spectrum(repelling, b))(jnp.linspace(0.1, 50.0, 200))
-        return onset, found, slope, cold.real[:, 1:]
+        uniform = jnp.full(q, 1.0 / q)
+        jacobian = jax.jacfwd(lambda P: jt.potts.vector_field(0.0, P, ring, onset))(uniform)
+        return onset, found, slope, cold.real[:, 1:], jacobian
 
     return lean_jit(numbers)(jnp.asarray(COUPLING))
 
@@ -69,15 +76,32 @@ def laws() -> xarray.Dataset:
     run = jt.potts.evolve(ring, BETA, None, TIMES)
     first = np.abs(np.asarray(run.energy - run.energy[0] - run.work - run.heat)).max()
     glauber = jt.PottsRing(3, COUPLING, FORCE, PREFACTOR, rates=jt.potts.Glauber())
+    balance, least = _balance_of(glauber)
     weak = [float(jt.potts.fold_beta(jt.PottsRing(3, COUPLING, force, PREFACTOR))) for force in WEAK_FORCES]
     variables: dict[str, Any] = {
         "first_law": ((), first, "energy", "largest |dE - W - Q| along a trajectory"),
         "second_law": ((), float(np.min(run.entropy_production_rate)), "k_B/time", "smallest entropy production rate"),
         "warm_efficiency": ((), _best_load(WARM), "1", "efficiency at maximum power of the uniform state, beta -> 0"),
         "glauber_onset": ((), float(jt.potts.critical_beta(glauber)), "1/energy", "beta_c1 with Glauber rates"),
+        "glauber_balance": ((), balance, "k_B/time", "largest |rate of Sigma - dS/dt + beta Q| with Glauber rates"),
+        "glauber_least": ((), least, "k_B/time", "smallest rate of Sigma with Glauber rates"),
         "weak_fold": ("force", weak, "1/energy", "fold of the localised states"),
     }
     return labelled(variables, {"force": ("force", WEAK_FORCES, "energy", "force f")})
+
+
+def _balance_of(ring: jt.PottsRing) -> tuple[float, float]:
+    """Largest |rate of Sigma - dS/dt + beta Q| and smallest rate of Sigma at random occupations."""
+
+    def both(P: jax.Array) -> tuple[jax.Array, jax.Array]:
+        now = jt.potts.thermodynamics(0.0, P, ring, BETA)
+        rising = jax.jvp(jt.potts.entropy, (P,), (jt.potts.vector_field(0.0, P, ring, BETA),))[1]
+        flow = BETA * jnp.sum(now.heat_currents)
+        return now.entropy_production_rate - rising + flow, now.entropy_production_rate
+
+    P = np.random.default_rng(0).dirichlet(np.ones(3), 200)
+    rest, rate = jax.jit(jax.vmap(both))(jnp.asarray(P))
+    return float(jnp.max(jnp.abs(rest))), float(jnp.min(rate))
 
 
 def _best_load(beta: float) -> float:

@@ -14,7 +14,7 @@ from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, PREFACTOR, labe
 from jaxthermo.papers.tables import markdown
 
 Q, BETA = 3, 3.5
-UNITS, COARSE_UNITS = (1, 2, 3, 4, 5, 10, 20, 40, 80), (2, 4, 20, 80)
+UNITS, COARSE_UNITS = (1, 2, 3, 4, 5, 10, 20, 40, 80), (4, 20, 80)
 # Up to so many units the q^N states of single units are followed too.
 MICROSCOPIC = 4
 TIMES = np.linspace(0.0, 20.0, 41)
@@ -101,7 +101,7 @@ def identities(still: xarray.Dataset, moving: xarray.Dataset) -> list[tuple[str,
     flow = moving.entropy - moving.entropy.isel(time=0) - moving.entropy_produced
     closed = still.where(np.isfinite(still.work_current))
     many = f"N = {', '.join(str(n) for n in still.units.values)}"
-    few = f"N = 1..{MICROSCOPIC}"
+    few = f"N = {', '.join(str(n) for n in still.units.values if n <= MICROSCOPIC)}"
     relaxed = f"relaxation of N = {MICROSCOPIC} from two starts"
 
     def largest(values: Any) -> float:

@@ -11,7 +11,19 @@ from matplotlib.figure import Figure
 from jaxthermo.papers import claims
 from jaxthermo.papers.plan import Advance, Data, Job, Product
 from jaxthermo.papers.reproduction import Paper, figure_product, text_product
-from jaxthermo.papers.rings import claims_dynamics, claims_work, data, facts, figures, large_q, levels, table, unequal
+from jaxthermo.papers.rings import (
+    claims_dynamics,
+    claims_levels,
+    claims_power,
+    claims_work,
+    data,
+    facts,
+    figures,
+    large_q,
+    levels,
+    table,
+    unequal,
+)
 from jaxthermo.papers.rings.captions import TEXTS
 from jaxthermo.papers.rings.lanes import PARAMETERS
 from jaxthermo.papers.rings.numbers import ByQ, RingNumbers
@@ -64,7 +76,7 @@ class Jobs:
         lanes = scope.work_points + 20
         few = len(data.PORTRAIT_BETAS[3])
         self.portraits = {
-            q: _job("fig1", q, 12.0, few, lambda a, q=q: data.portraits(q, a), betas=data.PORTRAIT_BETAS[q])
+            q: _job("fig1", q, 6.0, few, lambda a, q=q: data.portraits(q, a), betas=data.PORTRAIT_BETAS[q])
             for q in scope.portraits
         }
         self.work = {
@@ -72,10 +84,12 @@ class Jobs:
             for q in scope.work
         }
         self.landscapes = {
-            q: _job("fig3", q, 6.0, points * loads, lambda a, q=q: data.landscape(q, *axes, a), points=[points, loads])
+            q: _job("fig3", q, 12.0, points * loads, lambda a, q=q: data.landscape(q, *axes, a), points=[points, loads])
             for q in scope.landscapes
         }
-        self.optima = {q: _job("fig4", q, 30.0, 1, lambda a, q=q: data.optimum(q)) for q in scope.optima}
+        self.optima = {
+            q: _job("fig4", q, 5.0 if q < 4 else 35.0, 1, lambda a, q=q: data.optimum(q)) for q in scope.optima
+        }
         self.followed = {
             q: _job("followed", q, 9.0, 10, lambda a, q=q: large_q.noninteracting(q, a)) for q in scope.followed
         }
@@ -85,12 +99,14 @@ class Jobs:
             "unequal", unequal.Q, 6.0, count, lambda a: unequal.attractors_of_unequal(spreads, cold, a),
             points=[spreads.tolist(), cold.tolist()],
         )  # fmt: skip
-        self.levels = _alone("levels", 12.0, lambda a: levels.stationary_levels(scope.units), units=scope.units)
-        self.relaxation = _alone("relaxation", 12.0, lambda a: levels.relaxation())
-        self.growth = _alone("growth", 2.0, lambda a: large_q.growth())
-        self.closed = _alone("closed_forms", 4.0, lambda a: facts.closed_forms())
+        self.levels = _alone(
+            "levels", 8.0 * len(scope.units), lambda a: levels.stationary_levels(scope.units), units=scope.units
+        )
+        self.relaxation = _alone("relaxation", 7.0, lambda a: levels.relaxation())
+        self.growth = _alone("growth", 4.0, lambda a: large_q.growth())
+        self.closed = _alone("closed_forms", 7.0, lambda a: facts.closed_forms())
         self.laws = _alone("laws", 6.0, lambda a: facts.laws())
-        self.forms = _alone("normal_forms", 10.0, lambda a: facts.forms(scope.formed), states=scope.formed)
+        self.forms = _alone("normal_forms", 4.0, lambda a: facts.forms(scope.formed), states=scope.formed)
 
     def facts(self) -> list[Job]:
         """What the facts' table needs."""
@@ -160,7 +176,7 @@ def products_of(scope: Scope) -> list[Product]:
     ]
 
 
-CLAIMS = (*claims_dynamics.CLAIMS, *claims_work.CLAIMS)
+CLAIMS = (*claims_dynamics.CLAIMS, *claims_work.CLAIMS, *claims_power.CLAIMS, *claims_levels.CLAIMS)
 PAPER = Paper(NAME, TITLE, NOTE, products)
 
 
