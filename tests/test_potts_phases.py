@@ -64,7 +64,7 @@ def test_output_power_over_loads():
     data = jt.potts.phase_diagram(3, -1.0, [2.0, 3.4], [-0.9, -0.5, -0.1], prefactor=G, forward_force=1.0)
     load = np.asarray(data.force2)
     drive = 1.0 + load
-    np.testing.assert_allclose(data.output_power, -data.work_current * load / drive, rtol=1e-12)
+    np.testing.assert_allclose(data.output_power, -np.asarray(data.work_current) * load / drive, rtol=1e-12)
     uniform = -load * 2 * G * np.sinh(0.5 * 2.0 * drive)
     np.testing.assert_allclose(data.output_power[0], uniform, rtol=1e-10)
 

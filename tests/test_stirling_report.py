@@ -241,7 +241,8 @@ def test_the_inferred_cycle_has_the_works_of_table_4(kind, strength):
     if kind == "classical":
         model = jt.classical_oscillator(QUARTIC, strength, FITTED)
     else:
-        model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, 3), grid=FITTED)
+        depth = 4 if strength > 1.0 else 3
+        model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, depth), grid=FITTED)
     run = jt.run_cycle(model, stirling_data.inferred_cycle(), tol=1e-5, points=4)
     assert run.outcome == "ok"
     assert abs(run.work - printed.work) < printed.rounding

@@ -49,12 +49,6 @@ class AbstractCycle(Parameters):
     def bounds(self) -> tuple[Float[Array, " betas"], Float[Array, " fields"]]:
         """Values of beta and of x, between whose extremes the cycle stays."""
 
-    def corners(self) -> Float[Array, "5"] | None:
-        """Times at which four strokes begin, heat being taken in in the first and the last, and the period; None: the
-        cycle has no strokes.
-        """
-        return None
-
     def switching(self) -> "Switching | None":
         """Baths that the cycle couples and decouples; None: one bath follows beta(t)."""
         return None
