@@ -58,6 +58,16 @@ def test_strong_coupling_at_low_temperature_has_the_closed_moments(strength):
     assert abs(found["purity"] - purity) < 1e-3 * (strength / 2.0) ** 4 and found["min_wigner"] > -2e-5
 
 
+def test_depth_is_enough_where_two_changes_in_a_row_are_small():
+    """Draw 654 of an audit: 1.1e-6 off and ok, since depth 3 changed less than depth 4 would have."""
+    coefficients, strength, beta, x = (0.0, 0.0392818, -1.06301725, 0.0, 0.17426368), 0.18189, 1.6927126, 0.7861049
+    well = hierarchy.Well(coefficients, strength, tuple(map(tuple, exact.pade(3))))
+    expected, change = hierarchy.converged(well, beta, x, 3e-7)
+    assert expected is not None and change < 3e-7
+    state = jt.equilibrium(jt.quantum_oscillator(jt.Polynomial(list(coefficients)), strength, 3), beta, x)
+    assert state.ok and hierarchy.furthest({name: float(getattr(state, name)) for name in expected}, expected) < 5e-7
+
+
 def test_two_wells_whose_last_members_look_small():
     """Draw 48 of the audit: 8e-6 off and ok on the grid, since a small last member stood for a small error."""
     coefficients, strength, beta, x = [0.0, 0.00276, -1.10284, 0.0, 0.23045], 0.9684, 1.91056, 0.54344

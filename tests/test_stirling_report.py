@@ -241,10 +241,16 @@ def test_the_inferred_cycle_has_the_works_of_table_4(kind, strength):
     if kind == "classical":
         model = jt.classical_oscillator(QUARTIC, strength, FITTED)
     else:
-        depth = 4 if strength > 1.0 else 3
-        model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, depth), grid=FITTED)
+        model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, 3), grid=FITTED)
     run = jt.run_cycle(model, stirling_data.inferred_cycle(), tol=1e-5, points=4)
-    assert run.outcome == "ok"
+    if kind == "quantum" and strength > 1.0:
+        # The last members stay large where beta is steep, so the promise cannot be given; the work moves by 5e-9.
+        assert run.outcome == "hierarchy too shallow"
+        deeper = eqx.tree_at(lambda o: o.bath, model, model.bath.with_depth(4))
+        more = jt.run_cycle(deeper, stirling_data.inferred_cycle(), tol=1e-5, points=4)
+        np.testing.assert_allclose(more.work, run.work, atol=1e-7)
+    else:
+        assert run.outcome == "ok"
     assert abs(run.work - printed.work) < printed.rounding
 
 
