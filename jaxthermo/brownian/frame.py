@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxthermo.brownian.ohmic import canonical_variance
 from jaxthermo.brownian.oscillator import Oscillator
 
 Numbers = NDArray[np.float64]
@@ -84,8 +85,7 @@ def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) ->
     p2 = mass * diffusion / friction + np.sum(jitter**2 * nu * (squared + rate * nu) / (rate * size))
     p2 -= np.sum(shares**2 * jitter**2)
     q2 = (mass * diffusion / friction + np.sum(jitter**2 * nu * squared / (rate * size))) / (mass**2 * squared)
-    frequency = np.sqrt(squared)
-    alone = 0.5 * hbar / (mass * frequency * np.tanh(0.5 * beta * hbar * frequency))
+    alone = canonical_variance(hbar, squared, beta) / (beta * mass * squared)
     correlation = np.clip(jitter * nu / (mass * size * np.sqrt(q2)), 1e-6, MOST_CORRELATED)
     weights = np.clip(np.log(correlation) / np.log(correlation.max(initial=1e-6)), 1.0, HEAVIEST)
     return Frame(noise, shares, weights, float(q2 / alone), float(p2 / (alone * mass**2 * squared)))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jaxthermo.brownian.automatic import FALLEN
 from jaxthermo.brownian.frame import Frame, best_frame
 from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.ohmic import canonical_variance
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.reach import confined, energy_at, mean_curvature
 
@@ -121,9 +122,9 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     minima = 1 + np.flatnonzero((energy[1:-1] < energy[:-2]) & (energy[1:-1] <= energy[2:]))
     barrier = energy[minima[0] : minima[-1] + 1].max() - energy[minima].max()
     # A parabola that is as wide at this temperature, with its zero-point motion.
-    frequency = np.sqrt(1.0 / (beta * mass * spread))
-    own = 0.5 * mass * hbar * frequency / np.tanh(0.5 * beta * hbar * frequency)
-    followed = np.sum(best_frame(oscillator, beta, frequency**2).left ** 2) > FOLLOWED * own
+    squared_frequency = 1.0 / (beta * mass * spread)
+    own = mass / beta * canonical_variance(hbar, squared_frequency, beta)
+    followed = np.sum(best_frame(oscillator, beta, squared_frequency).left ** 2) > FOLLOWED * own
     deep = (bath.depth or 0) >= DEEP
     return bool(crossings > CROSSINGS or beta * barrier > BARRIER or followed or deep)
 
