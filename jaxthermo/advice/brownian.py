@@ -84,7 +84,7 @@ def _levels(result: Any, missed: ArrayLike, limit: float = promise.PROMISED) -> 
     if np.any(found := np.asarray(missed) > limit):
         yield Finding(
             "tail",
-            f"The levels that are left out of the hierarchy may change moments by {largest(missed)} of themselves"
+            f"The levels that are left out of the hierarchy may change moments by {largest(np.asarray(missed))} of themselves"
             f"{lanes(found)}.",
             f"Raise `depth` from {depth} to {depth + 1}, or leave it out.",
         )

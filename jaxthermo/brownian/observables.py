@@ -12,7 +12,7 @@ from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
-# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse and the tails are small.
+# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse, tails are small.
 LABELS = {
     "norm": ("1", "int W dq dp"),
     "X": ("X", "<X(q)>"),

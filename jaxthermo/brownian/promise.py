@@ -20,7 +20,7 @@ EDGE, COARSE = 5e-7, 5e-7
 # By how much `coarse` counts for more where members of the hierarchy are driven by high waves: a parabola with K = 1,
 # A = 0.73, beta = 2.9 had <p^2> off by 2.1e-6 with `coarse` at 1.4e-7.
 MEMBERS = 20.0
-# What a power of the tail is multiplied by, see `truncation`; and of the density that it holds, see `course_truncation`.
+# What powers of `tail` and of `tail_density` are multiplied by, see `truncation` and `course_truncation`.
 SHARE, DENSITY_SHARE = 0.7, 5.0
 # Beyond that the particle tunnels.
 MOST_TRAPPED = 7.0
