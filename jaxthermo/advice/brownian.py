@@ -84,8 +84,8 @@ def _levels(result: Any, missed: ArrayLike, limit: float = promise.PROMISED) -> 
     if np.any(found := np.asarray(missed) > limit):
         yield Finding(
             "tail",
-            f"The levels that are left out of the hierarchy may change moments by {largest(np.asarray(missed))} of themselves"
-            f"{lanes(found)}.",
+            "The levels that are left out of the hierarchy may change moments by "
+            f"{largest(np.asarray(missed))} of themselves{lanes(found)}.",
             f"Raise `depth` from {depth} to {depth + 1}, or leave it out.",
         )
 
