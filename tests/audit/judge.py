@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, contacts, hierarchy, kramers, networks, switched
+from . import ask, contacts, cycles, hierarchy, kramers, networks, switched
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -301,4 +301,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     "minimum work": (ask.minimum_work, minimum_work),
     **switched.JUDGES,
     **contacts.JUDGES,
+    **cycles.JUDGES,
 }
