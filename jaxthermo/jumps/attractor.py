@@ -107,10 +107,6 @@ def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stati
         occupation=occupation,
         point=complete(found.point),
         period=found.period,
-        energy=mean.energy,
-        entropy=mean.entropy,
-        work_current=mean.work_current,
-        heat_currents=mean.heat_currents,
-        entropy_production_rate=mean.entropy_production_rate,
+        **vars(mean),
         residual=found.residual,
     )

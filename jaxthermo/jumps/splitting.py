@@ -36,7 +36,7 @@ class Steps(eqx.Module):
 class Split(eqx.Module):
     """Rates of entropy production, and how far the first two are from their sum, relative to it; see `split`."""
 
-    total: Float[Array, "*batch"]
+    entropy_production_rate: Float[Array, "*batch"]
     housekeeping: Float[Array, "*batch"]
     excess: Float[Array, "*batch"]
     adiabatic: Float[Array, "*batch"]

@@ -9,20 +9,17 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Stats
-from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
+from jaxthermo.jumps.finite.levels import units_at_rest
 from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
-from jaxthermo.jumps.finite.space import Space, space
-from jaxthermo.jumps.finite.states import require_mesostates
+from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.constant import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
-RTOL = 1e-12
 # Largest relative error of an eigenvalue by the rounding of the traffic between states.
 LARGEST_ERROR = 1e-3
 
@@ -71,10 +68,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
     """
     model = network
-    network, beta = require_constant(model, beta)
-    require_double_for(RTOL, RTOL)
-    units = require_mesostates(network.q, units, len(network.edges))
-    states = space(network.q, units, network.edges)
+    network, beta, states = units_at_rest(model, beta, units)
     now = network_at(network, beta)
     p = stationary_distribution(now, states).p
     flat = may_rotate(now, states) and not isinstance(network.constant_energies, jax.core.Tracer)
@@ -97,7 +91,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
         stats={"states": states.size},
         network=model,
         beta=beta,
-        units=units,
+        units=states.units,
         sector=jnp.asarray(numbers),
         eigenvalue_real=value.real,
         eigenvalue_imag=value.imag,
