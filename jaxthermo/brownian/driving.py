@@ -23,7 +23,7 @@ from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
-from jaxthermo.protocols.schedule import as_schedule
+from jaxthermo.protocols.schedules import as_schedule
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 

@@ -25,7 +25,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase
 from jaxthermo.checks import as_float
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 
 Field = Float[Array, "p n q"]
 

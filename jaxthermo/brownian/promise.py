@@ -31,7 +31,6 @@ SOLVED = 2e-7
 # state of a particle has it: it is below so many hbar, where hbar/2 is the least.
 ROUGHLY, UNCERTAIN = 0.1, 0.25
 
-
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5

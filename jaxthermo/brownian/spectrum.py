@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
-from jaxthermo.solve.exponential import expm
+from jaxthermo.solve.linear import expm
 
 # Directions nearer than this are turned by the series of the angle.
 ALIGNED = 1e-4

@@ -16,8 +16,7 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.switched_flows import SwitchedFlows
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import Schedule, as_schedule, rate_at, value_at
-from jaxthermo.protocols.schedules import Constant
+from jaxthermo.protocols.schedules import Constant, Schedule, as_schedule, rate_at, value_at
 
 # How far windows may be from where they began: rounding errors.
 CLOSED = 1e-9

@@ -11,14 +11,13 @@ from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
+from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, localised, near_uniform, observe
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
-from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, begin, settle
 

@@ -21,7 +21,7 @@ from jaxthermo.jumps.finite.space import DIRECT, space
 from jaxthermo.jumps.mean_field import Betas, flows
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.splitting import Split, Steps, split
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Largest difference of the two parts from their sum, relative to it.

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 
 # Added to the diagonal of a scaled Laplacian, whose entries are 1 there: states that nothing reaches stay regular.
 REGULAR = 1e-15

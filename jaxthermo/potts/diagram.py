@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
-from jaxthermo._status import Status
+from jaxthermo._status import Code, Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
-from jaxthermo.flags import Code
 from jaxthermo.jumps.attractor import Stationary
 from jaxthermo.jumps.occupation import localised, near_uniform
 from jaxthermo.jumps.rates import AbstractRates

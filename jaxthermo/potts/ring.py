@@ -20,7 +20,7 @@ from jaxthermo.checks import (
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 
 class PottsRing(AbstractJumpModel):

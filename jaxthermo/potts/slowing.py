@@ -9,14 +9,14 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from jaxthermo._results import quantity, status_over, warn_unless_ok
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float
-from jaxthermo.jumps.coordinates import field
 from jaxthermo.jumps.cycles import LimitCycle, described
 from jaxthermo.jumps.folds import Fold
 from jaxthermo.jumps.mean_field import AbstractFlowResult
+from jaxthermo.jumps.occupation import field
 from jaxthermo.potts.cycles import check_cycle, find_loop
 from jaxthermo.potts.folds import fold_of
 from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 

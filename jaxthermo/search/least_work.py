@@ -20,7 +20,7 @@ from jaxthermo.search.potential_range import potential_around, potential_status,
 from jaxthermo.search.propagation import EDGE
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Complex, Float
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.checks import is_known
-from jaxthermo.solve.exponential import expm
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.linear import expm
 
 
 class LinearMotion(eqx.Module):

@@ -15,10 +15,9 @@ from jaxthermo.jumps.finite.distribution import CONVERGED
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.levels import Mesoscopic, units_at_rest
 from jaxthermo.jumps.finite.space import space
-from jaxthermo.jumps.graph import Edge
+from jaxthermo.jumps.graph import Edge, Integers, Tree, round_cycles, spanning_tree, windings
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.jumps.spanning import Integers, Tree, round_cycles, spanning_tree, windings
 
 
 class MesoscopicAffinities(AbstractResult):

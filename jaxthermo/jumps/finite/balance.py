@@ -28,8 +28,7 @@ from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 

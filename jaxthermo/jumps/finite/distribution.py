@@ -12,7 +12,7 @@ from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 

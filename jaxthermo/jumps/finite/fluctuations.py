@@ -20,7 +20,7 @@ from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 

@@ -19,7 +19,7 @@ from jaxthermo.jumps.finite.perron import Perron, perron
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Distance of the points between which the slope is taken, in units of 1/max(|f|, 1): errors of order step^4, and of

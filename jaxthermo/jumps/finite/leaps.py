@@ -21,7 +21,7 @@ from jaxthermo.jumps.graph import taken
 from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Steps of the coarser of the two runs, if none is given.

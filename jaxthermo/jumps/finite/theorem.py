@@ -23,7 +23,7 @@ from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.integrate import integrate, status_of
 from jaxthermo.solve.lean import lean_jit
 

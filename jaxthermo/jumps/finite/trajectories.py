@@ -24,7 +24,7 @@ from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_mult
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.slices import in_slices
