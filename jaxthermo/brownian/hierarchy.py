@@ -60,6 +60,11 @@ class Members:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def powers_of_i(self, sign: float) -> tuple[Float[Array, "1 members 1"], Float[Array, "1 members 1"]]:
+        """Real and imaginary part of (sign i)^|n| for every member."""
+        powers = np.array([1.0, 1.0j, -1.0, -1.0j])[self.level % 4][None, :, None]
+        return jnp.asarray(powers.real), jnp.asarray(sign * powers.imag)
+
 
 _members = functools.lru_cache(maxsize=16)(Members)
 

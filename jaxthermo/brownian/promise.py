@@ -167,8 +167,9 @@ def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float, truncated: 
     depth: Any = oscillator.bath.depth
     if not depth:
         return first_problem()
+    # Where forces are linear, any depth is enough for first and second moments.
     return status_if(
-        _couples_moments(oscillator)
+        ~oscillator.has_linear_forces()
         & ~(jnp.where(jnp.isnan(truncated), slow * truncation(tail, depth), truncated) < limit),
         Status.hierarchy_too_shallow,
     )
@@ -179,8 +180,3 @@ def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> I
     small = status_if(~(edge < edge_limit), Status.grid_too_small)
     rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)
     return jnp.where(edge > coarse, first_problem(small, rough), first_problem(rough, small))
-
-
-def _couples_moments(oscillator: Oscillator) -> Any:
-    """Whether forces are not linear: where they are, any depth is enough for first and second moments."""
-    return ~(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())

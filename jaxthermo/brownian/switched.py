@@ -162,7 +162,7 @@ def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:
             f"has a {type(bath).__name__}; jt.SwitchedBaths go with a jt.PeriodicCycle"
         )
     pair = SwitchedBaths([bath] * len(switching.windows), switching.betas, switching.windows)
-    return eqx.tree_at(lambda o: o.bath, oscillator, pair)
+    return oscillator.with_bath(pair)
 
 
 def require_periodic(oscillator: Oscillator, period: Real) -> None:

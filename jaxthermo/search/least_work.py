@@ -137,7 +137,7 @@ def minimum_work(
     order, restarts = require_integer("order", order, 1), require_integer("restarts", restarts, 0)
     steps = steps_of(horizon, dt)
     V = starting_members(oscillator, state, beta)
-    on_grid = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+    on_grid = oscillator.with_grid(state.grid)
     potential = potential_around(on_grid, beta, x) if potential is None else potential
     problem = _problem_of(on_grid, potential, V, beta, x, require_scalar("horizon", horizon), order, bool(jumps))
     require_covered(problem)
