@@ -1,22 +1,18 @@
-"""Scans on the command line: what one will cost, how far one is, what it looks like, and its picture."""
+"""Scans on the command line: what one will cost, how far one is, and what it looks like."""
 
 import contextlib
 import math
 import os
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import xarray
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxthermo._status import Status
 from jaxthermo.experiments import Experiment
-from jaxthermo.plot.style import HEAT, caption, figure, save, style
 from jaxthermo.scans.cluster import TaskClient
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import PENDING
@@ -132,7 +128,7 @@ def show(path: Path, out: Path, variable: str | None = None) -> str:
     if name not in data.data_vars:
         raise StoreError(f"`variable` must be one of {', '.join(map(str, data.data_vars))}, but is {name}")
     # Matplotlib is loaded by what draws, and by nothing else.
-    from jaxthermo.experiments.report import draw
+    from jaxthermo.experiments.picture import draw
 
     out.mkdir(parents=True, exist_ok=True)
     files = draw(data, name, out / path.resolve().stem, _counted(data.status.values))
@@ -188,51 +184,3 @@ def use_devices(distributed: bool) -> None:
         # Refused where jax has looked already.
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-
-
-def draw(data: xarray.Dataset, name: str, path: Path, counted: str) -> list[Path]:
-    """`picture` in files beside each other, of which `path` is the name without its ending."""
-    with style():
-        return save(picture(data, name, counted), path)
-
-
-def picture(data: xarray.Dataset, name: str, counted: str) -> Figure:
-    """One variable over one or two axes; over others, and within a lane's array, the middle value."""
-    values = data[name].where(data.status != PENDING) if name != "status" else data[name]
-    values = values.astype(float) if values.dtype.kind in "bi" else values
-    dims = list(data.status.dims)
-    across = [dim for dim in dims if data.sizes[dim] > 1][:2] or dims[:1]
-    held = {dim: values.sizes[dim] // 2 for dim in values.dims if dim not in across}
-    shown = values.isel(held)
-    shown = abs(shown) if np.iscomplexobj(shown.values) else shown
-    fig, (axes,) = figure(1, 1)
-    label = f"{data[name].attrs.get('long_name', name)} [{data[name].attrs.get('units', '')}]"
-    if len(across) == 2:
-        image = axes.pcolormesh(
-            data[across[1]], data[across[0]], shown.transpose(*across), cmap=HEAT, shading="nearest", rasterized=True
-        )
-        fig.colorbar(image, ax=axes, label=label)
-        axes.set(xlabel=_axis_label(data, across[1]), ylabel=_axis_label(data, across[0]))
-    else:
-        _line(axes, data, shown, across[0], label)
-    fixed = [f"{dim} = {float(data[dim][n]):g}" for dim, n in held.items() if dim in dims]
-    fixed += [f"{dim} {n}" for dim, n in held.items() if dim not in dims]
-    caption(fig, ", ".join([counted, *map(str, fixed)]))
-    return fig
-
-
-def _line(axes: Axes, data: xarray.Dataset, shown: Any, dim: Hashable, label: str) -> None:
-    together = [name for name in data.coords if data[name].dims == (dim,) and name != dim]
-    if len(together) > 1:
-        image = axes.scatter(data[together[0]], data[together[1]], c=shown, cmap=HEAT, s=8)
-        axes.figure.colorbar(image, ax=axes, label=label)
-        axes.set(xlabel=_axis_label(data, together[0]), ylabel=_axis_label(data, together[1]))
-        return
-    axes.plot(data[dim], shown, marker="." if data.sizes[dim] < 100 else "", color="black")
-    if np.nanmin(shown) < 0 < np.nanmax(shown):
-        axes.axhline(0.0, color="gray", lw=0.6)
-    axes.set(xlabel=_axis_label(data, dim), ylabel=label)
-
-
-def _axis_label(data: xarray.Dataset, name: Hashable) -> str:
-    return f"{name} [{data[name].attrs.get('units', '')}]"
