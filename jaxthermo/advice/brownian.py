@@ -76,7 +76,7 @@ def _levels(result: Any, axes: int) -> Iterator[Finding]:
     """What the levels that were left out of the hierarchy may change."""
     oscillator = result.oscillator
     depth = oscillator.bath.depth
-    if not depth or bool(np.all(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())):
+    if not depth or bool(np.all(oscillator.has_linear_forces())):
         return
     tail = worst(result.tail, axes)
     missed = np.asarray(promise.truncation(jnp.asarray(tail), depth))

@@ -20,7 +20,7 @@ from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 from jaxthermo.solve.lean import lean_jit
 
 # Times from each saved time to the next at which the schedules are looked at before a solve.

@@ -3,7 +3,6 @@
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -23,7 +22,7 @@ from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
-from jaxthermo.protocols.schedule import as_schedule
+from jaxthermo.protocols.schedules import as_schedule
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
@@ -100,7 +99,7 @@ def drive(
 
     def course(oscillator: Oscillator, state: State, tolerance: float, line: Line) -> DrivenRun:
         V = starting_members(oscillator, state, betas[0])
-        oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+        oscillator = oscillator.with_grid(state.grid)
         steps = None
         if dt is not None:
             step = checked_step(oscillator, solver, dt, betas, fields)
@@ -120,7 +119,7 @@ def drive(
         if state is not None:
             if oscillator.bath.depth is None and isinstance(state, State):
                 depth: Any = state.oscillator.bath.depth
-                oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+                oscillator = oscillator.with_depth(depth)
             run = course(oscillator, state, tolerance, line)
         else:
             require_depth(oscillator)

@@ -17,7 +17,7 @@ from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, lowering, members_of, weighted
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along, to_spectrum, twisted
 from jaxthermo.brownian.split import decayed, from_momenta
-from jaxthermo.solve.exponential import expm
+from jaxthermo.solve.linear import expm
 
 Matrices = Float[Array, "... n n"]
 

@@ -77,7 +77,7 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0, progress: 
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     _require_open(oscillator, t)
     require_depth(oscillator)
-    resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
+    resting = oscillator.with_bath(oscillator.bath.at(t))
     with Line("equilibrium", progress) as line:
         state = _resting(resting, resolved(resting, beta, x), beta, x, line)
     bath, depth = oscillator.bath, state.oscillator.bath.depth

@@ -25,7 +25,7 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import force_phase
 from jaxthermo.checks import as_float
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 
 Field = Float[Array, "p n q"]
 
@@ -59,6 +59,11 @@ class Members:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def powers_of_i(self, sign: float) -> tuple[Float[Array, "1 members 1"], Float[Array, "1 members 1"]]:
+        """Real and imaginary part of (sign i)^|n| for every member."""
+        powers = np.array([1.0, 1.0j, -1.0, -1.0j])[self.level % 4][None, :, None]
+        return jnp.asarray(powers.real), jnp.asarray(sign * powers.imag)
 
 
 _members = functools.lru_cache(maxsize=16)(Members)

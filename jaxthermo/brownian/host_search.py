@@ -24,7 +24,7 @@ from jaxthermo.brownian.propagation import DriveSolution, extrapolated
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang, totals_of
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import History, improved, no_history
 

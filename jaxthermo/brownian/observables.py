@@ -3,7 +3,6 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -93,12 +92,8 @@ def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[A
     if len(members) == 1:
         return V[:, 0]
     factor = noise_factors(work, temperature, t)
-    # The twist.
-    level = members.level % 4
-    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None]
-    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][None, :, None]
     spectrum = jnp.tensordot(grid.p_to_y(), V, axes=1)
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
+    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], *members.powers_of_i(-1.0))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))
     return grid.y_to_p() @ jnp.concatenate([spectrum[:1, 0], re, im])
 
@@ -159,7 +154,7 @@ def _projected(low: Float[Array, "w low q"], weights: Float[Array, "3 w"], work:
     As products of matrices, which cost little to compile, unlike sums.
     """
     oscillator, q = work.oscillator, work.grid.q
-    functions = [jnp.ones_like(q), q, q**2, _on(oscillator.potential, q), _on(oscillator.coordinate, q)]
+    functions = [jnp.ones_like(q), q, q**2, oscillator.potential(q), oscillator.coordinate(q)]
     over_q = jnp.matmul(low, jnp.stack(functions, axis=1), precision="highest")
     return jnp.tensordot(weights, over_q, axes=1, precision="highest")
 
@@ -241,7 +236,3 @@ def _tail(V: Field, work: Workspace, peak: Float[Array, ""]) -> Float[Array, ""]
     if depth == 0:
         return jnp.zeros(())
     return jnp.max(jnp.abs(V[:, np.flatnonzero(members.level == depth)])) / peak
-
-
-def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
-    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)

@@ -90,7 +90,7 @@ def planck_table(
     require_ohmic(oscillator)
     beta_max = float(np.max(betas))
     span = (float(np.min(fields)), float(np.max(fields)))
-    path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
+    path = user_folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
     stored = _read(path)
     if stored is None:
         with Line("planck_potential", progress) as line:
@@ -109,8 +109,7 @@ def _tabulate(
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
     if oscillator.bath.depth is None:
-        bath = oscillator.bath.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
+        oscillator = oscillator.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
@@ -209,15 +208,11 @@ def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, 
     return PhaseGrid(q_side, 1.0, p_side, 1.0), dq, dp
 
 
-def _folder() -> Path:
-    return user_folder()
-
-
 def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:
     """A hash of the physics: potential and coordinate by their values on a mesh, not by their names."""
     bath = oscillator.bath
     mesh = partition.scale * jnp.linspace(-5.0, 5.0, 41)
-    values = [jax.vmap(f)(mesh) for f in (oscillator.potential, oscillator.coordinate)]
+    values = [f(mesh) for f in (oscillator.potential, oscillator.coordinate)]
     numbers = [oscillator.mass, oscillator.hbar, *jax.tree.leaves(bath), beta_max, span, *values]
     text = json.dumps(
         [np.asarray(n).tolist() for n in numbers]

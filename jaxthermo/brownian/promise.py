@@ -31,7 +31,6 @@ SOLVED = 2e-7
 # state of a particle has it: it is below so many hbar, where hbar/2 is the least.
 ROUGHLY, UNCERTAIN = 0.1, 0.25
 
-
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_PROMISED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
@@ -168,8 +167,9 @@ def deep(slow: Any, tail: Any, oscillator: Oscillator, limit: float, truncated: 
     depth: Any = oscillator.bath.depth
     if not depth:
         return first_problem()
+    # Where forces are linear, any depth is enough for first and second moments.
     return status_if(
-        _couples_moments(oscillator)
+        ~oscillator.has_linear_forces()
         & ~(jnp.where(jnp.isnan(truncated), slow * truncation(tail, depth), truncated) < limit),
         Status.hierarchy_too_shallow,
     )
@@ -180,8 +180,3 @@ def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> I
     small = status_if(~(edge < edge_limit), Status.grid_too_small)
     rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)
     return jnp.where(edge > coarse, first_problem(small, rough), first_problem(rough, small))
-
-
-def _couples_moments(oscillator: Oscillator) -> Any:
-    """Whether forces are not linear: where they are, any depth is enough for first and second moments."""
-    return ~(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())

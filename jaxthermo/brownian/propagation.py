@@ -19,9 +19,9 @@ from jaxthermo.brownian.pacing import Pace
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, start, strang
-from jaxthermo.protocols.schedule import Schedule, value_at
+from jaxthermo.protocols.schedules import Schedule, value_at
 from jaxthermo.solve.checks_off import without_checks
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.either_mode import either_mode
 from jaxthermo.solve.integrate import status_of, unreached_as_nan
 

@@ -18,8 +18,7 @@ from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, re
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.checks import as_float, is_known
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import Schedule, value_at
-from jaxthermo.protocols.schedules import Table
+from jaxthermo.protocols.schedules import Schedule, Table, value_at
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ WORKS = {
 # What some runs are without.
 OPTIONAL = {"members", "bath"} | {f"{part}{name}_of" for part in ("", "cumulative_") for name in ("heat", "switching")}
 FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
-
 
 BATH = ("1/energy", "inverse temperature of each bath", ("bath",))
 HEAT_OF = ("energy", "heat from each bath: what it loses, with its part in the coupling")

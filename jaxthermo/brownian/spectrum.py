@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
-from jaxthermo.solve.exponential import expm
+from jaxthermo.solve.linear import expm
 
 # Directions nearer than this are turned by the series of the angle.
 ALIGNED = 1e-4
@@ -64,9 +64,8 @@ def from_spectrum(spectrum: Spectrum, work: Workspace) -> Field:
 
 def twisted(spectrum: Spectrum, work: Workspace, real_map: Callable[[Array], Array]) -> Spectrum:
     """A real map of the members at each y > 0, applied to (-i)^|n| V_n, in which d_p a^+ and d_p a are real."""
-    level, side = np.asarray(members_of(work.oscillator).level), work.grid.p_side
-    cosine = jnp.asarray(np.array([1.0, 0.0, -1.0, 0.0])[level % 4][None, :, None])
-    sine = jnp.asarray(np.array([0.0, -1.0, 0.0, 1.0])[level % 4][None, :, None])
+    side = work.grid.p_side
+    cosine, sine = members_of(work.oscillator).powers_of_i(-1.0)
     re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
     re, im = turn(real_map(re), real_map(im), cosine, -sine)
     return jnp.concatenate([spectrum[:1], re, im])

@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
 from jaxthermo._types import Stats
-from jaxthermo.brownian.canonical import energies
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
 from jaxthermo.brownian.observables import measured, observe, wigner
@@ -109,7 +108,7 @@ def measured_state(
     work = workspace(oscillator)
     W = wigner(V, work, 1.0 / beta, t) if W is None else W
     seen = observe(V, work, 1.0 / beta, t, W)
-    trapped = jnp.where(jnp.isnan(error), 1.0, trapping(energies(oscillator, grid.q, x), beta))
+    trapped = jnp.where(jnp.isnan(error), 1.0, trapping(oscillator.height(grid.q, x), beta))
     return State(
         status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
         stats={"members": len(members_of(oscillator))},

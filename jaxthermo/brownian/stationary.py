@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 from jaxthermo.brownian.canonical import STEPS, boltzmann, canonical_states, uncorrelated
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
 from jaxthermo.brownian.relaxation import crossing_time, energy_relaxation, explicit_relaxation, split_relaxation
-from jaxthermo.solve.constant import stop_gradient
-from jaxthermo.solve.one_by_one import one_by_one
-from jaxthermo.solve.residuals import BLOCK, least_residual
+from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.krylov import BLOCK, least_residual
+from jaxthermo.solve.lanes import one_by_one
 
 # Of the linear solve, in the 2-norm of all members, relative to the first residual, and its steps.
 TOLERANCE = 1e-11

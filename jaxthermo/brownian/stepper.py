@@ -32,7 +32,7 @@ from jaxthermo.brownian.split import (
     rests,
     transport_flow,
 )
-from jaxthermo.protocols.schedule import rate_at, value_at
+from jaxthermo.protocols.schedules import rate_at, value_at
 
 # Richardson extrapolation over one and two substeps: removes the h^2 term of a symmetric composition.
 COARSE, FINE = -1.0 / 3.0, 4.0 / 3.0

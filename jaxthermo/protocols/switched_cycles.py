@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import Bounds, Switching
+from jaxthermo.protocols.schedules import Window, smooth_step
 from jaxthermo.protocols.strokes import AbstractStrokes, four, moved_by_span
-from jaxthermo.protocols.window import Window, smooth_step
 
 EQUAL = (0.25, 0.25, 0.25, 0.25)
 # The share of a coupled stroke in which its window opens, and again in which it closes.

@@ -20,7 +20,7 @@ from jaxthermo.search.potential_range import potential_around, potential_status,
 from jaxthermo.search.propagation import EDGE
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
@@ -137,7 +137,7 @@ def minimum_work(
     order, restarts = require_integer("order", order, 1), require_integer("restarts", restarts, 0)
     steps = steps_of(horizon, dt)
     V = starting_members(oscillator, state, beta)
-    on_grid = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+    on_grid = oscillator.with_grid(state.grid)
     potential = potential_around(on_grid, beta, x) if potential is None else potential
     problem = _problem_of(on_grid, potential, V, beta, x, require_scalar("horizon", horizon), order, bool(jumps))
     require_covered(problem)

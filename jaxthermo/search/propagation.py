@@ -31,13 +31,12 @@ from jaxthermo.brownian.split import (
 )
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 # Bounds of the number of steps are this times a power of 2; single searches begin with the other.
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
 # A state that reaches the rim of the grid at this share of its peak is not to be trusted.
 EDGE = 1e-5
-
 
 # What is measured of a state at a given beta.
 Measure = Callable[[Spectrum, Any], Float[Array, " observables"]]

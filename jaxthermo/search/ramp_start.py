@@ -1,6 +1,5 @@
 """Where an optimal ramp starts: a grid with room for the motion, and the equilibrium on it."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._status import Status
 from jaxthermo._types import Real
 from jaxthermo.brownian.automatic import extremes, resolved, rung, step
+from jaxthermo.brownian.canonical import boltzmann
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
@@ -29,17 +29,8 @@ def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Fie
 
 @lean_jit
 def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    work = workspace(oscillator, oscillator.grid)
-    grid = work.grid
-    q, p = grid.q, grid.p
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    places, momenta = (
-        jax.nn.softmax(-beta * (energy - x * coordinate)),
-        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
-    )
-    return momenta[:, None, None] * places[None, None] / grid.cell, work
+    work = workspace(oscillator)
+    return boltzmann(work, 1.0 / beta, x)[:, None], work
 
 
 def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
@@ -56,8 +47,7 @@ def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Ar
     q_side, p_side = rung(widest.q, widest.k), rung(widest.p + momentum, widest.y)
     dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p + momentum, widest.y)
     grid = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    return resolved(oscillator, beta, fields)
+    return resolved(oscillator.with_grid(grid), beta, fields)
 
 
 @lean_jit
@@ -65,10 +55,7 @@ def _places(
     oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
 ) -> Float[Array, "fields 2"]:
     """Mean and variance of the position in the classical equilibrium at each field."""
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    weight = jax.nn.softmax(-beta * (energy[None] - fields[:, None] * coordinate[None]), axis=1)
+    weight = jax.nn.softmax(-beta * oscillator.height(q[None], fields[:, None]), axis=1)
     mean = weight @ q
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 

@@ -12,10 +12,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._status import Code
 from jaxthermo._types import Real
-from jaxthermo.flags import Code
-from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -25,6 +23,7 @@ from jaxthermo.solve.cycle import (
     no_orbit,
     orbit_sensitivity,
 )
+from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.fixed_point import AutonomousField, implicit_root, newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable

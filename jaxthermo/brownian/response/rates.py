@@ -26,7 +26,7 @@ from jaxthermo.checks import (
     require_double_for,
     require_integer,
 )
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Error of an eigenvalue over its modulus.

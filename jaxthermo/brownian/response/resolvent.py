@@ -28,8 +28,8 @@ from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
 from jaxthermo.brownian.stationary import FAMILY, krylov, norm_of, source, transposed
-from jaxthermo.solve.constant import stop_gradient
-from jaxthermo.solve.one_by_one import one_by_one
+from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.lanes import one_by_one
 
 # Two fields: real and imaginary part.
 Pair = Float[Array, "2 p n q"]
