@@ -17,7 +17,18 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
-from jaxthermo.brownian.cycle_search import Engine, Found, allowed_error, error_of_step, first_guess, turn, work_of
+from jaxthermo.brownian.cycle_search import (
+    Engine,
+    Found,
+    ahead,
+    allowed_error,
+    estimate_after,
+    first_guess,
+    most_runs,
+    no_estimate,
+    turn,
+    work_of,
+)
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
@@ -25,6 +36,7 @@ from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang, totals_of
 from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import History, improved, no_history
 
@@ -147,7 +159,7 @@ class SolverTurns:
         return jax.block_until_ready(_turn(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_turn, _extrapolated = lean_jit(turn), lean_jit(extrapolated)
+_turn, _estimate_after = lean_jit(turn), lean_jit(estimate_after)
 
 
 @lean_jit
@@ -157,9 +169,9 @@ def _improved(history: History, V: Field, image: Field, engine: Engine) -> tuple
 
 
 @lean_jit
-def _ahead(coarse: Field, fine: Field) -> Field:
+def _ahead(coarse: Field, fine: Field, share: Float[Array, ""]) -> Field:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + 0.25 * (fine - coarse)
+    return fine + share * (fine - coarse)
 
 
 class Closed(NamedTuple):
@@ -212,37 +224,33 @@ def search_from_host(
     limit: int,
     tell: Callable[[str], None],
 ) -> Found:
-    """`search_traced` as short calls.
-
-    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
-    """
+    """`search_traced` as short calls."""
     split = solver is None
     turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
+    most = most_runs(split, halvings)
+    guess, works, estimate = first_guess(engine), np.zeros(most), no_estimate()
+    runs: list[Closed] = []
     cycles, contraction = 0, float("inf")
-
-    def run(count: int, guess: Field) -> Closed:
-        nonlocal cycles, contraction
-        found = closed(turns, guess, count, tolerance, limit, tell, contraction)
-        cycles, contraction = cycles + found.cycles, found.contraction
-        return found
-
-    fine = run(count, first_guess(engine))
-    guess, done = fine.solution.V, fine.solution
-    if split:
-        coarse, fine = fine, run(2 * count, guess)
-        guess = _ahead(coarse.solution.V, fine.solution.V)
-        done = _extrapolated(coarse.solution, fine.solution)
-    change = error = float("inf")
-    for _ in range(halvings):
-        if int(done.status) != Status.ok:
+    for i in range(most):
+        now = closed(turns, guess, count * 2**i, tolerance, limit, tell, contraction)
+        cycles, contraction = cycles + now.cycles, now.contraction
+        runs = [*runs, now] if split else [now]
+        works[i] = work_of(now.solution)
+        estimate = _estimate_after(jnp.asarray(works), jnp.asarray(i, jnp.int32), estimate, split)
+        enough = float(estimate.error) <= float(allowed_error(now.solution, tolerance))
+        if enough or int(now.solution.status) != Status.ok:
             break
-        finer = run(4 * count if split else 2 * count, guess)
-        guess = _ahead(fine.solution.V, finer.solution.V) if split else finer.solution.V
-        better = _extrapolated(fine.solution, finer.solution) if split else finer.solution
-        before, change = change, abs(float(work_of(better)) - float(work_of(done)))
-        error = float(error_of_step(change, before))
-        count, fine, done = 2 * count, finer, better
-        if not error > float(allowed_error(done, tolerance)):
-            break
-    numbers = (jnp.asarray(fine.residual), jnp.asarray(error if math.isfinite(change) else math.nan))
-    return Found(done, *numbers, jnp.asarray(cycles, jnp.int32), jnp.asarray(count, jnp.int32))
+        images = [run.solution.V for run in runs[-2:]]
+        guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))
+    error = estimate.error if halvings else jnp.asarray(jnp.nan)
+    steps = jnp.asarray(count * 2 ** max(i - split, 0), jnp.int32)
+    cycles_taken = jnp.asarray(cycles, jnp.int32)
+    return Found(_best_of(runs, split), jnp.asarray(runs[-1].residual), error, cycles_taken, steps)
+
+
+def _best_of(runs: list[Closed], split: bool) -> DriveSolution:
+    """The last run, or all of them extrapolated: by NumPy, which has no program for every number of them."""
+    last = len(runs) - 1
+    weights = weights_of_runs(len(runs), split)[0][last]
+    stacked: DriveSolution = jax.tree.map(lambda *leaves: np.stack(leaves), *(run.solution for run in runs))
+    return jax.tree.map(jnp.asarray, extrapolated(stacked, weights, last))
