@@ -29,7 +29,7 @@ from benchmarks import _published_hierarchy as published
 from benchmarks._bench import Timing, time_call
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
+from jaxthermo.brownian.propagation import Drive, Method, Protocol, propagate
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.state import State
@@ -87,9 +87,8 @@ def library_cycle(oscillator: Oscillator, n: int) -> Callable[[Field], Float[Arr
     def bare(V: Field, steps: int) -> Float[Array, ""]:
         count = jnp.asarray(steps, jnp.int32)
         # diffrax counts the step that ends a run.
-        pacing = Pacing(jnp.zeros(()), count, STROKES * count + 1)
-        problem = oscillator, Protocol(CYCLE.beta, CYCLE.x), V, CYCLE.knots(), pacing
-        done = propagate(*problem, SplitStep(extrapolate=False), False)
+        method = Method(SplitStep(extrapolate=False), jnp.zeros(()), count, STROKES * count + 1, False)
+        done = propagate(Drive(oscillator, Protocol(CYCLE.beta, CYCLE.x), CYCLE.knots()), V, method)
         return -done.totals[-1, 0]
 
     return jax.jit(lambda V: (4.0 * bare(V, 2 * n) - bare(V, n)) / 3.0)

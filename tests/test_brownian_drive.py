@@ -16,7 +16,7 @@ import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import observe
-from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
+from jaxthermo.brownian.propagation import Drive, Method, Protocol, propagate
 from jaxthermo.brownian.stepper import DrivenTerm, start
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -143,8 +143,9 @@ def test_explicit_steps_far_beyond_the_limit_would_diverge(model, state):
     """The limit is not an idle one: at five times it the state explodes, and nothing is silent about that."""
     solver = diffrax.Tsit5()
     limit = float(step_limit(workspace(model, GRID), jnp.asarray(1.2), jnp.asarray(0.8), stability_extents(solver)))
-    still = Pacing(jnp.zeros(()), jnp.asarray(int(1.0 / (5.0 * limit)), jnp.int32), jnp.asarray(10_000, jnp.int32))
-    run = propagate(model, Protocol(BETA, X), state.V, jnp.asarray(TIMES), still, solver, False)
+    steps, most = jnp.asarray(int(1.0 / (5.0 * limit)), jnp.int32), jnp.asarray(10_000, jnp.int32)
+    still = Method(solver, jnp.zeros(()), steps, most, False)
+    run = propagate(Drive(model, Protocol(BETA, X), jnp.asarray(TIMES)), state.V, still)
     assert not np.abs(np.asarray(run.measured.U[-1])) < 1e3
 
 

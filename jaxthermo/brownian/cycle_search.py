@@ -16,8 +16,9 @@ from jaxthermo.brownian.canonical import canonical_members
 from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import (
+    Drive,
     DriveSolution,
-    Pacing,
+    Method,
     Protocol,
     extrapolated,
     propagate_by,
@@ -42,9 +43,9 @@ class Engine(eqx.Module):
     times: Float[Array, " times"]
 
     @property
-    def protocol(self) -> Protocol:
-        """Both schedules."""
-        return Protocol(self.cycle.beta, self.cycle.x)
+    def drive(self) -> Drive:
+        """One period of it."""
+        return Drive(self.oscillator, Protocol(self.cycle.beta, self.cycle.x), self.times)
 
     @property
     def work(self) -> Workspace:
@@ -111,13 +112,12 @@ def turn(
     V: Field, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
 ) -> tuple[Field, DriveSolution]:
     """The state after one turn from the state V, and what was measured on the way."""
-    problem = (engine.oscillator, engine.protocol, V, engine.times)
     if solver is None:
-        done = propagate_fixed_steps(*problem, steps, keep_states, measured, reverse)
+        done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse)
         return done.V, done
     steps = jnp.asarray(steps, jnp.int32)
-    pacing = Pacing(jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1))
-    done = propagate_by(*problem, pacing, solver, keep_states, reverse)
+    method = Method(solver, jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1), keep_states)
+    done = propagate_by(engine.drive, V, method, reverse)
     return done.V, done
 
 
@@ -135,16 +135,25 @@ class _Sequence(eqx.Module):
     done: Bool[Array, ""]
 
 
-def search_traced(
-    engine: Engine,
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    tolerance: Float[Array, ""],
-    count: Int[Array, ""],
-    halvings: int,
-    max_cycles: Int[Array, ""],
-) -> Found:
+class CycleSearch(eqx.Module):
+    """What is searched for, and how.
+
+    `solver` is None for split steps. `count`: steps between two measured times at first; the step is halved `halvings`
+    times at most. `max_cycles` is the limit at one number of steps.
+    """
+
+    engine: Engine
+    solver: diffrax.AbstractSolver | None
+    tolerance: Float[Array, ""]
+    count: Int[Array, ""]
+    max_cycles: Int[Array, ""]
+    keep_states: bool = eqx.field(static=True)
+    halvings: int = eqx.field(static=True)
+
+
+def search_traced(wanted: CycleSearch) -> Found:
     """The stationary cycle as one program, with derivatives in either mode by the implicit function theorem."""
+    engine, solver, keep_states, halvings = wanted.engine, wanted.solver, wanted.keep_states, wanted.halvings
     split = solver is None
 
     def step(V: Field, args: Any, steps: Any, reverse: bool) -> tuple[Field, DriveSolution]:
@@ -183,7 +192,8 @@ def search_traced(
         error = jnp.where(jnp.isfinite(end.change), end.error, jnp.nan)
         return points, (error, end.cycles, end.latest.residual * engine.size)
 
-    points, (error, cycles, residual) = derivable(search, step, (engine, count, max_cycles, tolerance), _without_norm)
+    args = (engine, wanted.count, wanted.max_cycles, wanted.tolerance)
+    points, (error, cycles, residual) = derivable(search, step, args, _without_norm)
     coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in (0, -1))
     solution = extrapolated(coarse.record, fine.record) if split else fine.record
     return Found(solution, residual, error, cycles, coarse.which)

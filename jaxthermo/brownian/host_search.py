@@ -17,7 +17,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
-from jaxthermo.brownian.cycle_search import Engine, Found, allowed_error, error_of_step, first_guess, turn, work_of
+from jaxthermo.brownian.cycle_search import (
+    CycleSearch,
+    Engine,
+    Found,
+    allowed_error,
+    error_of_step,
+    first_guess,
+    turn,
+    work_of,
+)
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
@@ -202,20 +211,13 @@ def closed(
     return Closed(turns.measured(V, steps), residual, count, contraction)
 
 
-def search_from_host(
-    engine: Engine,
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    tolerance: float,
-    count: int,
-    halvings: int,
-    limit: int,
-    tell: Callable[[str], None],
-) -> Found:
+def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
     """`search_traced` as short calls.
 
     Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
     """
+    engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
+    tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
     turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
     cycles, contraction = 0, float("inf")
@@ -233,7 +235,7 @@ def search_from_host(
         guess = _ahead(coarse.solution.V, fine.solution.V)
         done = _extrapolated(coarse.solution, fine.solution)
     change = error = float("inf")
-    for _ in range(halvings):
+    for _ in range(wanted.halvings):
         if int(done.status) != Status.ok:
             break
         finer = run(4 * count if split else 2 * count, guess)

@@ -51,30 +51,34 @@ class DriveSolution(eqx.Module):
     steps: Int[Array, ""]
 
 
-class Pacing(eqx.Module):
-    """How steps are chosen: `steps` of equal length between neighbouring times, or error control at `tolerance`."""
+class Drive(eqx.Module):
+    """An oscillator under a protocol, looked at at increasing times."""
 
+    oscillator: Oscillator
+    protocol: Protocol
+    times: Float[Array, " times"]
+
+
+class Method(eqx.Module):
+    """How a drive is solved: by `steps` equal steps between neighbouring times, or by error control at `tolerance`.
+
+    `keep_states`: whether all members of the hierarchy at every time are kept.
+    """
+
+    solver: diffrax.AbstractSolver
     tolerance: Float[Array, ""]
     steps: Int[Array, ""] | None
     max_steps: Int[Array, ""]
+    keep_states: bool = eqx.field(static=True)
 
 
-def propagate(
-    oscillator: Oscillator,
-    protocol: Protocol,
-    V: Field,
-    ts: Float[Array, " times"],
-    pacing: Pacing,
-    solver: diffrax.AbstractSolver,
-    keep_states: bool,
-) -> DriveSolution:
-    """The members V at ts[0] under a protocol, by diffrax, with derivatives in either mode; `ts` is held constant."""
+def propagate(drive: Drive, V: Field, method: Method) -> DriveSolution:
+    """The members V at the first time driven on, by diffrax; derivatives in either mode, the times held constant."""
 
-    def solved(args: Any, reverse: bool) -> DriveSolution:
-        oscillator, protocol, V, ts, pacing = args
-        return propagate_by(oscillator, protocol, V, ts, pacing, solver, keep_states, reverse)
+    def solved(args: tuple[Drive, Field, Method], reverse: bool) -> DriveSolution:
+        return propagate_by(*args, reverse)
 
-    def value(args: Any) -> DriveSolution:
+    def value(args: tuple[Drive, Field, Method]) -> DriveSolution:
         return solved(args, reverse=False)
 
     def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
@@ -86,28 +90,19 @@ def propagate(
 
         return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
 
-    return either_mode(
-        value, tangent, without_checks(cotangent), (oscillator, protocol, V, *stop_gradient((ts, pacing)))
-    )
+    held = Drive(drive.oscillator, drive.protocol, stop_gradient(drive.times))
+    return either_mode(value, tangent, without_checks(cotangent), (held, V, stop_gradient(method)))
 
 
-def propagate_by(
-    oscillator: Oscillator,
-    protocol: Protocol,
-    V: Field,
-    ts: Float[Array, " times"],
-    pacing: Pacing,
-    solver: diffrax.AbstractSolver,
-    keep_states: bool,
-    reverse: bool,
-) -> DriveSolution:
+def propagate_by(drive: Drive, V: Field, method: Method, reverse: bool) -> DriveSolution:
     """`propagate` for one mode of differentiation: forward, or `reverse`."""
+    protocol, ts, solver = drive.protocol, drive.times, method.solver
     adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
-    work = workspace(oscillator)
+    work = workspace(drive.oscillator)
     term = DrivenTerm(work, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
-        return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if keep_states else None
+        return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if method.keep_states else None
 
     # Explicit solvers look at the schedules at the ends of their steps; see `Pace`.
     t0, t1 = (ts[0], ts[-1]) if isinstance(solver, SplitStep) else (eqxi.nextafter(ts[0]), eqxi.prevbefore(ts[-1]))
@@ -123,7 +118,7 @@ def propagate_by(
             saveat=diffrax.SaveAt(
                 subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=measure), diffrax.SubSaveAt(t1=True)]
             ),
-            stepsize_controller=_controller(ts, pacing, work, solver),
+            stepsize_controller=_controller(ts, method, work),
             # The controller counts the steps.
             max_steps=None,
             throw=False,
@@ -136,24 +131,22 @@ def propagate_by(
     )
 
 
-def _controller(ts: Array, pacing: Pacing, work: Workspace, solver: diffrax.AbstractSolver) -> Pace:
-    split = jnp.asarray(True) if isinstance(solver, SplitStep) else None
-    if pacing.steps is not None:
-        return Pace(ts, pacing.max_steps, None, pacing.steps, split)
+def _controller(ts: Array, method: Method, work: Workspace) -> Pace:
+    split = jnp.asarray(True) if isinstance(method.solver, SplitStep) else None
+    if method.steps is not None:
+        return Pace(ts, method.max_steps, None, method.steps, split)
     cell = jnp.sqrt(work.grid.cell)
 
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
 
-    adaptive = diffrax.PIDController(rtol=0.0, atol=pacing.tolerance, norm=norm)
-    return Pace(ts, pacing.max_steps, adaptive, None, split)
+    adaptive = diffrax.PIDController(rtol=0.0, atol=method.tolerance, norm=norm)
+    return Pace(ts, method.max_steps, adaptive, None, split)
 
 
 def propagate_fixed_steps(
-    oscillator: Oscillator,
-    protocol: Protocol,
+    drive: Drive,
     V: Field,
-    ts: Float[Array, " times"],
     steps: IntLike,
     keep_states: bool = False,
     measured: bool | Bool[Array, ""] = True,
@@ -166,7 +159,7 @@ def propagate_fixed_steps(
     measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
     state at every time and repeats the steps between.
     """
-    work = workspace(oscillator)
+    work, ts, protocol = workspace(drive.oscillator), drive.times, drive.protocol
     term = DrivenTerm(work, protocol.beta, protocol.x)
     noise = noise_of(work)
     steps = jnp.asarray(steps, jnp.int32)
