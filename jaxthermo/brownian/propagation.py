@@ -216,7 +216,7 @@ def extrapolated(coarse: DriveSolution, fine: DriveSolution) -> DriveSolution:
         return (4.0 * b - a) / 3.0
 
     seen = jax.tree.map(to_zero, coarse.measured, fine.measured)
-    names = ("edge", "coarse", "tail", "min_wigner")
+    names = ("edge", "coarse", "tail", "tail_density", "min_wigner")
     seen = eqx.tree_at(lambda m: [getattr(m, n) for n in names], seen, [getattr(fine.measured, n) for n in names])
     return DriveSolution(
         measured=seen,

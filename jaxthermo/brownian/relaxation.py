@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.grid import PhaseGrid, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
@@ -146,11 +146,11 @@ def transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: An
     """(1 + h ((p + zeta)/m) d_q)^-1."""
     grid = work.grid
     side = grid.q_side
-    V = from_spectrum(noise.basis.T @ spectrum, work)
+    V = from_spectrum(among_members(noise.basis.T, spectrum), work)
     waves = jnp.matmul(V, grid.q_to_k().T)
     velocity = (grid.p[:, None, None] + noise.values[None, :, None]) / work.oscillator.mass
     phase = h * velocity * grid.k[None, None, 1:]
     size = 1.0 + phase**2
     re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
     V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
-    return noise.basis @ to_spectrum(V, work)
+    return among_members(noise.basis, to_spectrum(V, work))

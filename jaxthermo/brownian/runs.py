@@ -81,6 +81,7 @@ class AbstractRun(AbstractRecord):
     edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
     coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
     tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
+    tail_density: Float[Array, "*batch times"] = quantity(*_series("tail_density"))
     first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
     position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
     momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractFlows
 from jaxthermo.brownian.grid import forward, phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members
 from jaxthermo.brownian.spectrum import Noise, Spectrum
 
 
@@ -107,7 +107,7 @@ class MomentaTables(eqx.Module):
     by_momentum: tuple[Float[Array, "p 1 k"], Float[Array, "p 1 k"]]
     by_noise: tuple[Float[Array, "1 n k"], Float[Array, "1 n k"]]
     back: Float[Array, "waves p"]
-    settled: tuple[Float[Array, "y n 1"], Float[Array, "y n 1"]]
+    settled: tuple[Float[Array, "n y"], Float[Array, "n y"]]
 
 
 def momenta_tables(work: Workspace, noise: Noise, duration: Any, friction: Any) -> MomentaTables:
@@ -116,7 +116,7 @@ def momenta_tables(work: Workspace, noise: Noise, duration: Any, friction: Any) 
     rate = friction / oscillator.mass
     step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
     contracted = grid.y * jnp.exp(-rate * duration)
-    angle = (-jnp.expm1(-rate * duration)) * grid.y[1:, None, None] * noise.values[None, :, None]
+    angle = (-jnp.expm1(-rate * duration)) * noise.values[:, None] * grid.y[None, 1:]
     return MomentaTables(
         by_momentum=phase(-(grid.p[:, None, None] * step[None, None])),
         by_noise=phase(-(noise.values[None, :, None] * step[None, None])),
@@ -138,17 +138,18 @@ def from_momenta(V: Field, work: Workspace, noise: Noise, duration: Any, frictio
 def momenta_flow(V: Field, work: Workspace, noise: Noise, tables: MomentaTables) -> Spectrum:
     """`from_momenta` by tables made beforehand, for many steps of one duration."""
     grid = work.grid
-    waves = jnp.matmul(noise.basis.T @ V, grid.q_to_k().T)
+    # What acts on q, on p and on the members commutes. XLA moves least in this order.
+    waves = among_members(noise.basis.T, jnp.matmul(V, grid.q_to_k().T))
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
     for cosine, sine in (tables.by_momentum, tables.by_noise):
         re, im = turn(re, im, cosine, sine)
-    V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
-    out = jnp.tensordot(tables.back, V, axes=1)
+    out = jnp.tensordot(tables.back, jnp.concatenate([waves[..., :1], re, im], axis=-1), axes=1)
     side = grid.p_side
-    re, im = turn(out[1 : side + 1], out[side + 1 :], *tables.settled)
-    return noise.basis @ jnp.concatenate([out[:1], re, im])
+    cosine, sine = (part.T[:, :, None] for part in tables.settled)
+    re, im = turn(out[1 : side + 1], out[side + 1 :], cosine, sine)
+    return jnp.matmul(among_members(noise.basis, jnp.concatenate([out[:1], re, im])), grid.k_to_q().T)
 
 
 def decayed(z: Float[Array, ""]) -> Float[Array, ""]:

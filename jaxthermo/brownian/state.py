@@ -52,6 +52,7 @@ class State(AbstractRecord, AbstractStarts):
     edge: Float[Array, "*batch"] = quantity(*measured("edge"))
     coarse: Float[Array, "*batch"] = quantity(*measured("coarse"))
     tail: Float[Array, "*batch"] = quantity(*measured("tail"))
+    tail_density: Float[Array, "*batch"] = quantity(*measured("tail_density"))
     residual: Float[Array, "*batch"] = quantity("1/(action time)", "max |dW_0/dt| of an equilibrium, else NaN")
     error: Float[Array, "*batch"] = quantity("1", "bound on what the linear solve has left, over the state's size")
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractDecayingFlows
 from jaxthermo.brownian.grid import phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
+from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, lowering, members_of
 from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along
 from jaxthermo.brownian.split import from_momenta
@@ -62,10 +62,10 @@ class SwitchedFlows(AbstractDecayingFlows):
         """The shift, where it is diagonal, and the kick, which commutes with it."""
         (kick_cosine, kick_sine), (cosine, sine), basis = growth
         side = work.grid.p_side
-        turned = jnp.matmul(basis.T, spectrum[1:])
+        turned = among_members(basis.T, spectrum[1:])
         re, im = turn(turned[:side], turned[side:], cosine[:, :, None], sine[:, :, None])
         re, im = turn(re, im, kick_cosine[:, None, :], kick_sine[:, None, :])
-        return jnp.concatenate([spectrum[:1], jnp.matmul(basis, jnp.concatenate([re, im]))])
+        return jnp.concatenate([spectrum[:1], among_members(basis, jnp.concatenate([re, im]))])
 
     def transport(
         self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any

@@ -197,8 +197,10 @@ def _ring(p: dict[str, Any]) -> networks.Ring:
     return networks.Ring(**{name: p[name] for name in names})
 
 
-# A trajectory is followed for so long at a time, and so often, until it has come this near.
+# A trajectory is followed for so long at a time, and so often, until it has come this near; where rates are large, for
+# so many turns or relaxation times at a time.
 STRETCH, STRETCHES, NEAR = 40.0, 100, 1e-4
+TURNS = 100.0
 
 
 def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
@@ -206,22 +208,27 @@ def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
     ring, beta, state = _ring(p), p["beta"], found.numbers["state"]
     start = np.array(p["start"])
     if found.numbers["kind"] == "fixed point":
-        if not networks.stable(ring, beta, state):
+        decay = networks.slowest(ring, beta, state)
+        if not decay > 0.0:
             return math.inf
         J = ring.force * ring.currents(state, beta).sum()
         error = abs(J - found.numbers["work_current"]) / (RING * max(1.0, abs(J)))
-        return _arrives(ring, beta, start, lambda P: float(np.abs(P - state).max()), error)
-    turn = 1.1 * float(found.numbers["period"])
+        return _arrives(ring, beta, start, 1.0 / decay, lambda P: float(np.abs(P - state).max()), error)
+    period = float(found.numbers["period"])
     error = _closed(ring, beta, state, found)
-    return _arrives(ring, beta, start, lambda P: networks.nearest(ring, beta, P, turn, state), error)
+    return _arrives(ring, beta, start, period, lambda P: networks.nearest(ring, beta, P, 1.1 * period, state), error)
 
 
 def _arrives(
-    ring: networks.Ring, beta: float, P: np.ndarray, gap: Callable[[np.ndarray], float], error: float
+    ring: networks.Ring, beta: float, P: np.ndarray, time: float, gap: Callable[[np.ndarray], float], error: float
 ) -> float | None:
-    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on."""
+    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on.
+
+    `time` is that of one turn, or of the slowest relaxation.
+    """
+    stretch = min(STRETCH, TURNS * time)
     for _ in range(STRETCHES):
-        P, _ = networks.flow(ring, beta, P, STRETCH)
+        P, _ = networks.flow(ring, beta, P, stretch)
         if gap(P) < NEAR:
             return error
         if np.abs(ring.slope(P, beta)).max() < 1e-10 * np.abs(ring.currents(P, beta)).max():
