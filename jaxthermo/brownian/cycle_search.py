@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status
 from jaxthermo.brownian.canonical import canonical_members
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import (
     Drive,
@@ -48,14 +48,14 @@ class Engine(eqx.Module):
         return Drive(self.oscillator, Protocol(self.cycle.beta, self.cycle.x), self.times)
 
     @property
-    def work(self) -> Workspace:
+    def equation(self) -> Equation:
         """The discretised equation."""
-        return workspace(self.oscillator)
+        return equation_on(self.oscillator)
 
     @property
     def size(self) -> Float[Array, ""]:
         """What turns a norm over grid points into one over phase space."""
-        return jnp.sqrt(jax.lax.stop_gradient(self.work.grid.cell))
+        return jnp.sqrt(jax.lax.stop_gradient(self.equation.grid.cell))
 
 
 @lean_jit
@@ -108,9 +108,9 @@ class Found(eqx.Module):
     count: Int[Array, ""]
 
 
-def turn(
-    V: Field, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
-) -> tuple[Field, DriveSolution]:
+def one_period(
+    V: HierarchyState, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
+) -> tuple[HierarchyState, DriveSolution]:
     """The state after one turn from the state V, and what was measured on the way."""
     if solver is None:
         done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse)
@@ -125,7 +125,7 @@ class _Sequence(eqx.Module):
     """Runs with ever more steps: the last two, and how much the work still changes."""
 
     index: Int[Array, ""]
-    guess: Field
+    guess: HierarchyState
     earlier: FixedPoint
     latest: FixedPoint
     work: Float[Array, ""]
@@ -156,15 +156,15 @@ def search_traced(wanted: CycleSearch) -> Found:
     engine, solver, keep_states, halvings = wanted.engine, wanted.solver, wanted.keep_states, wanted.halvings
     split = solver is None
 
-    def step(V: Field, args: Any, steps: Any, reverse: bool) -> tuple[Field, DriveSolution]:
-        return turn(V, args[0], steps, True, solver, keep_states, reverse)
+    def step(V: HierarchyState, args: Any, steps: Any, reverse: bool) -> tuple[HierarchyState, DriveSolution]:
+        return one_period(V, args[0], steps, True, solver, keep_states, reverse)
 
     def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array]]:
         engine, count, max_cycles, tolerance = args
 
-        def run(guess: Field, steps: Array) -> FixedPoint:
-            def image(V: Field, engine: Engine, measured: Any) -> tuple[Field, DriveSolution]:
-                return turn(V, engine, steps, measured, solver, keep_states)
+        def run(guess: HierarchyState, steps: Array) -> FixedPoint:
+            def image(V: HierarchyState, engine: Engine, measured: Any) -> tuple[HierarchyState, DriveSolution]:
+                return one_period(V, engine, steps, measured, solver, keep_states)
 
             return repeated(image, guess, engine, tolerance / engine.size, max_cycles, steps)
 
@@ -199,12 +199,12 @@ def search_traced(wanted: CycleSearch) -> Found:
     return Found(solution, residual, error, cycles, coarse.which)
 
 
-def _without_norm(covector: Field, root: Field) -> Field:
+def _without_norm(covector: HierarchyState, root: HierarchyState) -> HierarchyState:
     # A turn keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
     return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 
 
 @lean_jit
-def first_guess(engine: Engine) -> Field:
+def first_guess(engine: Engine) -> HierarchyState:
     """The canonical state at t = 0."""
-    return canonical_members(engine.work, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))
+    return canonical_members(engine.equation, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))

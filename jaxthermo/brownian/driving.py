@@ -15,7 +15,7 @@ from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, solver_for, starting_members
 from jaxthermo.brownian.automatic import resolved, said, until_held
 from jaxthermo.brownian.equilibria import require_depth, state_at
-from jaxthermo.brownian.hierarchy import Field
+from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import growth_of_run, run_held
 from jaxthermo.brownian.propagation import Drive, DriveSolution, Method, Protocol, propagate
@@ -142,14 +142,14 @@ def drive(
 
 
 @lean_jit
-def _driven(drive: Drive, V: Field, method: Method, start: Int[Array, ""]) -> DrivenRun:
+def _driven(drive: Drive, V: HierarchyState, method: Method, start: Int[Array, ""]) -> DrivenRun:
     return _described(drive, method, propagate(drive, V, method), start)
 
 
 _piece = lean_jit(propagate)
 
 
-def _in_blocks(drive: Drive, V: Field, method: Method, line: Line) -> DriveSolution:
+def _in_blocks(drive: Drive, V: HierarchyState, method: Method, line: Line) -> DriveSolution:
     """`propagate` of known values as calls for a few times each, which show progress and can be interrupted.
 
     One program serves every number of times.

@@ -24,10 +24,10 @@ from jaxthermo.brownian.cycle_search import (
     allowed_error,
     error_of_step,
     first_guess,
-    turn,
+    one_period,
     work_of,
 )
-from jaxthermo.brownian.hierarchy import Field
+from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
@@ -53,20 +53,25 @@ class Leg(eqx.Module):
 
 
 @lean_jit
-def _begin(engine: Engine, V: Field) -> Leg:
-    work, count = engine.work, engine.times.shape
+def _begin(engine: Engine, V: HierarchyState) -> Leg:
+    equation, count = engine.equation, engine.times.shape
     beta = value_at(engine.cycle.beta, engine.times[0])
-    shapes = jax.eval_shape(lambda V: observe(V, work, 1.0 / beta), V)
+    shapes = jax.eval_shape(lambda V: observe(V, equation, 1.0 / beta), V)
     empty = jax.tree.map(lambda leaf: jnp.zeros((*count, *leaf.shape), leaf.dtype), shapes)
-    return Leg(start(to_spectrum(V, work), work), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, totals_of(work))))
+    return Leg(
+        start(to_spectrum(V, equation), equation),
+        jnp.zeros((), jnp.int32),
+        empty,
+        jnp.zeros((*count, totals_of(equation))),
+    )
 
 
 @lean_jit
 def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""], measured: Bool[Array, ""]) -> Leg:
     """All steps from `leg.step` to before `end`; step 0 only measures, step n is the n-th of the turn."""
-    work, times = engine.work, engine.times
-    term = DrivenTerm(work, engine.cycle.beta, engine.cycle.x)
-    noise = noise_of(work)
+    equation, times = engine.equation, engine.times
+    term = DrivenTerm(equation, engine.cycle.beta, engine.cycle.x)
+    noise = noise_of(equation)
 
     def move(leg: Leg) -> Leg:
         piece, part = (leg.step - 1) // steps, (leg.step - 1) % steps
@@ -76,7 +81,9 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
 
     def measure(leg: Leg) -> Leg:
         index = leg.step // steps
-        now = observe(from_spectrum(leg.y.V, work), work, 1.0 / value_at(engine.cycle.beta, times[index]), times[index])
+        now = observe(
+            from_spectrum(leg.y.V, equation), equation, 1.0 / value_at(engine.cycle.beta, times[index]), times[index]
+        )
         measured = jax.tree.map(lambda values, value: values.at[index].set(value), leg.measured, now)
         return Leg(leg.y, leg.step, measured, leg.totals.at[index].set(leg.y.totals))
 
@@ -92,16 +99,16 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
 def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     """What a turn that has been measured to its end gives."""
     status = jnp.where(jnp.all(jnp.isfinite(leg.y.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
-    V, count = from_spectrum(leg.y.V, engine.work), steps * (engine.times.shape[0] - 1)
+    V, count = from_spectrum(leg.y.V, engine.equation), steps * (engine.times.shape[0] - 1)
     return DriveSolution(leg.measured, leg.totals, V, None, status, count)
 
 
 @lean_jit
-def _values(engine: Engine, leg: Leg) -> Field:
-    return from_spectrum(leg.y.V, engine.work)
+def _values(engine: Engine, leg: Leg) -> HierarchyState:
+    return from_spectrum(leg.y.V, engine.equation)
 
 
-class SplitTurns:
+class SplitPeriods:
     """Turns of an engine by second-order split steps, in calls of about `SECONDS`."""
 
     def __init__(self, engine: Engine, keep_states: bool):
@@ -109,11 +116,11 @@ class SplitTurns:
         # Seconds for one step, of the last call; the first call compiles.
         self._pace = float("inf")
 
-    def image(self, V: Field, steps: int) -> Field:
+    def image(self, V: HierarchyState, steps: int) -> HierarchyState:
         """The state after one turn."""
         return _values(self.engine, self._run(_begin(self.engine, V), steps, measured=False))
 
-    def measured(self, V: Field, steps: int) -> DriveSolution:
+    def measured(self, V: HierarchyState, steps: int) -> DriveSolution:
         """One turn with everything measured on the way."""
         states: list[np.ndarray] = []
         keep = (lambda leg: states.append(np.asarray(_values(self.engine, leg)))) if self.keep_states else None
@@ -140,33 +147,35 @@ class SplitTurns:
         return leg
 
 
-class SolverTurns:
+class SolverPeriods:
     """Turns of an engine by fixed steps of a diffrax solver; one call for a turn."""
 
     def __init__(self, engine: Engine, solver: diffrax.AbstractSolver, keep_states: bool):
         self.engine, self.solver, self.keep_states = engine, solver, keep_states
 
-    def image(self, V: Field, steps: int) -> Field:
+    def image(self, V: HierarchyState, steps: int) -> HierarchyState:
         """The state after one turn."""
         return self.measured(V, steps).V
 
-    def measured(self, V: Field, steps: int) -> DriveSolution:
+    def measured(self, V: HierarchyState, steps: int) -> DriveSolution:
         """One turn with everything measured on the way."""
         count = jnp.asarray(steps, jnp.int32)
-        return jax.block_until_ready(_turn(V, self.engine, count, True, self.solver, self.keep_states)[1])
+        return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_turn, _extrapolated = lean_jit(turn), lean_jit(extrapolated)
+_one_period, _extrapolated = lean_jit(one_period), lean_jit(extrapolated)
 
 
 @lean_jit
-def _improved(history: History, V: Field, image: Field, engine: Engine) -> tuple[History, Field, Float[Array, ""]]:
+def _improved(
+    history: History, V: HierarchyState, image: HierarchyState, engine: Engine
+) -> tuple[History, HierarchyState, Float[Array, ""]]:
     history, V, change = improved(history, V, image)
     return history, V, change * engine.size
 
 
 @lean_jit
-def _ahead(coarse: Field, fine: Field) -> Field:
+def _ahead(coarse: HierarchyState, fine: HierarchyState) -> HierarchyState:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
     return fine + 0.25 * (fine - coarse)
 
@@ -181,8 +190,8 @@ class Closed(NamedTuple):
 
 
 def closed(
-    turns: SplitTurns | SolverTurns,
-    guess: Field,
+    turns: SplitPeriods | SolverPeriods,
+    guess: HierarchyState,
     steps: int,
     tolerance: float,
     limit: int,
@@ -219,10 +228,10 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
     engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
     tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
-    turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
+    turns = SplitPeriods(engine, keep_states) if solver is None else SolverPeriods(engine, solver, keep_states)
     cycles, contraction = 0, float("inf")
 
-    def run(count: int, guess: Field) -> Closed:
+    def run(count: int, guess: HierarchyState) -> Closed:
         nonlocal cycles, contraction
         found = closed(turns, guess, count, tolerance, limit, tell, contraction)
         cycles, contraction = cycles + found.cycles, found.contraction

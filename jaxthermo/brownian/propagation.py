@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.pacing import Pace
@@ -45,7 +45,7 @@ class DriveSolution(eqx.Module):
 
     measured: Observables
     totals: Float[Array, "times totals"]
-    V: Field
+    V: HierarchyState
     members: Float[Array, "times p n q"] | None
     status: Int[Array, ""]
     steps: Int[Array, ""]
@@ -72,13 +72,13 @@ class Method(eqx.Module):
     keep_states: bool = eqx.field(static=True)
 
 
-def propagate(drive: Drive, V: Field, method: Method) -> DriveSolution:
+def propagate(drive: Drive, V: HierarchyState, method: Method) -> DriveSolution:
     """The members V at the first time driven on, by diffrax; derivatives in either mode, the times held constant."""
 
-    def solved(args: tuple[Drive, Field, Method], reverse: bool) -> DriveSolution:
+    def solved(args: tuple[Drive, HierarchyState, Method], reverse: bool) -> DriveSolution:
         return propagate_by(*args, reverse)
 
-    def value(args: tuple[Drive, Field, Method]) -> DriveSolution:
+    def value(args: tuple[Drive, HierarchyState, Method]) -> DriveSolution:
         return solved(args, reverse=False)
 
     def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
@@ -94,15 +94,19 @@ def propagate(drive: Drive, V: Field, method: Method) -> DriveSolution:
     return either_mode(value, tangent, without_checks(cotangent), (held, V, stop_gradient(method)))
 
 
-def propagate_by(drive: Drive, V: Field, method: Method, reverse: bool) -> DriveSolution:
+def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool) -> DriveSolution:
     """`propagate` for one mode of differentiation: forward, or `reverse`."""
     protocol, ts, solver = drive.protocol, drive.times, method.solver
     adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
-    work = workspace(drive.oscillator)
-    term = DrivenTerm(work, protocol.beta, protocol.x)
+    equation = equation_on(drive.oscillator)
+    term = DrivenTerm(equation, protocol.beta, protocol.x)
 
     def measure(t: Any, y: Driven, args: Any) -> Any:
-        return observe(y.V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, y.V if method.keep_states else None
+        return (
+            observe(y.V, equation, 1.0 / value_at(protocol.beta, t), t),
+            y.totals,
+            y.V if method.keep_states else None,
+        )
 
     # Explicit solvers look at the schedules at the ends of their steps; see `Pace`.
     t0, t1 = (ts[0], ts[-1]) if isinstance(solver, SplitStep) else (eqxi.nextafter(ts[0]), eqxi.prevbefore(ts[-1]))
@@ -114,11 +118,11 @@ def propagate_by(drive: Drive, V: Field, method: Method, reverse: bool) -> Drive
             t0=t0,
             t1=t1,
             dt0=None,
-            y0=start(V, work),
+            y0=start(V, equation),
             saveat=diffrax.SaveAt(
                 subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=measure), diffrax.SubSaveAt(t1=True)]
             ),
-            stepsize_controller=_controller(ts, method, work),
+            stepsize_controller=_controller(ts, method, equation),
             # The controller counts the steps.
             max_steps=None,
             throw=False,
@@ -131,11 +135,11 @@ def propagate_by(drive: Drive, V: Field, method: Method, reverse: bool) -> Drive
     )
 
 
-def _controller(ts: Array, method: Method, work: Workspace) -> Pace:
+def _controller(ts: Array, method: Method, equation: Equation) -> Pace:
     split = jnp.asarray(True) if isinstance(method.solver, SplitStep) else None
     if method.steps is not None:
         return Pace(ts, method.max_steps, None, method.steps, split)
-    cell = jnp.sqrt(work.grid.cell)
+    cell = jnp.sqrt(equation.grid.cell)
 
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
@@ -146,7 +150,7 @@ def _controller(ts: Array, method: Method, work: Workspace) -> Pace:
 
 def propagate_fixed_steps(
     drive: Drive,
-    V: Field,
+    V: HierarchyState,
     steps: IntLike,
     keep_states: bool = False,
     measured: bool | Bool[Array, ""] = True,
@@ -159,9 +163,9 @@ def propagate_fixed_steps(
     measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
     state at every time and repeats the steps between.
     """
-    work, ts, protocol = workspace(drive.oscillator), drive.times, drive.protocol
-    term = DrivenTerm(work, protocol.beta, protocol.x)
-    noise = noise_of(work)
+    equation, ts, protocol = equation_on(drive.oscillator), drive.times, drive.protocol
+    term = DrivenTerm(equation, protocol.beta, protocol.x)
+    noise = noise_of(equation)
     steps = jnp.asarray(steps, jnp.int32)
 
     # Inside a loop no other computation of the same values could be merged with the repeated one.
@@ -184,8 +188,8 @@ def propagate_fixed_steps(
         return y, jax.lax.cond(measured, measure, nothing, y, t1)
 
     def measure(y: Driven, t: Any) -> Any:
-        V = from_spectrum(y.V, work)
-        return observe(V, work, 1.0 / value_at(protocol.beta, t), t), y.totals, V if keep_states else None
+        V = from_spectrum(y.V, equation)
+        return observe(V, equation, 1.0 / value_at(protocol.beta, t), t), y.totals, V if keep_states else None
 
     def nothing(y: Driven, t: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, y, t))
@@ -193,9 +197,9 @@ def propagate_fixed_steps(
     # A piece without steps comes first, so that the first time is measured by the same piece of program.
     counts = jnp.full(ts.shape, steps).at[0].set(0)
     pieces = (jnp.concatenate([ts[:1], ts[:-1]]), ts, counts)
-    end, (observed, totals, members) = jax.lax.scan(advance, start(to_spectrum(V, work), work), pieces)
+    end, (observed, totals, members) = jax.lax.scan(advance, start(to_spectrum(V, equation), equation), pieces)
     status = jnp.where(jnp.all(jnp.isfinite(end.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
-    return DriveSolution(observed, totals, from_spectrum(end.V, work), members, status, steps * (ts.shape[0] - 1))
+    return DriveSolution(observed, totals, from_spectrum(end.V, equation), members, status, steps * (ts.shape[0] - 1))
 
 
 def loop_for(due: Any, step: Any, start: Any, reverse: bool) -> Any:

@@ -11,26 +11,26 @@ from jaxthermo.brownian.automatic import extremes, resolved, rung, step
 from jaxthermo.brownian.canonical import boltzmann
 from jaxthermo.brownian.equilibria import equilibrium
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.solve.lean import lean_jit
 
 
-def classical_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+def classical_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation, bool]:
     """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
     return *_canonical(oscillator, beta, x), False
 
 
-def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation, bool]:
     """The equilibrium with its correlations, and whether the solve for it has failed."""
     state = equilibrium(oscillator, beta, x)
-    return state.V, state.work, int(state.status) == Status.not_converged
+    return state.V, state.equation, int(state.status) == Status.not_converged
 
 
 @lean_jit
-def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    work = workspace(oscillator)
-    return boltzmann(work, 1.0 / beta, x)[:, None], work
+def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation]:
+    equation = equation_on(oscillator)
+    return boltzmann(equation, 1.0 / beta, x)[:, None], equation
 
 
 def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
