@@ -16,7 +16,10 @@ Tree = TypeVar("Tree")
 
 
 def both_modes(
-    function: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], args: PyTree, constants: PyTree = None
+    function: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
+    args: PyTree,
+    constants: PyTree = None,
+    value: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]] | None = None,
 ) -> tuple[PyTree, PyTree]:
     """function(args, constants), to be differentiated by jvp, jacfwd, grad and jacrev alike.
 
@@ -24,6 +27,7 @@ def both_modes(
                 mode only, and closes over no array that JAX is tracing
     args        a tree; derivatives are those in its float arrays
     constants   a tree of arrays in which no derivative is taken
+    value       what is called where no derivative is asked for, if another program is better there
 
     Every derivative is taken from the full Jacobian, made in forward mode with as many tangents as `args` has
     numbers. That map is linear, so JAX transposes it.
@@ -32,20 +36,20 @@ def both_modes(
     integers, static = eqx.partition(static, eqx.is_array)
     vector, unravel = ravel_pytree(dynamic)
 
-    def at(vector: Array, rest: PyTree) -> tuple[PyTree, PyTree]:
+    def arguments(vector: Array, rest: PyTree) -> tuple[PyTree, PyTree]:
         integers, constants = rest
-        return function(eqx.combine(unravel(vector), integers, static), constants)
+        return eqx.combine(unravel(vector), integers, static), constants
 
     @jax.custom_jvp
     def solved(vector: Array, rest: PyTree) -> tuple[PyTree, PyTree]:
-        return at(vector, rest)
+        return (value or function)(*arguments(vector, rest))
 
     @solved.defjvp
     def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
         vector, rest = primals
 
         def twice(vector: Array) -> tuple[PyTree, PyTree]:
-            values, counts = at(vector, rest)
+            values, counts = function(*arguments(vector, rest))
             return values, (values, counts)
 
         slopes, (values, counts) = jax.jacfwd(twice, has_aux=True)(vector)
