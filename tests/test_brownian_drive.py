@@ -23,6 +23,8 @@ QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
 # The states at beta = 0.7 .. 1.1 end here at 1e-7 in every direction; both sides of a comparison use the same grid.
 GRID = jt.PhaseGrid(6.0, 0.3, 8.4, 0.5)
 TIMES = np.linspace(0.0, 3.0, 4)
+# One level only, so that it compiles fast; with four more <p^2> differs by 3e-4.
+SHALLOW = "hierarchy too shallow"
 
 
 class Wave(eqx.Module):
@@ -56,7 +58,7 @@ def split(model, state):
 def test_explicit_and_split_steps_give_the_same_course(model, state, split):
     """Through the same public call; both err by about 1e-8 per step over some hundred steps."""
     explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tolerance=1e-8)
-    assert split.outcome == explicit.outcome == "ok"
+    assert split.outcome == explicit.outcome == SHALLOW
     for key in (
         "X",
         "U",
@@ -117,7 +119,7 @@ def test_order_of_the_split_step(model, state, extrapolate, order):
 
 def test_fixed_steps_through_the_public_call(model, state, split):
     run = jt.drive(model, BETA, X, TIMES, state, dt=0.025)
-    assert run.outcome == "ok"
+    assert run.outcome == SHALLOW
     # Fourth order in steps of 0.025. Steps of 0.04 amplify fast waves here, to 1e-5 on the rim, see `SplitStep`.
     for key in ("X", "U", "work", "bath_heat"):
         np.testing.assert_allclose(getattr(run, key), getattr(split, key), atol=1e-5, err_msg=key)
@@ -134,7 +136,7 @@ def test_explicit_steps_up_to_the_limit_are_stable_and_beyond_are_refused(model,
         jt.drive(model, BETA, X, TIMES, state, solver, dt=1.2 * limit)
     # The limit is for the extremes between the times asked for too, hence the 5 % below those at the times.
     run = jt.drive(model, BETA, X, TIMES, state, solver, dt=0.9 * limit)
-    assert run.outcome == "ok"
+    assert run.outcome == SHALLOW
     for key in ("X", "U", "norm", "work"):
         np.testing.assert_allclose(getattr(run, key), getattr(split, key), atol=1e-6, err_msg=key)
 
@@ -219,8 +221,7 @@ def test_other_values_run_in_the_same_program(model, state):
     other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9, dtype=float))
     run(1.2, oscillator=other, start=jt.equilibrium(other, 0.9, 0.52))
     assert len(TRACES) == before
-    # The hierarchy has one level only, so that it compiles fast.
-    assert first.outcome in ("ok", "hierarchy too shallow")
+    assert first.outcome == SHALLOW
     assert run(1.2, max_steps=3).outcome == "max steps reached"
 
 

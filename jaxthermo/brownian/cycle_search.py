@@ -33,6 +33,9 @@ FIRST_STEP = 0.25
 # Halving a step divides the error of the extrapolated work by 16 where steps are short; by how much it must have been
 # seen to fall before that is relied on.
 FALLS, SEEN = 16.0, 6.0
+# Where halving does not lessen it, the cycle is not closed well enough for the work, and is closed by so much better
+# each time, down to this share of the tolerance.
+CLOSER, CLOSEST = 0.1, 0.01
 
 
 class Engine(eqx.Module):
@@ -89,9 +92,20 @@ def error_of_step(change: Any, before: Any) -> Float[Array, ""]:
     Where the changes fall by a ratio r, those still to come add up to change/(r - 1). Where that has not been seen, the
     last change itself bounds it.
     """
-    ratio = before / change
-    falling = jnp.isfinite(before) & (ratio >= SEEN)
-    return jnp.where(falling, change / (jnp.clip(ratio, SEEN, FALLS) - 1.0), change)
+    falling = jnp.isfinite(before) & is_falling(change, before)
+    ratio = jnp.clip(jnp.asarray(before) / change, SEEN, FALLS)
+    return jnp.where(falling, change / (ratio - 1.0), change)
+
+
+def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
+    """Whether halving the step has lessened the change of the work as it should; of the first change, yes."""
+    return SEEN * jnp.asarray(change) <= before
+
+
+def closer(closeness: Any, change: Any, before: Any, tolerance: Any) -> Float[Array, ""]:
+    """How well the next cycle is to be closed."""
+    better = jnp.maximum(CLOSER * jnp.asarray(closeness), CLOSEST * jnp.asarray(tolerance))
+    return jnp.where(is_falling(change, before), closeness, better)
 
 
 class Found(eqx.Module):
@@ -131,6 +145,7 @@ class _Sequence(eqx.Module):
     work: Float[Array, ""]
     change: Float[Array, ""]
     error: Float[Array, ""]
+    closeness: Float[Array, ""]
     cycles: Int[Array, ""]
     done: Bool[Array, ""]
 
@@ -162,30 +177,33 @@ def search_traced(wanted: CycleSearch) -> Found:
     def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array]]:
         engine, count, max_cycles, tolerance = args
 
-        def run(guess: HierarchyState, steps: Array) -> FixedPoint:
+        def run(guess: HierarchyState, steps: Array, closeness: Array) -> FixedPoint:
             def image(V: HierarchyState, engine: Engine, measured: Any) -> tuple[HierarchyState, DriveSolution]:
                 return one_period(V, engine, steps, measured, solver, keep_states)
 
-            return repeated(image, guess, engine, tolerance / engine.size, max_cycles, steps)
+            return repeated(image, guess, engine, closeness / engine.size, max_cycles, steps)
 
         def advance(so_far: _Sequence) -> _Sequence:
             i, before = so_far.index, so_far.latest
-            now = run(so_far.guess, count * 2**i)
+            now = run(so_far.guess, count * 2**i, so_far.closeness)
             pair = extrapolated(before.record, now.record) if split else now.record
             better = jax.tree.map(lambda a, b: jnp.where(i > 0, a, b), pair, now.record)
             work = work_of(better)
             change = jnp.where(i > (1 if split else 0), jnp.abs(work - so_far.work), jnp.inf)
             error = error_of_step(change, so_far.change)
+            closeness = closer(so_far.closeness, change, so_far.change, tolerance)
             ahead = jnp.where((i > 0) & split, 0.25, 0.0) * (now.image - before.image)
             lost = now.record.status != int(Status.ok)
             enough = (error <= allowed_error(better, tolerance)) | lost | (i >= halvings + (1 if split else 0))
             cycles = so_far.cycles + now.applications
-            return _Sequence(i + 1, now.image + ahead, before, now, work, change, error, cycles, enough)
+            return _Sequence(i + 1, now.image + ahead, before, now, work, change, error, closeness, cycles, enough)
 
         guess = first_guess(engine)
-        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run, guess, count))
+        empty = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run, guess, count, tolerance)
+        )
         zero, none, inf = jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf)
-        begin = _Sequence(none, guess, empty, empty, zero, inf, inf, none, jnp.asarray(False))
+        begin = _Sequence(none, guess, empty, empty, zero, inf, inf, tolerance, none, jnp.asarray(False))
         end = jax.lax.while_loop(lambda s: ~s.done, advance, begin)
         both = [end.earlier, end.latest] if split else [end.latest]
         points = jax.tree.map(lambda *leaves: jnp.stack(leaves), *both)

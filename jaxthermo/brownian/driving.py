@@ -81,10 +81,10 @@ def drive(
                   another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a cutoff too
                   slow; if jax traces the schedules and the oscillator has no grid
     Accuracy      `status` is ok where X, <q^2>, <p^2>, U and the work are right to 1e-4 of their scale: where grid and
-                  hierarchy held the state at all times (`edge`, `coarse`, `tail`) and heat counted in two ways agrees.
-                  A grid or a depth that was left open, and was found too small, is chosen again, with a tighter
-                  tolerance. Else a `JaxthermoWarning` is raised, unless jax traces. What a solve
-                  that stops early did not reach is NaN
+                  hierarchy held the state at all times (`edge`, `coarse`, `tail_density`) and heat counted in two ways
+                  agrees. A grid or a depth that was left open, and was found too small, is chosen again, with a tighter
+                  tolerance. Else a `JaxthermoWarning` is raised, unless jax traces. What a solve that stops early did
+                  not reach is NaN
     Source        Koyanagi & Tanimura 2024, Sec. III.2
 
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a

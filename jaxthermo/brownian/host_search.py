@@ -22,6 +22,7 @@ from jaxthermo.brownian.cycle_search import (
     Engine,
     Found,
     allowed_error,
+    closer,
     error_of_step,
     first_guess,
     one_period,
@@ -29,6 +30,7 @@ from jaxthermo.brownian.cycle_search import (
 )
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
+from jaxthermo.brownian.promise import RIM
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
@@ -229,11 +231,11 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
     tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
     turns = SplitPeriods(engine, keep_states) if solver is None else SolverPeriods(engine, solver, keep_states)
-    cycles, contraction = 0, float("inf")
+    cycles, contraction, closeness = 0, float("inf"), tolerance
 
     def run(count: int, guess: HierarchyState) -> Closed:
         nonlocal cycles, contraction
-        found = closed(turns, guess, count, tolerance, limit, tell, contraction)
+        found = closed(turns, guess, count, closeness, limit, tell, contraction)
         cycles, contraction = cycles + found.cycles, found.contraction
         return found
 
@@ -245,13 +247,15 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
         done = _extrapolated(coarse.solution, fine.solution)
     change = error = float("inf")
     for _ in range(wanted.halvings):
-        if int(done.status) != Status.ok:
+        # A state that runs into the rim asks for another grid, not for shorter steps.
+        if int(done.status) != Status.ok or float(jnp.max(done.measured.edge)) > RIM:
             break
         finer = run(4 * count if split else 2 * count, guess)
         guess = _ahead(fine.solution.V, finer.solution.V) if split else finer.solution.V
         better = _extrapolated(fine.solution, finer.solution) if split else finer.solution
         before, change = change, abs(float(work_of(better)) - float(work_of(done)))
         error = float(error_of_step(change, before))
+        closeness = float(closer(closeness, change, before, tolerance))
         count, fine, done = 2 * count, finer, better
         if not error > float(allowed_error(done, tolerance)):
             break

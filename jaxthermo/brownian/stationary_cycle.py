@@ -25,8 +25,8 @@ MAX_CYCLES = 200
 POINTS = 20
 # How often a time step may be halved.
 HALVINGS = 6
-# How often a grid or a depth that was left open is chosen: a search takes long.
-ATTEMPTS = 2
+# How often a grid or a depth that was left open is chosen. Isentropic strokes may heat a state far beyond its baths.
+ATTEMPTS = 4
 
 
 def run_cycle(
@@ -67,12 +67,12 @@ def run_cycle(
     Raises       ValueError that names the argument, as `steps` beyond the limit of stability; if jax traces a parameter
                  and the oscillator has no grid
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
-                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
-                 thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
-                 x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
+                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail_density`), both counts of heat agree
+                 to a thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X
+                 d(beta x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
                  `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
-                 too small, is chosen once more: `stats["meshes"]` says how often one was chosen, and `oscillator` has
-                 the last
+                 too small, is chosen up to three times more: `stats["meshes"]` says how often one was chosen, and
+                 `oscillator` has the last
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
     The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
