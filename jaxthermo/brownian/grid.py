@@ -161,7 +161,7 @@ def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.matmul(values, np.eye(values.shape[-1]), precision="highest")
 
 
-def turn(
+def complex_multiply(
     real: Float[Array, "..."], imaginary: Float[Array, "..."], cosine: Float[Array, "..."], sine: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """(real + i imaginary) (cosine + i sine), as a pair."""

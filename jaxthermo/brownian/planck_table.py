@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
-from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.hierarchy import equation_on, vector_field
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.stationary import stationary_members
@@ -144,10 +144,10 @@ def _means(
 
     def solve(point: tuple[Array, ...]) -> tuple[Array, ...]:
         beta, x, *steps = point
-        work = workspace(oscillator, with_steps(grid, *steps))
-        V, error = stationary_members(work, 1.0 / beta, x)
-        low = moments(V[:, low_members(oscillator)], work, 1.0 / beta)
-        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0])), error
+        equation = equation_on(oscillator, with_steps(grid, *steps))
+        V, error = stationary_members(equation, 1.0 / beta, x)
+        low = moments(V[:, low_members(oscillator)], equation, 1.0 / beta)
+        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0])), error
 
     return jax.lax.map(solve, tuple(jnp.asarray(a, dtype=float) for a in (betas, fields, dq, dp)))
 

@@ -13,7 +13,7 @@ from jaxthermo._sparkline import sparkline
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.propagation import DriveSolution, Protocol
+from jaxthermo.brownian.propagation import Drive, DriveSolution, Protocol
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, require_one, status_of
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.checks import as_float, is_known
@@ -173,10 +173,9 @@ class PeriodicRun(AbstractRun):
         return _read(cls, dataset, oscillator, cycle=remade(recorded(dataset.attrs)["cycle"]))
 
 
-def series_of(
-    oscillator: Oscillator, protocol: Protocol, ts: Float[Array, " times"], solution: DriveSolution, prefix: str = ""
-) -> dict[str, Any]:
+def series_of(drive: Drive, solution: DriveSolution, prefix: str = "") -> dict[str, Any]:
     """The fields that both kinds of run share, by name; work and heat under names with the prefix."""
+    oscillator, protocol, ts = drive.oscillator, drive.protocol, drive.times
     seen, grid = solution.measured, oscillator.grid
     assert grid is not None
     beta, x = (jax.vmap(lambda t, s=s: value_at(s, t))(ts) for s in (protocol.beta, protocol.x))

@@ -16,7 +16,7 @@ from jaxthermo.brownian.bath import require_white
 from jaxthermo.brownian.canonical import canonical_states, factorised
 from jaxthermo.brownian.density_matrix import checked_basis, checked_density_matrix, wigner_of
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
 from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
@@ -169,7 +169,7 @@ class AbstractStarts(eqx.Module):
         """The canonical state exp(-beta H_A)/Z of the oscillator alone; arguments as `State.coherent`."""
         _checked(oscillator, beta, x)
         chosen = resolved(oscillator, as_float(beta), as_float(x))
-        W = canonical_states(workspace(chosen), 1.0 / as_float(beta), as_float(x))[-1].T
+        W = canonical_states(equation_on(chosen), 1.0 / as_float(beta), as_float(x))[-1].T
         return cls.from_wigner(chosen, W, beta=beta, x=x)
 
     @classmethod
@@ -285,9 +285,9 @@ def _sampled(wigner: WignerFunction, oscillator: Oscillator) -> Float[Array, "p 
 def _started(oscillator: Oscillator, W: Float[Array, "p q"], beta: Float[Array, ""], x: Float[Array, ""]) -> "State":
     from jaxthermo.brownian.state import measured_state
 
-    work, unknown = workspace(oscillator), jnp.asarray(jnp.nan)
-    state = measured_state(oscillator, factorised(W, work, 1.0 / beta), beta, x, unknown, unknown, exact=True)
+    equation, unknown = equation_on(oscillator), jnp.asarray(jnp.nan)
+    state = measured_state(oscillator, factorised(W, equation, 1.0 / beta), beta, x, unknown, unknown, exact=True)
     # W itself: folding the noise of few members back would not give all of it again.
-    purity = 2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * work.grid.cell
+    purity = 2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * equation.grid.cell
     stats = {**state.stats, "factorised": np.int32(1)}
     return eqx.tree_at(lambda s: (s.wigner, s.purity, s.min_wigner, s.stats), state, (W.T, purity, jnp.min(W), stats))

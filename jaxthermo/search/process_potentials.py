@@ -189,7 +189,7 @@ def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, 
         problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
         end = refined(problem, jnp.zeros(problem.parameters), steps)
         found = settled(problem, end, [end.evaluations], as_codes(Status.ok))
-        exact = None if oscillator.quantum else entropy_production_rate(V, problem.discretisation, beta)
+        exact = None if oscillator.quantum else entropy_production_rate(V, problem.equation, beta)
         return _Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
 
     return jax.vmap(one)(states, betas, fields)

@@ -17,8 +17,8 @@ from jaxthermo.search.lbfgs import (
     minimum_of,
     unfinished,
 )
-from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
+from jaxthermo.search.work_functional import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lanes import one_by_one
 from jaxthermo.solve.lean import lean_jit

@@ -7,8 +7,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, rung, step, until_held
-from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, grid_reaching, until_held
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
@@ -47,10 +46,7 @@ def finely_resolved(
         return oscillator
     if not is_known(jax.tree.leaves((oscillator, beta, x))):
         raise ValueError(NO_GRID)
-    reach = reach_of(oscillator, float(beta), float(x), FALLEN)
-    q_side, p_side = rung(reach.q, reach.k), rung(reach.p, reach.y)
-    dq, dp = step(q_side, reach.q, reach.k), step(p_side, reach.p, reach.y)
-    return oscillator.with_grid(PhaseGrid(q_side * dq, dq, p_side * dp, dp))
+    return oscillator.with_grid(grid_reaching(reach_of(oscillator, float(beta), float(x), FALLEN)))
 
 
 def with_room(
