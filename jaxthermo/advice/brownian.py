@@ -79,7 +79,7 @@ def _levels(result: Any, missed: ArrayLike, limit: float = promise.PROMISED) -> 
     """What the levels that were left out of the hierarchy may change, by so much."""
     oscillator = result.oscillator
     depth = oscillator.bath.depth
-    if not depth or bool(np.all(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())):
+    if not depth or bool(np.all(oscillator.has_linear_forces())):
         return
     if np.any(found := np.asarray(missed) > limit):
         yield Finding(

@@ -156,12 +156,12 @@ def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
     """The same values, computed once.
 
     XLA fuses a costly function into what multiplies by it, and takes it again for every member and point. It does not
-    fuse a matrix product, not even one with 1.
+    fuse a matrix product, but one of a single column: the last axis must be longer.
     """
     return jnp.matmul(values, np.eye(values.shape[-1]), precision="highest")
 
 
-def turn(
+def complex_multiply(
     real: Float[Array, "..."], imaginary: Float[Array, "..."], cosine: Float[Array, "..."], sine: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """(real + i imaginary) (cosine + i sine), as a pair."""

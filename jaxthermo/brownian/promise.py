@@ -31,7 +31,6 @@ SOLVED = 2e-7
 # state of a particle has it: it is below so many hbar, where hbar/2 is the least.
 ROUGHLY, UNCERTAIN = 0.1, 0.25
 
-
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_TRUNCATED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
@@ -194,7 +193,8 @@ def deep(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]
     """Whether the levels left out of the hierarchy, which change moments by about `missed`, may be missed."""
     if not oscillator.bath.depth:
         return first_problem()
-    return status_if(_couples_moments(oscillator) & ~(missed < limit), Status.hierarchy_too_shallow)
+    # Where forces are linear, any depth is enough for first and second moments.
+    return status_if(~oscillator.has_linear_forces() & ~(missed < limit), Status.hierarchy_too_shallow)
 
 
 def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
@@ -202,8 +202,3 @@ def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> I
     small = status_if(~(edge < edge_limit), Status.grid_too_small)
     rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)
     return jnp.where(edge > coarse, first_problem(small, rough), first_problem(rough, small))
-
-
-def _couples_moments(oscillator: Oscillator) -> Any:
-    """Whether forces are not linear: where they are, any depth is enough for first and second moments."""
-    return ~(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())

@@ -46,7 +46,7 @@ class Partition(eqx.Module):
     def _exponent(self, beta: Any, x: Any) -> tuple[Array, Array, Array]:
         u = jnp.linspace(-REACH, REACH, 2 * HALF_POINTS + 1)
         q = self.scale * jnp.sinh(u)
-        energy, coordinate = (_on(f, q) for f in (self.oscillator.potential, self.oscillator.coordinate))
+        energy, coordinate = jnp.asarray(self.oscillator.potential(q)), jnp.asarray(self.oscillator.coordinate(q))
         jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / HALF_POINTS))
         return jacobian - beta * (energy - x * coordinate), energy, coordinate
 
@@ -115,7 +115,3 @@ def planck_potential(
     require_positive("beta", beta)
     require_finite("x", x)
     return quasi_static(oscillator, beta, x, progress=progress)(beta, x)
-
-
-def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
-    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)

@@ -20,14 +20,13 @@ from jaxthermo.checks import (
     require_scalar,
 )
 from jaxthermo.jumps.arguments import checked, require_not_negative
-from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, interaction_energy, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.integrate import integrate, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic_orbit import PeriodicPoint, periodic_point

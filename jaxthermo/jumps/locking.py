@@ -12,13 +12,12 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import require_double_for, require_integer, require_positive, require_scalar
 from jaxthermo.jumps.arguments import checked
-from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.driven import require_repeats
 from jaxthermo.jumps.mean_field import Betas, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 TRANSIENT, PERIODS, STEPS = 100, 200, 100

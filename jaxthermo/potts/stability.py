@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known
 from jaxthermo.potts.ring import PottsRing, require_autonomous
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import implicit
 from jaxthermo.solve.lean import brief_jit
 

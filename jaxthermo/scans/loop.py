@@ -3,18 +3,19 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxthermo._status import Status
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.compiled import Chunks, Running, fetched
 from jaxthermo.scans.layout import Layout
-from jaxthermo.scans.progress import ScanProgress
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
-from jaxthermo.scans.writer import Writer
 from jaxthermo.solve.progress import Line
 
 # How often a process that is done looks whether the others are.
@@ -106,3 +107,48 @@ def wait_for_others(store: Store, todo: list[int]) -> None:
             if stop.asked:
                 stop.obey(f"scan stopped by SIGTERM while it waited for other processes; {store.path} is kept")
             time.sleep(LOOK)
+
+
+class Writer:
+    """Hands chunks to `keep`, one at a time, in a thread of its own; what was handed is kept whatever ends the block.
+
+    `wait` for a chunk before the next is handed: so at most one is being written while one is computed.
+    """
+
+    def __init__(self, keep: Callable[..., Any]) -> None:
+        self._keep = keep
+        self._pool = ThreadPoolExecutor(1, "scan-writer")
+        self._handed: Future[Any] | None = None
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def hand(self, *chunk: Any) -> None:
+        """Call `keep` with these arguments in the background."""
+        self._handed = self._pool.submit(self._keep, *chunk)
+
+    def wait(self) -> Any:
+        """What `keep` returned for the chunk handed last, or raised; None if there is none."""
+        handed, self._handed = self._handed, None
+        return None if handed is None else handed.result()
+
+
+class ScanProgress:
+    """What is told of a scan's chunks on its line."""
+
+    def __init__(self, line: Line, lanes: int, done: int) -> None:
+        self._advance = line.counter(lanes, "lanes", done)
+        self._counts = dict.fromkeys(Status, 0)
+
+    def advance(self, lanes: int, counts: dict[int, int], seconds: float) -> None:
+        """Count the lanes of one chunk, by status."""
+        for code, count in counts.items():
+            self._counts[Status(code)] += count
+        rate = [f"{lanes / seconds:.3g}/s"] if seconds > 0 else []
+        failed = [f"{n} {status.word}" for status, n in self._counts.items() if n and status is not Status.ok]
+        self._advance(lanes, "".join(f", {word}" for word in rate + failed))

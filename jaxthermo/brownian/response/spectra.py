@@ -134,12 +134,12 @@ def _closed(
 @lean_jit
 def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pair) -> Spectrum:
     problem = Disturbed(state.oscillator, state.V, 1.0 / state.beta, state.x, *pair, frequencies)
-    work = problem.work
+    equation = problem.equation
     begins = problem.beginnings()
 
     def at(frequency: Array) -> tuple[Complex[Array, "2"], Array, Array]:
         def one(begin: Array) -> tuple[Complex[Array, ""], Array, Array]:
-            found, error = resolvent(work, problem.temperature, problem.x, frequency, begin)
+            found, error = resolvent(equation, problem.temperature, problem.x, frequency, begin)
             parts = [problem.mean(pair[0], V) for V in found]
             return jax.lax.complex(*parts), error, jax.lax.stop_gradient(problem.held_pair(found))
 
