@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, contacts, cycles, hierarchy, kramers, networks, switched
+from . import ask, contacts, cycles, hierarchy, kramers, networks, switched, wells
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -302,4 +302,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **switched.JUDGES,
     **contacts.JUDGES,
     **cycles.JUDGES,
+    **wells.JUDGES,
 }
