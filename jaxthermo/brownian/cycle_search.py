@@ -25,14 +25,16 @@ from jaxthermo.brownian.propagation import (
     propagate_fixed_steps,
 )
 from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import FixedPoint, derivable, repeated
 
 # The first guess of a time step.
 FIRST_STEP = 0.25
-# Halving a step divides the error of the extrapolated work by 16 where steps are short; by how much it must have been
-# seen to fall before that is relied on.
-FALLS, SEEN = 16.0, 6.0
+# Halving a step divides the error of the work by more than this where steps are short: split steps are extrapolated to
+# an order that grows with every run, and explicit solvers have their own, 4 or more. By how much it must have been seen
+# to fall before that is relied on.
+FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
 # Where halving does not lessen it, the cycle is not closed well enough for the work, and is closed by so much better
 # each time, down to this share of the tolerance.
 CLOSER, CLOSEST = 0.1, 0.01
@@ -86,15 +88,35 @@ def allowed_error(solution: DriveSolution, tolerance: Any) -> Float[Array, ""]:
     return tolerance * jnp.ptp(solution.measured.U)
 
 
-def error_of_step(change: Any, before: Any) -> Float[Array, ""]:
-    """The error of the work that is left, from what the last halving of the step changed and the one before it.
+class Estimate(eqx.Module):
+    """What the runs so far say of the work at step 0: the last of them, by how much it moved the value, and the error.
 
-    Where the changes fall by a ratio r, those still to come add up to change/(r - 1). Where that has not been seen, the
-    last change itself bounds it.
+    Equation   error: where the changes fall by a ratio r, those still to come add up to change/(r - 1); where that has
+               not been seen, the last change itself bounds them; and no less than what leaving out the first run of an
+               extrapolation changes
     """
-    falling = jnp.isfinite(before) & is_falling(change, before)
-    ratio = jnp.clip(jnp.asarray(before) / change, SEEN, FALLS)
-    return jnp.where(falling, change / (ratio - 1.0), change)
+
+    work: Float[Array, ""]
+    change: Float[Array, ""]
+    error: Float[Array, ""]
+
+
+def no_estimate() -> Estimate:
+    """What is known before the first run."""
+    unknown = jnp.asarray(jnp.inf)
+    return Estimate(jnp.zeros(()), unknown, unknown)
+
+
+def estimate_after(works: Float[Array, " runs"], last: Any, before: Estimate, split: bool) -> Estimate:
+    """The estimate that the run number `last` adds; `works` of all runs, those to come being anything finite."""
+    best, other = (jnp.asarray(weights)[last] for weights in weights_of_runs(works.shape[0], split))
+    work = jnp.sum(best * works)
+    change = jnp.where(last > 0, jnp.abs(work - before.work), jnp.inf)
+    falling = jnp.isfinite(before.change) & is_falling(change, before.change)
+    ratio = jnp.clip(before.change / change, SEEN, FALLS if split else FALLS_OF_SOLVER)
+    left = jnp.where(falling, change / (ratio - 1.0), change)
+    apart = jnp.abs(work - jnp.sum(other * works)) if split else 0.0
+    return Estimate(work, change, jnp.maximum(left, apart))
 
 
 def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
@@ -102,17 +124,17 @@ def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
     return SEEN * jnp.asarray(change) <= before
 
 
-def closer(closeness: Any, change: Any, before: Any, tolerance: Any) -> Float[Array, ""]:
+def closer(closeness: Any, now: Estimate, before: Estimate, tolerance: Any) -> Float[Array, ""]:
     """How well the next cycle is to be closed."""
     better = jnp.maximum(CLOSER * jnp.asarray(closeness), CLOSEST * jnp.asarray(tolerance))
-    return jnp.where(is_falling(change, before), closeness, better)
+    return jnp.where(is_falling(now.change, before.change), closeness, better)
 
 
 class Found(eqx.Module):
     """A stationary cycle: its measured turn, and how the search ended.
 
     `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
-    steps between two measured times in the coarser of two runs that are extrapolated.
+    steps between two measured times in the last run, or in the coarser of the last two where runs are extrapolated.
     """
 
     solution: DriveSolution
@@ -136,18 +158,26 @@ def one_period(
 
 
 class _Sequence(eqx.Module):
-    """Runs with ever more steps: the last two, and how much the work still changes."""
+    """Runs with ever more steps: those that count, the work of all, and what they say of it."""
 
     index: Int[Array, ""]
     guess: HierarchyState
-    earlier: FixedPoint
-    latest: FixedPoint
-    work: Float[Array, ""]
-    change: Float[Array, ""]
-    error: Float[Array, ""]
+    runs: FixedPoint
+    works: Float[Array, " runs"]
+    estimate: Estimate
     closeness: Float[Array, ""]
     cycles: Int[Array, ""]
     done: Bool[Array, ""]
+
+
+def most_runs(split: bool, halvings: int) -> int:
+    """How many numbers of steps are tried; an extrapolation needs two."""
+    return halvings + (2 if split else 1)
+
+
+def ahead(split: bool) -> float:
+    """The share of what halving the step changed that halving it again should change, where runs are extrapolated."""
+    return 0.25 if split else 0.0
 
 
 class CycleSearch(eqx.Module):
@@ -170,11 +200,14 @@ def search_traced(wanted: CycleSearch) -> Found:
     """The stationary cycle as one program, with derivatives in either mode by the implicit function theorem."""
     engine, solver, keep_states, halvings = wanted.engine, wanted.solver, wanted.keep_states, wanted.halvings
     split = solver is None
+    most = most_runs(split, halvings)
+    # Runs that are not extrapolated are forgotten.
+    kept = most if split else 1
 
     def step(V: HierarchyState, args: Any, steps: Any, reverse: bool) -> tuple[HierarchyState, DriveSolution]:
         return one_period(V, args[0], steps, True, solver, keep_states, reverse)
 
-    def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array]]:
+    def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array, Array]]:
         engine, count, max_cycles, tolerance = args
 
         def run(guess: HierarchyState, steps: Array, closeness: Array) -> FixedPoint:
@@ -184,37 +217,36 @@ def search_traced(wanted: CycleSearch) -> Found:
             return repeated(image, guess, engine, closeness / engine.size, max_cycles, steps)
 
         def advance(so_far: _Sequence) -> _Sequence:
-            i, before = so_far.index, so_far.latest
+            i = so_far.index
             now = run(so_far.guess, count * 2**i, so_far.closeness)
-            pair = extrapolated(before.record, now.record) if split else now.record
-            better = jax.tree.map(lambda a, b: jnp.where(i > 0, a, b), pair, now.record)
-            work = work_of(better)
-            change = jnp.where(i > (1 if split else 0), jnp.abs(work - so_far.work), jnp.inf)
-            error = error_of_step(change, so_far.change)
-            closeness = closer(so_far.closeness, change, so_far.change, tolerance)
-            ahead = jnp.where((i > 0) & split, 0.25, 0.0) * (now.image - before.image)
+            works = so_far.works.at[i].set(work_of(now.record))
+            estimate = estimate_after(works, i, so_far.estimate, split)
+            before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
+            share = jnp.where(i > 0, ahead(split), 0.0)
+            runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
-            enough = (error <= allowed_error(better, tolerance)) | lost | (i >= halvings + (1 if split else 0))
+            enough = (estimate.error <= allowed_error(now.record, tolerance)) | lost | (i + 1 >= most)
+            guess = now.image + share * (now.image - before)
+            closeness = closer(so_far.closeness, estimate, so_far.estimate, tolerance)
             cycles = so_far.cycles + now.applications
-            return _Sequence(i + 1, now.image + ahead, before, now, work, change, error, closeness, cycles, enough)
+            return _Sequence(i + 1, guess, runs, works, estimate, closeness, cycles, enough)
 
         guess = first_guess(engine)
-        empty = jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run, guess, count, tolerance)
-        )
-        zero, none, inf = jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf)
-        begin = _Sequence(none, guess, empty, empty, zero, inf, inf, tolerance, none, jnp.asarray(False))
+        shapes = jax.eval_shape(run, guess, count, tolerance)
+        empty = jax.tree.map(lambda leaf: jnp.zeros((kept, *leaf.shape), leaf.dtype), shapes)
+        none = jnp.zeros((), jnp.int32)
+        begin = _Sequence(none, guess, empty, jnp.zeros(most), no_estimate(), tolerance, none, jnp.asarray(False))
         end = jax.lax.while_loop(lambda s: ~s.done, advance, begin)
-        both = [end.earlier, end.latest] if split else [end.latest]
-        points = jax.tree.map(lambda *leaves: jnp.stack(leaves), *both)
-        error = jnp.where(jnp.isfinite(end.change), end.error, jnp.nan)
-        return points, (error, end.cycles, end.latest.residual * engine.size)
+        last = end.index - 1
+        residual = end.runs.residual[last if split else 0] * engine.size
+        return end.runs, (end.estimate.error if halvings else jnp.asarray(jnp.nan), end.cycles, residual, last)
 
+    # Places of runs that were not needed hold no steps, and so nothing to derive.
     args = (engine, wanted.count, wanted.max_cycles, wanted.tolerance)
-    points, (error, cycles, residual) = derivable(search, step, args, _without_norm)
-    coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in (0, -1))
-    solution = extrapolated(coarse.record, fine.record) if split else fine.record
-    return Found(solution, residual, error, cycles, coarse.which)
+    runs, (error, cycles, residual, last) = derivable(search, step, args, _without_norm)
+    weights = jnp.asarray(weights_of_runs(most, split)[0])[last] if split else jnp.ones(1)
+    solution = extrapolated(runs.record, weights, last if split else 0)
+    return Found(solution, residual, error, cycles, runs.which[jnp.maximum(last - 1, 0) if split else 0])
 
 
 def _without_norm(covector: HierarchyState, root: HierarchyState) -> HierarchyState:

@@ -21,10 +21,13 @@ from jaxthermo.brownian.cycle_search import (
     CycleSearch,
     Engine,
     Found,
+    ahead,
     allowed_error,
     closer,
-    error_of_step,
+    estimate_after,
     first_guess,
+    most_runs,
+    no_estimate,
     one_period,
     work_of,
 )
@@ -36,6 +39,7 @@ from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang, totals_of
 from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import History, improved, no_history
 
@@ -165,7 +169,7 @@ class SolverPeriods:
         return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_one_period, _extrapolated = lean_jit(one_period), lean_jit(extrapolated)
+_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
 
 
 @lean_jit
@@ -177,9 +181,9 @@ def _improved(
 
 
 @lean_jit
-def _ahead(coarse: HierarchyState, fine: HierarchyState) -> HierarchyState:
+def _ahead(coarse: HierarchyState, fine: HierarchyState, share: Float[Array, ""]) -> HierarchyState:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + 0.25 * (fine - coarse)
+    return fine + share * (fine - coarse)
 
 
 class Closed(NamedTuple):
@@ -223,41 +227,38 @@ def closed(
 
 
 def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
-    """`search_traced` as short calls.
-
-    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
-    """
+    """`search_traced` as short calls."""
     engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
     tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
     turns = SplitPeriods(engine, keep_states) if solver is None else SolverPeriods(engine, solver, keep_states)
+    most = most_runs(split, wanted.halvings)
+    guess, works, estimate = first_guess(engine), np.zeros(most), no_estimate()
+    runs: list[Closed] = []
     cycles, contraction, closeness = 0, float("inf"), tolerance
-
-    def run(count: int, guess: HierarchyState) -> Closed:
-        nonlocal cycles, contraction
-        found = closed(turns, guess, count, closeness, limit, tell, contraction)
-        cycles, contraction = cycles + found.cycles, found.contraction
-        return found
-
-    fine = run(count, first_guess(engine))
-    guess, done = fine.solution.V, fine.solution
-    if split:
-        coarse, fine = fine, run(2 * count, guess)
-        guess = _ahead(coarse.solution.V, fine.solution.V)
-        done = _extrapolated(coarse.solution, fine.solution)
-    change = error = float("inf")
-    for _ in range(wanted.halvings):
+    for i in range(most):
+        now = closed(turns, guess, count * 2**i, closeness, limit, tell, contraction)
+        cycles, contraction = cycles + now.cycles, now.contraction
+        runs = [*runs, now] if split else [now]
+        works[i] = work_of(now.solution)
+        before, index = estimate, jnp.asarray(i, jnp.int32)
+        estimate = _estimate_after(jnp.asarray(works), index, before, split)
+        closeness = float(closer(closeness, estimate, before, tolerance))
+        enough = float(estimate.error) <= float(allowed_error(now.solution, tolerance))
         # A state that runs into the rim asks for another grid, not for shorter steps.
-        if int(done.status) != Status.ok or float(jnp.max(done.measured.edge)) > RIM:
+        hopeless = int(now.solution.status) != Status.ok or (i > 0 and float(jnp.max(now.solution.measured.edge)) > RIM)
+        if enough or hopeless:
             break
-        finer = run(4 * count if split else 2 * count, guess)
-        guess = _ahead(fine.solution.V, finer.solution.V) if split else finer.solution.V
-        better = _extrapolated(fine.solution, finer.solution) if split else finer.solution
-        before, change = change, abs(float(work_of(better)) - float(work_of(done)))
-        error = float(error_of_step(change, before))
-        closeness = float(closer(closeness, change, before, tolerance))
-        count, fine, done = 2 * count, finer, better
-        if not error > float(allowed_error(done, tolerance)):
-            break
-    numbers = (jnp.asarray(fine.residual), jnp.asarray(error if math.isfinite(change) else math.nan))
-    return Found(done, *numbers, jnp.asarray(cycles, jnp.int32), jnp.asarray(count, jnp.int32))
+        images = [run.solution.V for run in runs[-2:]]
+        guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))
+    error = estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
+    taken, steps = (jnp.asarray(number, jnp.int32) for number in (cycles, count * 2 ** max(i - split, 0)))
+    return Found(_best_of(runs, split), jnp.asarray(runs[-1].residual), error, taken, steps)
+
+
+def _best_of(runs: list[Closed], split: bool) -> DriveSolution:
+    """The last run, or all of them extrapolated: by NumPy, which has no program for every number of them."""
+    last = len(runs) - 1
+    weights = weights_of_runs(len(runs), split)[0][last]
+    stacked: DriveSolution = jax.tree.map(lambda *leaves: np.stack(leaves), *(run.solution for run in runs))
+    return jax.tree.map(jnp.asarray, extrapolated(stacked, weights, last))

@@ -8,6 +8,7 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
@@ -156,7 +157,7 @@ def propagate_fixed_steps(
     measured: bool | Bool[Array, ""] = True,
     reverse: bool = False,
 ) -> DriveSolution:
-    """`propagate` by `steps` bare second-order split steps from each time to the next.
+    """`propagate` by `steps` bare second-order split steps, or none, from each time to the next.
 
     The same steps as `SplitStep(extrapolate=False)` in diffrax, for calculations that repeat a whole period: the loop
     compiles in a fraction of the time. An array of `steps` serves every number with one compilation. Nothing is
@@ -172,7 +173,7 @@ def propagate_fixed_steps(
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def advance(y: Driven, piece: tuple[Array, Array, Array]) -> tuple[Driven, Any]:
         t0, t1, count = piece
-        h = (t1 - t0) / steps.astype(t0.dtype)
+        h = (t1 - t0) / jnp.maximum(steps, 1).astype(t0.dtype)
 
         def step(carry: tuple[Array, Driven]) -> tuple[Array, Driven]:
             i, y = carry
@@ -210,23 +211,21 @@ def loop_for(due: Any, step: Any, start: Any, reverse: bool) -> Any:
         return eqxi.while_loop(due, step, start, kind="checkpointed", checkpoints=CHECKPOINTS)
 
 
-def extrapolated(coarse: DriveSolution, fine: DriveSolution) -> DriveSolution:
-    """Everything measured at step 0, from one number of second-order steps and from twice that number.
+def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any) -> DriveSolution:
+    """Everything at step 0, from runs with ever shorter steps, stacked along the first axis of all arrays.
 
-    States are those of the finer run, and so is what says how grid and hierarchy held them.
+    `weights`, (runs,), are those of the `last` run and the ones before it; beyond it they are 0. What says how grid
+    and hierarchy held the states is of that run.
     """
 
-    def to_zero(a: Array, b: Array) -> Array:
-        return (4.0 * b - a) / 3.0
+    def to_zero(leaf: Any) -> Any:
+        return (weights.reshape(-1, *[1] * (leaf.ndim - 1)) * leaf).sum(0)
 
-    seen = jax.tree.map(to_zero, coarse.measured, fine.measured)
+    at_zero: DriveSolution = jax.tree.map(to_zero, runs)
     names = ("edge", "coarse", "tail", "tail_density", "min_wigner")
-    seen = eqx.tree_at(lambda m: [getattr(m, n) for n in names], seen, [getattr(fine.measured, n) for n in names])
-    return DriveSolution(
-        measured=seen,
-        totals=to_zero(coarse.totals, fine.totals),
-        V=fine.V,
-        members=fine.members,
-        status=jnp.maximum(coarse.status, fine.status),
-        steps=coarse.steps + fine.steps,
-    )
+
+    def kept(run: DriveSolution) -> list[Any]:
+        return [getattr(run.measured, name) for name in names]
+
+    at_zero = eqx.tree_at(kept, at_zero, [leaf[last] for leaf in kept(runs)])
+    return eqx.tree_at(lambda run: (run.status, run.steps), at_zero, (runs.status.max(0), runs.steps.sum(0)))

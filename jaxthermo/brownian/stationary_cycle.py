@@ -45,9 +45,8 @@ def run_cycle(
 
     Equation   V(period) = V(0), by accelerated repetition from the canonical state at t = 0; work per cycle W = -closed
                integral of X dx, negative for an engine; with several baths W + sum of switching_of + sum of heat_of =
-               0. Bare second-order split steps, whose two runs, of one step and
-               of half of it, are extrapolated to step 0 (order 4): unlike the extrapolation of single steps this is
-               stable at any coupling
+               0. Bare second-order split steps; runs of ever shorter steps are extrapolated to step 0 (Romberg): unlike
+               the extrapolation of single steps this is stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
     cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`; or
@@ -58,7 +57,8 @@ def run_cycle(
     solver       None: split steps, or diffrax.Tsit5 for a bath that has no split flows; or another explicit diffrax
                  Runge-Kutta method, with fixed steps within its limit of stability
     points       saved times in each piece between two corners of the cycle
-    steps        steps to each saved time; None: as many as it takes, by halving the step until the work rests
+    steps        steps to each saved time, and in a second run half as long ones; None: as many as it takes, by halving
+                 the step until the work rests
     max_cycles   before the search at one time step gives up
     keep_states  whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                  `jt.potentials`

@@ -149,7 +149,8 @@ def _with_states(
         return run
     if isinstance(run, DrivenRun):
         raise ValueError(NOT_KEPT)
-    steps = int(run.stats["steps_per_piece"])
+    # A search that chose its steps extrapolated more runs than one number of steps would.
+    steps = int(run.stats["steps_per_piece"]) if bool(jnp.isnan(run.step_error)) else None
     how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
     return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
 

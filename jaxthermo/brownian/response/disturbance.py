@@ -11,9 +11,10 @@ from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.relaxation import crossing_time
-from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts, weights_of_runs
+from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.solve.either_mode import either_mode
+from jaxthermo.solve.extrapolation import weights_of_runs
 
 
 class Disturbed(eqx.Module):
@@ -145,7 +146,7 @@ def _run(problem: Disturbed, refined: Any, reverse: bool) -> tuple[Array, Array]
 
 
 def _weights(problem: Disturbed) -> tuple[Array, Array]:
-    best, other = weights_of_runs(problem.oscillator.bath.flows() is not None)
+    best, other = weights_of_runs(RUNS, problem.oscillator.bath.flows() is not None)
     return jnp.asarray(best), jnp.asarray(other)
 
 

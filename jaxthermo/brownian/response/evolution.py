@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
@@ -99,25 +98,3 @@ def advance_of(equation: Equation, temperature: Any, x: Any, reverse: bool) -> A
     """The steps that the bath takes."""
     kind = taylor_advance if equation.oscillator.bath.flows() is None else split_advance
     return kind(equation, temperature, x, reverse)
-
-
-def weights_of_runs(symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """How runs 0..n are combined to the best value, and to one that is a little worse: (RUNS, RUNS) each, row n.
-
-    Equation   symmetric steps: the polynomial in the squared step through all of them, at 0, and through all but the
-               first one; else the last run, and the one before it
-    """
-    best, other = np.zeros((RUNS, RUNS)), np.zeros((RUNS, RUNS))
-    for n in range(RUNS):
-        if symmetric:
-            best[n, : n + 1] = _at_zero(n + 1)
-            other[n, min(n, 1) : n + 1] = _at_zero(max(n, 1))
-        else:
-            best[n, n] = other[n, max(n - 1, 0)] = 1.0
-    return best, other
-
-
-def _at_zero(count: int) -> np.ndarray:
-    """Weights of polynomial extrapolation to 0 from the points 1, 1/4, 1/16, ..."""
-    points = 0.25 ** np.arange(count)
-    return np.array([np.prod([m / (m - own) for m in np.delete(points, i)]) for i, own in enumerate(points)])

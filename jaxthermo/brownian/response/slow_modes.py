@@ -13,8 +13,9 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.response.disturbance import Disturbed
-from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts, weights_of_runs
+from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
 from jaxthermo.brownian.stationary import norm_of
+from jaxthermo.solve.extrapolation import weights_of_runs
 
 # Vectors of the Krylov space; the time tau in units of the crossing time, and at most, where friction is slow.
 SIZE, SHORT, LONG = 40, 2.0, 30.0
@@ -54,7 +55,7 @@ def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance:
 
     tolerance   of each eigenvalue over its modulus
     """
-    best, other = (jnp.asarray(w) for w in weights_of_runs(problem.oscillator.bath.flows() is not None))
+    best, other = (jnp.asarray(w) for w in weights_of_runs(RUNS, problem.oscillator.bath.flows() is not None))
     crossing = problem.crossing()
     friction = problem.oscillator.mass / problem.oscillator.bath.friction()
     tau = jnp.clip(friction, SHORT * crossing, LONG * crossing)
