@@ -60,9 +60,8 @@ def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
 
     Equation   5 (crossings of the well in the time of friction) d^(2 (depth + 1)/depth), with d the `tail_density`
 
-    At strong coupling members are large where noise and momentum are correlated. A parabola has that too, as members
-    that are derivatives d_p^n of W_0: they hold no density, and closed moments need none of them. What forces that are
-    not linear ask of the last level does reach its density, and goes down through densities. Measured on quenches of
+    At strong coupling members are large where noise and momentum are correlated. That part is a derivative d_p^n of
+    W_0, as in a parabola, and holds no density; what noise and position have in common does. Measured on quenches of
     quartic and double wells, A = 0.3 to 2, beta = 0.6 to 3, depth 1 to 5: the errors are 0.01 to 2.6 times that, of a
     depth of 1 up to 4 times.
     """

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, hierarchy, kramers, networks, switched
+from . import ask, contacts, cycles, hierarchy, kramers, networks, switched, wells
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -300,4 +300,7 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     "ring, N units": (ask.mesoscopic_stationary, finite),
     "minimum work": (ask.minimum_work, minimum_work),
     **switched.JUDGES,
+    **contacts.JUDGES,
+    **cycles.JUDGES,
+    **wells.JUDGES,
 }

@@ -111,7 +111,7 @@ def dense_stationary(ring: Ring, beta: float, units: int) -> dict[str, float]:
             work[j] -= ring.force * back
             produced.append((i, j, out, back))
     # Elimination without subtractions (Grassmann, Taksar & Heyman) keeps every digit of small probabilities.
-    p = _null_vector(W)
+    p = null_vector(W)
     energy = [sum(eps * n) + ring.coupling / (2.0 * units) * sum(k * k for k in n) for n in np.array(states)]
     rate = sum((out * p[i] - back * p[j]) * math.log(out * p[i] / (back * p[j])) for i, j, out, back in produced)
     return {
@@ -121,7 +121,8 @@ def dense_stationary(ring: Ring, beta: float, units: int) -> dict[str, float]:
     }
 
 
-def _null_vector(W: Array) -> Array:
+def null_vector(W: Array) -> Array:
+    """The probabilities at rest under a matrix of rates, of which W[j, i] leads from i to j."""
     A = W.T.copy()
     np.fill_diagonal(A, 0.0)
     count = len(A)
