@@ -18,7 +18,7 @@ from jaxthermo.brownian.propagation import Protocol
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import is_known, require_finite, require_positive, require_positive_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import value_at
 from jaxthermo.solve.lean import lean_jit
@@ -138,8 +138,7 @@ def checked_step(
     oscillator: Oscillator, solver: diffrax.AbstractSolver | None, dt: ScalarLike, betas: Array, fields: Array
 ) -> Float[Array, ""]:
     """A fixed step as an array; ValueError that names `dt` if an explicit solver is known to be unstable at it."""
-    step = require_scalar("dt", dt)
-    require_positive("dt", step)
+    step = require_positive_scalar("dt", dt)
     limit = stable_step(oscillator, solver, betas, fields)
     if limit is not None and is_known(step, limit) and float(step) > float(limit):
         name = type(solver).__name__

@@ -55,7 +55,7 @@ class DrudeFlows(AbstractFlows):
         self, equation: Equation, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
     ) -> Float[Array, "rows n"]:
         """One matrix."""
-        return rewriting(equation, old, new)
+        return change_of_hermite_functions(equation, old, new)
 
     def heat_members(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
@@ -74,7 +74,7 @@ class DrudeFlows(AbstractFlows):
 
     def change_temperature(self, V: HierarchyState, equation: Equation, old: Any, new: Any) -> HierarchyState:
         """The members written in the Hermite functions of the new temperature."""
-        return among_members(rewriting(equation, old, new), V)
+        return among_members(change_of_hermite_functions(equation, old, new), V)
 
 
 def noise_at(equation: Equation, temperature: Any) -> Noise:
@@ -130,7 +130,7 @@ def kicked(V: HierarchyState, equation: Equation, duration: Any, temperature: An
     return V
 
 
-def rewriting(equation: Equation, old: Any, new: Any) -> Matrices:
+def change_of_hermite_functions(equation: Equation, old: Any, new: Any) -> Matrices:
     """The matrix that writes the same state in the Hermite functions of another temperature.
 
     With b_0' = mu b_0 + sum_k tau_k b_k it is exp{-a_0^+ [kappa (a_0 + a_0^+) + sum_k kappa_k (a_k + a_k^+)]}, kappa =

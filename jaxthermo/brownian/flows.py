@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.brownian.grid import table
+from jaxthermo.brownian.grid import computed_once
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum
 
@@ -77,7 +77,8 @@ class AbstractDecayingFlows(AbstractFlows):
     ) -> tuple[Array, Array]:
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
         aged = jnp.asarray(members_of(equation.oscillator).indices, dtype=float) @ decay
-        return table(jnp.exp(-duration * diffusion * equation.grid.y[1:] ** 2)), table(jnp.exp(-duration * aged))
+        smoothed = computed_once(jnp.exp(-duration * diffusion * equation.grid.y[1:] ** 2))
+        return smoothed, computed_once(jnp.exp(-duration * aged))
 
     def mix_members(self, spectrum: Spectrum, equation: Equation, tables: tuple[Array, Array]) -> Spectrum:
         """Every coefficient times its two factors."""

@@ -147,12 +147,12 @@ def _synthesis(side: int) -> np.ndarray:
     return _analysis(side).T * weights / (2 * side + 1)
 
 
-def phase(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+def cosine_and_sine(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Cosine and sine, as tables."""
-    return table(jnp.cos(angle)), table(jnp.sin(angle))
+    return computed_once(jnp.cos(angle)), computed_once(jnp.sin(angle))
 
 
-def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
+def computed_once(values: Float[Array, "..."]) -> Float[Array, "..."]:
     """The same values, computed once.
 
     XLA fuses a costly function into what multiplies by it, and takes it again for every member and point. It does not

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractDecayingFlows
-from jaxthermo.brownian.grid import table
+from jaxthermo.brownian.grid import computed_once
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import from_momenta
@@ -47,7 +47,7 @@ class OhmicFlows(AbstractDecayingFlows):
     ) -> Float[Array, "rows n"]:
         """For each y > 0 a factor for every zeta."""
         assert noise is not None
-        return table(jnp.exp(jnp.log(new / old) * equation.grid.y[1:, None] * noise.values[None]))
+        return computed_once(jnp.exp(jnp.log(new / old) * equation.grid.y[1:, None] * noise.values[None]))
 
     def heat_members(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]

@@ -11,7 +11,7 @@ from jaxthermo._types import Real, ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
-from jaxthermo.checks import require_finite, require_positive, require_scalar
+from jaxthermo.checks import require_finite, require_positive, require_positive_scalar, require_scalar
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.ledger import Ledger
@@ -76,7 +76,6 @@ def check_place(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """beta and x as arrays; ValueError that names the first of oscillator, beta and x with an impossible value."""
     check_oscillator(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
+    beta, x = require_positive_scalar("beta", beta), require_scalar("x", x)
     require_finite("x", x)
     return beta, x

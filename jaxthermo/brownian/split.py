@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractFlows
-from jaxthermo.brownian.grid import complex_multiply, forward, phase
+from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine, forward
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members
 from jaxthermo.brownian.spectrum import Noise, Spectrum
 
@@ -57,7 +57,7 @@ def local_tables(
     equation: Equation, duration: Any, temperature: Any, x: Any, heating: Any, t: Any = 0.0
 ) -> LocalTables:
     """Everything costly in `local_flow`, to be computed once for many states, or for many temperatures by vmap."""
-    cosine, sine = phase(duration * (equation.phase_u - x * equation.phase_x))
+    cosine, sine = cosine_and_sine(duration * (equation.phase_u - x * equation.phase_x))
     return LocalTables(cosine, sine, flows_of(equation).member_tables(equation, duration, temperature, heating, t))
 
 
@@ -123,10 +123,10 @@ def momenta_tables(equation: Equation, noise: Noise, duration: Any, friction: An
     contracted = grid.y * jnp.exp(-rate * duration)
     angle = (-jnp.expm1(-rate * duration)) * noise.values[:, None] * grid.y[None, 1:]
     return MomentaTables(
-        by_momentum=phase(-(grid.p[:, None, None] * step[None, None])),
-        by_noise=phase(-(noise.values[None, :, None] * step[None, None])),
+        by_momentum=cosine_and_sine(-(grid.p[:, None, None] * step[None, None])),
+        by_noise=cosine_and_sine(-(noise.values[None, :, None] * step[None, None])),
         back=forward(grid.dp, grid.p, contracted),
-        settled=phase(angle),
+        settled=cosine_and_sine(angle),
     )
 
 

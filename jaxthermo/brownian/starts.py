@@ -19,7 +19,14 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
-from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_finite,
+    require_integer,
+    require_positive_scalar,
+    require_scalar,
+)
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
@@ -264,8 +271,7 @@ def _placed(
     check_oscillator(oscillator)
     center, field = (_number("q", q), _number("p", p)), _number("x", x)
     if frequency is not None:
-        w = require_scalar("frequency", frequency)
-        require_positive("frequency", w)
+        w = require_positive_scalar("frequency", frequency)
         return center, jnp.sqrt(oscillator.mass * w)
 
     curvature = jax.grad(jax.grad(oscillator.height))(center[0], field)

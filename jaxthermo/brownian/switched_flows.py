@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractDecayingFlows
-from jaxthermo.brownian.grid import complex_multiply, phase
+from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of
 from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along
@@ -56,7 +56,8 @@ class SwitchedFlows(AbstractDecayingFlows):
         kick = 0.5 * jnp.sum(ledger.frictions * (after**2 - before**2))
         shift = along(equation, ledger, after - before)
         y = grid.y[1:]
-        return phase(kick * y[:, None] * grid.q[None]), phase(y[:, None] * shift.values[None]), shift.basis
+        kicked = cosine_and_sine(kick * y[:, None] * grid.q[None])
+        return kicked, cosine_and_sine(y[:, None] * shift.values[None]), shift.basis
 
     def heat_members(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]

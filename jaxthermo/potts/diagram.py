@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Code, Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_finite, require_known, require_positive_scalar
 from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.attractor import Stationary
 from jaxthermo.jumps.occupation import localised, near_uniform
@@ -130,8 +130,7 @@ def phase_diagram(
     require_not_negative("beta", betas)
     drive = forces
     if forward_force is not None:
-        f1 = require_scalar("forward_force", forward_force)
-        require_positive("forward_force", f1)
+        f1 = require_positive_scalar("forward_force", forward_force)
         drive = np.asarray(f1) + forces
     check_ring(PottsRing(q, coupling, 1.0, prefactor, rates=rates))
     rings = _rings(q, coupling, drive, prefactor, rates)

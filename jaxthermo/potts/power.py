@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import require_finite, require_known, require_positive, require_scalar
+from jaxthermo.checks import require_finite, require_known, require_positive_scalar, require_scalar
 from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.converter import Converter, Lanes
@@ -114,8 +114,7 @@ def maximum_power(
     """
     given = (coupling, prefactor, forward_force, beta, rates)
     require_known("maximum_power", given, "trace `jt.potts.stationary` at loads of your own")
-    f1 = require_scalar("forward_force", forward_force)
-    require_positive("forward_force", f1)
+    f1 = require_positive_scalar("forward_force", forward_force)
     ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
     check_ring(ring)
     # Interior points only: at f2 = 0 and f2 = -f1 the power vanishes.

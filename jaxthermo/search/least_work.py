@@ -12,10 +12,15 @@ from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.information import entropy_error, information_planck
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.state import State
-from jaxthermo.checks import is_known, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    is_known,
+    require_integer,
+    require_positive,
+    require_scalar,
+)
 from jaxthermo.search.potential_range import potential_around, potential_status, problem_of, require_covered
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
@@ -129,11 +134,8 @@ def minimum_work(
     program, in which lanes of a vmap run one after another. `value`, `upper` and `lower` have derivatives in both
     modes, those of the minimum itself; everything else is held constant.
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_one_temperature(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     order, restarts = require_integer("order", order, 1), require_integer("restarts", restarts, 0)
     steps = steps_of(horizon, dt)
     V = starting_members(oscillator, state, beta)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import Real, ScheduleLike
-from jaxthermo.brownian.grid import complex_multiply, phase
+from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
@@ -168,7 +168,7 @@ def with_kick(spectrum: Spectrum, equation: Equation, kick: Float[Array, ""]) ->
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.
     """
     side = equation.grid.p_side
-    cosine, sine = phase(-kick * equation.phase_x)
+    cosine, sine = cosine_and_sine(-kick * equation.phase_x)
     re, im = complex_multiply(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
     return jnp.concatenate([spectrum[:1], re, im])
 

@@ -11,7 +11,7 @@ from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
-from jaxthermo.brownian.response.pairs import Pair
+from jaxthermo.brownian.response.weyl import Pair
 from jaxthermo.checks import is_known
 from jaxthermo.solve.progress import Line
 

@@ -76,12 +76,10 @@ class FunctionOfPosition(AbstractObservable):
 
     @property
     def sign(self) -> float:
-        """1.0."""
         return 1.0
 
     @property
     def raises(self) -> int:
-        """0."""
         return 0
 
     def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
@@ -107,7 +105,6 @@ class FunctionOfPosition(AbstractObservable):
         return self.function.is_quadratic() & (jax.grad(jax.grad(self.function))(jnp.zeros(())) == 0.0)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
-        """Equation   f(q)."""
         return as_float(self.function(q))
 
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
@@ -124,12 +121,10 @@ class Momentum(AbstractObservable):
 
     @property
     def sign(self) -> float:
-        """-1.0."""
         return -1.0
 
     @property
     def raises(self) -> int:
-        """1."""
         return 1
 
     def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
@@ -145,11 +140,9 @@ class Momentum(AbstractObservable):
         return jnp.matmul(V, derivative(equation.grid).T)
 
     def linear(self) -> Bool[Array, ""]:
-        """Yes."""
         return jnp.asarray(True)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
-        """0."""
         return jnp.zeros_like(q)
 
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:

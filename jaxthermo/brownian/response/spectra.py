@@ -15,8 +15,8 @@ from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.pairs import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.response.resolvent import resolvent
+from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import as_float, require_double_for, require_finite
 from jaxthermo.solve.lean import lean_jit

@@ -5,8 +5,8 @@ p do to the members. Classically the same steps give f(q) p^k and its Poisson br
 """
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +14,18 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
+from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.phase_space import WeylSymbol
-from jaxthermo.brownian.potential import as_potential
+from jaxthermo.brownian.potential import Identity, Potential, as_potential
 from jaxthermo.brownian.response.observables import AbstractObservable, FunctionOfPosition, Momentum
 from jaxthermo.brownian.stationary import norm_of
 from jaxthermo.checks import as_float, is_known
 
 # The highest power of p, and where it is tried whether there are higher ones: q and p at random, and a share of f.
 MOST, POINTS, FLAT = 4, np.random.default_rng(0).normal(size=(8, 2)), 1e-9
+
+
+NAMES = ("q", "p", "X")
 
 
 class FunctionOfPhaseSpace(AbstractObservable):
@@ -141,3 +145,30 @@ def _tried(slopes: list[Callable[..., Array]], q: Array, p: Array) -> tuple[Arra
 
 def _part(name: str, coefficient: Callable[..., Array]) -> FunctionOfPosition:
     return FunctionOfPosition(as_potential(name, lambda q: coefficient(q, jnp.zeros(()))))
+
+
+# A name, a function of q, or a function of q and p.
+ObservableLike: TypeAlias = str | Potential | WeylSymbol
+Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
+
+
+def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
+    """The two observables of a correlation; ValueError unless they are two names or functions of q, or of q and p."""
+    if not isinstance(observables, tuple | list) or len(observables) != 2:
+        raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
+    first, second = (_observable(one, oscillator) for one in observables)
+    return first, second
+
+
+def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
+    if isinstance(what, str):
+        if what not in NAMES:
+            raise ValueError(
+                f"`observables` must be 'q', 'p', 'X' or functions of q, or of q and p, but one is {what!r}"
+            )
+        if what == "p":
+            return Momentum()
+        return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
+    if callable(what) and takes_two(what):
+        return of_symbol("observables", cast(WeylSymbol, what))
+    return FunctionOfPosition(as_potential("observables", cast(Potential, what)))

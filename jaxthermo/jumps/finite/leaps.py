@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Real, ScalarLike
-from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive_scalar
 from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
@@ -90,8 +90,7 @@ def tau_leap(
         raise ValueError(f"`units` must be at most 2**53, beyond which a float does not count, but is {units}")
     count = require_trajectories(graph.q, trajectories)
     steps = require_integer("steps", steps, 1)
-    t_end = require_scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     key = require_key(key)
     driven = driven_network(network, beta, coupling, 0.0, t_end)
     draw, *seeds = jax.random.split(key, 3)

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import first_problem
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
-from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive_scalar
 from jaxthermo.jumps.arguments import require_one_reservoir
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
@@ -77,8 +77,7 @@ def work_theorem(
     Derivatives in beta, the coupling and the network's numbers are those of the integration, in both modes.
     """
     require_double_for(RTOL, RTOL)
-    t_end = require_scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     model = network
     driven = driven_network(model, beta, coupling, 0.0, t_end)
     network = require_one_reservoir(driven.network)

@@ -11,8 +11,14 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
-from jaxthermo.checks import require_scalar as scalar
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_double_for,
+    require_finite,
+    require_integer,
+    require_positive_scalar,
+)
 from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
@@ -136,12 +142,10 @@ def simulate(
     units = require_integer("units", units, 1)
     count = require_trajectories(graph.q, trajectories)
     cap = require_integer("max_jumps", max_jumps, 1)
-    t_end = scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     key = require_key(key)
     driven = driven_network(network, beta, coupling, 0.0, t_end)
-    step = t_end / WINDOWS if step is None else scalar("step", step)
-    require_positive("step", step)
+    step = t_end / WINDOWS if step is None else require_positive_scalar("step", step)
 
     seed, draw = jax.random.split(key)
     first = start_counts(driven, units, count, draw, n0)
