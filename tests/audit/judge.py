@@ -16,8 +16,9 @@ from .ask import Answer
 EQUILIBRIUM, COURSE, RING, FINITE = 1e-6, 1e-4, 1e-6, 1e-9
 
 RIGHT, HONEST, WRONG, UNKNOWN = "right", "honest failure", "WRONG AND OK", "no reference"
-# Where a reference shows that the equation has no solution that is a state of a particle, to say so is the answer.
-REFUSED, NO_DENSITY = "rightly refused", "no density"
+# Where a reference shows that the equation has no solution that is a state of a particle, or a cycle no stationary
+# state, to say so is the answer.
+REFUSED, NO_DENSITY, NO_GRID = "rightly refused", "no density", "grid too small"
 
 
 class Verdict(NamedTuple):
@@ -40,7 +41,8 @@ def judge(kind: str, p: dict[str, Any]) -> Verdict:
         return Verdict(HONEST, math.nan, f"refused: {str(refusal)[:80]}", time.process_time() - begin, 0.0)
     asked = time.process_time()
     error = compare(p, found) if found.ok else math.nan
-    refused = found.words == NO_DENSITY and kind in REFUSALS and REFUSALS[kind](p)
+    words, shown = REFUSALS.get(kind, ("", None))
+    refused = shown is not None and found.words == words and shown(p)
     spent = (asked - begin, time.process_time() - asked)
     if not found.ok:
         return Verdict(REFUSED if refused else HONEST, math.nan, found.words, *spent)
@@ -282,9 +284,12 @@ def minimum_work(p: dict[str, Any], found: Answer) -> float:
     return max(*wrong, (value - planck(b, x)) / scale)
 
 
-REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "equilibrium, harmonic": no_harmonic_equilibrium,
-    "equilibrium, quantum": no_quantum_equilibrium,
+# What the library says, and what shows that it is right to.
+REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "equilibrium, harmonic": (NO_DENSITY, no_harmonic_equilibrium),
+    "equilibrium, quantum": (NO_DENSITY, no_quantum_equilibrium),
+    "cycle, Carnot": (NO_GRID, switched.no_cycle),
+    "cycle, Otto": (NO_GRID, switched.no_cycle),
 }
 
 JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, Any], Answer], float | None]]] = {
