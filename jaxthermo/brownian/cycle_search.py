@@ -35,9 +35,9 @@ FIRST_STEP = 0.25
 # an order that grows with every run, and explicit solvers have their own, 4 or more. By how much it must have been seen
 # to fall before that is relied on.
 FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
-# Where halving does not lessen it, the cycle is not closed well enough for the work, and is closed by so much better
-# each time, down to this share of the tolerance.
-CLOSER, CLOSEST = 0.1, 0.01
+# Where halving does not lessen a change of the work that is so many times the allowed error, or less, the cycle is not
+# closed well enough for it, and is closed by so much better each time, down to this share of the tolerance.
+NEAR, CLOSER, CLOSEST = 100.0, 0.1, 0.01
 
 
 class Engine(eqx.Module):
@@ -124,10 +124,11 @@ def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
     return SEEN * jnp.asarray(change) <= before
 
 
-def closer(closeness: Any, now: Estimate, before: Estimate, tolerance: Any) -> Float[Array, ""]:
+def closer(closeness: Any, now: Estimate, before: Estimate, allowed: Any, tolerance: Any) -> Float[Array, ""]:
     """How well the next cycle is to be closed."""
     better = jnp.maximum(CLOSER * jnp.asarray(closeness), CLOSEST * jnp.asarray(tolerance))
-    return jnp.where(is_falling(now.change, before.change), closeness, better)
+    enough = is_falling(now.change, before.change) | (now.change > NEAR * jnp.asarray(allowed))
+    return jnp.where(enough, closeness, better)
 
 
 class Found(eqx.Module):
@@ -225,9 +226,10 @@ def search_traced(wanted: CycleSearch) -> Found:
             share = jnp.where(i > 0, ahead(split), 0.0)
             runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
-            enough = (estimate.error <= allowed_error(now.record, tolerance)) | lost | (i + 1 >= most)
+            allowed = allowed_error(now.record, tolerance)
+            enough = (estimate.error <= allowed) | lost | (i + 1 >= most)
             guess = now.image + share * (now.image - before)
-            closeness = closer(so_far.closeness, estimate, so_far.estimate, tolerance)
+            closeness = closer(so_far.closeness, estimate, so_far.estimate, allowed, tolerance)
             cycles = so_far.cycles + now.applications
             return _Sequence(i + 1, guess, runs, works, estimate, closeness, cycles, enough)
 

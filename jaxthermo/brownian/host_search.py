@@ -226,8 +226,11 @@ def closed(
     return Closed(turns.measured(V, steps), residual, count, contraction)
 
 
-def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
-    """`search_traced` as short calls."""
+def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: Callable[[Observables], bool]) -> Found:
+    """`search_traced` as short calls.
+
+    `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken.
+    """
     engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
     tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
@@ -243,11 +246,13 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None]) -> Found:
         works[i] = work_of(now.solution)
         before, index = estimate, jnp.asarray(i, jnp.int32)
         estimate = _estimate_after(jnp.asarray(works), index, before, split)
-        closeness = float(closer(closeness, estimate, before, tolerance))
-        enough = float(estimate.error) <= float(allowed_error(now.solution, tolerance))
+        allowed = float(allowed_error(now.solution, tolerance))
+        closeness = float(closer(closeness, estimate, before, allowed, tolerance))
+        enough = float(estimate.error) <= allowed
+        lost = int(now.solution.status) != Status.ok
         # A state that runs into the rim asks for another grid, not for shorter steps.
-        hopeless = int(now.solution.status) != Status.ok or (i > 0 and float(jnp.max(now.solution.measured.edge)) > RIM)
-        if enough or hopeless:
+        hopeless = i > 0 and (float(jnp.max(now.solution.measured.edge)) > RIM or misses(now.solution.measured))
+        if enough or lost or hopeless:
             break
         images = [run.solution.V for run in runs[-2:]]
         guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))

@@ -109,6 +109,10 @@ class Growth(NamedTuple):
     resolution: float
 
 
+# Of a grid that is large and fine enough.
+NO_GROWTH = Growth(1.0, 1.0)
+
+
 def growth_of_state(state: Any) -> Growth:
     """What the grid of a state asks for; where the plain limits are kept, it is weak coupling that asks for more."""
     slow = float(slowness(state, state.oscillator))
@@ -123,14 +127,21 @@ def growth_of_run(seen: Any) -> Growth:
 
 
 def growth_of_cycle(run: Any) -> Growth:
-    """What the grid of a stationary cycle asks for: `run_held` judges it by limits that weak coupling lowers.
+    """What the grid of a stationary cycle asks for."""
+    return growth_of_period(run, run.oscillator)
+
+
+def growth_of_period(seen: Any, oscillator: Oscillator) -> Growth:
+    """The same, from what was measured: `run_held` judges it by limits that weak coupling lowers.
 
     Of a state that runs into the rim the waves say nothing.
     """
-    slow = float(np.max(slowness(run, run.oscillator)))
-    if float(np.max(run.edge)) > RIM:
-        return Growth(growth_to(np.max(run.edge), COURSE_EDGE / slow), 1.0)
-    return Growth(growth_to(np.max(run.edge), COURSE_EDGE / slow), growth_to(np.max(run.coarse), COURSE_COARSE / slow))
+    slow = float(np.max(slowness(seen, oscillator)))
+    if float(np.max(seen.edge)) > RIM:
+        return Growth(growth_to(np.max(seen.edge), COURSE_EDGE / slow), 1.0)
+    return Growth(
+        growth_to(np.max(seen.edge), COURSE_EDGE / slow), growth_to(np.max(seen.coarse), COURSE_COARSE / slow)
+    )
 
 
 def growth_to(value: Any, limit: float) -> float:

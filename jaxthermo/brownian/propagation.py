@@ -221,7 +221,8 @@ def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any) ->
     def to_zero(leaf: Any) -> Any:
         return (weights.reshape(-1, *[1] * (leaf.ndim - 1)) * leaf).sum(0)
 
-    at_zero: DriveSolution = jax.tree.map(to_zero, runs)
+    numbers, counts = eqx.partition(runs, lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating))
+    at_zero: DriveSolution = eqx.combine(jax.tree.map(to_zero, numbers), counts)
     names = ("edge", "coarse", "tail", "tail_density", "min_wigner")
 
     def kept(run: DriveSolution) -> list[Any]:

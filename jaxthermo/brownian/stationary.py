@@ -104,6 +104,12 @@ def _operator(place: Place) -> Linear:
     return A
 
 
+def iteration_of(place: Place) -> Linear:
+    """One iteration of the linear solve but for its inner products: M A."""
+    A, M = _operator(place), _preconditioner(place)
+    return lambda V: M(A(V))
+
+
 def _preconditioner(place: Place) -> Linear:
     """About A^-1: the canonical state for the norm, and two approximate inverses of -L for what has none."""
     equation, temperature, x = place

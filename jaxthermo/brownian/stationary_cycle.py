@@ -12,7 +12,7 @@ from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.cycle_search import CycleSearch, Found, allowed_error, engine_of, search_traced
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import growth_of_cycle, run_held
+from jaxthermo.brownian.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
@@ -101,7 +101,9 @@ def run_cycle(
         # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
         if not is_known(jax.tree.leaves((chosen, cycle)), betas):
             return _traced(wanted, points)
-        found = search_from_host(wanted, line.tell)
+        # No shorter steps on a grid that another will follow.
+        left = oscillator.grid is None and attempt + 1 < ATTEMPTS
+        found = search_from_host(wanted, line.tell, lambda seen: left and growth_of_period(seen, chosen) != NO_GROWTH)
         return _described(wanted, found, points, jnp.asarray(attempt + 1, jnp.int32))
 
     with Line("run_cycle", progress) as line:

@@ -35,8 +35,8 @@ def final_state(
     t0: Real,
     t1: Real,
     *,
-    rtol: float,
-    atol: float,
+    rtol: float | Array,
+    atol: float | Array,
     max_steps: int,
     solver: diffrax.AbstractSolver | None = None,
 ) -> End:
@@ -46,18 +46,18 @@ def final_state(
     steps, if the solver is an explicit one whose last stage is the first of the next step. `field` must not close over
     arrays that JAX is tracing. Not to be differentiated.
     """
-    arrays, static = eqx.partition((y, args, t0, t1), eqx.is_array)
+    arrays, static = eqx.partition((y, args, t0, t1, rtol, atol), eqx.is_array)
     leaves, tree = jax.tree.flatten(arrays)
-    limits: Settings = {"rtol": rtol, "atol": atol, "max_steps": max_steps}
     scheme = scheme_of(diffrax.Dopri8() if solver is None else solver)
 
     def split(leaves: list[Array]) -> PyTree:
         return eqx.combine(jax.tree.unflatten(tree, leaves), static)
 
     def one(leaves: list[Array]) -> End:
-        y, args, t0, t1 = split(leaves)
-        saveat = diffrax.SaveAt(t1=True)
-        solution = integrate(field, y, args, t0=t0, t1=t1, saveat=saveat, solver=solver, **limits)
+        y, args, t0, t1, rtol, atol = split(leaves)
+        limits: Settings = {"rtol": rtol, "atol": atol, "max_steps": max_steps}
+        times: Settings = {"t0": t0, "t1": t1, "saveat": diffrax.SaveAt(t1=True)}
+        solution = integrate(field, y, args, solver=solver, **times, **limits)
         end = jax.tree.map(lambda leaf: unreached_as_nan(leaf[0]), solution.ys)
         return end, status_of(solution), solution.stats["num_steps"]
 
@@ -69,16 +69,17 @@ def final_state(
         """Lanes along the last axis of those that are batched."""
         lanes = next(leaf.shape[-1] for leaf, own in zip(leaves, batched, strict=True) if own)
         spread = [leaf if own else _repeated(leaf, lanes) for leaf, own in zip(leaves, batched, strict=True)]
-        y, _, t0, t1 = split(spread)
+        y, _, t0, t1, _, _ = split(spread)
+        _, args, _, _, rtol, atol = split(leaves)
         # What all lanes share stays one number in the field.
-        args, axes = split(leaves)[1], jax.tree.unflatten(tree, [-1 if own else None for own in batched])[1]
+        axes = jax.tree.unflatten(tree, [-1 if own else None for own in batched])[1]
         numbers, fixed = eqx.partition(args, eqx.is_array)
 
         def single(t: Array, y: PyTree, numbers: PyTree) -> PyTree:
             return field(t, y, eqx.combine(numbers, fixed))
 
         many = jax.vmap(single, in_axes=(0, -1, axes), out_axes=-1)
-        return follow(lambda t, y: many(t, y, numbers), y, t0, t1, kept, **limits)
+        return follow(lambda t, y: many(t, y, numbers), y, t0, t1, kept, rtol=rtol, atol=atol, max_steps=max_steps)
 
     @jax.custom_batching.custom_vmap
     def alone(leaves: list[Array]) -> End:

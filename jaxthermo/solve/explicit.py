@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK
 
+Tolerance = float | Array
 # dy/dt from times (lanes,) and states (..., lanes).
 LanesField = Callable[[Array, PyTree], PyTree]
 
@@ -69,8 +70,8 @@ def follow(
     t1: Float[Array, " lanes"],
     scheme: Scheme,
     *,
-    rtol: float,
-    atol: float,
+    rtol: Tolerance,
+    atol: Tolerance,
     max_steps: int,
 ) -> tuple[PyTree, Int[Array, " lanes"], Int[Array, " lanes"]]:
     """States at t1 > t0 from y at t0, NaN where a lane did not get there; how lanes ended, and steps tried.
@@ -152,7 +153,9 @@ def _chosen(condition: Array, then: PyTree, other: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(_across(condition, a), a, b), then, other)
 
 
-def _mean_square(values: PyTree, y: PyTree, other: PyTree, rtol: float, atol: float) -> Float[Array, " lanes"]:
+def _mean_square(
+    values: PyTree, y: PyTree, other: PyTree, rtol: float | Array, atol: float | Array
+) -> Float[Array, " lanes"]:
     """Mean over a lane of the squares of values in units of the tolerance."""
 
     def squares(value: Array, a: Array, b: Array) -> Array:
@@ -164,7 +167,9 @@ def _mean_square(values: PyTree, y: PyTree, other: PyTree, rtol: float, atol: fl
     return sum(parts[1:], parts[0]) / size
 
 
-def _first_step(y: PyTree, rate: PyTree, span: Array, rtol: float, atol: float) -> Float[Array, " lanes"]:
+def _first_step(
+    y: PyTree, rate: PyTree, span: Array, rtol: float | Array, atol: float | Array
+) -> Float[Array, " lanes"]:
     """A step by which the state changes little."""
     size, speed = (jnp.sqrt(_mean_square(values, y, y, rtol, atol)) for values in (y, rate))
     small = (size < NOTHING) | (speed < NOTHING)
