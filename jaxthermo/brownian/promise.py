@@ -122,8 +122,12 @@ def growth_of_state(state: Any) -> Growth:
 
 
 def growth_of_run(seen: Any) -> Growth:
-    """What the grid of a course asks for."""
-    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), growth_to(np.max(seen.coarse), COURSE_COARSE))
+    """What the grid of a course asks for.
+
+    A state that curls up in an anharmonic well has waves that fall more slowly than those of a Gaussian.
+    """
+    waves = growth_to(np.max(seen.coarse), COURSE_COARSE, 1.0)
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves)
 
 
 def growth_of_cycle(run: Any) -> Growth:
@@ -144,10 +148,13 @@ def growth_of_period(seen: Any, oscillator: Oscillator) -> Growth:
     )
 
 
-def growth_to(value: Any, limit: float) -> float:
-    """How much further out a Gaussian that has fallen to `value` falls to a fifth of the limit."""
+def growth_to(value: Any, limit: float, power: float = 0.5) -> float:
+    """How much further out a Gaussian that has fallen to `value` falls to a fifth of the limit.
+
+    `power` is one over that of the exponent: 1/2 for a Gaussian, 1 for an exponential.
+    """
     wanted = min(0.2 * limit, 0.5 * float(value))
-    return 1.0 if value < limit else float(np.clip(np.sqrt(np.log(wanted) / np.log(min(value, 0.5))), *GROWTH))
+    return 1.0 if value < limit else float(np.clip((np.log(wanted) / np.log(min(value, 0.5))) ** power, *GROWTH))
 
 
 def slowness(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
