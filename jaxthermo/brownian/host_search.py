@@ -18,6 +18,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
 from jaxthermo.brownian.cycle_search import (
+    CLOSER,
+    CLOSEST,
     CycleSearch,
     Engine,
     Found,
@@ -27,6 +29,7 @@ from jaxthermo.brownian.cycle_search import (
     most_runs,
     no_estimate,
     one_period,
+    returns,
 )
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
@@ -166,7 +169,7 @@ class SolverPeriods:
         return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
+_one_period, _estimate_after, _returns = lean_jit(one_period), lean_jit(estimate_after), lean_jit(returns)
 
 
 @lean_jit
@@ -197,6 +200,7 @@ def closed(
     guess: HierarchyState,
     steps: int,
     tolerance: float,
+    allowed: float,
     limit: int,
     tell: Callable[[str], None],
     contraction: float = float("inf"),
@@ -204,21 +208,26 @@ def closed(
     """The stationary cycle at one number of steps, by accelerated repetition from a guess.
 
     `tell` is given a line of text after every turn. The turn that is measured begins where one has changed less than
-    the tolerance. A turn that may be expected to change a thousandth of it, after `contraction` of an earlier search,
-    is measured at once, and is the last if it keeps to that.
+    the tolerance; where U does not come back as well as `allowed`, the tolerance of the work, asks, the search goes on,
+    to smaller changes. A turn that may be expected to change a thousandth of the tolerance, after `contraction` of an
+    earlier search, is measured at once, and is the last if it keeps to that.
     """
     V, history = guess, no_history(guess)
-    residual, count = float("inf"), 0
-    while residual > tolerance and count < limit:
-        sure = residual * contraction <= SURE * tolerance
-        solution = turns.measured(V, steps) if sure else None
+    residual, count, goal = float("inf"), 0, tolerance
+    while count < limit:
+        near, sure = residual <= goal, residual * contraction <= SURE * tolerance
+        solution = turns.measured(V, steps) if near or sure else None
+        back = solution is not None and bool(_returns(solution, jnp.asarray(allowed)))
+        if solution is not None and near and (back or goal <= CLOSEST * tolerance):
+            return Closed(solution, residual, count, contraction)
         image = turns.image(V, steps) if solution is None else solution.V
         history, V, change = _improved(history, V, image, turns.engine)
         before, residual, count = residual, float(change), count + 1
         contraction = residual / before if math.isfinite(before) else contraction
         tell(f"{steps} steps a piece, cycle {count}: changes {residual:.1e}, wanted {tolerance:.1e}")
-        if solution is not None and residual <= SURE * tolerance:
+        if solution is not None and back and residual <= SURE * tolerance:
             return Closed(solution, residual, count, contraction)
+        goal = CLOSER * goal if near else goal
     tell(f"{steps} steps a piece, cycle {count + 1}: measured")
     return Closed(turns.measured(V, steps), residual, count, contraction)
 
@@ -237,7 +246,8 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
     runs: list[Closed] = []
     cycles, contraction = 0, float("inf")
     for i in range(most):
-        now = closed(turns, guess, count * 2**i, float(estimate.closeness), limit, tell, contraction)
+        closeness = float(estimate.closeness)
+        now = closed(turns, guess, count * 2**i, closeness, float(wanted.tolerance), limit, tell, contraction)
         cycles, contraction = cycles + now.cycles, now.contraction
         runs = [*runs, now] if split else [now]
         estimate = _estimate_after(estimate, now.solution, jnp.asarray(i, jnp.int32), wanted.tolerance, split)

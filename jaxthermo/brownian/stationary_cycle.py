@@ -9,7 +9,7 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.arguments import checked_steps, require_solver, solver_for
 from jaxthermo.brownian.automatic import resolved, until_held
-from jaxthermo.brownian.cycle_search import CycleSearch, Found, allowed_error, engine_of, search_traced
+from jaxthermo.brownian.cycle_search import CycleSearch, Found, allowed_error, engine_of, returns, search_traced
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_held
@@ -127,7 +127,7 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
     # A state that does not come back is named before what else is wrong with it.
     problems = [
         solution.status,
-        status_if(~(found.residual <= tol), Status.not_periodic),
+        status_if(~((found.residual <= tol) & returns(solution, tol)), Status.not_periodic),
         run_held(series, solution.measured, produced, closed=True),
     ]
     # Where the time step was to be halved until the work rests.

@@ -288,6 +288,7 @@ def minimum_work(p: dict[str, Any], found: Answer) -> float:
 REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "equilibrium, harmonic": (NO_DENSITY, no_harmonic_equilibrium),
     "equilibrium, quantum": (NO_DENSITY, no_quantum_equilibrium),
+    "correlation, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),
     "cycle, Otto": (NO_GRID, switched.no_cycle),
 }
