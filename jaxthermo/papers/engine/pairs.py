@@ -7,14 +7,13 @@ bound, which is exact and below Xi_neq; of such states by searches for Xi_neq it
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray
 
 from jaxthermo._status import Status
-from jaxthermo.brownian import PeriodicRun, State
+from jaxthermo.brownian import PeriodicRun
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
@@ -23,14 +22,16 @@ from jaxthermo.papers.engine.duals import quasi_static_value
 from jaxthermo.papers.engine.runs import run_of
 from jaxthermo.papers.labels import labelled
 from jaxthermo.papers.tables import markdown
-from jaxthermo.search import minimum_work
+from jaxthermo.search.least_work import steps_of
 from jaxthermo.search.potential_range import potential_around
+from jaxthermo.search.process_potentials import searched
 
 PAIRS, SEARCHED, COARSE_SEARCHED = 200, 200, 3
 SEED = 1
 # Equilibria of the first test: inverse temperature and fields.
 BETAS, FIELDS = (0.4, 2.5), (-1.5, 2.5)
-ORDER, STEP = 2, 0.25
+# Those of the searches of a first look along the cycles, whose programs these use.
+HORIZON, ORDER, STEP = 1.0, 2, 0.25
 
 
 def mixing(full: bool, advance: Any = None) -> xarray.Dataset:
@@ -97,26 +98,25 @@ def _searched(
     slack, betas, worst = np.zeros(count), np.zeros(count), 0.0
     for index in range(count):
         run, first, second, share = _picked(rng, full)
-        one, other = (run.state_at(run.time[k]) for k in (first, second))
-        mixed = eqx.tree_at(lambda s: s.V, one, (1.0 - share) * one.V + share * other.V)
-        beta, x = run.beta[first], run.x[first]
-        values = []
-        for state in (one, other, mixed):
-            value, error = _xi(run, state, beta, x)
-            values.append(value)
-            worst = max(worst, error)
-        a, b, m = values
-        slack[index], betas[index] = m - (1.0 - share) * a - share * b, float(beta)
+        assert run.members is not None
+        one, other = np.asarray(run.members[first]), np.asarray(run.members[second])
+        states = np.stack([one, other, (1.0 - share) * one + share * other])
+        beta, x = (np.full(3, float(series[first])) for series in (run.beta, run.x))
+        # The program of the searches along a cycle serves these too.
+        settings = (
+            potential_around(run.oscillator, beta, x),
+            jnp.asarray(HORIZON),
+            ORDER,
+            False,
+            steps_of(HORIZON, STEP),
+        )
+        found = searched(run.oscillator, settings, states, beta, x)
+        a, b, mixed = np.where(found.status == int(Status.ok), found.value, np.nan)
+        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, beta[0]
+        worst = max(worst, float(found.error.max()))
         if advance is not None:
             advance(1)
     return (slack, betas), worst
-
-
-def _xi(run: PeriodicRun, state: State, beta: Any, x: Any) -> tuple[float, float]:
-    potential = potential_around(run.oscillator, beta, x)
-    found = minimum_work(run.oscillator, state, beta, x, ORDER, dt=STEP, potential=potential)
-    known = int(found.status) == int(Status.ok)
-    return (float(found.value) if known else float("nan")), float(found.error)
 
 
 HEADER = ["potential", "condition", "equilibria, Eq. (67)", "information bound", "searched"]

@@ -106,7 +106,7 @@ def settings_of(kind: str, strength: float, cycle: str, full: bool) -> dict[str,
     return {
         "kind": kind,
         "strength": strength,
-        "cycle": cycle_settings(CYCLES[cycle]()),
+        "cycle": cycle_settings(cycle),
         "mesh": [float(grid.q_max), float(grid.dq), float(grid.p_max), float(grid.dp)],
         "depth": int(oscillator(kind, strength, full).bath.depth or 0) if kind == "quantum" else 0,
         "tolerance": TOLERANCE,
