@@ -1,13 +1,19 @@
 """What the claims about the engine need of one cycle: works, heats, entropy and energies of its six runs."""
 
+import functools
+import json
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun, run_cycle
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.papers.engine.cycle_inference import cycle_from
 from jaxthermo.papers.engine.data import KINDS, STRENGTHS, TABLE_4, TOLERANCE, oscillator
 
@@ -15,10 +21,24 @@ CASES = tuple((kind, a) for kind in KINDS for a in STRENGTHS)
 PRINTED = np.array([TABLE_4[case].work for case in CASES])
 ROUNDING = np.array([TABLE_4[case].rounding for case in CASES])
 # Saved times of each piece of a cycle.
-POINTS = 4
+POINTS, RATE_POINTS = 4, 10
 FIGURES = 8
 # A change of a work that its rounding hides.
 SMALL = 0.1
+
+
+# What `jaxthermo infer-protocol --others 4` wrote.
+STORED = Path(__file__).with_name("cycles.json")
+
+
+@functools.cache
+def stored() -> dict[str, Any]:
+    """The cycles with the six works of Table 4 that are kept with the library, the inferred one first, and their facts.
+
+    They come with the command, the settings and the versions that made them.
+    """
+    known: dict[str, Any] = json.loads(STORED.read_text())
+    return known | {"cycles": [each for each in known["cycles"] if fits(each)]}
 
 
 def facts_of(parameters: tuple[float, ...]) -> dict[str, Any]:
@@ -45,6 +65,32 @@ def facts_of(parameters: tuple[float, ...]) -> dict[str, Any]:
 def residuals(facts: dict[str, Any]) -> np.ndarray:
     """(W - W of Table 4) over half of its last digit."""
     return (np.array(facts["work"]) - PRINTED) / ROUNDING
+
+
+def rates_of(parameters: tuple[float, ...]) -> dict[str, list[float]]:
+    """Mean rate of entropy production in the two kinds of strokes, by coupling; classical, exact.
+
+    Equation   gamma beta int (p W/m + T dW/dp)^2/W dq dp, its mean over the time by the trapezoidal rule
+    """
+    cycle = cycle_from(jnp.asarray(parameters))
+    found: dict[str, list[float]] = {"isothermal": [], "thermostatic": []}
+    for strength in STRENGTHS:
+        model = oscillator("classical", strength, full=True)
+        run = run_cycle(model, cycle, TOLERANCE, points=RATE_POINTS, keep_states=True)
+        time, rate = np.asarray(run.time), np.asarray(_rates(run))
+        areas, lengths = 0.5 * (rate[1:] + rate[:-1]) * np.diff(time), np.diff(time)
+        corners = np.asarray(cycle.corners())
+        moving = np.searchsorted(corners, 0.5 * (time[1:] + time[:-1]), side="right") % 2 == 0
+        for name, chosen in (("isothermal", ~moving), ("thermostatic", moving)):
+            found[name].append(_short(areas[chosen].sum() / lengths[chosen].sum()))
+    return found
+
+
+@jax.jit
+def _rates(run: PeriodicRun) -> jax.Array:
+    assert run.members is not None and run.oscillator.grid is not None
+    work = workspace(run.oscillator, run.oscillator.grid)
+    return jax.vmap(lambda V, beta: entropy_production_rate(V, work, beta))(run.members, run.beta)
 
 
 def one_level_more(facts: dict[str, Any]) -> list[float]:

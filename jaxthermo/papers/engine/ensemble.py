@@ -20,7 +20,16 @@ from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.papers.engine import cycle_inference as inference
-from jaxthermo.papers.engine.cycle_facts import CASES, PRINTED, ROUNDING, facts_of, fits, one_level_more, residuals
+from jaxthermo.papers.engine.cycle_facts import (
+    CASES,
+    PRINTED,
+    ROUNDING,
+    facts_of,
+    fits,
+    one_level_more,
+    rates_of,
+    residuals,
+)
 from jaxthermo.papers.engine.data import INFERRED
 from jaxthermo.papers.engine.flat_directions import Place, corrected, walk
 from jaxthermo.papers.engine.inference_report import fitted
@@ -35,7 +44,7 @@ LENGTH, STRETCH, MARGIN = 0.4, 0.1, 0.01
 ON_THE_WAY, AT_THE_END, ROUNDS, FIGURES = 1.0, 0.4, 3, 6
 
 
-def others(out: Path, count: int, say: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+def further_cycles(out: Path, count: int, say: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
     """The inferred cycle and so many further ones with the six works, in `out`/stirling_others.json.
 
     What is in the file already is not searched for again, so that the same command goes on after an interrupt.
@@ -62,6 +71,10 @@ def others(out: Path, count: int, say: Callable[[str], None] | None = None) -> l
         if number not in done:
             say(f"walk {number} of {count}")
             known["cycles"].append(_checked({"walk": number} | _other(number, known, say)))
+            _write(path, known)
+    for index, each in enumerate(known["cycles"]):
+        if "rates" not in each:
+            known["cycles"][index] = each | {"rates": rates_of(tuple(each["parameters"]))}
             _write(path, known)
     fitting = [each for each in known["cycles"] if fits(each)]
     say(f"{len(fitting)} of {len(known['cycles'])} cycles have the six works, the inferred one included")

@@ -17,6 +17,7 @@ from jaxthermo.brownian import PeriodicRun
 from jaxthermo.brownian.hierarchy import workspace
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
+from jaxthermo.checks import as_float
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS, oscillator
 from jaxthermo.papers.engine.duals import quasi_static_value
 from jaxthermo.papers.engine.runs import run_of
@@ -57,12 +58,17 @@ def _equilibria(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.nd
     planck = QuasiStatic(partition_of(oscillator("classical", 1.0)), None)
     beta, share = rng.uniform(*BETAS, size=count), rng.uniform(size=count)
     fields = rng.uniform(*FIELDS, size=(2, count))
-    values = [jax.vmap(planck)(beta, x) for x in fields]
-    means = [jax.vmap(planck.partition.means)(beta, x)[1] for x in fields]
+    values, means = zip(*(_known(planck, beta, x) for x in fields), strict=True)
     massieu = [np.asarray(v - beta * x * X) for v, x, X in zip(values, fields, means, strict=True)]
     mixed = np.asarray((1.0 - share) * means[0] + share * means[1])
     at = {"beta": beta, "x": (1.0 - share) * fields[0] + share * fields[1], "X": mixed}
     return quasi_static_value("massieu", planck, at) - (1.0 - share) * massieu[0] - share * massieu[1], beta
+
+
+@jax.jit
+def _known(planck: QuasiStatic, beta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Xi and <X> of the equilibria."""
+    return jax.vmap(planck)(beta, x), jax.vmap(planck.partition.means)(beta, x)[1]
 
 
 def _picked(rng: np.random.Generator, full: bool) -> tuple[PeriodicRun, int, int, float]:
@@ -77,13 +83,17 @@ def _states(rng: np.random.Generator, count: int, full: bool) -> tuple[np.ndarra
     slack, betas = np.zeros(count), np.zeros(count)
     for index in range(count):
         run, first, second, share = _picked(rng, full)
-        assert run.members is not None
-        each = jnp.stack([run.members[first], run.members[second]])
-        states = jnp.concatenate([each, ((1.0 - share) * each[:1] + share * each[1:])])
-        beta, x = run.beta[first], run.x[first]
-        a, b, mixed = (float(value) for value in _information(run.oscillator, states, beta, x))
-        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, float(beta)
+        beta, x = (float(series[first]) for series in (run.beta, run.x))
+        a, b, mixed = np.asarray(_information(run.oscillator, _mixed(run, first, second, share), beta, x))
+        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, beta
     return slack, betas
+
+
+def _mixed(run: PeriodicRun, first: int, second: int, share: float) -> np.ndarray:
+    """Two states of a run and their mixture."""
+    assert run.members is not None
+    members = np.asarray(run.members)
+    return np.stack([members[first], members[second], (1.0 - share) * members[first] + share * members[second]])
 
 
 @jax.jit
@@ -98,14 +108,12 @@ def _searched(
     slack, betas, worst = np.zeros(count), np.zeros(count), 0.0
     for index in range(count):
         run, first, second, share = _picked(rng, full)
-        assert run.members is not None
-        one, other = np.asarray(run.members[first]), np.asarray(run.members[second])
-        states = np.stack([one, other, (1.0 - share) * one + share * other])
+        states = _mixed(run, first, second, share)
         beta, x = (np.full(3, float(series[first])) for series in (run.beta, run.x))
         # The program of the searches along a cycle serves these too.
         settings = (
             potential_around(run.oscillator, beta, x),
-            jnp.asarray(HORIZON),
+            as_float(HORIZON),
             ORDER,
             False,
             steps_of(HORIZON, STEP),

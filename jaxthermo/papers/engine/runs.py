@@ -16,7 +16,7 @@ from jaxthermo.search import potentials
 from jaxthermo.search.potential_range import potential_around
 
 # Saved times in each piece of a cycle: the inferred one has many short pieces.
-POINTS, COARSE_POINTS = {"own": 20, "inferred": 20}, {"own": 20, "inferred": 5}
+POINTS, COARSE_POINTS = {"own": 20, "inferred": 20}, {"own": 20, "inferred": 10}
 # Parts of a cycle at whose ends the potential is searched for, order of the protocols, time step: the paper's, and few.
 SEARCHES, COARSE_SEARCHES = (20, 5, 0.1), (8, 2, 0.25)
 SERIES = ["x", "X", "U", "H", "cumulative_heat", "cumulative_work_int", "cumulative_work_ext"]
