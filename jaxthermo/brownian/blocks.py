@@ -1,12 +1,14 @@
 """A long drive as calls for a few of its times each, which show progress and can be interrupted."""
 
+from dataclasses import replace
+
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo._status import Status
+from jaxthermo._status import Status, as_codes
 from jaxthermo.brownian.hierarchy import Field
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import DriveSolution, Pacing, Protocol, propagate
@@ -29,7 +31,10 @@ def in_blocks(
     keep_states: bool,
     line: Line,
 ) -> DriveSolution:
-    """`propagate` of known values; one program serves every number of times."""
+    """`propagate` of known values; one program serves every number of times.
+
+    A keyboard interrupt ends it with the status `interrupted`, once the first block is done.
+    """
     last = len(ts) - 1
     advance = line.counter(last, "times")
     advance(0)
@@ -39,7 +44,13 @@ def in_blocks(
         # The last block is filled up by its last time, to which no step leads.
         index = np.minimum(np.arange(first, first + BLOCK + 1), last)
         own = Pacing(pacing.tolerance, pacing.steps, left)
-        part = jax.block_until_ready(_piece(oscillator, protocol, V, ts[index], own, solver, keep_states))
+        try:
+            part = jax.block_until_ready(_piece(oscillator, protocol, V, ts[index], own, solver, keep_states))
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+            parts[-1] = replace(parts[-1], status=as_codes(Status.interrupted))
+            break
         parts.append(part)
         V, left = part.V, left - part.steps
         if int(part.status) != Status.ok:

@@ -23,6 +23,7 @@ from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.schedule import as_schedule
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
@@ -88,7 +89,8 @@ def drive(
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
     callable has one of its own. Derivatives in the schedules, the oscillator and the state are those of the steps, in
     either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints. Where nothing is traced, many times
-    are solved in blocks, after any of which a keyboard interrupt ends the call.
+    are solved in blocks, between which a keyboard interrupt ends the call with a `jt.Interrupted`, whose `result` is
+    the run up to then.
     """
     check_oscillator(oscillator)
     require_solver(solver)
@@ -134,6 +136,8 @@ def drive(
             )
         if is_known(run.status):
             jax.block_until_ready(run.status)
+            if int(run.status) == Status.interrupted:
+                raise Interrupted("drive", run)
     warn_unless_ok(run)
     return run
 

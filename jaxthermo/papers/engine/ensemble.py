@@ -31,7 +31,7 @@ from jaxthermo.papers.engine.cycle_facts import (
     residuals,
 )
 from jaxthermo.papers.engine.data import INFERRED
-from jaxthermo.papers.engine.flat_directions import Place, corrected, walk
+from jaxthermo.papers.engine.flat_directions import Place, Residuals, corrected, walk
 from jaxthermo.papers.engine.inference_report import fitted
 from jaxthermo.provenance import provenance
 from jaxthermo.solve.lean import lean_jit
@@ -88,10 +88,11 @@ def _other(number: int, known: dict[str, Any], say: Callable[[str], None]) -> di
     shift = residuals(known["cycles"][0]) - misfit(start)
     place = Place(start, residuals(known["cycles"][0]), np.array(known["slopes"]))
     direction = np.random.default_rng(number).normal(size=len(start))
-    way = {"margin": MARGIN, "enough": ON_THE_WAY, "say": say}
-    place = walk(lambda point: misfit(point) + shift, place, direction, LENGTH, STRETCH, **way)
+    place = walk(
+        _shifted(shift), place, direction, LENGTH, STRETCH, margin=MARGIN, enough=ON_THE_WAY, say=say,
+    )  # fmt: skip
     for _ in range(ROUNDS):
-        place = corrected(lambda point, shift=shift: misfit(point) + shift, place, AT_THE_END)
+        place = corrected(_shifted(shift), place, AT_THE_END)
         found = _described(tuple(_rounded(_theta(place.point))))
         say(f"on the finer mesh: residuals {_words(found)}")
         if np.abs(residuals(found)).max() <= 1.0:
@@ -113,6 +114,10 @@ def misfit(point: np.ndarray) -> np.ndarray:
 def _work(theta: Array, oscillator: Oscillator, steps: int) -> Array:
     cycle = inference.cycle_from(theta)
     return run_cycle(oscillator, cycle, inference.TOLERANCE, points=inference.POINTS, steps=steps).work
+
+
+def _shifted(shift: np.ndarray) -> Residuals:
+    return lambda point: misfit(point) + shift
 
 
 def slopes(point: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ bound, which is exact and below Xi_neq; of such states by searches for Xi_neq it
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray
 
