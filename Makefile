@@ -37,7 +37,7 @@ lint: $(STAMP) ## Check style, imports between rooms, and that everything public
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
 
-bench: $(STAMP) ## Run every benchmark, write benchmarks/results/<device>/ and docs/benchmarks.md
+bench: $(STAMP) ## Run every benchmark, write benchmarks/results/<device>/, docs/benchmarks.md and its pictures
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks._page
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks._bench import RESULTS
+from benchmarks._figures import PICTURES, draw, picture_of
 from jaxthermo.papers.tables import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,40 @@ TABLES = {
             "seconds": _number("run_seconds"),
             "lanes/s": _number("lanes_per_second"),
             "times numba": _over("ratio_to_numba"),
+            "in CPU seconds": _over("cpu_ratio_to_numba"),
+            "of the floor": _number("of_floor", 2),
+        },
+    ),
+    "floors": Table(
+        "Hot loops: share of the least time",
+        "Operations counted from each loop's program, times the rates that this machine reaches for exponentials, "
+        "divisions, simple operations and matrix products in the same run, on one core.",
+        {
+            "loop": _text("loop"),
+            "floor, us": _number("floor_microseconds"),
+            "measured, us": _number("microseconds"),
+            "share": _number("of_floor", 2),
+        },
+    ),
+    "work_precision": Table(
+        "Work and precision",
+        "Processor time, for one lane of a ring or for one cycle, over the largest error.",
+        {
+            "problem": _text("problem"),
+            "method": _text("method"),
+            "error": _number("error", 2),
+            "CPU us": _number("cpu_microseconds"),
+        },
+    ),
+    "scaling": Table(
+        "Cost and size",
+        "Processor time over size, and the exponent of the power law that fits each family.",
+        {
+            "family": _text("family"),
+            "size": _number("size", 5),
+            "CPU seconds": _number("cpu_seconds"),
+            "exponent": _number("exponent", 3),
+            "expected": _number("expected", 3),
         },
     ),
     "gillespie": Table(
@@ -176,7 +211,8 @@ def _device(table: Table, name: str, slug: str, record: dict[str, Any]) -> str:
     made = (
         f"jax {record['jax_version']}, {record['dtype']}, {record['date_utc'][:10]}, commit {record['git_commit'][:7]}"
     )
-    return f"#{markdown(where, list(used), lines)}\n{made}: `benchmarks/results/{slug}/{name}.json`\n"
+    picture = f"\n![{table.title}](figures/{picture_of(name, slug)})\n" if name in PICTURES else ""
+    return f"#{markdown(where, list(used), lines)}{picture}\n{made}: `benchmarks/results/{slug}/{name}.json`\n"
 
 
 def readme(text: str, figures: str) -> str:
@@ -192,6 +228,9 @@ def main() -> None:
     from benchmarks._readme import figures
 
     found = records()
+    for name in PICTURES:
+        for slug, record in found[name].items():
+            draw(name, slug, record["rows"])
     PAGE.write_text(page(found))
     README.write_text(readme(README.read_text(), figures(found)))
     print(PAGE, README, sep="\n")

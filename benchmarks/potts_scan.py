@@ -20,7 +20,9 @@ import numba
 import numpy as np
 
 from benchmarks._bench import on_accelerator, time_call
+from benchmarks._floor import best_seconds, floor_seconds, machine_rates, operations
 from jaxthermo.potts import PottsRing, vector_field
+from jaxthermo.solve.ensemble import final_state
 from jaxthermo.solve.integrate import integrate
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
 
@@ -30,6 +32,7 @@ SPREAD = 1e-3
 FINAL_TIME = 20.0
 LANES, LANES_ACCELERATOR = 4096, 65536
 TARGET, LOWEST = 1e-6, 0.7
+TOGETHER = "lanes together, adaptive Tsit5"
 # Lanes per chunk of the fused path on a CPU: a few states of 128 lanes stay in the first-level cache.
 FUSED_CHUNK = 128
 SEARCH_LIMIT = 40
@@ -50,7 +53,10 @@ class Method(NamedTuple):
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    """One row per ring and method; `ratio_to_numba` is the run time over that of the hand-written loop."""
+    """One row per ring and method; `ratio_to_numba` is the run time over that of the hand-written loop.
+
+    `cpu_ratio_to_numba` is the same in seconds of the processor, which other processes on the machine do not lengthen.
+    """
     lanes, sizes = (256, (3,)) if quick else (LANES_ACCELERATOR if on_accelerator() else LANES, (3, 5, 12))
     return [row for q in sizes for row in _rows(q, np.linspace(*BETAS, lanes))]
 
@@ -64,6 +70,7 @@ def methods() -> list[Method]:
         Method("diffrax fixed Tsit5, one vmap", fixed_solve, False, 5, None),
         Method("diffrax adaptive Tsit5, one vmap", adaptive, True, 1, None),
         Method("diffrax adaptive Tsit5, map_lanes", adaptive, True, 1, usual_chunk(LANES_ACCELERATOR)),
+        Method(TOGETHER, together_solve, True, 1, None),
         Method("fused JAX RK4, states first, no diffrax", fused_solve, False, 4, fused_chunk),
     ]
 
@@ -97,6 +104,32 @@ def adaptive_solve(q: int, solver: diffrax.AbstractSolver) -> Solve:
         return _final(solution)
 
     return jax.jit(jax.vmap(one, in_axes=(0, None)))
+
+
+def together_solve(q: int) -> Solve:
+    """`final_state`, which `evolve` between two times calls: lanes together, a step size each, Tsit5."""
+    ring, start = ring_of(q), jnp.asarray(start_of(q))
+
+    def one(beta: Any, control: Any) -> Any:
+        field = lambda t, P, args: vector_field(t, P, *args)  # noqa: E731
+        times = jnp.asarray(0.0), jnp.asarray(FINAL_TIME)
+        settings: dict[str, Any] = {"rtol": control, "atol": control, "max_steps": MAX_STEPS}
+        end, _, steps = final_state(field, start, (ring, beta), *times, solver=diffrax.Tsit5(), **settings)
+        return end, steps
+
+    return jax.jit(jax.vmap(one, in_axes=(0, None)))
+
+
+def step_floor(q: int) -> float:
+    """Least nanoseconds of one core for one step of one lane: six evaluations of the field, sums of stages, the error.
+
+    Tsit5 has six new stages, whose sums have 1 to 6 terms; its error has 7.
+    """
+    ring = ring_of(q)
+    counts = operations(lambda P, beta: vector_field(0.0, P, ring, beta), jnp.asarray(start_of(q)), jnp.asarray(1.0))
+    field = floor_seconds(counts, machine_rates(), 6.0)
+    sums = 2 * (21 + 7 + 4) * q * machine_rates().simple
+    return 1e9 * field + sums
 
 
 def fixed_solve(q: int) -> Solve:
@@ -199,13 +232,16 @@ def _final(solution: diffrax.Solution) -> tuple[Any, Any]:
 def _rows(q: int, betas: np.ndarray) -> list[dict[str, Any]]:
     exact = reference(q, betas)
     rows = [_row(method, q, betas, exact) for method in methods()]
-    return [row | {"ratio_to_numba": row["run_seconds"] / rows[0]["run_seconds"]} for row in rows]
+    numba_row = rows[0]
+    ratios = {"ratio_to_numba": "run_seconds", "cpu_ratio_to_numba": "cpu_seconds"}
+    return [row | {name: row[key] / numba_row[key] for name, key in ratios.items()} for row in rows]
 
 
 def _row(method: Method, q: int, betas: np.ndarray, exact: np.ndarray) -> dict[str, Any]:
     control = _equal_error(method, _chunked(method, q), betas, exact)
     solve = _chunked(method, q)
     timing = time_call(solve, betas, control, repeats=7)
+    wall, cpu = best_seconds(solve, betas, control)
     occupation, steps = (np.asarray(part) for part in solve(betas, control))
     return {
         "q": q,
@@ -217,11 +253,22 @@ def _row(method: Method, q: int, betas: np.ndarray, exact: np.ndarray) -> dict[s
         "error": _error(occupation, exact),
         "compile_seconds": timing.compile_seconds,
         "run_seconds": timing.run_seconds,
+        "best_seconds": wall,
+        "cpu_seconds": cpu,
+        **_floors(method, q, float(steps.sum()), cpu),
         "lane_steps_per_second": float(steps.sum() / timing.run_seconds),
         "lanes_per_second": betas.size / timing.run_seconds,
         "dtype": str(occupation.dtype),
         "numba_threads": numba.get_num_threads(),
     }
+
+
+def _floors(method: Method, q: int, steps: float, cpu: float) -> dict[str, float]:
+    """The counted floor of all steps in seconds of a processor, and its share of those taken; on processors only."""
+    if method.name != TOGETHER or on_accelerator():
+        return {}
+    floor = 1e-9 * steps * step_floor(q)
+    return {"floor_seconds": floor, "of_floor": floor / cpu}
 
 
 def _chunked(method: Method, q: int) -> Solve:

@@ -7,7 +7,7 @@ from systems import harmonic, quartic
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.brownian import blocks
+from jaxthermo.brownian import driving
 from jaxthermo.search import engine, refinement
 
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)
@@ -34,18 +34,18 @@ def test_a_drive_keeps_the_times_that_it_has_reached(monkeypatch):
         return jt.drive(oscillator, 0.9, jt.Ramp(0.4, 0.9, 0.0, 3.0), ts, start, dt=0.1)
 
     whole = drive()
-    monkeypatch.setattr(blocks, "_piece", interrupted_at(3, blocks._piece))
+    monkeypatch.setattr(driving, "_piece", interrupted_at(3, driving._piece))
     with pytest.raises(KeyboardInterrupt, match=r"sys\.last_value\.result") as caught:
         drive()
     assert isinstance(caught.value, jt.Interrupted)
     run = caught.value.result
     assert run.status == Status.interrupted and "Ctrl-C" in Status.interrupted.message
-    reached = np.arange(38) <= 2 * blocks.BLOCK
+    reached = np.arange(38) <= 2 * driving.BLOCK
     for name in ("X", "U", "work", "heat"):
         np.testing.assert_array_equal(getattr(run, name)[reached], getattr(whole, name)[reached])
         assert np.isnan(getattr(run, name)[~reached]).all()
     # Where nothing was done, nothing is kept.
-    monkeypatch.setattr(blocks, "_piece", interrupted_at(1, blocks._piece))
+    monkeypatch.setattr(driving, "_piece", interrupted_at(1, driving._piece))
     with pytest.raises(KeyboardInterrupt) as caught:
         drive()
     assert not isinstance(caught.value, jt.Interrupted)

@@ -16,8 +16,9 @@ from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermod
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.derivatives import both_modes
+from jaxthermo.solve.ensemble import final_state
 from jaxthermo.solve.integrate import integrate, status_of, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit
 
@@ -88,6 +89,8 @@ def evolve(
     Raises     ValueError that names the argument for bad shapes, occupations, times, beta or tolerances
     Source     Herpich & Esposito 2019, Eqs. (1), (8), (9), for any graph and several reservoirs
 
+    Under `vmap`, between two times and with an explicit solver of diffrax, lanes are solved together, by the same
+    scheme with a step size each; that is several times faster than diffrax, which solves all else.
     What a solve that stops early did not reach is NaN, and `status` says why. Derivatives are those of the integration
     in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
     one more solve for each of these numbers.
@@ -118,24 +121,27 @@ def _evolved(
     max_steps: int,
     solver: diffrax.AbstractSolver | None,
 ) -> dict[str, Any]:
+    limits: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "solver": solver}
+
+    def at_rest(p0: Array) -> tuple[Array, Array]:
+        return p0, jnp.zeros(2 + network.reservoir_count, p0.dtype)
+
     def solved(args: PyTree, times: Array) -> tuple[PyTree, PyTree]:
-        solution = integrate(
-            rates_of_change,
-            (args[2], jnp.zeros(2 + network.reservoir_count, args[2].dtype)),
-            args[:2],
-            t0=times[0],
-            t1=times[-1],
-            saveat=diffrax.SaveAt(ts=times),
-            rtol=rtol,
-            atol=atol,
-            max_steps=max_steps,
-            solver=solver,
-        )
+        saveat = diffrax.SaveAt(ts=times)
+        t0, t1 = times[0], times[-1]
+        solution = integrate(rates_of_change, at_rest(args[2]), args[:2], t0=t0, t1=t1, saveat=saveat, **limits)
         states = solution.ys
         assert states is not None
         return tuple(unreached_as_nan(values) for values in states), (status_of(solution), solution.stats["num_steps"])
 
-    (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts)
+    def end_alone(args: PyTree, times: Array) -> tuple[PyTree, PyTree]:
+        start = at_rest(args[2])
+        end, status, steps = final_state(rates_of_change, start, args[:2], times[0], times[1], **limits)
+        return jax.tree.map(lambda first, last: jnp.stack([first, last]), start, end), (status, steps)
+
+    # Many lanes without a history between two times are solved together.
+    value = end_alone if ts.shape == (2,) else None
+    (occupation, totals), (status, steps) = both_modes(solved, (network, betas, p0), ts, value)
     return {
         "status": status,
         "stats": {"steps": steps},

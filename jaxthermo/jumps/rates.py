@@ -42,8 +42,8 @@ class Arrhenius(AbstractRates):
     """
 
     def __call__(self, energy_change: Values, force: Values, beta: Values, prefactor: Values) -> Rates:
-        half = 0.5 * beta * (energy_change - force)
-        return prefactor * jnp.exp(-half), prefactor * jnp.exp(half)
+        forward, backward = exponentials(0.5 * beta * (force - energy_change))
+        return prefactor * forward, prefactor * backward
 
 
 class LoadSharing(AbstractRates):
@@ -89,6 +89,21 @@ class Metropolis(AbstractRates):
         affinity = beta * (force - energy_change)
         zero = jnp.zeros_like(affinity)
         return prefactor * jnp.exp(jnp.minimum(affinity, zero)), prefactor * jnp.exp(jnp.minimum(-affinity, zero))
+
+
+@jax.custom_jvp
+def exponentials(x: Values) -> Rates:
+    """e^x and e^-x by one exponential and a division, which takes a third of its time."""
+    upward = jnp.exp(x)
+    # Nothing changes in the maximum, but without it XLA makes 1/exp(x) an exponential again.
+    return upward, 1.0 / jnp.maximum(upward, 0.0)
+
+
+@exponentials.defjvp
+def _(primals: tuple[Values], tangents: tuple[Values]) -> tuple[Rates, Rates]:
+    # The derivative of the quotient would overflow where e^x is below 1e-154.
+    upward, downward = exponentials(*primals)
+    return (upward, downward), (upward * tangents[0], -downward * tangents[0])
 
 
 def _logistic(x: Float[Array, "..."]) -> Float[Array, "..."]:

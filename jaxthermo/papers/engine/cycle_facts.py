@@ -5,14 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun, run_cycle
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.papers.engine.cycle_inference import cycle_from
 from jaxthermo.papers.engine.data import KINDS, STRENGTHS, TABLE_4, TOLERANCE, oscillator
@@ -89,8 +88,8 @@ def rates_of(parameters: tuple[float, ...]) -> dict[str, list[float]]:
 @jax.jit
 def _rates(run: PeriodicRun) -> jax.Array:
     assert run.members is not None and run.oscillator.grid is not None
-    work = workspace(run.oscillator, run.oscillator.grid)
-    return jax.vmap(lambda V, beta: entropy_production_rate(V, work, beta))(run.members, run.beta)
+    equation = equation_on(run.oscillator, run.oscillator.grid)
+    return jax.vmap(lambda V, beta: entropy_production_rate(V, equation, beta))(run.members, run.beta)
 
 
 def one_level_more(facts: dict[str, Any]) -> list[float]:
@@ -100,8 +99,7 @@ def one_level_more(facts: dict[str, Any]) -> list[float]:
         change = 0.0
         if outcome == Status.hierarchy_too_shallow.word:
             model = oscillator(*case, full=True)
-            bath = model.bath.with_depth((model.bath.depth or 0) + 1)
-            model = eqx.tree_at(lambda o: o.bath, model, bath)
+            model = model.with_depth((model.bath.depth or 0) + 1)
             change = float(run_cycle(model, cycle, TOLERANCE, points=POINTS).work) - work
         found.append(float(f"{change:.1g}"))
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxthermo.search.bounded_least_squares import least_norm_step
+from jaxthermo.search.bounded import least_norm_step
 
 Residuals = Callable[[np.ndarray], np.ndarray]
 # Steps back to the equations before a stretch of the walk counts as too long; the shortest stretch, as a share of the

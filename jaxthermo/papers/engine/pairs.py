@@ -13,7 +13,7 @@ import xarray
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
 from jaxthermo.checks import as_float
@@ -97,8 +97,8 @@ def _mixed(run: PeriodicRun, first: int, second: int, share: float) -> np.ndarra
 
 @jax.jit
 def _information(model: Any, states: jax.Array, beta: jax.Array, x: jax.Array) -> jax.Array:
-    work = workspace(model, model.grid)
-    return jax.vmap(lambda V: information_planck(V, work, beta, x))(states)
+    equation = equation_on(model, model.grid)
+    return jax.vmap(lambda V: information_planck(V, equation, beta, x))(states)
 
 
 def _searched(

@@ -1,0 +1,67 @@
+"""The pictures of docs/benchmarks.md from the committed records: work against precision, and cost against size."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxthermo.plot.style import PALETTE, style
+
+Row = dict[str, Any]
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
+
+
+def work_precision(panel: Axes, rows: list[Row]) -> None:
+    """Time of the processor over error, a line for each method."""
+    for colour, method in zip(PALETTE, dict.fromkeys(row["method"] for row in rows), strict=False):
+        own = [row for row in rows if row["method"] == method]
+        panel.loglog(*_columns(own, "error", "cpu_microseconds"), "o-", color=colour, markersize=4, label=method)
+    panel.invert_xaxis()
+    panel.set(title=rows[0]["problem"], xlabel="error", ylabel="processor time, us")
+    panel.legend()
+
+
+def scaling(panel: Axes, rows: list[Row]) -> None:
+    """Time of the processor over size, and the power law that fits it."""
+    size, seconds = _columns(rows, "size", "cpu_seconds")
+    slope = rows[0]["exponent"]
+    fitted = np.exp(np.mean(np.log(seconds) - slope * np.log(size))) * size**slope
+    panel.loglog(size, seconds, "o", color=PALETTE[1])
+    panel.loglog(size, fitted, "-", color=PALETTE[0], label=f"exponent {slope:.2f}")
+    panel.set(title=rows[0]["family"], xlabel=rows[0]["what"], ylabel="processor time, s")
+    panel.legend()
+
+
+# What is drawn: a panel for each value of a column.
+PICTURES: dict[str, tuple[str, Callable[[Axes, list[Row]], None]]] = {
+    "work_precision": ("problem", work_precision),
+    "scaling": ("family", scaling),
+}
+
+
+def picture_of(name: str, slug: str) -> str:
+    """The file's name in docs/figures/."""
+    return f"{name}_{slug.replace('.', '_')}.png"
+
+
+def draw(name: str, slug: str, rows: list[Row]) -> None:
+    """Write one picture into docs/figures/."""
+    column, panel_of = PICTURES[name]
+    groups = dict.fromkeys(row[column] for row in rows)
+    across = 2
+    down = -(-len(groups) // across)
+    with style():
+        figure, panels = plt.subplots(down, across, figsize=(8.0, 3.2 * down), layout="constrained", squeeze=False)
+        for panel in panels.flat[len(groups) :]:
+            panel.set_axis_off()
+        for panel, group in zip(panels.flat, groups, strict=False):
+            panel_of(panel, [row for row in rows if row[column] == group])
+        figure.savefig(FOLDER / picture_of(name, slug), dpi=110)
+        plt.close(figure)
+
+
+def _columns(rows: list[Row], *names: str) -> tuple[np.ndarray, ...]:
+    return tuple(np.asarray([row[name] for row in rows], float) for name in names)

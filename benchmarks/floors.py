@@ -1,0 +1,140 @@
+"""Which share of the least time that its arithmetic takes does each hot loop reach on one core?
+
+Rings: one step of 128 lanes together, each with a step size of its own. Jumps: one hop of 1024 trajectories. Split
+steps: one of a quantum oscillator. Equilibrium: one iteration of its linear solve, generator and preconditioner.
+Search: one evaluation of the work and its gradient. Operations are counted from the program and their rates measured in
+the same run (`_floor`); seconds are those of the processor, which other processes on the machine do not lengthen.
+"""
+
+from collections import Counter
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxthermo as jt
+from benchmarks import minimum_work, potts_scan, stirling_cycle
+from benchmarks._floor import best_seconds, floor_seconds, machine_rates, operations
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.spectrum import to_spectrum
+from jaxthermo.brownian.split import noise_of
+from jaxthermo.brownian.stationary import iteration_of
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
+from jaxthermo.jumps.finite.jumps import BLOCK, start, steady_jumps
+from jaxthermo.jumps.finite.random import streams
+from jaxthermo.potts import vector_field
+from jaxthermo.search.potential_range import problem_of
+from jaxthermo.search.protocol_cost import cost
+from jaxthermo.solve.explicit import follow, scheme_of
+
+RING_SIZES, LANES, TOLERANCE = (3, 5, 12), 128, 1e-7
+TRAJECTORIES, BLOCKS = 1024, 30
+SPLIT_STEPS, ITERATIONS = 20, 20
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """One row for each loop; `of_floor` is the counted time over the measured one."""
+    sizes = RING_SIZES[:1] if quick else RING_SIZES
+    setting = stirling_cycle.QUICK[0] if quick else stirling_cycle.SETTINGS[1]
+    return [*map(ring_row, sizes), jump_row(), split_row(setting), equilibrium_row(setting), search_row(quick)]
+
+
+def ring_row(q: int) -> dict[str, Any]:
+    """Steps of rings near one temperature, so that all lanes of the block end together."""
+    ring, betas = potts_scan.ring_of(q), jnp.linspace(2.0, 2.1, LANES)
+    field = jax.vmap(lambda P, beta: vector_field(0.0, P, ring, beta), in_axes=(-1, -1), out_axes=-1)
+    scheme = scheme_of(diffrax.Tsit5())
+    assert scheme is not None
+
+    @jax.jit
+    def solve(betas: Any, y: Any) -> Any:
+        times = jnp.zeros(LANES), jnp.full(LANES, potts_scan.FINAL_TIME)
+        limits: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096}
+        return follow(lambda t, P: field(P, betas), y, *times, scheme, **limits)
+
+    y = jnp.tile(jnp.asarray(potts_scan.start_of(q))[:, None], LANES)
+    turns = int(solve(betas, y)[2].max())
+    counts = Counter({kind: n // LANES for kind, n in operations(solve, betas, y).items()})
+    return _row(f"ring step, q = {q}", counts, LANES * turns, best_seconds(solve, betas, y)[1])
+
+
+def jump_row() -> dict[str, Any]:
+    """Hops of a ring of three states and 300 units."""
+    from benchmarks import gillespie
+
+    counts = jnp.tile(jnp.asarray(gillespie.start_of(300)), (TRAJECTORIES, 1))
+    walk = start(counts, jax.tree.map(jnp.asarray, streams(jax.random.key(0), TRAJECTORIES)))
+    args = gillespie.ring(), jnp.asarray(gillespie.BETA), jnp.asarray(300.0), jnp.asarray(1e9), jnp.asarray(1 << 40)
+
+    def hops(walk: Any, blocks: Any) -> Any:
+        return steady_jumps(*args, walk, blocks)
+
+    solve = jax.jit(hops)
+    made = int(solve(walk, BLOCKS).jumps.sum())
+    each = Counter({k: n // (BLOCK * TRAJECTORIES) for k, n in operations(hops, walk, 1).items()})
+    return _row("jump, q = 3", each, made, best_seconds(solve, walk, BLOCKS)[1])
+
+
+def split_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
+    """Steps of the paper's quantum oscillator in a Stirling cycle."""
+    oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
+    work, cycle = workspace(oscillator, oscillator.grid), stirling_cycle.CYCLE
+    term, noise, h = DrivenTerm(work, cycle.beta, cycle.x), noise_of(work), 0.05
+    V = jt.equilibrium(oscillator, cycle.beta_hot, cycle.x_start).V
+
+    def step(i: Any, y: Driven) -> Driven:
+        return strang(term, noise, y, i * h, (i + 1) * h)
+
+    first = Driven(to_spectrum(V, work), jnp.zeros(4))
+    solve = jax.jit(lambda y: jax.lax.fori_loop(0, SPLIT_STEPS, lambda i, y: step(1.0 * i, y), y))
+    counts = operations(step, jnp.asarray(0.0), first)
+    return _row(f"split step, depth {setting.depth}", counts, SPLIT_STEPS, best_seconds(solve, first)[1])
+
+
+def equilibrium_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
+    """Iterations of the linear solve for the same oscillator at rest."""
+    oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
+    work = workspace(oscillator, oscillator.grid)
+    V = jt.equilibrium(oscillator, 1.0, 0.5).V
+    # What is made once for a solve is in the time, but not repeated in it.
+    place = work, jnp.asarray(1.0), jnp.asarray(0.5)
+
+    @jax.jit
+    def solve(V: Any, times: Any) -> Any:
+        iteration = iteration_of(place)
+        return jax.lax.fori_loop(0, times, lambda _, V: iteration(V), V)
+
+    iteration = iteration_of(place)
+    once, more = (best_seconds(solve, V, jnp.asarray(n))[1] for n in (1, 1 + ITERATIONS))
+    return _row(f"equilibrium iteration, depth {setting.depth}", operations(iteration, V), ITERATIONS, more - once)
+
+
+def search_row(quick: bool) -> dict[str, Any]:
+    """Evaluations of the objective of `minimum_work` with its gradient, all steps of the bound taken."""
+    oscillator = jt.classical_oscillator(jt.Polynomial(minimum_work.POTENTIAL), 1.0, minimum_work.GRID)
+    order, count = (1, 4) if quick else (minimum_work.ORDER, 16)
+    beta, x = jnp.asarray(1.0), jnp.asarray(1.0)
+    V = jt.equilibrium(oscillator, 1.0, 1.2).V
+    potential = jt.search.potential_around(oscillator, np.asarray([0.5, 1.0]), np.asarray([1.0, 1.5]))
+
+    def evaluate(z: Any) -> Any:
+        problem = problem_of(oscillator, potential, V, beta, x, jnp.asarray(1.0), order, False)
+        return jax.value_and_grad(lambda z: cost(problem, z, jnp.asarray(count, jnp.int32), count)[0])(z)
+
+    z = jnp.zeros(2 * order)
+    return _row("search, work and gradient", operations(evaluate, z), 1, best_seconds(jax.jit(evaluate), z)[1])
+
+
+def _row(loop: str, counts: Counter[str], times: int, seconds: float) -> dict[str, Any]:
+    rates = machine_rates()
+    floor = floor_seconds(counts, rates, times)
+    return {
+        "loop": loop,
+        "operations": dict(counts),
+        "floor_microseconds": 1e6 * floor / times,
+        "microseconds": 1e6 * seconds / times,
+        "of_floor": floor / seconds,
+        "rates_nanoseconds": rates._asdict(),
+    }

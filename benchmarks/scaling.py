@@ -1,0 +1,112 @@
+"""How does the cost of each hot loop grow with the size of its problem, and which exponent fits it?
+
+Seconds are those of the processor, the fastest of some calls. An exponent is the slope of a straight line through the
+logarithms of all sizes of a family. Expected are 1 in lanes, states, hops and in the time of a trajectory, 0 in the
+units of a hop, 1 in the members of a hierarchy, and between 1 and 1.5 in the points of its grid: products of matrices
+over one of two axes.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import gillespie, potts_scan, stirling_cycle
+from benchmarks._floor import best_seconds
+from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.spectrum import to_spectrum
+from jaxthermo.brownian.split import noise_of
+from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
+
+TOLERANCE = 1e-6
+STEPS, STEP = 10, 0.05
+
+# (size, seconds of the processor for the unit that the family counts)
+Point = tuple[float, float]
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """One row for each size; `exponent` is that of the whole family, and stands in each of its rows."""
+    take = 2 if quick else None
+    return [row for family in FAMILIES for row in _rows(*family, take)]
+
+
+def lanes(size: int) -> Point:
+    """Rings of five states, together."""
+    betas = np.linspace(1.0, 2.0, size)
+    return size, best_seconds(potts_scan.together_solve(5), betas, TOLERANCE)[1]
+
+
+def states(q: int) -> Point:
+    """One step of a ring of q states."""
+    solve, betas = potts_scan.together_solve(q), np.linspace(2.0, 2.1, 512)
+    steps = int(np.sum(solve(betas, TOLERANCE)[1]))
+    return q, best_seconds(solve, betas, TOLERANCE)[1] / steps
+
+
+def hops(t_end: float) -> Point:
+    """Trajectories of 300 units, longer and longer."""
+    made = int(gillespie.library_run(300, 512, t_end)[1].sum())
+    return made, best_seconds(lambda: gillespie.library_run(300, 512, t_end)[1])[1]
+
+
+def units(count: int) -> Point:
+    """One hop of a ring of so many units, at about as many hops."""
+    t_end = 900.0 / count
+    made = int(gillespie.library_run(count, 512, t_end)[1].sum())
+    return count, best_seconds(lambda: gillespie.library_run(count, 512, t_end)[1])[1] / made
+
+
+def members(depth: int) -> Point:
+    """One split step of a quantum oscillator with so deep a hierarchy."""
+    count = math.comb(depth + stirling_cycle.POLES, stirling_cycle.POLES)
+    return count, _split_step(stirling_cycle.Setting(1.0, depth, 0.3, 0.5, 10.5, 2))
+
+
+def points(side: int) -> Point:
+    """One split step on a grid with more points, of the same reach."""
+    setting = stirling_cycle.Setting(1.0, 2, 10.8 / side, 21.0 / side, 10.5, 2)
+    grid = stirling_cycle.oscillator_of(setting, 2).grid
+    return grid.q_points * grid.p_points, _split_step(setting)
+
+
+FAMILIES: tuple[tuple[str, str, Callable[[Any], Point], tuple[float, ...], float], ...] = (
+    ("rings: lanes", "lanes", lanes, (512, 2048, 8192, 32768), 1.0),
+    ("rings: states, one step", "q", states, (4, 8, 16, 32), 1.0),
+    ("jumps: hops", "hops", hops, (1.0, 4.0, 16.0), 1.0),
+    ("jumps: units, one hop", "units", units, (30, 300, 3000), 0.0),
+    ("hierarchy: members, one split step", "members", members, (2, 4, 6, 8), 1.0),
+    ("hierarchy: points of the grid, one split step", "points", points, (24, 36, 54, 80), 1.25),
+)
+
+
+def _split_step(setting: stirling_cycle.Setting) -> float:
+    oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
+    work, cycle = workspace(oscillator, oscillator.grid), stirling_cycle.CYCLE
+    term, noise = DrivenTerm(work, cycle.beta, cycle.x), noise_of(work)
+    shape = (work.grid.p_points, math.comb(setting.depth + stirling_cycle.POLES, 2), work.grid.q_points)
+    V = jnp.asarray(np.random.default_rng(0).standard_normal(shape))
+
+    def step(i: Any, y: Driven) -> Driven:
+        return strang(term, noise, y, i * STEP, (i + 1) * STEP)
+
+    solve = jax.jit(lambda y: jax.lax.fori_loop(0, STEPS, step, y))
+    return best_seconds(solve, Driven(to_spectrum(V, work), jnp.zeros(4)))[1] / STEPS
+
+
+def _rows(
+    family: str,
+    size: str,
+    measure: Callable[[Any], Point],
+    values: tuple[float, ...],
+    expected: float,
+    take: int | None,
+) -> list[dict[str, Any]]:
+    found = [measure(value) for value in values[:take]]
+    print(f"  {family}: {found}", flush=True)
+    exponent = float(np.polyfit(*np.log(np.asarray(found)).T, 1)[0])
+    shared = {"family": family, "what": size, "exponent": exponent, "expected": expected}
+    return [{**shared, "size": number, "cpu_seconds": seconds} for number, seconds in found]
