@@ -31,6 +31,7 @@ from jaxthermo.brownian import (
 from jaxthermo.cache import enable_cache
 from jaxthermo.citation import cite
 from jaxthermo.environment import about
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.jumps import JumpNetwork, bounds
 from jaxthermo.potts import PottsRing
 from jaxthermo.protocols import (
@@ -60,6 +61,7 @@ __all__ = [
     "DrudeBath",
     "Fourier",
     "FourierCycle",
+    "Interrupted",
     "JumpNetwork",
     "OhmicBath",
     "OttoCycle",

@@ -63,6 +63,7 @@ class Status(Code):
     below_rounding_errors = 19
     invalid_input = 20
     no_density = 21
+    interrupted = 22
 
     @property
     def message(self) -> str:
@@ -93,6 +94,7 @@ MESSAGES = {
     Status.below_rounding_errors: "The value asked for is smaller than its rounding error.",
     Status.invalid_input: "A parameter of this lane is impossible, such as a temperature below zero.",
     Status.no_density: "The solution has a negative variance, or far less uncertainty than hbar/2: too few `poles`.",
+    Status.interrupted: "Ctrl-C came before the end; this is what was done until then.",
 }
 
 WORDS = Status.words()

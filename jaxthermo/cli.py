@@ -132,21 +132,31 @@ def _check_items(paper: str | None, items: list[str], full: bool) -> None:
         raise typer.Exit(MISUSED)
 
 
-@app.command(epilog=_examples("jaxthermo infer-protocol --quick --out results"))
+@app.command(epilog=_examples("jaxthermo infer-protocol --quick --out results", "jaxthermo infer-protocol --others 4"))
 def infer_protocol(
     quick: Annotated[bool, typer.Option("--quick", help="Fit the three classical works only.")] = False,
     thermostat: Annotated[
         str, typer.Option("--thermostat", help="Memory of the quantum noise: symmetric or earlier.")
     ] = "symmetric",
+    others: Annotated[
+        int, typer.Option("--others", min=0, help="So many further cycles with the same works, from the stored one.")
+    ] = 0,
     out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
         "results"
     ),
 ) -> None:
-    """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024."""
+    """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024, or for further ones.
+
+    A further cycle takes some five minutes of one core. What an earlier run into the same folder has found stays.
+    """
+    from jaxthermo.papers.engine.ensemble import further_cycles
     from jaxthermo.papers.engine.inference_report import infer_protocol
 
     try:
-        infer_protocol(out, quick, thermostat)
+        if others:
+            further_cycles(out, others)
+        else:
+            infer_protocol(out, quick, thermostat)
     except ValueError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from None

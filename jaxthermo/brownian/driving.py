@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxthermo._results import warn_unless_ok
-from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, solver_for, starting_members
 from jaxthermo.brownian.automatic import resolved, said, until_held
@@ -23,6 +23,7 @@ from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.schedules import as_schedule
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
@@ -90,7 +91,8 @@ def drive(
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
     callable has one of its own. Derivatives in the schedules, the oscillator and the state are those of the steps, in
     either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints. Where nothing is traced, many times
-    are solved in blocks, after any of which a keyboard interrupt ends the call.
+    are solved in blocks, between which a keyboard interrupt ends the call with a `jt.Interrupted`, whose `result` is
+    the run up to then.
     """
     check_oscillator(oscillator)
     require_solver(solver)
@@ -137,6 +139,8 @@ def drive(
             )
         if is_known(run.status):
             jax.block_until_ready(run.status)
+            if int(run.status) == Status.interrupted:
+                raise Interrupted("drive", run)
     warn_unless_ok(run)
     return run
 
@@ -152,7 +156,7 @@ _piece = lean_jit(propagate)
 def _in_blocks(drive: Drive, V: HierarchyState, method: Method, line: Line) -> DriveSolution:
     """`propagate` of known values as calls for a few times each, which show progress and can be interrupted.
 
-    One program serves every number of times.
+    One program serves every number of times. What an interrupt ends has the status `interrupted`, once a block is done.
     """
     last = len(drive.times) - 1
     advance = line.counter(last, "times")
@@ -161,7 +165,13 @@ def _in_blocks(drive: Drive, V: HierarchyState, method: Method, line: Line) -> D
     for first in range(0, last, BLOCK):
         # The last block is filled up by its last time, to which no step leads.
         index = np.minimum(np.arange(first, first + BLOCK + 1), last)
-        part = jax.block_until_ready(_piece(replace(drive, times=drive.times[index]), V, method))
+        try:
+            part = jax.block_until_ready(_piece(replace(drive, times=drive.times[index]), V, method))
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+            parts[-1] = replace(parts[-1], status=as_codes(Status.interrupted))
+            break
         parts.append(part)
         V, method = part.V, replace(method, max_steps=method.max_steps - part.steps)
         if int(part.status) != Status.ok:

@@ -42,7 +42,7 @@ def least_squares(evaluate: Evaluate, point: np.ndarray, max_evaluations: int, e
     residuals, jacobian = evaluate(point)
     damping, count = FIRST, 1
     while count < max_evaluations and np.abs(residuals).max() > enough and damping < LARGEST:
-        step = _step(point, residuals, jacobian, damping)
+        step = least_norm_step(point, residuals, jacobian, damping)
         share = min(1.0, REACH / max(float(np.abs(step).max()), 1e-300))
         trial = np.clip(point + share * step, 0.0, 1.0)
         trial_residuals, trial_jacobian = evaluate(trial)
@@ -56,7 +56,8 @@ def least_squares(evaluate: Evaluate, point: np.ndarray, max_evaluations: int, e
     return Solution(point, residuals, jacobian, count)
 
 
-def _step(point: np.ndarray, residuals: np.ndarray, jacobian: np.ndarray, damping: float) -> np.ndarray:
+def least_norm_step(point: np.ndarray, residuals: np.ndarray, jacobian: np.ndarray, damping: float) -> np.ndarray:
+    """-J^T (J J^T + damping)^-1 r over the parameters that it does not move out of the unit box; the others stay."""
     free = np.ones(len(point), bool)
     while True:
         step = np.zeros(len(point))

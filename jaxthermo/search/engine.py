@@ -14,6 +14,7 @@ from jaxthermo._types import IntLike
 from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
 from jaxthermo.search.bounded import descend
 from jaxthermo.search.free_parameters import (
@@ -71,6 +72,8 @@ def optimise_cycle(
     Raises       ValueError that names the argument
     Accuracy     `status` is ok where the search has converged and both cycles keep what `jt.run_cycle` promises
     Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
+
+    A keyboard interrupt ends the search with a `jt.Interrupted`, whose `result` has the best cycle tried until then.
     """
     check_oscillator(oscillator)
     check_cycle(cycle)
@@ -81,7 +84,13 @@ def optimise_cycle(
     oscillator = with_room(oscillator, cycle, free)
     search = _Search(oscillator, cycle, objective, tuple(constraints), free)
     with Line("optimise_cycle", progress) as line:
-        status = search.descend(limit, line)
+        try:
+            status = search.descend(limit, line)
+        except KeyboardInterrupt:
+            if not search.tried:
+                raise
+            line.say(f"interrupted; the best of {len(search.tried)} cycles tried is run again, Ctrl-C leaves at once")
+            raise Interrupted("optimise_cycle", search.result(Status.interrupted)) from None
     result = search.result(status)
     warn_unless_ok(result)
     return result
@@ -226,6 +235,8 @@ def pareto_front(
     progress     as in `optimise_cycle`
     Returns      the cycles with their measures, from runs under control of the time step; see `ParetoFront`
     Raises       as `optimise_cycle`, and ValueError if no cycle in the bounds delivers power
+
+    A keyboard interrupt after the first search ends it with a `jt.Interrupted`, whose `result` is the front up to then.
     """
     count = require_integer("points", points, 2)
     bounds = default_bounds(cycle) if bounds is None else bounds
@@ -237,7 +248,17 @@ def pareto_front(
     for share in np.linspace(1.0, 0.0, count)[1:]:
         enough = AtLeast(power, share * most)
         cycle, limits = found[-1].cycle, [enough]
-        found.append(optimise_cycle(oscillator, cycle, saving, bounds, steps, constraints=limits, progress=progress))
+        try:
+            found.append(
+                optimise_cycle(oscillator, cycle, saving, bounds, steps, constraints=limits, progress=progress)
+            )
+        except Interrupted as stop:
+            assert isinstance(stop.result, OptimisedCycle)
+            raise Interrupted("pareto_front", _front([*found, stop.result])) from None
+    return _front(found)
+
+
+def _front(found: list[OptimisedCycle]) -> ParetoFront:
     return ParetoFront(
         status=first_problem(*(one.status for one in found)),
         stats={"evaluations": sum(one.stats["evaluations"] for one in found)},

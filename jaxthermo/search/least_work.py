@@ -1,5 +1,7 @@
 """The non-equilibrium Planck potential: the least work that a protocol from a given state can cost."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, first_problem, status_if
+from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.brownian.bath import require_one_temperature
@@ -15,12 +17,8 @@ from jaxthermo.brownian.information import entropy_error, information_planck
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.state import State
-from jaxthermo.checks import (
-    is_known,
-    require_integer,
-    require_positive,
-    require_scalar,
-)
+from jaxthermo.checks import is_known, require_integer, require_positive, require_scalar
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.search.potential_range import potential_around, potential_status, problem_of, require_covered
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
@@ -131,8 +129,9 @@ def minimum_work(
     The search starts from the protocol that rests, whose cost is `upper`, and never ends above it. For a classical
     state `lower` is exact, so that `gap` certifies the value. beta stays within a factor of 4 (quantum: 1.6) of its
     start, and x within 6/(beta sigma_X) (quantum: 1), by construction. Inside jit, vmap and grad the search is one
-    program, in which lanes of a vmap run one after another. `value`, `upper` and `lower` have derivatives in both
-    modes, those of the minimum itself; everything else is held constant.
+    program, in which lanes of a vmap run one after another. A keyboard interrupt between two rounds of the search ends
+    it with a `jt.Interrupted`, whose `result` has the best protocol until then. `value`, `upper` and `lower` have
+    derivatives in both modes, those of the minimum itself; everything else is held constant.
     """
     beta, x = check_place(oscillator, beta, x)
     require_one_temperature(oscillator)
@@ -148,9 +147,16 @@ def minimum_work(
         result = _in_one_program(problem, restarts, steps, start_status)
     else:
         with Line("minimum_work", progress) as line:
-            ends = [refined_in_rounds(problem, z, steps, line.tell) for z in starting_points(problem, restarts)]
+            ends, stopped = [], False
+            for z in starting_points(problem, restarts):
+                end, stopped = refined_in_rounds(problem, z, steps, line.tell)
+                ends.append(end)
+                if stopped:
+                    break
         best = min(ends, key=lambda end: float(end.value))
         result = _settled(problem, best, [end.evaluations for end in ends], start_status)
+        if stopped:
+            raise Interrupted("minimum_work", replace(result, status=as_codes(Status.interrupted)))
     warn_unless_ok(result)
     return result
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
@@ -20,7 +20,7 @@ from jaxthermo.protocols import AbstractCycle
 from jaxthermo.search.least_work import STEP, settled, steps_of
 from jaxthermo.search.potential_range import potential_around, problem_of
 from jaxthermo.search.refinement import refined
-from jaxthermo.solve.lanes import map_lanes
+from jaxthermo.solve.lanes import Progress, map_lanes
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
@@ -132,7 +132,14 @@ def potentials(
     potential = potential_around(oscillator, beta, x)
     settings = potential, require_scalar("horizon", horizon), order, bool(jumps), steps
     with Line("potentials", progress) as line:
-        found = _searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], line)
+        done = 0
+
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            line.tell(f"{done} of {len(chosen)} states")
+
+        found = searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], tell)
     return _result(run, found, chosen, settings)
 
 
@@ -155,7 +162,7 @@ def _with_states(
     return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What is kept of each search; for a quantum oscillator there is neither a bound nor an exact rate."""
 
     value: Array
@@ -167,30 +174,31 @@ class _Found(NamedTuple):
     exact: Array | None
 
 
-def _searched(
-    oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, beta: np.ndarray, x: np.ndarray, line: Line
-) -> _Found:
-    """All searches, one state after another on each core."""
-    done = 0
+def searched(
+    oscillator: Oscillator,
+    settings: tuple[PyTree, ...],
+    states: ArrayLike,
+    beta: np.ndarray,
+    x: np.ndarray,
+    tell: Progress | None = None,
+) -> Found:
+    """A search from each of many states, one after another on each core; one program serves all.
 
-    def tell(count: int) -> None:
-        nonlocal done
-        done += count
-        line.tell(f"{done} of {len(beta)} states")
-
+    settings   the potential, the horizon, the order, whether jumps are tried, and the time steps
+    """
     return map_lanes(lambda *each: _lanes(oscillator, settings, *each), states, beta, x, chunk=1, advance=tell)
 
 
 @lean_jit
-def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, betas: Array, fields: Array) -> _Found:
+def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, betas: Array, fields: Array) -> Found:
     potential, horizon, order, jumps, steps = settings
 
-    def one(V: Array, beta: Array, x: Array) -> _Found:
+    def one(V: Array, beta: Array, x: Array) -> Found:
         problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
         end = refined(problem, jnp.zeros(problem.parameters), steps)
         found = settled(problem, end, [end.evaluations], as_codes(Status.ok))
         exact = None if oscillator.quantum else entropy_production_rate(V, problem.equation, beta)
-        return _Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
+        return Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
 
     return jax.vmap(one)(states, betas, fields)
 
@@ -214,7 +222,7 @@ def _mean_temperature(beta: np.ndarray) -> np.ndarray:
 
 
 def _result(
-    run: PeriodicRun | DrivenRun, found: _Found, chosen: np.ndarray, settings: tuple[PyTree, ...]
+    run: PeriodicRun | DrivenRun, found: Found, chosen: np.ndarray, settings: tuple[PyTree, ...]
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -94,23 +95,41 @@ def _refined(problem: Problem, start: Array, *, steps: int) -> Refinement:
 
 def refined_in_rounds(
     problem: Problem, start: Float[Array, " z"], steps: int, tell: Callable[[str], None]
-) -> Refinement:
-    """The same search by short programs from the host; `tell(text)` hears how far it is."""
-    now = _first(start, jnp.asarray(steps, jnp.int32))
+) -> tuple[Refinement, bool]:
+    """The same search by short programs from the host; `tell(text)` hears how far it is.
+
+    Also whether a keyboard interrupt has ended it; then it is the best protocol until then, and its check.
+    """
+    now = last = _first(start, jnp.asarray(steps, jnp.int32))
     while not bool(now.finished):
         # One program serves a search and the check of what it found, with twice as many steps.
         most = max(LEAST_BOUND, bound_of(2 * int(now.steps)))
 
         def advance(now: Refinement, evaluations: Int[Array, ""], most: int = most) -> Refinement:
-            now = _advance(problem, now, evaluations, most)
+            nonlocal last
+            now = last = jax.block_until_ready(_advance(problem, now, evaluations, most))
             tell(f"{int(now.steps)} steps, {int(now.evaluations)} propagations, value {float(now.state.best[1]):.9g}")
             return now
 
         def going(now: Refinement, most: int = most) -> bool:
             return not bool(now.finished) and int(now.steps) <= most
 
-        now = in_slices(advance, now, going, first=1)
-    return now
+        try:
+            now = in_slices(advance, now, going, first=1)
+        except KeyboardInterrupt:
+            return _checked(problem, last, most), True
+    return now, False
+
+
+def _checked(problem: Problem, now: Refinement, most: int) -> Refinement:
+    """The best protocol of a search that is not at its end, propagated once more with steps half as long."""
+    if bool(jnp.isfinite(now.state.best[1])):
+        found, level = minimum_of(now.state, STOPPING), now.level + 1
+        begun, no = _begin(found.point), jnp.asarray(False)
+        now = replace(now, state=begun, coarse=found, steps=2 * now.steps, level=level, checked=no)
+    elif int(now.level) == 0:
+        raise KeyboardInterrupt
+    return _advance(problem, now, jnp.asarray(1, jnp.int32), most)
 
 
 def _advanced(problem: Problem, now: Refinement, evaluations: Int[Array, ""], most: int) -> Refinement:

@@ -8,6 +8,7 @@ FEW = " Quantum potentials take minutes each: a coarse run leaves them out."
 
 def texts(full: bool) -> dict[str, tuple[str, str]]:
     """Title and words by item."""
+    stored_equation = f"{equation('classical', True).capitalize()}; {equation('quantum', True)}."
     both = f"{equation('classical', full).capitalize()}; {equation('quantum', full)}."
     found = {
         "fig2": (
@@ -19,6 +20,15 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
             "Companion paper: quasi-static work against the coupling",
             "Work of our own cycle, infinitely slow, over A, classical, and quantum with K poles of the bath: the "
             f"claim is that the first is independent of A and the second falls with it. Hierarchy of depth {DEPTH}.",
+        ),
+        "cycles": (
+            "Table 4: cycles with the same six works",
+            "The inferred cycle and others, found from it by walks along directions that the six works do not fix "
+            "(`jaxthermo infer-protocol --others 4`); `others` has their numbers.",
+        ),
+        "others": (
+            "Table 4: what the cycles with the same six works have in common",
+            f"Each cycle was run with both kinds and all couplings. {stored_equation}",
         ),
         "table4": ("Table 4: work per cycle", f"For both cycles. {both}"),
         "relations": (

@@ -1,9 +1,11 @@
 """The engine of Koyanagi & Tanimura 2024: its oscillator, its two cycles, the numbers that the paper prints."""
 
+import functools
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxthermo.brownian import OhmicBath, PhaseGrid, Polynomial, classical_oscillator, quantum_oscillator
 from jaxthermo.brownian.oscillator import Oscillator
@@ -95,7 +97,7 @@ def equation(kind: str, full: bool) -> str:
     return f"hierarchical Wigner equation, symmetric thermostat, K = {POLES}, depth {depth}, {steps}"
 
 
-def cycle_settings(cycle: StirlingCycle) -> list[float]:
+@functools.cache
+def cycle_settings(name: str) -> list[float]:
     """The numbers of a cycle."""
-    leaves = jax.tree.leaves(cycle)
-    return [float(value) for leaf in leaves for value in jnp.ravel(leaf)]
+    return [float(value) for leaf in jax.tree.leaves(CYCLES[name]()) for value in np.ravel(leaf)]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 import xarray
 from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def protocol(cycles: dict[str, StirlingCycle], text: str) -> Figure:
             for index, colour in enumerate(STROKE_COLOURS):
                 # The right end belongs to the stroke, though the schedule is periodic.
                 t = np.linspace(corners[index], corners[index + 1] - 1e-9, 101)
-                panel.plot(t, [float(schedule(period * moment)) for moment in t], color=colour, label=STROKES[index])
+                panel.plot(t, jax.vmap(schedule)(period * t), color=colour, label=STROKES[index])
             panel.set(xlabel=r"$t/\tau$", ylabel=label)
             panel_title(panel, 2 * row + column, LABELS.get(name, name).split(",")[0])
     axes[0].legend(fontsize=8)

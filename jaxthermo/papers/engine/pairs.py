@@ -7,30 +7,31 @@ bound, which is exact and below Xi_neq; of such states by searches for Xi_neq it
 
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray
 
 from jaxthermo._status import Status
-from jaxthermo.brownian import PeriodicRun, State
+from jaxthermo.brownian import PeriodicRun
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
+from jaxthermo.checks import as_float
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS, oscillator
 from jaxthermo.papers.engine.duals import quasi_static_value
 from jaxthermo.papers.engine.runs import run_of
 from jaxthermo.papers.labels import labelled
 from jaxthermo.papers.tables import markdown
-from jaxthermo.search import minimum_work
+from jaxthermo.search.least_work import steps_of
 from jaxthermo.search.potential_range import potential_around
+from jaxthermo.search.process_potentials import searched
 
 PAIRS, SEARCHED, COARSE_SEARCHED = 200, 200, 3
 SEED = 1
 # Equilibria of the first test: inverse temperature and fields.
 BETAS, FIELDS = (0.4, 2.5), (-1.5, 2.5)
-ORDER, STEP = 2, 0.25
+# Those of the searches of a first look along the cycles, whose programs these use.
+HORIZON, ORDER, STEP = 1.0, 2, 0.25
 
 
 def mixing(full: bool, advance: Any = None) -> xarray.Dataset:
@@ -56,12 +57,17 @@ def _equilibria(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.nd
     planck = QuasiStatic(partition_of(oscillator("classical", 1.0)), None)
     beta, share = rng.uniform(*BETAS, size=count), rng.uniform(size=count)
     fields = rng.uniform(*FIELDS, size=(2, count))
-    values = [jax.vmap(planck)(beta, x) for x in fields]
-    means = [jax.vmap(planck.partition.means)(beta, x)[1] for x in fields]
+    values, means = zip(*(_known(planck, beta, x) for x in fields), strict=True)
     massieu = [np.asarray(v - beta * x * X) for v, x, X in zip(values, fields, means, strict=True)]
     mixed = np.asarray((1.0 - share) * means[0] + share * means[1])
     at = {"beta": beta, "x": (1.0 - share) * fields[0] + share * fields[1], "X": mixed}
     return quasi_static_value("massieu", planck, at) - (1.0 - share) * massieu[0] - share * massieu[1], beta
+
+
+@jax.jit
+def _known(planck: QuasiStatic, beta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Xi and <X> of the equilibria."""
+    return jax.vmap(planck)(beta, x), jax.vmap(planck.partition.means)(beta, x)[1]
 
 
 def _picked(rng: np.random.Generator, full: bool) -> tuple[PeriodicRun, int, int, float]:
@@ -76,13 +82,17 @@ def _states(rng: np.random.Generator, count: int, full: bool) -> tuple[np.ndarra
     slack, betas = np.zeros(count), np.zeros(count)
     for index in range(count):
         run, first, second, share = _picked(rng, full)
-        assert run.members is not None
-        each = jnp.stack([run.members[first], run.members[second]])
-        states = jnp.concatenate([each, ((1.0 - share) * each[:1] + share * each[1:])])
-        beta, x = run.beta[first], run.x[first]
-        a, b, mixed = (float(value) for value in _information(run.oscillator, states, beta, x))
-        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, float(beta)
+        beta, x = (float(series[first]) for series in (run.beta, run.x))
+        a, b, mixed = np.asarray(_information(run.oscillator, _mixed(run, first, second, share), beta, x))
+        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, beta
     return slack, betas
+
+
+def _mixed(run: PeriodicRun, first: int, second: int, share: float) -> np.ndarray:
+    """Two states of a run and their mixture."""
+    assert run.members is not None
+    members = np.asarray(run.members)
+    return np.stack([members[first], members[second], (1.0 - share) * members[first] + share * members[second]])
 
 
 @jax.jit
@@ -97,26 +107,23 @@ def _searched(
     slack, betas, worst = np.zeros(count), np.zeros(count), 0.0
     for index in range(count):
         run, first, second, share = _picked(rng, full)
-        one, other = (run.state_at(run.time[k]) for k in (first, second))
-        mixed = eqx.tree_at(lambda s: s.V, one, (1.0 - share) * one.V + share * other.V)
-        beta, x = run.beta[first], run.x[first]
-        values = []
-        for state in (one, other, mixed):
-            value, error = _xi(run, state, beta, x)
-            values.append(value)
-            worst = max(worst, error)
-        a, b, m = values
-        slack[index], betas[index] = m - (1.0 - share) * a - share * b, float(beta)
+        states = _mixed(run, first, second, share)
+        beta, x = (np.full(3, float(series[first])) for series in (run.beta, run.x))
+        # The program of the searches along a cycle serves these too.
+        settings = (
+            potential_around(run.oscillator, beta, x),
+            as_float(HORIZON),
+            ORDER,
+            False,
+            steps_of(HORIZON, STEP),
+        )
+        found = searched(run.oscillator, settings, states, beta, x)
+        a, b, mixed = np.where(found.status == int(Status.ok), found.value, np.nan)
+        slack[index], betas[index] = mixed - (1.0 - share) * a - share * b, beta[0]
+        worst = max(worst, float(found.error.max()))
         if advance is not None:
             advance(1)
     return (slack, betas), worst
-
-
-def _xi(run: PeriodicRun, state: State, beta: Any, x: Any) -> tuple[float, float]:
-    potential = potential_around(run.oscillator, beta, x)
-    found = minimum_work(run.oscillator, state, beta, x, ORDER, dt=STEP, potential=potential)
-    known = int(found.status) == int(Status.ok)
-    return (float(found.value) if known else float("nan")), float(found.error)
 
 
 HEADER = ["potential", "condition", "equilibria, Eq. (67)", "information bound", "searched"]

@@ -24,10 +24,11 @@ COUPLINGS, COARSE_COUPLINGS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (0.5, 1.0,
 POLES, COARSE_POLES = (None, 1, 2, 3), (None, 1, 2)
 NODES, COARSE_NODES = 6, 2
 # Equilibria at strong coupling need more levels than a driven state in which they are never quite reached.
-MESH, DEPTH = PhaseGrid(5.4, 0.2, 9.6, 0.3), 4
+MESH, DEPTH = PhaseGrid(5.4, 0.24, 9.45, 0.35), 4
 # At the cold end of the inferred cycle no depth that a first look affords is enough.
 CYCLES = {"own": our_cycle}
-CHUNK = 8
+# Lanes of one program: the states of one coupling take about as long as one another.
+CHUNK = 4
 
 
 def path_of(cycle: StirlingCycle, nodes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from jaxthermo.search import potentials
 from jaxthermo.search.potential_range import potential_around
 
 # Saved times in each piece of a cycle: the inferred one has many short pieces.
-POINTS, COARSE_POINTS = {"own": 20, "inferred": 20}, {"own": 20, "inferred": 5}
+POINTS, COARSE_POINTS = {"own": 20, "inferred": 20}, {"own": 20, "inferred": 10}
 # Parts of a cycle at whose ends the potential is searched for, order of the protocols, time step: the paper's, and few.
 SEARCHES, COARSE_SEARCHES = (20, 5, 0.1), (8, 2, 0.25)
 SERIES = ["x", "X", "U", "H", "cumulative_heat", "cumulative_work_int", "cumulative_work_ext"]
@@ -106,7 +106,7 @@ def settings_of(kind: str, strength: float, cycle: str, full: bool) -> dict[str,
     return {
         "kind": kind,
         "strength": strength,
-        "cycle": cycle_settings(CYCLES[cycle]()),
+        "cycle": cycle_settings(cycle),
         "mesh": [float(grid.q_max), float(grid.dq), float(grid.p_max), float(grid.dp)],
         "depth": int(oscillator(kind, strength, full).bath.depth or 0) if kind == "quantum" else 0,
         "tolerance": TOLERANCE,

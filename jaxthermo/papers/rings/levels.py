@@ -14,7 +14,7 @@ from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, PREFACTOR, labe
 from jaxthermo.papers.tables import markdown
 
 Q, BETA = 3, 3.5
-UNITS, COARSE_UNITS = (1, 2, 3, 4, 5, 10, 20, 40, 80), (4, 20, 80)
+UNITS, COARSE_UNITS = (1, 2, 3, 4, 5, 10, 20, 40, 80), (4, 80)
 # Up to so many units the q^N states of single units are followed too.
 MICROSCOPIC = 4
 TIMES = np.linspace(0.0, 20.0, 41)

@@ -1,0 +1,88 @@
+"""Further cycles with the works of Table 4: walks along flat directions, the stored cycles, what holds for them."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxthermo as jt
+from jaxthermo.papers.engine import cycle_facts, cycle_inference, data, ensemble, ensemble_report
+from jaxthermo.papers.engine.flat_directions import Place, along_flat, corrected, learnt, room, walk
+from jaxthermo.protocols.cycle import check_cycle
+
+# Three equations of six unknowns, curved, solved in the middle of the box.
+MATRIX = np.random.default_rng(1).normal(size=(3, 6))
+MIDDLE = np.full(6, 0.5)
+START = Place(MIDDLE, np.zeros(3), 100.0 * MATRIX)
+CYCLES = cycle_facts.stored()["cycles"]
+
+
+def curved(point):
+    moved = point - MIDDLE
+    return 100.0 * (MATRIX @ moved + 0.5 * np.array([moved @ moved, moved[0] * moved[1], moved[2] ** 2]))
+
+
+def test_a_walk_along_a_flat_direction_ends_at_another_solution():
+    direction = np.random.default_rng(2).normal(size=6)
+    along = along_flat(direction, START.jacobian, MIDDLE, 0.01)
+    assert np.abs(START.jacobian @ along).max() < 1e-11 and np.linalg.norm(along) == pytest.approx(1.0)
+    # The step alone breaks the equations by their curvature; steps of least norm bring them back.
+    assert np.abs(curved(MIDDLE + 0.3 * along)).max() > 1.0
+    end = walk(curved, START, direction, 0.3, 0.1, margin=0.01, enough=1e-3)
+    assert np.abs(curved(end.point)).max() <= 1e-3
+    np.testing.assert_allclose(end.residuals, curved(end.point))
+    assert 0.2 < np.linalg.norm(end.point - MIDDLE) < 0.4
+
+
+def test_a_walk_goes_on_along_a_wall():
+    direction = np.array([1.0, 0.3, 0.0, -0.2, 0.1, 0.4])
+    end = walk(curved, START, direction, 0.7, 0.1, margin=0.1, enough=1e-3)
+    assert np.all((end.point > 0.05) & (end.point < 0.95)) and np.abs(curved(end.point)).max() <= 1e-3
+    held = along_flat(direction, START.jacobian, np.where(np.arange(6) == 0, 0.9, 0.5), 0.1)
+    assert abs(held[0]) < 1e-12 and np.abs(START.jacobian @ held).max() < 1e-11
+    assert room(MIDDLE, np.array([1.0, 0, 0, 0, 0, -0.1]), 0.1) == pytest.approx(0.4)
+
+
+def test_a_jacobian_is_learnt_along_the_steps():
+    place = Place(np.zeros(6), np.zeros(3), np.zeros((3, 6)))
+    for point in np.cumsum(np.eye(6), axis=0):
+        place = learnt(place, point, MATRIX @ point)
+    np.testing.assert_allclose(place.jacobian, MATRIX, atol=1e-12)
+    # With it a linear problem is solved by one step, up to the damping.
+    there = corrected(lambda p: 1e3 * MATRIX @ (p - MIDDLE), Place(MIDDLE + 0.01, 1e3 * MATRIX @ np.full(6, 0.01),
+                      1e3 * MATRIX), 1e-2, corrections=2)  # fmt: skip
+    assert there.misfit <= 1e-2
+
+
+def test_stored_cycles_have_the_works_and_differ():
+    assert len(CYCLES) >= 2 and CYCLES[0]["parameters"] == list(data.INFERRED)
+    every = np.array([each["parameters"] for each in CYCLES])
+    assert np.all((every >= ensemble.LOW) & (every <= ensemble.HIGH))
+    shares = (every - ensemble.LOW) / (ensemble.HIGH - ensemble.LOW)
+    apart = [np.linalg.norm(a - b) for i, a in enumerate(shares) for b in shares[:i]]
+    assert min(apart) > 0.1
+    for each in CYCLES:
+        check_cycle(cycle_inference.cycle_from(jnp.asarray(each["parameters"])))
+        assert np.abs(cycle_facts.residuals(each)).max() <= 1.0
+        # Every cycle produces entropy, and none is better than Carnot's.
+        assert min(each["entropy_produced"]) > 0.0
+        assert ensemble_report.efficiencies(each).max() < ensemble_report.carnots(each)
+
+
+def test_a_stored_cycle_does_the_work_that_is_stored():
+    """The classical one whose work is printed most sharply, on the coarse mesh; all six: `infer-protocol --others`."""
+    each, printed = CYCLES[-1], data.TABLE_4["classical", 1.0]
+    cycle = cycle_inference.cycle_from(jnp.asarray(each["parameters"]))
+    run = jt.run_cycle(data.oscillator("classical", 1.0), cycle, tol=1e-5, points=4)
+    assert run.outcome == "ok" and abs(float(run.work) - each["work"][1]) < 0.2 * printed.rounding
+    steps = np.diff(np.asarray(run.cumulative_heat))
+    # Heat is counted where its current is positive, between saved times.
+    assert steps[steps > 0].sum() == pytest.approx(each["absorbed"][1], rel=1e-3)
+    assert float(run.cumulative_work_int[-1]) == pytest.approx(each["entropy_produced"][1], rel=1e-3)
+
+
+def test_a_claim_says_for_how_many_cycles_it_holds():
+    verdict = ensemble_report.over_all(lambda n: ensemble_report.Verdict(True, "x"), lambda each: False)(None)
+    assert verdict.holds is True and verdict.computed.endswith(
+        f"holds for none of the {len(CYCLES)} cycles with the six works (`cycles`)"
+    )
+    assert "None is the paper's own" not in ensemble_report.text() and "none is the paper's" in ensemble_report.text()
