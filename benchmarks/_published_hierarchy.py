@@ -18,16 +18,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.hierarchy import Field, Members, Workspace, members_of
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, Members, members_of
 from jaxthermo.brownian.spectrum import Spectrum
 
 
-def vector_field(P: Spectrum, work: Workspace, temperature: Any, x: Any) -> Spectrum:
+def vector_field(P: Spectrum, equation: Equation, temperature: Any, x: Any) -> Spectrum:
     """dP/dt of every member; nothing refers to the temperature, so its rate of change does not enter."""
-    oscillator, grid = work.oscillator, work.grid
+    oscillator, grid = equation.oscillator, equation.grid
     bath, members = oscillator.bath, members_of(oscillator)
     xi, eta = expansion(bath.scheme, bath.poles)
-    gamma, scale = bath.friction(), _scale(work)
+    gamma, scale = bath.friction(), _scale(equation)
     velocity = jnp.tensordot(_momentum(grid) / oscillator.mass, P, axes=1)
     # What stands to the right of one derivative d_p, which acts as i y.
     flux = gamma * velocity
@@ -37,7 +37,7 @@ def vector_field(P: Spectrum, work: Workspace, temperature: Any, x: Any) -> Spec
         flux = flux - (scale[k] * up)[None, :, None] * P[:, members.above[k] % len(members)]
         flux = flux + (scale[k] * temperature**2 * down)[None, :, None] * P[:, members.below[k] % len(members)]
     y, side = jnp.asarray(grid.y[1:])[:, None, None], grid.p_side
-    phase = (work.phase_u - x * work.phase_x)[:, None, :]
+    phase = (equation.phase_u - x * equation.phase_x)[:, None, :]
     damping = gamma * temperature * (1.0 + 2.0 * np.sum(eta)) * y**2
     re, im = P[1 : side + 1], P[side + 1 :]
     d_re = -phase * im - y * flux[side + 1 :] - damping * re
@@ -52,16 +52,16 @@ def position_density(P: Spectrum) -> Float[Array, " q"]:
     return P[0, 0]
 
 
-def published_members(V: Field, work: Workspace, temperature: Any, depth: int) -> Spectrum:
+def published_members(V: HierarchyState, equation: Equation, temperature: Any, depth: int) -> Spectrum:
     """P_n, |n| <= depth, of the state that the library holds as V: the same state of oscillator and bath.
 
     Equation   P = (-T)^|n| exp(-i y zeta) V, zeta = sum_k jitter_k (a_k + a_k^+): p is measured from 0 again. Taken as
                exp(-D y^2/2) exp(-i y sum jitter_k a_k^+) exp(-i y sum jitter_k a_k), whose series end
     """
-    bath, grid = work.oscillator.bath, work.grid
+    bath, grid = equation.oscillator.bath, equation.grid
     given = V.shape[1]
     members = Members(bath.modes, max(depth, bath.depth))
-    jitter = np.asarray(bath.terms(0.0, jnp.ones(()), work.oscillator.hbar).jitter)
+    jitter = np.asarray(bath.terms(0.0, jnp.ones(()), equation.oscillator.hbar).jitter)
     lower = sum(width * _lowering(members, k) for k, width in enumerate(jitter))
     coefficients = np.tensordot(np.asarray(grid.p_to_y()), np.asarray(V), axes=1)
     side = grid.p_side
@@ -93,10 +93,10 @@ def _lowering(members: Members, k: int) -> np.ndarray:
     return matrix
 
 
-def _scale(work: Workspace) -> Float[Array, " modes"]:
-    bath = work.oscillator.bath
+def _scale(equation: Equation) -> Float[Array, " modes"]:
+    bath = equation.oscillator.bath
     xi, eta = expansion(bath.scheme, bath.poles)
-    return bath.strength * jnp.sqrt(jnp.asarray(2.0 * eta * xi) / work.oscillator.hbar)
+    return bath.strength * jnp.sqrt(jnp.asarray(2.0 * eta * xi) / equation.oscillator.hbar)
 
 
 def _momentum(grid: Any) -> Float[Array, "w w"]:

@@ -20,9 +20,9 @@ from jaxthermo.brownian.information import information_planck
 from jaxthermo.search.lbfgs import SearchState, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.least_work import steps_of
 from jaxthermo.search.potential_range import problem_of
-from jaxthermo.search.propagation import bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
 from jaxthermo.search.refinement import STOPPING
+from jaxthermo.search.work_functional import bound_of
 
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
 GRID = jt.PhaseGrid(5.6, 0.35, 9.8, 0.5)
@@ -76,7 +76,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         return minimum_of(end, STOPPING), end.evaluations, potential(here.beta, here.x)
 
     jax.block_until_ready(one(*first))
-    bound = jax.jit(lambda *state: information_planck(state[0], problem(*state).discretisation, *state[1:]))
+    bound = jax.jit(lambda *state: information_planck(state[0], problem(*state).equation, *state[1:]))
     rows = []
     for i, t in enumerate(times):
         here = jax.tree.map(lambda leaf, i=i: leaf[i], states)

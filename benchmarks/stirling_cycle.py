@@ -27,9 +27,9 @@ from jaxtyping import Array, Float
 import jaxthermo as jt
 from benchmarks import _published_hierarchy as published
 from benchmarks._bench import Timing, time_call
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.propagation import Pacing, Protocol, propagate
+from jaxthermo.brownian.propagation import Drive, Method, Protocol, propagate
 from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.state import State
@@ -81,26 +81,25 @@ def oscillator_of(setting: Setting, depth: int) -> Oscillator:
     return jt.quantum_oscillator(jt.Polynomial(POTENTIAL), setting.strength, POLES, depth, grid)
 
 
-def library_cycle(oscillator: Oscillator, n: int) -> Callable[[Field], Float[Array, ""]]:
+def library_cycle(oscillator: Oscillator, n: int) -> Callable[[HierarchyState], Float[Array, ""]]:
     """Compiled `work(V)`: one cycle from V by n and by 2n steps of `SplitStep` on each stroke, extrapolated."""
 
-    def bare(V: Field, steps: int) -> Float[Array, ""]:
+    def bare(V: HierarchyState, steps: int) -> Float[Array, ""]:
         count = jnp.asarray(steps, jnp.int32)
         # diffrax counts the step that ends a run.
-        pacing = Pacing(jnp.zeros(()), count, STROKES * count + 1)
-        problem = oscillator, Protocol(CYCLE.beta, CYCLE.x), V, CYCLE.knots(), pacing
-        done = propagate(*problem, SplitStep(extrapolate=False), False)
+        method = Method(SplitStep(extrapolate=False), jnp.zeros(()), count, STROKES * count + 1, False)
+        done = propagate(Drive(oscillator, Protocol(CYCLE.beta, CYCLE.x), CYCLE.knots()), V, method)
         return -done.totals[-1, 0]
 
     return jax.jit(lambda V: (4.0 * bare(V, 2 * n) - bare(V, n)) / 3.0)
 
 
-def library_search(oscillator: Oscillator) -> Callable[[Field, Any], Float[Array, ""]]:
+def library_search(oscillator: Oscillator) -> Callable[[HierarchyState, Any], Float[Array, ""]]:
     """Compiled `work(V, n)`, the same numbers as `library_cycle` without compiling for every n."""
-    work = workspace(oscillator, oscillator.grid)
-    term, noise = DrivenTerm(work, CYCLE.beta, CYCLE.x), noise_of(work)
+    equation = equation_on(oscillator, oscillator.grid)
+    term, noise = DrivenTerm(equation, CYCLE.beta, CYCLE.x), noise_of(equation)
 
-    def bare(V: Field, n: Any) -> Float[Array, ""]:
+    def bare(V: HierarchyState, n: Any) -> Float[Array, ""]:
         # A step of `SplitStep` is two half steps.
         h = 0.5 * _stroke() / n
 
@@ -108,20 +107,20 @@ def library_search(oscillator: Oscillator) -> Callable[[Field, Any], Float[Array
             return strang(term, noise, y, i * h, (i + 1) * h)
 
         steps = 2 * STROKES * n
-        return -jax.lax.fori_loop(0, steps, step, Driven(to_spectrum(V, work), jnp.zeros(4))).totals[0]
+        return -jax.lax.fori_loop(0, steps, step, Driven(to_spectrum(V, equation), jnp.zeros(4))).totals[0]
 
     return jax.jit(lambda V, n: (4.0 * bare(V, 2 * n) - bare(V, n)) / 3.0)
 
 
-def rk4_advance(work: Workspace) -> Callable[[Spectrum, Any, Any], tuple[Spectrum, Float[Array, ""]]]:
+def rk4_advance(equation: Equation) -> Callable[[Spectrum, Any, Any], tuple[Spectrum, Float[Array, ""]]]:
     """Compiled `advance(P, dt, count)`: the published hierarchy and the work done from t = 0 on."""
-    q = jnp.asarray(work.grid.q) * work.grid.dq
+    q = jnp.asarray(equation.grid.q) * equation.grid.dq
 
     def position(P: Spectrum) -> Float[Array, ""]:
         return jnp.sum(q * published.position_density(P))
 
     def field(t: Any, P: Spectrum) -> Spectrum:
-        return published.vector_field(P, work, 1.0 / CYCLE.beta(t), CYCLE.x(t))
+        return published.vector_field(P, equation, 1.0 / CYCLE.beta(t), CYCLE.x(t))
 
     def advance(P: Spectrum, dt: Any, count: Any) -> tuple[Spectrum, Float[Array, ""]]:
         def step(i: Any, carry: tuple[Spectrum, Any]) -> tuple[Spectrum, Any]:
@@ -130,13 +129,13 @@ def rk4_advance(work: Workspace) -> Callable[[Spectrum, Any, Any], tuple[Spectru
             temperature, field = zip(
                 *((1.0 / CYCLE.beta(s), CYCLE.x(s)) for s in (t, t + 0.5 * dt, t + dt)), strict=False
             )
-            k1 = published.vector_field(P, work, temperature[0], field[0])
+            k1 = published.vector_field(P, equation, temperature[0], field[0])
             P2 = P + 0.5 * dt * k1
-            k2 = published.vector_field(P2, work, temperature[1], field[1])
+            k2 = published.vector_field(P2, equation, temperature[1], field[1])
             P3 = P + 0.5 * dt * k2
-            k3 = published.vector_field(P3, work, temperature[1], field[1])
+            k3 = published.vector_field(P3, equation, temperature[1], field[1])
             P4 = P + dt * k3
-            k4 = published.vector_field(P4, work, temperature[2], field[2])
+            k4 = published.vector_field(P4, equation, temperature[2], field[2])
             X = (position(P) + 2.0 * position(P2) + 2.0 * position(P3) + position(P4)) / 6.0
             # The field is linear within a step, whose ends meet the corners of the cycle.
             return P + dt / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4), done - X * (CYCLE.x(t + dt) - CYCLE.x(t))
@@ -146,7 +145,7 @@ def rk4_advance(work: Workspace) -> Callable[[Spectrum, Any, Any], tuple[Spectru
     return jax.jit(advance)
 
 
-def stable_steps(advance: Callable[..., Any], work: Workspace, P: Spectrum) -> int:
+def stable_steps(advance: Callable[..., Any], equation: Equation, P: Spectrum) -> int:
     """Fewest RK4 steps on a stroke that keep white noise from growing at the hottest temperature.
 
     Noise holds the fastest waves at full size, so that a slow growth shows within the trial. Its second half is
@@ -162,8 +161,8 @@ def stable_steps(advance: Callable[..., Any], work: Workspace, P: Spectrum) -> i
         return bool(jnp.linalg.norm(end) < jnp.linalg.norm(middle))
 
     # Damping of the fastest wave by diffusion alone, over the reach of RK4 on the negative axis.
-    diffusion = work.oscillator.bath.friction() / CYCLE.beta_hot * (POLES + 1) * (2 * POLES + 1)
-    guess = float(diffusion) * work.grid.y[-1] ** 2 / 2.785 * _stroke()
+    diffusion = equation.oscillator.bath.friction() / CYCLE.beta_hot * (POLES + 1) * (2 * POLES + 1)
+    guess = float(diffusion) * equation.grid.y[-1] ** 2 / 2.785 * _stroke()
     few, many = math.floor(0.5 * guess), math.ceil(1.05 * guess)
     while not stable(many):
         few, many = many, math.ceil(1.5 * many)
@@ -214,13 +213,13 @@ def _library_row(setting: Setting, depth: int, start: State) -> dict[str, Any]:
 
 
 def _published_row(setting: Setting, start: State) -> dict[str, Any]:
-    work = workspace(oscillator_of(setting, setting.depth), start.grid)
+    equation = equation_on(oscillator_of(setting, setting.depth), start.grid)
     P = published.published_members(start.V, start.work, 1.0 / start.beta, setting.depth)
-    advance = rk4_advance(work)
+    advance = rk4_advance(equation)
     begin = time.perf_counter()
     jax.block_until_ready(advance(P, 0.0, 1))
     compile_seconds = time.perf_counter() - begin
-    n = stable_steps(advance, work, P)
+    n = stable_steps(advance, equation, P)
 
     def cycle(steps: int) -> float:
         return float(advance(P, _stroke() / steps, STROKES * steps)[1])
@@ -246,7 +245,7 @@ def _row(
     depth: int,
     members: int,
     steps: int,
-    work: float,
+    equation: float,
     fine: float,
     timing: Timing,
     repeats: int,
@@ -257,9 +256,9 @@ def _row(
         "depth": depth,
         "members": members,
         "steps": steps,
-        "work": work,
+        "work": equation,
         "fine_work": fine,
-        "relative_error": abs(work / fine - 1.0),
+        "relative_error": abs(equation / fine - 1.0),
         "compile_seconds": timing.compile_seconds,
         "run_seconds": timing.run_seconds,
         "repeats": repeats,

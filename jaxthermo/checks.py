@@ -105,6 +105,13 @@ def require_positive(name: str, value: VectorLike) -> None:
         raise ValueError(f"`{name}` must be > 0, but {_offending(value, met)}")
 
 
+def require_positive_scalar(name: str, value: object) -> Float[Array, ""]:
+    """A scalar float array, finite and > 0 where it is known, or a ValueError that names the argument."""
+    array = require_scalar(name, value)
+    require_positive(name, array)
+    return array
+
+
 def _offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
     """What is wrong with a value, or with the first wrong one of many."""
     values = np.asarray(value)

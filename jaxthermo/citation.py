@@ -8,7 +8,8 @@ from jaxthermo import brownian, jumps, search
 from jaxthermo._results import AbstractResult
 from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.environment import version_of
-from jaxthermo.jumps.finite.fluctuations import Cumulants, ScaledCumulants
+from jaxthermo.jumps.finite.fluctuations import Cumulants
+from jaxthermo.jumps.finite.large_deviations import ScaledCumulants
 from jaxthermo.jumps.finite.modes import Coherence
 from jaxthermo.jumps.finite.theorem import WorkTheorem
 from jaxthermo.jumps.finite.trajectories import Trajectories

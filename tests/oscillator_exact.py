@@ -490,9 +490,9 @@ class SwitchedMoments:
         return named | {"work": values[:, -1], "mean": means[-1], "spread": spreads[-1]}
 
     def cycle(self, knots: Array, rtol: float = 1e-9) -> dict[str, Array]:
-        """Return the same at the end of one period of the stationary cycle, without a field x.
+        """Return the same at the end of one period of the stationary cycle, without a field x; NaN where there is none.
 
-        Means go as z -> F z, covariances as C -> F C F' + S.
+        Means go as z -> F z, covariances as C -> F C F' + S, which has a limit where all eigenvalues of F are below 1.
         """
         size = self.size
         nothing, none = np.zeros((size, size)), np.zeros(size)
@@ -501,7 +501,10 @@ class SwitchedMoments:
             return self.trajectory(knots, mean, spread, rtol)
 
         flow = np.column_stack([turn(unit, nothing)["mean"] for unit in np.eye(size)])
-        return turn(none, solve_discrete_lyapunov(flow, turn(none, nothing)["spread"]))
+        first = turn(none, nothing)
+        if np.abs(np.linalg.eigvals(flow)).max() >= 1.0:
+            return {name: np.full_like(value, np.nan) for name, value in first.items()}
+        return turn(none, solve_discrete_lyapunov(flow, first["spread"]))
 
 
 def smooth_step(u: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 import jaxthermo as jt
 from benchmarks import _published_hierarchy as published
 from benchmarks import equilibrium_vs_qutip, stirling_cycle
-from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.hierarchy import equation_on, vector_field
 from jaxthermo.brownian.observables import observe, wigner
 
 GRID = jt.PhaseGrid(5.2, 0.4, 7.2, 0.6)
@@ -27,7 +27,7 @@ def start():
 
 @pytest.fixture(scope="module")
 def work():
-    return workspace(oscillator(DEPTH), GRID)
+    return equation_on(oscillator(DEPTH), GRID)
 
 
 def test_the_published_members_hold_the_same_state(start):
@@ -38,31 +38,31 @@ def test_the_published_members_hold_the_same_state(start):
     np.testing.assert_allclose(jnp.sum(GRID.q * published.position_density(P)) * GRID.dq, start.X, atol=1e-13)
 
 
-def test_both_hierarchies_rest_in_the_same_equilibrium(start, work):
+def test_both_hierarchies_rest_in_the_same_equilibrium(start, equation):
     """What one form calls stationary is so in the other, but for the 8e-6 that depth 4 and this mesh leave out."""
     P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
-    rest = published.vector_field(P, work, TEMPERATURE, 0.2)
-    moving = published.vector_field(P, work, TEMPERATURE, FIELD)
+    rest = published.vector_field(P, equation, TEMPERATURE, 0.2)
+    moving = published.vector_field(P, equation, TEMPERATURE, FIELD)
     size = float(jnp.max(jnp.abs(moving[:, 0])))
     assert size > 1e-2
     assert float(jnp.max(jnp.abs(rest[:, 0]))) < 3e-5 * size
 
 
-def test_both_hierarchies_move_alike(start, work):
+def test_both_hierarchies_move_alike(start, equation):
     """A short run at another field by RK4 in both frames; the tolerance is what the depths 4 and 8 leave out."""
     steps, dt = 120, 0.0025
-    mine = workspace(oscillator(4), GRID)
+    mine = equation_on(oscillator(4), GRID)
     P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
     V = _rk4(lambda V: vector_field(V, mine, 0.0, TEMPERATURE, FIELD), start.V, dt, steps)
-    Q = _rk4(lambda P: published.vector_field(P, work, TEMPERATURE, FIELD), P, dt, steps)
+    Q = _rk4(lambda P: published.vector_field(P, equation, TEMPERATURE, FIELD), P, dt, steps)
     X = float(jnp.sum(GRID.q * published.position_density(Q)) * GRID.dq)
     assert abs(X - float(start.X)) > 1e-2
     assert float(observe(V, mine, TEMPERATURE).X) == pytest.approx(X, abs=1e-7)
 
 
-def test_the_published_field_keeps_the_norm(work):
+def test_the_published_field_keeps_the_norm(equation):
     P = jnp.asarray(np.random.default_rng(1).standard_normal((GRID.p_points, DEPTH + 1, GRID.q_points)))
-    change = published.vector_field(P, work, TEMPERATURE, FIELD)
+    change = published.vector_field(P, equation, TEMPERATURE, FIELD)
     assert float(jnp.max(jnp.abs(change))) > 1.0
     assert abs(float(jnp.sum(published.position_density(change)))) < 1e-12 * float(jnp.max(jnp.abs(change)))
 

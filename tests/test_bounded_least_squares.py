@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxthermo.search.bounded_least_squares import least_squares
+from jaxthermo.search.bounded import least_squares
 
 
 def test_a_linear_problem_ends_at_the_nearest_solution():

@@ -146,9 +146,9 @@ def test_explicit_solver_gives_the_same_course(model, state, expected):
 
 def test_state_is_the_same_at_another_temperature(model, state):
     """A quench changes the Hermite functions that the state is written in, and nothing else."""
-    V = change_temperature(state.V, state.work, 1.0, 1.0 / 1.2)
+    V = change_temperature(state.V, state.equation, 1.0, 1.0 / 1.2)
     assert float(jnp.max(jnp.abs(V - state.V))) > 1e-3
-    written = observe(V, state.work, 1.0 / 1.2)
+    written = observe(V, state.equation, 1.0 / 1.2)
     for key in ("norm", "q2", "p2", "qp"):
         np.testing.assert_allclose(getattr(written, key), getattr(state, key), atol=1e-12, err_msg=key)
 

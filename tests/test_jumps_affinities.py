@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.jumps.graph import incidence
-from jaxthermo.jumps.spanning import spanning_tree, windings
+from jaxthermo.jumps.graph import incidence, spanning_tree, windings
 from tests.systems import ring
 from tests.test_jumps import BETAS, EDGES, FORCES, START, engine
 

@@ -13,7 +13,6 @@ from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.interruptible import LONGEST, in_rounds
 from jaxthermo.search.lbfgs import Stopping, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.newton import newton_descent
 from jaxthermo.search.potential_range import potential_status, problem_of
@@ -396,21 +395,6 @@ def test_newton_leaves_a_saddle_and_says_how_it_ended():
     assert done.status is Status.ok and abs(done.value + 0.25) < 1e-10
     assert newton_descent(saddle, np.array([0.3, 0.01]), gain=1e-13, max_steps=1).status is Status.max_steps_reached
     assert newton_descent(lambda z: (np.nan, z), np.ones(2), gain=1e-13, max_steps=5).status is Status.not_finite
-
-
-def test_rounds_are_short_and_an_interrupt_ends_them():
-    turns, clock = [], iter(np.arange(1000) * 0.1)
-
-    def advance(now, count):
-        turns.append(count)
-        if len(turns) == 4:
-            raise KeyboardInterrupt
-        return now + count
-
-    with pytest.raises(KeyboardInterrupt):
-        in_rounds(advance, 0, lambda now: True, clock=lambda: next(clock))
-    # A round takes 0.1 s on this clock, so each is longer than the one before.
-    assert turns == [1, 4, 16, 64] and LONGEST <= 2.0
 
 
 def test_progress_is_shown_where_it_is_asked_for(oscillator, state, capsys):

@@ -6,7 +6,7 @@ import pytest
 from systems import QUARTIC
 
 import jaxthermo as jt
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.search.engine import _loss
 from jaxthermo.search.potential_range import problem_of
 from jaxthermo.search.ramp import _Problem, _value_and_slope
@@ -46,7 +46,7 @@ def whole():
 def ramp():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     V = jnp.ones((GRID.p_points, 1, GRID.q_points))
-    problem = _Problem(V, workspace(oscillator), ONE, ONE, 2.0 * ONE, ONE, COUNT, 64, 2, True)
+    problem = _Problem(V, equation_on(oscillator), ONE, ONE, 2.0 * ONE, ONE, COUNT, 64, 2, True)
     return text_of(lambda problem, z: _value_and_slope(problem, z), problem, jnp.zeros(6))
 
 

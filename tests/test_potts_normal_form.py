@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.jumps.coordinates import field
+from jaxthermo.jumps.occupation import field
 from jaxthermo.potts.symmetry import cycle_orbit
 from jaxthermo.solve.cycle import close_orbit
 from jaxthermo.solve.fixed_point import newton

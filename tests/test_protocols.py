@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import jaxthermo as jt
 from jaxthermo.protocols.cycle import check_cycle
 from jaxthermo.protocols.polynomial import from_control_points
-from jaxthermo.protocols.schedule import as_schedule, rate_at, value_at
+from jaxthermo.protocols.schedules import as_schedule, rate_at, value_at
 
 CYCLE = jt.StirlingCycle(0.5, 1.5, 0.2, 1.0, 10.0, (0.1, 0.2, 0.3, 0.4))
 # Ramps that begin and end inside, before and after their strokes.

@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.response.weyl import of_symbol
 
 TS = np.linspace(0.0, 8.0, 9)
@@ -124,7 +124,7 @@ def test_symbols_act_as_their_operators_do():
     psi = scipy.linalg.expm(alpha * ladder.T - alpha.conjugate() * ladder)[:, 0]
     rho = np.outer(psi, psi.conj())[:40, :40]
     grid = jt.PhaseGrid(6.0, 0.24, 6.0, 0.24)
-    work = workspace(jt.quantum_oscillator(systems.HARMONIC, 0.1, 0, 0, grid, hbar=hbar))
+    equation = equation_on(jt.quantum_oscillator(systems.HARMONIC, 0.1, 0, 0, grid, hbar=hbar))
     W = np.exp(-((grid.q - 0.6)[None] ** 2 + (grid.p - 0.4)[:, None] ** 2) / hbar) / (np.pi * hbar)
     V, one = jnp.asarray(W)[:, None, :], jnp.ones(())
 
@@ -141,9 +141,9 @@ def test_symbols_act_as_their_operators_do():
         B, operator = of_symbol("f", symbol), ordered(n, k)
         assert len(B.parts) == k + 1 and B.parts[0] is None
         wanted = np.trace(read @ (operator @ rho + rho @ operator)) / 2.0
-        assert seen.mean(B.symmetrised(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
+        assert seen.mean(B.symmetrised(V, equation, one), equation, one) == pytest.approx(wanted.real, rel=1e-7)
         wanted = 1j / hbar * np.trace(read @ (operator @ rho - rho @ operator))
-        assert seen.mean(B.kicked(V, work, one), work, one) == pytest.approx(wanted.real, rel=1e-7)
+        assert seen.mean(B.kicked(V, equation, one), equation, one) == pytest.approx(wanted.real, rel=1e-7)
 
 
 def test_moments_of_fourth_order_do_not_close_in_a_shallow_hierarchy():

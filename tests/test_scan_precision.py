@@ -11,7 +11,7 @@ import xarray
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo.scans import StoreError
-from jaxthermo.scans.precision import SAMPLE
+from jaxthermo.scans.prepared import SAMPLE
 
 AXES = {"beta": np.linspace(0.1, 3.0, 20), "force": np.linspace(0.1, 1.0, 10)}
 

@@ -9,7 +9,7 @@ from systems import compilations
 
 from jaxthermo.solve.integrate import MAX_STEPS, OK, integrate
 from jaxthermo.solve.lean import lean_jit
-from jaxthermo.solve.slices import in_slices
+from jaxthermo.solve.slices import SECONDS, in_slices
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to, walk
 
 TIMES = jnp.array([0.3, 1.0, 2.0])
@@ -72,6 +72,10 @@ def test_slices_add_up_and_an_interrupt_ends_them():
 
     assert int(in_slices(count_up, jnp.asarray(0, jnp.int32), lambda now: now < 1000)) == 1000
     assert asked == [64, 128, 256, 512, 1024][: len(asked)] and sum(asked) >= 1000
+    asked.clear()
+    assert int(in_slices(count_up, jnp.asarray(0, jnp.int32), lambda now: now < 1000, first=1)) == 1000
+    # They are short on any machine, so each is twice as long as the one before.
+    assert asked == [2**n for n in range(len(asked))] and SECONDS <= 2.0
 
     def interrupted(now, steps):
         asked.append(int(steps))

@@ -86,8 +86,7 @@ def test_stored_cycles_are_labelled_and_periodic(reproduction_made):
     out, _ = reproduction_made
     for case in (CLASSICAL, QUANTUM):
         stored = xarray.open_zarr(out / "stirling_run.zarr", group=f"own_{case[1]}_1.5", consolidated=False)
-        expected = {"classical": ("ok",), "quantum": ("ok", "hierarchy too shallow")}[case[1]]
-        assert stored.attrs["status"] in expected and stored.residual < TOLERANCE
+        assert stored.attrs["status"] == "ok" and stored.residual < TOLERANCE
         assert abs(float(stored.X[-1] - stored.X[0])) < TOLERANCE
         np.testing.assert_array_equal(stored.X, run_of(reproduction_made, "run", case).X)
         assert all(stored[name].attrs["units"] and stored[name].attrs["long_name"] for name in stored.variables)
@@ -243,14 +242,12 @@ def test_the_inferred_cycle_has_the_works_of_table_4(kind, strength):
     else:
         model = jt.quantum_oscillator(QUARTIC, jt.OhmicBath(strength, 2, 3), grid=FITTED)
     run = jt.run_cycle(model, stirling_data.inferred_cycle(), tol=1e-5, points=4)
+    assert run.outcome == "ok"
     if kind == "quantum" and strength > 1.0:
-        # The last members stay large where beta is steep, so the promise cannot be given; the work moves by 5e-9.
-        assert run.outcome == "hierarchy too shallow"
+        # The last members are large here, but hold little density: one more level moves the work by 1e-8.
         deeper = eqx.tree_at(lambda o: o.bath, model, model.bath.with_depth(4))
         more = jt.run_cycle(deeper, stirling_data.inferred_cycle(), tol=1e-5, points=4)
         np.testing.assert_allclose(more.work, run.work, atol=1e-7)
-    else:
-        assert run.outcome == "ok"
     assert abs(run.work - printed.work) < printed.rounding
 
 

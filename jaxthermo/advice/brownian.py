@@ -5,6 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import ArrayLike
 
 from jaxthermo.advice.findings import Finding, findings_of, lanes, largest, worst
 from jaxthermo.brownian import Correlation, DrivenRun, PeriodicRun, RelaxationRates, Spectrum, State, promise
@@ -23,7 +24,7 @@ NEGATIVE = -1e-4
 @findings_of.register
 def _(result: State) -> Iterator[Finding]:
     yield from _grid(result, 0, promise.EDGE, promise.COARSE)
-    yield from _levels(result, 0)
+    yield from _levels(result, promise.truncation(jnp.asarray(result.tail), result.oscillator.bath.depth or 1))
     yield from _poles(result, result.beta)
     yield from _uncertainty(result)
     yield from _negative_density(result)
@@ -33,7 +34,8 @@ def _(result: State) -> Iterator[Finding]:
 @findings_of.register(PeriodicRun)
 def _(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
     yield from _grid(result, 1, promise.COURSE_EDGE, promise.COURSE_COARSE)
-    yield from _levels(result, 1)
+    missed = worst(promise.course_truncation(result, result.oscillator), 1)
+    yield from _levels(result, missed, promise.COURSE_TRUNCATED)
     yield from _poles(result, np.max(np.asarray(result.beta)))
     yield from _uncertainty(result)
     yield from _speed(result)
@@ -48,7 +50,8 @@ def _(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
 def _(result: Correlation | Spectrum | RelaxationRates) -> Iterator[Finding]:
     axes = np.ndim(result.edge) - np.ndim(result.status)
     yield from _grid(result, axes, EDGE, COARSE)
-    yield from _levels(result, axes)
+    tail = jnp.asarray(worst(result.tail, axes))
+    yield from _levels(result, promise.truncation(tail, result.oscillator.bath.depth or 1))
 
 
 def _grid(result: Any, axes: int, edge_limit: float, coarse_limit: float) -> Iterator[Finding]:
@@ -72,19 +75,17 @@ def _grid(result: Any, axes: int, edge_limit: float, coarse_limit: float) -> Ite
         )
 
 
-def _levels(result: Any, axes: int) -> Iterator[Finding]:
-    """What the levels that were left out of the hierarchy may change."""
+def _levels(result: Any, missed: ArrayLike, limit: float = promise.PROMISED) -> Iterator[Finding]:
+    """What the levels that were left out of the hierarchy may change, by so much."""
     oscillator = result.oscillator
     depth = oscillator.bath.depth
-    if not depth or bool(np.all(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())):
+    if not depth or bool(np.all(oscillator.has_linear_forces())):
         return
-    tail = worst(result.tail, axes)
-    missed = np.asarray(promise.truncation(jnp.asarray(tail), depth))
-    if np.any(found := missed > (promise.COURSE_PROMISED if axes else promise.PROMISED)):
+    if np.any(found := np.asarray(missed) > limit):
         yield Finding(
             "tail",
-            f"The last level of the hierarchy has {largest(tail)} of the first{lanes(found)}. The next ones, which are "
-            f"left out, may change moments by {largest(missed)} of themselves.",
+            "The levels that are left out of the hierarchy may change moments by "
+            f"{largest(np.asarray(missed))} of themselves{lanes(found)}.",
             f"Raise `depth` from {depth} to {depth + 1}, or leave it out.",
         )
 

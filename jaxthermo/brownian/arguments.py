@@ -11,16 +11,16 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.grid import same_grid
-from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.hierarchy import HierarchyState, equation_on
 from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import Protocol
 from jaxthermo.brownian.split import change_temperature
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import is_known, require_finite, require_positive, require_positive_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 from jaxthermo.solve.lean import lean_jit
 
 # Times from each saved time to the next at which the schedules are looked at before a solve.
@@ -58,7 +58,7 @@ def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Arra
     return moments, *(jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
 
 
-def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
+def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> HierarchyState:
     """The members of a state, written for the temperature it is to meet; ValueError if it is another oscillator's."""
     if not isinstance(state, State):
         raise ValueError(
@@ -78,9 +78,9 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Field:
 
 
 @lean_jit
-def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> Field:
+def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> HierarchyState:
     """The members of a state, written for another temperature."""
-    return change_temperature(state.V, workspace(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
+    return change_temperature(state.V, equation_on(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
 
 
 def _shape(bath: Any) -> Any:
@@ -104,9 +104,9 @@ def stable_step(
     """The longest step at which a solver is stable at the extremes of temperature and field; None: at every one."""
     if solver is None or isinstance(solver, SplitStep):
         return None
-    work, extents = workspace(oscillator), stability_extents(solver)
+    equation, extents = equation_on(oscillator), stability_extents(solver)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
-    return jnp.min(jnp.stack([step_limit(work, T, x, extents) for T, x in corners]))
+    return jnp.min(jnp.stack([step_limit(equation, T, x, extents) for T, x in corners]))
 
 
 def checked_steps(
@@ -138,8 +138,7 @@ def checked_step(
     oscillator: Oscillator, solver: diffrax.AbstractSolver | None, dt: ScalarLike, betas: Array, fields: Array
 ) -> Float[Array, ""]:
     """A fixed step as an array; ValueError that names `dt` if an explicit solver is known to be unstable at it."""
-    step = require_scalar("dt", dt)
-    require_positive("dt", step)
+    step = require_positive_scalar("dt", dt)
     limit = stable_step(oscillator, solver, betas, fields)
     if limit is not None and is_known(step, limit) and float(step) > float(limit):
         name = type(solver).__name__

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Int
@@ -85,9 +84,13 @@ def grid_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> P
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
         raise ValueError(NO_GRID)
     check_values(betas, fields)
-    widest = extremes(oscillator, betas, fields)
-    q_side, p_side = rung(widest.q, widest.k), rung(widest.p, widest.y)
-    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p, widest.y)
+    return grid_reaching(extremes(oscillator, betas, fields))
+
+
+def grid_reaching(reach: Reach) -> PhaseGrid:
+    """A grid of as many points as a ladder has for this range and these wavenumbers."""
+    q_side, p_side = rung(reach.q, reach.k), rung(reach.p, reach.y)
+    dq, dp = step(q_side, reach.q, reach.k), step(p_side, reach.p, reach.y)
     return PhaseGrid(q_side * dq, dq, p_side * dp, dp)
 
 
@@ -146,7 +149,7 @@ def depth_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> 
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):
         return SAFE_DEPTH
     check_values(betas, fields)
-    if oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic():
+    if oscillator.has_linear_forces():
         return LEAST_DEPTH
     ratio = max(_ratio(oscillator, beta, x) for beta, x in corners(oscillator, betas, fields))
     needed = np.log(TRUNCATED / PREFACTOR) / np.log(min(ratio, 0.9))
@@ -171,12 +174,8 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> O
     """
     check_oscillator(oscillator)
     if oscillator.bath.depth is None:
-        bath = oscillator.bath.with_depth(depth_for(oscillator, betas, fields))
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
-    if oscillator.grid is not None:
-        return oscillator
-    grid = grid_for(oscillator, betas, fields)
-    return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+        oscillator = oscillator.with_depth(depth_for(oscillator, betas, fields))
+    return oscillator if oscillator.grid is not None else oscillator.with_grid(grid_for(oscillator, betas, fields))
 
 
 def said(oscillator: Oscillator) -> str:
@@ -193,7 +192,7 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growt
         depth: Any = chosen.bath.depth
         if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
             return None
-        return eqx.tree_at(lambda o: o.bath, chosen, chosen.bath.with_depth(depth + 1))
+        return chosen.with_depth(depth + 1)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     old: Any = chosen.grid
@@ -202,7 +201,7 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growt
     if max(sides) > MOST_POINTS:
         return None
     q_step, p_step = (reach / side for reach, side in zip(reaches, sides, strict=True))
-    return eqx.tree_at(lambda o: o.grid, chosen, PhaseGrid(reaches[0], q_step, reaches[1], p_step))
+    return chosen.with_grid(PhaseGrid(reaches[0], q_step, reaches[1], p_step))
 
 
 @runtime_checkable

@@ -13,25 +13,31 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status
 from jaxthermo.brownian.canonical import canonical_members
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.propagation import (
+    Drive,
     DriveSolution,
-    Pacing,
+    Method,
     Protocol,
     extrapolated,
     propagate_by,
     propagate_fixed_steps,
 )
 from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import FixedPoint, derivable, repeated
 
 # The first guess of a time step.
 FIRST_STEP = 0.25
-# Halving a step divides the error of the extrapolated work by 16 where steps are short; by how much it must have been
-# seen to fall before that is relied on.
-FALLS, SEEN = 16.0, 6.0
+# Halving a step divides the error of the work by more than this where steps are short: split steps are extrapolated to
+# an order that grows with every run, and explicit solvers have their own, 4 or more. By how much it must have been seen
+# to fall before that is relied on.
+FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
+# Where halving does not lessen a change of the work that is so many times the allowed error, or less, the cycle is not
+# closed well enough for it, and is closed by so much better each time, down to this share of the tolerance.
+NEAR, CLOSER, CLOSEST = 100.0, 0.1, 0.01
 
 
 class Engine(eqx.Module):
@@ -42,19 +48,19 @@ class Engine(eqx.Module):
     times: Float[Array, " times"]
 
     @property
-    def protocol(self) -> Protocol:
-        """Both schedules."""
-        return Protocol(self.cycle.beta, self.cycle.x)
+    def drive(self) -> Drive:
+        """One period of it."""
+        return Drive(self.oscillator, Protocol(self.cycle.beta, self.cycle.x), self.times)
 
     @property
-    def work(self) -> Workspace:
+    def equation(self) -> Equation:
         """The discretised equation."""
-        return workspace(self.oscillator)
+        return equation_on(self.oscillator)
 
     @property
     def size(self) -> Float[Array, ""]:
         """What turns a norm over grid points into one over phase space."""
-        return jnp.sqrt(jax.lax.stop_gradient(self.work.grid.cell))
+        return jnp.sqrt(jax.lax.stop_gradient(self.equation.grid.cell))
 
 
 @lean_jit
@@ -82,22 +88,54 @@ def allowed_error(solution: DriveSolution, tolerance: Any) -> Float[Array, ""]:
     return tolerance * jnp.ptp(solution.measured.U)
 
 
-def error_of_step(change: Any, before: Any) -> Float[Array, ""]:
-    """The error of the work that is left, from what the last halving of the step changed and the one before it.
+class Estimate(eqx.Module):
+    """What the runs so far say of the work at step 0: the last of them, by how much it moved the value, and the error.
 
-    Where the changes fall by a ratio r, those still to come add up to change/(r - 1). Where that has not been seen, the
-    last change itself bounds it.
+    Equation   error: where the changes fall by a ratio r, those still to come add up to change/(r - 1); where that has
+               not been seen, the last change itself bounds them; and no less than what leaving out the first run of an
+               extrapolation changes
     """
-    ratio = before / change
-    falling = jnp.isfinite(before) & (ratio >= SEEN)
-    return jnp.where(falling, change / (jnp.clip(ratio, SEEN, FALLS) - 1.0), change)
+
+    work: Float[Array, ""]
+    change: Float[Array, ""]
+    error: Float[Array, ""]
+
+
+def no_estimate() -> Estimate:
+    """What is known before the first run."""
+    unknown = jnp.asarray(jnp.inf)
+    return Estimate(jnp.zeros(()), unknown, unknown)
+
+
+def estimate_after(works: Float[Array, " runs"], last: Any, before: Estimate, split: bool) -> Estimate:
+    """The estimate that the run number `last` adds; `works` of all runs, those to come being anything finite."""
+    best, other = (jnp.asarray(weights)[last] for weights in weights_of_runs(works.shape[0], split))
+    work = jnp.sum(best * works)
+    change = jnp.where(last > 0, jnp.abs(work - before.work), jnp.inf)
+    falling = jnp.isfinite(before.change) & is_falling(change, before.change)
+    ratio = jnp.clip(before.change / change, SEEN, FALLS if split else FALLS_OF_SOLVER)
+    left = jnp.where(falling, change / (ratio - 1.0), change)
+    apart = jnp.abs(work - jnp.sum(other * works)) if split else 0.0
+    return Estimate(work, change, jnp.maximum(left, apart))
+
+
+def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
+    """Whether halving the step has lessened the change of the work as it should; of the first change, yes."""
+    return SEEN * jnp.asarray(change) <= before
+
+
+def closer(closeness: Any, now: Estimate, before: Estimate, allowed: Any, tolerance: Any) -> Float[Array, ""]:
+    """How well the next cycle is to be closed."""
+    better = jnp.maximum(CLOSER * jnp.asarray(closeness), CLOSEST * jnp.asarray(tolerance))
+    enough = is_falling(now.change, before.change) | (now.change > NEAR * jnp.asarray(allowed))
+    return jnp.where(enough, closeness, better)
 
 
 class Found(eqx.Module):
     """A stationary cycle: its measured turn, and how the search ended.
 
     `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
-    steps between two measured times in the coarser of two runs that are extrapolated.
+    steps between two measured times in the last run, or in the coarser of the last two where runs are extrapolated.
     """
 
     solution: DriveSolution
@@ -107,94 +145,118 @@ class Found(eqx.Module):
     count: Int[Array, ""]
 
 
-def turn(
-    V: Field, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
-) -> tuple[Field, DriveSolution]:
+def one_period(
+    V: HierarchyState, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
+) -> tuple[HierarchyState, DriveSolution]:
     """The state after one turn from the state V, and what was measured on the way."""
-    problem = (engine.oscillator, engine.protocol, V, engine.times)
     if solver is None:
-        done = propagate_fixed_steps(*problem, steps, keep_states, measured, reverse)
+        done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse)
         return done.V, done
     steps = jnp.asarray(steps, jnp.int32)
-    pacing = Pacing(jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1))
-    done = propagate_by(*problem, pacing, solver, keep_states, reverse)
+    method = Method(solver, jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1), keep_states)
+    done = propagate_by(engine.drive, V, method, reverse)
     return done.V, done
 
 
 class _Sequence(eqx.Module):
-    """Runs with ever more steps: the last two, and how much the work still changes."""
+    """Runs with ever more steps: those that count, the work of all, and what they say of it."""
 
     index: Int[Array, ""]
-    guess: Field
-    earlier: FixedPoint
-    latest: FixedPoint
-    work: Float[Array, ""]
-    change: Float[Array, ""]
-    error: Float[Array, ""]
+    guess: HierarchyState
+    runs: FixedPoint
+    works: Float[Array, " runs"]
+    estimate: Estimate
+    closeness: Float[Array, ""]
     cycles: Int[Array, ""]
     done: Bool[Array, ""]
 
 
-def search_traced(
-    engine: Engine,
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    tolerance: Float[Array, ""],
-    count: Int[Array, ""],
-    halvings: int,
-    max_cycles: Int[Array, ""],
-) -> Found:
+def most_runs(split: bool, halvings: int) -> int:
+    """How many numbers of steps are tried; an extrapolation needs two."""
+    return halvings + (2 if split else 1)
+
+
+def ahead(split: bool) -> float:
+    """The share of what halving the step changed that halving it again should change, where runs are extrapolated."""
+    return 0.25 if split else 0.0
+
+
+class CycleSearch(eqx.Module):
+    """What is searched for, and how.
+
+    `solver` is None for split steps. `count`: steps between two measured times at first; the step is halved `halvings`
+    times at most. `max_cycles` is the limit at one number of steps.
+    """
+
+    engine: Engine
+    solver: diffrax.AbstractSolver | None
+    tolerance: Float[Array, ""]
+    count: Int[Array, ""]
+    max_cycles: Int[Array, ""]
+    keep_states: bool = eqx.field(static=True)
+    halvings: int = eqx.field(static=True)
+
+
+def search_traced(wanted: CycleSearch) -> Found:
     """The stationary cycle as one program, with derivatives in either mode by the implicit function theorem."""
+    engine, solver, keep_states, halvings = wanted.engine, wanted.solver, wanted.keep_states, wanted.halvings
     split = solver is None
+    most = most_runs(split, halvings)
+    # Runs that are not extrapolated are forgotten.
+    kept = most if split else 1
 
-    def step(V: Field, args: Any, steps: Any, reverse: bool) -> tuple[Field, DriveSolution]:
-        return turn(V, args[0], steps, True, solver, keep_states, reverse)
+    def step(V: HierarchyState, args: Any, steps: Any, reverse: bool) -> tuple[HierarchyState, DriveSolution]:
+        return one_period(V, args[0], steps, True, solver, keep_states, reverse)
 
-    def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array]]:
+    def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array, Array]]:
         engine, count, max_cycles, tolerance = args
 
-        def run(guess: Field, steps: Array) -> FixedPoint:
-            def image(V: Field, engine: Engine, measured: Any) -> tuple[Field, DriveSolution]:
-                return turn(V, engine, steps, measured, solver, keep_states)
+        def run(guess: HierarchyState, steps: Array, closeness: Array) -> FixedPoint:
+            def image(V: HierarchyState, engine: Engine, measured: Any) -> tuple[HierarchyState, DriveSolution]:
+                return one_period(V, engine, steps, measured, solver, keep_states)
 
-            return repeated(image, guess, engine, tolerance / engine.size, max_cycles, steps)
+            return repeated(image, guess, engine, closeness / engine.size, max_cycles, steps)
 
         def advance(so_far: _Sequence) -> _Sequence:
-            i, before = so_far.index, so_far.latest
-            now = run(so_far.guess, count * 2**i)
-            pair = extrapolated(before.record, now.record) if split else now.record
-            better = jax.tree.map(lambda a, b: jnp.where(i > 0, a, b), pair, now.record)
-            work = work_of(better)
-            change = jnp.where(i > (1 if split else 0), jnp.abs(work - so_far.work), jnp.inf)
-            error = error_of_step(change, so_far.change)
-            ahead = jnp.where((i > 0) & split, 0.25, 0.0) * (now.image - before.image)
+            i = so_far.index
+            now = run(so_far.guess, count * 2**i, so_far.closeness)
+            works = so_far.works.at[i].set(work_of(now.record))
+            estimate = estimate_after(works, i, so_far.estimate, split)
+            before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
+            share = jnp.where(i > 0, ahead(split), 0.0)
+            runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
-            enough = (error <= allowed_error(better, tolerance)) | lost | (i >= halvings + (1 if split else 0))
+            allowed = allowed_error(now.record, tolerance)
+            enough = (estimate.error <= allowed) | lost | (i + 1 >= most)
+            guess = now.image + share * (now.image - before)
+            closeness = closer(so_far.closeness, estimate, so_far.estimate, allowed, tolerance)
             cycles = so_far.cycles + now.applications
-            return _Sequence(i + 1, now.image + ahead, before, now, work, change, error, cycles, enough)
+            return _Sequence(i + 1, guess, runs, works, estimate, closeness, cycles, enough)
 
         guess = first_guess(engine)
-        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(run, guess, count))
-        zero, none, inf = jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf)
-        begin = _Sequence(none, guess, empty, empty, zero, inf, inf, none, jnp.asarray(False))
+        shapes = jax.eval_shape(run, guess, count, tolerance)
+        empty = jax.tree.map(lambda leaf: jnp.zeros((kept, *leaf.shape), leaf.dtype), shapes)
+        none = jnp.zeros((), jnp.int32)
+        begin = _Sequence(none, guess, empty, jnp.zeros(most), no_estimate(), tolerance, none, jnp.asarray(False))
         end = jax.lax.while_loop(lambda s: ~s.done, advance, begin)
-        both = [end.earlier, end.latest] if split else [end.latest]
-        points = jax.tree.map(lambda *leaves: jnp.stack(leaves), *both)
-        error = jnp.where(jnp.isfinite(end.change), end.error, jnp.nan)
-        return points, (error, end.cycles, end.latest.residual * engine.size)
+        last = end.index - 1
+        residual = end.runs.residual[last if split else 0] * engine.size
+        return end.runs, (end.estimate.error if halvings else jnp.asarray(jnp.nan), end.cycles, residual, last)
 
-    points, (error, cycles, residual) = derivable(search, step, (engine, count, max_cycles, tolerance), _without_norm)
-    coarse, fine = (jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in (0, -1))
-    solution = extrapolated(coarse.record, fine.record) if split else fine.record
-    return Found(solution, residual, error, cycles, coarse.which)
+    # Places of runs that were not needed hold no steps, and so nothing to derive.
+    args = (engine, wanted.count, wanted.max_cycles, wanted.tolerance)
+    runs, (error, cycles, residual, last) = derivable(search, step, args, _without_norm)
+    weights = jnp.asarray(weights_of_runs(most, split)[0])[last] if split else jnp.ones(1)
+    solution = extrapolated(runs.record, weights, last if split else 0)
+    return Found(solution, residual, error, cycles, runs.which[jnp.maximum(last - 1, 0) if split else 0])
 
 
-def _without_norm(covector: Field, root: Field) -> Field:
+def _without_norm(covector: HierarchyState, root: HierarchyState) -> HierarchyState:
     # A turn keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
     return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
 
 
 @lean_jit
-def first_guess(engine: Engine) -> Field:
+def first_guess(engine: Engine) -> HierarchyState:
     """The canonical state at t = 0."""
-    return canonical_members(engine.work, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))
+    return canonical_members(engine.equation, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))

@@ -1,29 +1,29 @@
 """The oscillator driven by schedules of temperature and field, with its work and heat."""
 
+from dataclasses import replace
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.brownian.arguments import check_protocol, checked_step, require_solver, solver_for, starting_members
 from jaxthermo.brownian.automatic import resolved, said, until_held
-from jaxthermo.brownian.blocks import BLOCK, in_blocks
 from jaxthermo.brownian.equilibria import require_depth, state_at
-from jaxthermo.brownian.hierarchy import Field
+from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import growth_of_run, run_held
-from jaxthermo.brownian.propagation import DriveSolution, Pacing, Protocol, propagate
+from jaxthermo.brownian.propagation import Drive, DriveSolution, Method, Protocol, propagate
 from jaxthermo.brownian.runs import DrivenRun, series_of
 from jaxthermo.brownian.state import State
 from jaxthermo.brownian.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
-from jaxthermo.protocols.schedule import as_schedule
+from jaxthermo.protocols.schedules import as_schedule
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
@@ -34,6 +34,8 @@ TOLERANCE = 1e-6
 MAX_STEPS = 1_000_000
 # How often a grid or a depth that was left open is chosen, and by how much the tolerance is tightened each time.
 RETRIES, TIGHTER = 3, 0.1
+# Intervals between saved times that one call solves. Error control begins anew with each, which costs a step or two.
+BLOCK = 16
 
 
 def drive(
@@ -79,10 +81,10 @@ def drive(
                   another grid or hierarchy, an explicit solver's fixed step beyond its limit of stability, a cutoff too
                   slow; if jax traces the schedules and the oscillator has no grid
     Accuracy      `status` is ok where X, <q^2>, <p^2>, U and the work are right to 1e-4 of their scale: where grid and
-                  hierarchy held the state at all times (`edge`, `coarse`, `tail`) and heat counted in two ways agrees.
-                  A grid or a depth that was left open, and was found too small, is chosen again, with a tighter
-                  tolerance. Else a `JaxthermoWarning` is raised, unless jax traces. What a solve
-                  that stops early did not reach is NaN
+                  hierarchy held the state at all times (`edge`, `coarse`, `tail_density`) and heat counted in two ways
+                  agrees. A grid or a depth that was left open, and was found too small, is chosen again, with a tighter
+                  tolerance. Else a `JaxthermoWarning` is raised, unless jax traces. What a solve that stops early did
+                  not reach is NaN
     Source        Koyanagi & Tanimura 2024, Sec. III.2
 
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
@@ -98,20 +100,21 @@ def drive(
     require_double_for(tolerance, tolerance, "tolerance")
     limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
 
-    def course(oscillator: Oscillator, state: State, tolerance: float, line: Line) -> DrivenRun:
+    def run_from(oscillator: Oscillator, state: State, tolerance: float, line: Line) -> DrivenRun:
         V = starting_members(oscillator, state, betas[0])
-        oscillator = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+        oscillator = oscillator.with_grid(state.grid)
         steps = None
         if dt is not None:
             step = checked_step(oscillator, solver, dt, betas, fields)
             # A hair's breadth is not worth one more step.
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
-        pacing = Pacing(as_float(tolerance), steps, limit)
+        chosen = solver_for(oscillator, solver) or SplitStep()
+        problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tolerance), steps, limit, keep_states)
         line.tell(f"{said(oscillator)}, {len(ts)} times")
-        problem = (oscillator, protocol, V, ts, pacing, solver_for(oscillator, solver) or SplitStep(), keep_states)
         if len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem):
             return _driven(*problem, state.status)
-        return _described(oscillator, protocol, ts, pacing, in_blocks(*problem, line), state.status)
+        drive, _, method = problem
+        return _described(drive, method, _in_blocks(*problem, line), state.status)
 
     def beginning(oscillator: Oscillator) -> State:
         return state_at(oscillator, betas[0], fields[0], ts[0])
@@ -120,12 +123,12 @@ def drive(
         if state is not None:
             if oscillator.bath.depth is None and isinstance(state, State):
                 depth: Any = state.oscillator.bath.depth
-                oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
-            run = course(oscillator, state, tolerance, line)
+                oscillator = oscillator.with_depth(depth)
+            run = run_from(oscillator, state, tolerance, line)
         else:
             require_depth(oscillator)
             run = until_held(
-                lambda chosen, attempt: course(chosen, beginning(chosen), TIGHTER**attempt * tolerance, line),
+                lambda chosen, attempt: run_from(chosen, beginning(chosen), TIGHTER**attempt * tolerance, line),
                 resolved(oscillator, betas, fields),
                 oscillator,
                 growth_of_run,
@@ -139,38 +142,61 @@ def drive(
 
 
 @lean_jit
-def _driven(
-    oscillator: Oscillator,
-    protocol: Protocol,
-    V: Field,
-    ts: Float[Array, " times"],
-    pacing: Pacing,
-    solver: diffrax.AbstractSolver,
-    keep_states: bool,
-    start: Int[Array, ""],
-) -> DrivenRun:
-    solution = propagate(oscillator, protocol, V, ts, pacing, solver, keep_states)
-    return _described(oscillator, protocol, ts, pacing, solution, start)
+def _driven(drive: Drive, V: HierarchyState, method: Method, start: Int[Array, ""]) -> DrivenRun:
+    return _described(drive, method, propagate(drive, V, method), start)
+
+
+_piece = lean_jit(propagate)
+
+
+def _in_blocks(drive: Drive, V: HierarchyState, method: Method, line: Line) -> DriveSolution:
+    """`propagate` of known values as calls for a few times each, which show progress and can be interrupted.
+
+    One program serves every number of times.
+    """
+    last = len(drive.times) - 1
+    advance = line.counter(last, "times")
+    advance(0)
+    parts: list[DriveSolution] = []
+    for first in range(0, last, BLOCK):
+        # The last block is filled up by its last time, to which no step leads.
+        index = np.minimum(np.arange(first, first + BLOCK + 1), last)
+        part = jax.block_until_ready(_piece(replace(drive, times=drive.times[index]), V, method))
+        parts.append(part)
+        V, method = part.V, replace(method, max_steps=method.max_steps - part.steps)
+        if int(part.status) != Status.ok:
+            break
+        advance(min(BLOCK, last - first))
+    return _joined(parts, last + 1)
+
+
+def _joined(parts: list[DriveSolution], count: int) -> DriveSolution:
+    """One solution of many: each begins where the one before it ends, and what was not reached is NaN."""
+
+    def together(*leaves: Array) -> Array:
+        known = jnp.concatenate([leaves[0], *(leaf[1:] for leaf in leaves[1:])])[:count]
+        return jnp.concatenate([known, jnp.full((count - len(known), *known.shape[1:]), jnp.nan, known.dtype)])
+
+    sums = [parts[0].totals]
+    for part in parts[1:]:
+        sums.append(sums[-1][-1:] + part.totals)
+    measured, members = (jax.tree.map(together, *(getattr(p, name) for p in parts)) for name in ("measured", "members"))
+    end = parts[-1]
+    steps = sum((part.steps for part in parts[1:]), start=parts[0].steps)
+    return DriveSolution(measured, together(*sums), end.V, members, end.status, steps)
 
 
 @lean_jit
-def _described(
-    oscillator: Oscillator,
-    protocol: Protocol,
-    ts: Float[Array, " times"],
-    pacing: Pacing,
-    solution: DriveSolution,
-    start: Int[Array, ""],
-) -> DrivenRun:
+def _described(drive: Drive, method: Method, solution: DriveSolution, start: Int[Array, ""]) -> DrivenRun:
     """A run with its status; `start` is that of the state it began with."""
-    series = series_of(oscillator, protocol, ts, solution)
+    series = series_of(drive, solution)
     # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
     lost = status_if(start == int(Status.not_converged), Status.not_converged)
     held = run_held(series, solution.measured, 0.0, closed=False)
     return DrivenRun(
         status=first_problem(solution.status, held, lost),
         stats={"steps": solution.steps},
-        protocol=protocol,
-        tolerance=pacing.tolerance,
+        protocol=drive.protocol,
+        tolerance=method.tolerance,
         **series,
     )

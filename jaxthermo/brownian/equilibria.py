@@ -12,7 +12,7 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.automatic import MOST_MEMBERS, resolved, until_held
-from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on, vector_field
 from jaxthermo.brownian.level_solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.levels import is_hard
 from jaxthermo.brownian.oscillator import Oscillator, check_place
@@ -77,7 +77,7 @@ def state_at(oscillator: Oscillator, beta: Any, x: Any, t: Any = 0.0, progress: 
     beta, x = require_scalar("beta", beta), require_scalar("x", x)
     _require_open(oscillator, t)
     require_depth(oscillator)
-    resting = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.at(t))
+    resting = oscillator.with_bath(oscillator.bath.at(t))
     with Line("equilibrium", progress) as line:
         state = _resting(resting, resolved(resting, beta, x), beta, x, line)
     bath, depth = oscillator.bath, state.oscillator.bath.depth
@@ -156,19 +156,19 @@ def _by_levels(oscillator: Oscillator, beta: Array, x: Array, most: int) -> Way:
 
 @lean_jit
 def _measured(
-    oscillator: Oscillator, V: Field, W: Array, beta: Array, x: Array, error: Array, truncated: Array
+    oscillator: Oscillator, V: HierarchyState, W: Array, beta: Array, x: Array, error: Array, truncated: Array
 ) -> State:
-    residual = _residual(V, workspace(oscillator), beta, x)
+    residual = _residual(V, equation_on(oscillator), beta, x)
     return measured_state(oscillator, V, beta, x, residual, error, exact=True, truncated=truncated, W=W)
 
 
 @lean_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    work = workspace(oscillator)
-    V, error = stationary_members(work, 1.0 / beta, x)
-    residual = _residual(V, work, beta, x)
-    return measured_state(oscillator, V, beta, x, residual, error, exact=is_classical(work))
+    equation = equation_on(oscillator)
+    V, error = stationary_members(equation, 1.0 / beta, x)
+    residual = _residual(V, equation, beta, x)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=is_classical(equation))
 
 
-def _residual(V: Field, work: Workspace, beta: Array, x: Array) -> Array:
-    return jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0]))
+def _residual(V: HierarchyState, equation: Equation, beta: Array, x: Array) -> Array:
+    return jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0]))

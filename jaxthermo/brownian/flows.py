@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from jaxthermo.brownian.grid import table
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.brownian.grid import computed_once
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
 from jaxthermo.brownian.spectrum import Noise, Spectrum
 
 
@@ -16,54 +16,56 @@ class AbstractFlows(eqx.Module):
     """The flows of one kind of bath; `split` calls them."""
 
     @abstractmethod
-    def noise(self, work: Workspace) -> Noise | None:
+    def noise(self, equation: Equation) -> Noise | None:
         """zeta diagonalised, where its shape does not depend on the temperature; else None."""
 
     @abstractmethod
-    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
+    def noise_at(self, equation: Equation, temperature: Any, t: Any) -> Noise:
         """zeta diagonalised at one temperature and time."""
 
     @abstractmethod
     def member_tables(
-        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+        self, equation: Equation, duration: Any, temperature: Any, heating: Any, t: Any
     ) -> tuple[Array, Array]:
         """What diffusion and the bath do to the members over a time, as arrays for `mix_members`."""
 
     @abstractmethod
-    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+    def mix_members(self, spectrum: Spectrum, equation: Equation, tables: tuple[Array, Array]) -> Spectrum:
         """The flow that `member_tables` prepared."""
 
     @abstractmethod
-    def hops(self, work: Workspace, temperature: Any) -> Float[Array, "y n n"] | None:
+    def hops(self, equation: Equation, temperature: Any) -> Float[Array, "y n n"] | None:
         """The generator of what the bath does to the twisted members at each y > 0; None if it is their decay alone."""
 
     @abstractmethod
-    def is_heated(self, work: Workspace) -> bool:
+    def is_heated(self, equation: Equation) -> bool:
         """Whether a changing temperature, or what else the bath does in time, moves the members but by
         `member_tables`."""
 
-    def rests(self, work: Workspace, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
+    def rests(self, equation: Equation, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
         """Whether it does not from one time to another, between which the temperature goes from `old` to `new`."""
         return jnp.asarray(old == new)
 
     @abstractmethod
     def heating_table(
-        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+        self, equation: Equation, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
     ) -> PyTree[Array]:
         """What it does from one time to another, for `heat_members`; the temperature goes from `old` to `new`."""
 
     @abstractmethod
-    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
+    def heat_members(
+        self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
+    ) -> Spectrum:
         """The flow that `heating_table` prepared."""
 
     @abstractmethod
     def transport(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
+        self, spectrum: Spectrum, equation: Equation, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """Free motion with friction, and what the momentum does to the bath."""
 
     @abstractmethod
-    def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
+    def change_temperature(self, V: HierarchyState, equation: Equation, old: Any, new: Any) -> HierarchyState:
         """The same state of the whole hierarchy, written for another temperature."""
 
 
@@ -71,18 +73,19 @@ class AbstractDecayingFlows(AbstractFlows):
     """Those of baths under which the members only decay, which commutes with diffusion."""
 
     def factors(
-        self, work: Workspace, duration: Any, diffusion: Float[Array, ""], decay: Float[Array, " modes"]
+        self, equation: Equation, duration: Any, diffusion: Float[Array, ""], decay: Float[Array, " modes"]
     ) -> tuple[Array, Array]:
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
-        aged = jnp.asarray(members_of(work.oscillator).indices, dtype=float) @ decay
-        return table(jnp.exp(-duration * diffusion * work.grid.y[1:] ** 2)), table(jnp.exp(-duration * aged))
+        aged = jnp.asarray(members_of(equation.oscillator).indices, dtype=float) @ decay
+        smoothed = computed_once(jnp.exp(-duration * diffusion * equation.grid.y[1:] ** 2))
+        return smoothed, computed_once(jnp.exp(-duration * aged))
 
-    def mix_members(self, spectrum: Spectrum, work: Workspace, tables: tuple[Array, Array]) -> Spectrum:
+    def mix_members(self, spectrum: Spectrum, equation: Equation, tables: tuple[Array, Array]) -> Spectrum:
         """Every coefficient times its two factors."""
         damping, aged = tables
         both = jnp.concatenate([jnp.ones(1), damping, damping])[:, None, None]
         return aged[None, :, None] * (both * spectrum)
 
-    def hops(self, work: Workspace, temperature: Any) -> None:
+    def hops(self, equation: Equation, temperature: Any) -> None:
         """None: the members only decay."""
         return None

@@ -147,21 +147,21 @@ def _synthesis(side: int) -> np.ndarray:
     return _analysis(side).T * weights / (2 * side + 1)
 
 
-def phase(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+def cosine_and_sine(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Cosine and sine, as tables."""
-    return table(jnp.cos(angle)), table(jnp.sin(angle))
+    return computed_once(jnp.cos(angle)), computed_once(jnp.sin(angle))
 
 
-def table(values: Float[Array, "..."]) -> Float[Array, "..."]:
+def computed_once(values: Float[Array, "..."]) -> Float[Array, "..."]:
     """The same values, computed once.
 
     XLA fuses a costly function into what multiplies by it, and takes it again for every member and point. It does not
-    fuse a matrix product, not even one with 1.
+    fuse a matrix product, but one of a single column: the last axis must be longer.
     """
     return jnp.matmul(values, np.eye(values.shape[-1]), precision="highest")
 
 
-def turn(
+def complex_multiply(
     real: Float[Array, "..."], imaginary: Float[Array, "..."], cosine: Float[Array, "..."], sine: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """(real + i imaginary) (cosine + i sine), as a pair."""

@@ -17,14 +17,29 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
-from jaxthermo.brownian.cycle_search import Engine, Found, allowed_error, error_of_step, first_guess, turn, work_of
-from jaxthermo.brownian.hierarchy import Field
+from jaxthermo.brownian.cycle_search import (
+    CycleSearch,
+    Engine,
+    Found,
+    ahead,
+    allowed_error,
+    closer,
+    estimate_after,
+    first_guess,
+    most_runs,
+    no_estimate,
+    one_period,
+    work_of,
+)
+from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
+from jaxthermo.brownian.promise import RIM
 from jaxthermo.brownian.propagation import DriveSolution, extrapolated
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, start, strang, totals_of
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic import History, improved, no_history
 
@@ -44,20 +59,25 @@ class Leg(eqx.Module):
 
 
 @lean_jit
-def _begin(engine: Engine, V: Field) -> Leg:
-    work, count = engine.work, engine.times.shape
+def _begin(engine: Engine, V: HierarchyState) -> Leg:
+    equation, count = engine.equation, engine.times.shape
     beta = value_at(engine.cycle.beta, engine.times[0])
-    shapes = jax.eval_shape(lambda V: observe(V, work, 1.0 / beta), V)
+    shapes = jax.eval_shape(lambda V: observe(V, equation, 1.0 / beta), V)
     empty = jax.tree.map(lambda leaf: jnp.zeros((*count, *leaf.shape), leaf.dtype), shapes)
-    return Leg(start(to_spectrum(V, work), work), jnp.zeros((), jnp.int32), empty, jnp.zeros((*count, totals_of(work))))
+    return Leg(
+        start(to_spectrum(V, equation), equation),
+        jnp.zeros((), jnp.int32),
+        empty,
+        jnp.zeros((*count, totals_of(equation))),
+    )
 
 
 @lean_jit
 def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""], measured: Bool[Array, ""]) -> Leg:
     """All steps from `leg.step` to before `end`; step 0 only measures, step n is the n-th of the turn."""
-    work, times = engine.work, engine.times
-    term = DrivenTerm(work, engine.cycle.beta, engine.cycle.x)
-    noise = noise_of(work)
+    equation, times = engine.equation, engine.times
+    term = DrivenTerm(equation, engine.cycle.beta, engine.cycle.x)
+    noise = noise_of(equation)
 
     def move(leg: Leg) -> Leg:
         piece, part = (leg.step - 1) // steps, (leg.step - 1) % steps
@@ -67,7 +87,9 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
 
     def measure(leg: Leg) -> Leg:
         index = leg.step // steps
-        now = observe(from_spectrum(leg.y.V, work), work, 1.0 / value_at(engine.cycle.beta, times[index]), times[index])
+        now = observe(
+            from_spectrum(leg.y.V, equation), equation, 1.0 / value_at(engine.cycle.beta, times[index]), times[index]
+        )
         measured = jax.tree.map(lambda values, value: values.at[index].set(value), leg.measured, now)
         return Leg(leg.y, leg.step, measured, leg.totals.at[index].set(leg.y.totals))
 
@@ -83,16 +105,16 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
 def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     """What a turn that has been measured to its end gives."""
     status = jnp.where(jnp.all(jnp.isfinite(leg.y.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
-    V, count = from_spectrum(leg.y.V, engine.work), steps * (engine.times.shape[0] - 1)
+    V, count = from_spectrum(leg.y.V, engine.equation), steps * (engine.times.shape[0] - 1)
     return DriveSolution(leg.measured, leg.totals, V, None, status, count)
 
 
 @lean_jit
-def _values(engine: Engine, leg: Leg) -> Field:
-    return from_spectrum(leg.y.V, engine.work)
+def _values(engine: Engine, leg: Leg) -> HierarchyState:
+    return from_spectrum(leg.y.V, engine.equation)
 
 
-class SplitTurns:
+class SplitPeriods:
     """Turns of an engine by second-order split steps, in calls of about `SECONDS`."""
 
     def __init__(self, engine: Engine, keep_states: bool):
@@ -100,11 +122,11 @@ class SplitTurns:
         # Seconds for one step, of the last call; the first call compiles.
         self._pace = float("inf")
 
-    def image(self, V: Field, steps: int) -> Field:
+    def image(self, V: HierarchyState, steps: int) -> HierarchyState:
         """The state after one turn."""
         return _values(self.engine, self._run(_begin(self.engine, V), steps, measured=False))
 
-    def measured(self, V: Field, steps: int) -> DriveSolution:
+    def measured(self, V: HierarchyState, steps: int) -> DriveSolution:
         """One turn with everything measured on the way."""
         states: list[np.ndarray] = []
         keep = (lambda leg: states.append(np.asarray(_values(self.engine, leg)))) if self.keep_states else None
@@ -131,35 +153,37 @@ class SplitTurns:
         return leg
 
 
-class SolverTurns:
+class SolverPeriods:
     """Turns of an engine by fixed steps of a diffrax solver; one call for a turn."""
 
     def __init__(self, engine: Engine, solver: diffrax.AbstractSolver, keep_states: bool):
         self.engine, self.solver, self.keep_states = engine, solver, keep_states
 
-    def image(self, V: Field, steps: int) -> Field:
+    def image(self, V: HierarchyState, steps: int) -> HierarchyState:
         """The state after one turn."""
         return self.measured(V, steps).V
 
-    def measured(self, V: Field, steps: int) -> DriveSolution:
+    def measured(self, V: HierarchyState, steps: int) -> DriveSolution:
         """One turn with everything measured on the way."""
         count = jnp.asarray(steps, jnp.int32)
-        return jax.block_until_ready(_turn(V, self.engine, count, True, self.solver, self.keep_states)[1])
+        return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_turn, _extrapolated = lean_jit(turn), lean_jit(extrapolated)
+_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
 
 
 @lean_jit
-def _improved(history: History, V: Field, image: Field, engine: Engine) -> tuple[History, Field, Float[Array, ""]]:
+def _improved(
+    history: History, V: HierarchyState, image: HierarchyState, engine: Engine
+) -> tuple[History, HierarchyState, Float[Array, ""]]:
     history, V, change = improved(history, V, image)
     return history, V, change * engine.size
 
 
 @lean_jit
-def _ahead(coarse: Field, fine: Field) -> Field:
+def _ahead(coarse: HierarchyState, fine: HierarchyState, share: Float[Array, ""]) -> HierarchyState:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + 0.25 * (fine - coarse)
+    return fine + share * (fine - coarse)
 
 
 class Closed(NamedTuple):
@@ -172,8 +196,8 @@ class Closed(NamedTuple):
 
 
 def closed(
-    turns: SplitTurns | SolverTurns,
-    guess: Field,
+    turns: SplitPeriods | SolverPeriods,
+    guess: HierarchyState,
     steps: int,
     tolerance: float,
     limit: int,
@@ -202,47 +226,44 @@ def closed(
     return Closed(turns.measured(V, steps), residual, count, contraction)
 
 
-def search_from_host(
-    engine: Engine,
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    tolerance: float,
-    count: int,
-    halvings: int,
-    limit: int,
-    tell: Callable[[str], None],
-) -> Found:
+def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: Callable[[Observables], bool]) -> Found:
     """`search_traced` as short calls.
 
-    Split steps are extrapolated from two runs, the finer of which serves again as the coarser of the next pair.
+    `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken.
     """
+    engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
+    tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
     split = solver is None
-    turns = SplitTurns(engine, keep_states) if solver is None else SolverTurns(engine, solver, keep_states)
-    cycles, contraction = 0, float("inf")
-
-    def run(count: int, guess: Field) -> Closed:
-        nonlocal cycles, contraction
-        found = closed(turns, guess, count, tolerance, limit, tell, contraction)
-        cycles, contraction = cycles + found.cycles, found.contraction
-        return found
-
-    fine = run(count, first_guess(engine))
-    guess, done = fine.solution.V, fine.solution
-    if split:
-        coarse, fine = fine, run(2 * count, guess)
-        guess = _ahead(coarse.solution.V, fine.solution.V)
-        done = _extrapolated(coarse.solution, fine.solution)
-    change = error = float("inf")
-    for _ in range(halvings):
-        if int(done.status) != Status.ok:
+    turns = SplitPeriods(engine, keep_states) if solver is None else SolverPeriods(engine, solver, keep_states)
+    most = most_runs(split, wanted.halvings)
+    guess, works, estimate = first_guess(engine), np.zeros(most), no_estimate()
+    runs: list[Closed] = []
+    cycles, contraction, closeness = 0, float("inf"), tolerance
+    for i in range(most):
+        now = closed(turns, guess, count * 2**i, closeness, limit, tell, contraction)
+        cycles, contraction = cycles + now.cycles, now.contraction
+        runs = [*runs, now] if split else [now]
+        works[i] = work_of(now.solution)
+        before, index = estimate, jnp.asarray(i, jnp.int32)
+        estimate = _estimate_after(jnp.asarray(works), index, before, split)
+        allowed = float(allowed_error(now.solution, tolerance))
+        closeness = float(closer(closeness, estimate, before, allowed, tolerance))
+        enough = float(estimate.error) <= allowed
+        lost = int(now.solution.status) != Status.ok
+        # A state that runs into the rim asks for another grid, not for shorter steps.
+        hopeless = i > 0 and (float(jnp.max(now.solution.measured.edge)) > RIM or misses(now.solution.measured))
+        if enough or lost or hopeless:
             break
-        finer = run(4 * count if split else 2 * count, guess)
-        guess = _ahead(fine.solution.V, finer.solution.V) if split else finer.solution.V
-        better = _extrapolated(fine.solution, finer.solution) if split else finer.solution
-        before, change = change, abs(float(work_of(better)) - float(work_of(done)))
-        error = float(error_of_step(change, before))
-        count, fine, done = 2 * count, finer, better
-        if not error > float(allowed_error(done, tolerance)):
-            break
-    numbers = (jnp.asarray(fine.residual), jnp.asarray(error if math.isfinite(change) else math.nan))
-    return Found(done, *numbers, jnp.asarray(cycles, jnp.int32), jnp.asarray(count, jnp.int32))
+        images = [run.solution.V for run in runs[-2:]]
+        guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))
+    error = estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
+    taken, steps = (jnp.asarray(number, jnp.int32) for number in (cycles, count * 2 ** max(i - split, 0)))
+    return Found(_best_of(runs, split), jnp.asarray(runs[-1].residual), error, taken, steps)
+
+
+def _best_of(runs: list[Closed], split: bool) -> DriveSolution:
+    """The last run, or all of them extrapolated: by NumPy, which has no program for every number of them."""
+    last = len(runs) - 1
+    weights = weights_of_runs(len(runs), split)[0][last]
+    stacked: DriveSolution = jax.tree.map(lambda *leaves: np.stack(leaves), *(run.solution for run in runs))
+    return jax.tree.map(jnp.asarray, extrapolated(stacked, weights, last))

@@ -12,7 +12,7 @@ from jaxthermo.brownian.levels import MESH, ROOM, eigenstates
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.quasistatic import partition_of
 from jaxthermo.brownian.reach import confined
-from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_finite, require_known, require_positive_scalar
 
 # Halvings of the interval of fields.
 HALVINGS = 52
@@ -48,8 +48,7 @@ def isentropic_field(
     """
     require_known("isentropic_field", jax.tree.leaves((oscillator, beta, x, beta_end, bounds)), "give x_values")
     beta, x = check_place(oscillator, beta, x)
-    beta_end = require_scalar("beta_end", beta_end)
-    require_positive("beta_end", beta_end)
+    beta_end = require_positive_scalar("beta_end", beta_end)
     require_finite("bounds", as_float(bounds))
     wanted = canonical_entropy(oscillator, float(beta), float(x))
     low, high = (float(side) for side in bounds)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import Real
 from jaxthermo.brownian.observables import Moments
 from jaxthermo.brownian.split import decayed
-from jaxthermo.protocols.schedule import Schedule, rate_at, value_at
+from jaxthermo.protocols.schedules import Schedule, rate_at, value_at
 
 PerBath = Float[Array, " baths"]
 

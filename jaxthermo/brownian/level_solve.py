@@ -3,7 +3,6 @@
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from jaxthermo.brownian.automatic import MOST_DEPTH
@@ -64,7 +63,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     if basis is None:
         return None
     modes = oscillator.bath.modes
-    linear = not modes or bool(oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic())
+    linear = not modes or bool(oscillator.has_linear_forces())
     chosen: Any = oscillator.bath.depth
     rate, hbar = basis.frame.noise.friction / float(oscillator.mass), float(oscillator.hbar)
     weak = is_weak(basis.by_energy(SHOWN).lowest(SHOWN), rate, hbar)
@@ -138,7 +137,7 @@ def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscil
     depth: Any = oscillator.bath.depth
     affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(frame.left) + d, d) <= most]
     if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(affordable[-1]))
+        oscillator = oscillator.with_depth(affordable[-1])
         V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
     # The momentum that carries no noise: what is carried is given back.
     W = _members_on_grid(waves, -frame.carried, found.members, Members(len(frame.left), 0), grid)

@@ -7,20 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.hierarchy import Workspace, members_of
+from jaxthermo.brownian.hierarchy import Equation, members_of
 
 # Classical Runge-Kutta: |R(z)| <= 1 on the real axis to -2.785 and on the imaginary one to 2.828.
 CLASSICAL = (2.785, 2.828)
 
 
-def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def spectral_bounds(equation: Equation, temperature: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Bounds on |Re| and |Im| of the generator's eigenvalues, from the parameters and the grid alone.
 
     Equation   Re: D y_max^2 + N max nu_k + gamma/m;  Im: (k_max + gamma y_max) v_max + max |Moyal phase| + (drag v_max
                + cross y_max + 2 push y_max) sqrt(N) + feed N, with v_max = (p_max + zeta_max)/m and zeta_max = 2
                sqrt(N sum jitter_k^2)
     """
-    oscillator, grid = work.oscillator, work.grid
+    oscillator, grid = equation.oscillator, equation.grid
     depth = int(members_of(oscillator).level.max())
     terms = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar)
     y_max, k_max = grid.y[-1], grid.k[-1]
@@ -32,16 +32,18 @@ def spectral_bounds(work: Workspace, temperature: Any, x: Any) -> tuple[Float[Ar
         hops = hops + (drag * velocity + cross * y_max) * np.sqrt(depth) + feed * depth
     decay = depth * jnp.max(jnp.concatenate([terms.decay, jnp.zeros(1)]))
     real = terms.diffusion * y_max**2 + decay + terms.friction / oscillator.mass
-    phase = jnp.max(jnp.abs(work.phase_u - x * work.phase_x))
+    phase = jnp.max(jnp.abs(equation.phase_u - x * equation.phase_x))
     return real, (k_max + terms.friction * y_max) * velocity + phase + hops
 
 
-def step_limit(work: Workspace, temperature: Any, x: Any, extents: tuple[float, float] = CLASSICAL) -> Float[Array, ""]:
+def step_limit(
+    equation: Equation, temperature: Any, x: Any, extents: tuple[float, float] = CLASSICAL
+) -> Float[Array, ""]:
     """A step at which a Runge-Kutta method with these real and imaginary stability extents is stable.
 
     Equation   h [ |Re| / real extent + |Im| / imaginary extent ] <= 1, a diamond inside the region of stability
     """
-    real, imaginary = spectral_bounds(work, temperature, x)
+    real, imaginary = spectral_bounds(equation, temperature, x)
     return 1.0 / (real / extents[0] + imaginary / extents[1])
 
 

@@ -1,18 +1,18 @@
 """What is measured on one state of the hierarchy."""
 
+from dataclasses import fields
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
+from jaxthermo.brownian.grid import complex_multiply
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
 from jaxthermo.brownian.oscillator import Oscillator
 
-# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse and tail are small.
+# Unit and meaning of what is measured on a state. Grid and hierarchy hold it where edge, coarse, tails are small.
 LABELS = {
     "norm": ("1", "int W dq dp"),
     "X": ("X", "<X(q)>"),
@@ -26,6 +26,7 @@ LABELS = {
     "edge": ("1", "largest |W| on the rim of the grid over the largest in it"),
     "coarse": ("1", "largest Fourier coefficient of the highest waves of the grid over the largest of all"),
     "tail": ("1", "largest member of the last level of the hierarchy over the largest of the first"),
+    "tail_density": ("1", "largest int |int V_n dp| dq of the last level: what it does to the density of positions"),
 }
 
 
@@ -34,8 +35,8 @@ def measured(name: str, *dims: str) -> tuple[str, str, tuple[str, ...]]:
     return *LABELS[name], dims
 
 
-class Observables(eqx.Module):
-    """Expectation values of one state, and how well the grid and the hierarchy hold it; see `LABELS`."""
+class Means(eqx.Module):
+    """Expectation values of one state; see `LABELS`."""
 
     norm: Float[Array, ""]
     X: Float[Array, ""]
@@ -44,11 +45,24 @@ class Observables(eqx.Module):
     q2: Float[Array, ""]
     p2: Float[Array, ""]
     qp: Float[Array, ""]
+
+
+class Moments(Means):
+    """What work and heat are made of; see `moments`."""
+
+    with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
+    noise_at_place: Float[Array, " modes"]  # <q b_k>
+
+
+class Observables(Means):
+    """Expectation values, and how well the grid and the hierarchy hold the state."""
+
     min_wigner: Float[Array, ""]
     purity: Float[Array, ""]
     edge: Float[Array, ""]
     coarse: Float[Array, ""]
     tail: Float[Array, ""]
+    tail_density: Float[Array, ""]
 
     def named(self) -> dict[str, Array]:
         """All of them by name."""
@@ -57,57 +71,49 @@ class Observables(eqx.Module):
 
 @eqx.filter_jit
 def observe(
-    V: Field, work: Workspace, temperature: Any, t: Any = 0.0, W: Float[Array, "p q"] | None = None
+    V: HierarchyState, equation: Equation, temperature: Any, t: Any = 0.0, W: Float[Array, "p q"] | None = None
 ) -> Observables:
     """Measure one state, whose members are written for this temperature; W, if it is known, is its `wigner`."""
-    grid, oscillator = work.grid, work.oscillator
-    low = moments(V[:, low_members(oscillator)], work, temperature, t)
-    W = wigner(V, work, temperature, t) if W is None else W
+    grid, oscillator = equation.grid, equation.oscillator
+    low = moments(V[:, low_members(oscillator)], equation, temperature, t)
+    W = wigner(V, equation, temperature, t) if W is None else W
     size = jnp.abs(V[:, 0])
     along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
     peak = jnp.max(along_q)
+    last = _last_level(V, equation)
     rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
     return Observables(
-        norm=low.norm,
-        X=low.X,
-        U=low.U,
-        q=low.q,
-        q2=low.q2,
-        p2=low.p2,
-        qp=low.qp,
+        **{field.name: getattr(low, field.name) for field in fields(Means)},
         min_wigner=jnp.min(W),
         purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
         edge=rim / peak,
         coarse=jnp.maximum(_highest(grid.p_to_y() @ V[:, 0]), _highest(grid.q_to_k() @ V[:, 0].T)),
-        tail=_tail(V, work, peak),
+        tail=jnp.max(jnp.abs(last)) / peak,
+        tail_density=jnp.max(jnp.sum(jnp.abs(jnp.sum(last, axis=0)), axis=-1)) * grid.cell,
     )
 
 
-def wigner(V: Field, work: Workspace, temperature: Any, t: Any = 0.0) -> Float[Array, "p q"]:
+def wigner(V: HierarchyState, equation: Equation, temperature: Any, t: Any = 0.0) -> Float[Array, "p q"]:
     """W_0(q, p): the members with the noise folded back into the momentum.
 
     Equation   W_0 = exp(D d_p^2/2) sum_n prod_k (-jitter_k d_p)^n_k / sqrt(n_k!) V_n
     """
-    oscillator, grid = work.oscillator, work.grid
+    oscillator, grid = equation.oscillator, equation.grid
     members, side = members_of(oscillator), grid.p_side
     if len(members) == 1:
         return V[:, 0]
-    factor = noise_factors(work, temperature, t)
-    # The twist.
-    level = members.level % 4
-    cosine = np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None]
-    sine = np.array([0.0, -1.0, 0.0, 1.0])[level][None, :, None]
+    factor = noise_factors(equation, temperature, t)
     spectrum = jnp.tensordot(grid.p_to_y(), V, axes=1)
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], jnp.asarray(cosine), jnp.asarray(sine))
+    re, im = complex_multiply(spectrum[1 : side + 1], spectrum[side + 1 :], *members.powers_of_i(-1.0))
     re, im = (jnp.sum(factor[:, :, None] * part, axis=1) for part in (re, im))
     return grid.y_to_p() @ jnp.concatenate([spectrum[:1, 0], re, im])
 
 
-def noise_factors(work: Workspace, temperature: Any, t: Any = 0.0) -> Float[Array, "y n"]:
+def noise_factors(equation: Equation, temperature: Any, t: Any = 0.0) -> Float[Array, "y n"]:
     """exp(-D y^2/2) prod_k (jitter_k y)^n_k / sqrt(n_k!), D = sum_k jitter_k^2, for y > 0 and every member."""
-    oscillator, members = work.oscillator, members_of(work.oscillator)
+    oscillator, members = equation.oscillator, members_of(equation.oscillator)
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
-    y = work.grid.y[1:]
+    y = equation.grid.y[1:]
     factor = jnp.exp(-0.5 * jnp.sum(jitter**2) * y**2)[:, None] * jnp.ones((1, len(members)))
     for k in range(oscillator.bath.modes):
         # Integer powers by multiplication, since pow has no derivative at jitter = 0.
@@ -118,55 +124,43 @@ def noise_factors(work: Workspace, temperature: Any, t: Any = 0.0) -> Float[Arra
     return factor
 
 
-class Moments(eqx.Module):
-    """What work and heat are made of; see `moments`."""
-
-    norm: Float[Array, ""]
-    X: Float[Array, ""]
-    U: Float[Array, ""]
-    q: Float[Array, ""]
-    q2: Float[Array, ""]
-    p2: Float[Array, ""]
-    qp: Float[Array, ""]
-    with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
-    noise_at_place: Float[Array, " modes"]  # <q b_k>
-
-
-def moments(low: Float[Array, "p low q"], work: Workspace, temperature: Any, t: Any = 0.0) -> Moments:
+def moments(low: Float[Array, "p low q"], equation: Equation, temperature: Any, t: Any = 0.0) -> Moments:
     """Moments of (q, p + zeta) from the `low_members`.
 
     <(p + zeta)^2> = <p^2> + sum jitter_k [<p>_{e_k} + <(p + zeta) b_k>], <(p + zeta) b_k> = <p>_{e_k} + sum_l jitter_l
     (delta_kl + sqrt(1 + delta_kl) int V_{e_k + e_l}). Members of the second level have a norm only where friction has
     memory.
     """
-    return _combined(_projected(low, _momentum_weights(work), work), work, temperature, t)
+    return _combined(_projected(low, _momentum_weights(equation), equation), equation, temperature, t)
 
 
-def moments_of_spectrum(low: Float[Array, "w low q"], work: Workspace, temperature: Any, t: Any = 0.0) -> Moments:
+def moments_of_spectrum(low: Float[Array, "w low q"], equation: Equation, temperature: Any, t: Any = 0.0) -> Moments:
     """`moments` of real Fourier coefficients in y."""
-    weights = jnp.matmul(_momentum_weights(work), work.grid.y_to_p(), precision="highest")
-    return _combined(_projected(low, weights, work), work, temperature, t)
+    weights = jnp.matmul(_momentum_weights(equation), equation.grid.y_to_p(), precision="highest")
+    return _combined(_projected(low, weights, equation), equation, temperature, t)
 
 
-def _momentum_weights(work: Workspace) -> Float[Array, "3 p"]:
-    p = work.grid.p
-    return jnp.stack([jnp.ones_like(p), p, p**2]) * work.grid.cell
+def _momentum_weights(equation: Equation) -> Float[Array, "3 p"]:
+    p = equation.grid.p
+    return jnp.stack([jnp.ones_like(p), p, p**2]) * equation.grid.cell
 
 
-def _projected(low: Float[Array, "w low q"], weights: Float[Array, "3 w"], work: Workspace) -> Float[Array, "3 low 5"]:
+def _projected(
+    low: Float[Array, "w low q"], weights: Float[Array, "3 w"], equation: Equation
+) -> Float[Array, "3 low 5"]:
     """int p^i f(q) V_n for i = 0, 1, 2 and f = 1, q, q^2, U, X.
 
     As products of matrices, which cost little to compile, unlike sums.
     """
-    oscillator, q = work.oscillator, work.grid.q
-    functions = [jnp.ones_like(q), q, q**2, _on(oscillator.potential, q), _on(oscillator.coordinate, q)]
+    oscillator, q = equation.oscillator, equation.grid.q
+    functions = [jnp.ones_like(q), q, q**2, oscillator.potential(q), oscillator.coordinate(q)]
     over_q = jnp.matmul(low, jnp.stack(functions, axis=1), precision="highest")
     return jnp.tensordot(weights, over_q, axes=1, precision="highest")
 
 
-def _combined(sums: Float[Array, "3 low 5"], work: Workspace, temperature: Any, t: Any) -> Moments:
+def _combined(sums: Float[Array, "3 low 5"], equation: Equation, temperature: Any, t: Any) -> Moments:
     """The moments from those of p and of each member."""
-    oscillator = work.oscillator
+    oscillator = equation.oscillator
     jitter = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar).jitter
     modes = oscillator.bath.modes
     norm, q, q2, potential, X = sums[0, 0]
@@ -200,13 +194,13 @@ def low_members(oscillator: Oscillator) -> np.ndarray:
     return np.array(low)
 
 
-def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Array, ""]:
+def bath_heat(m: Moments, equation: Equation, t: Any, temperature: Any) -> Float[Array, ""]:
     """The part of dH_A/dt that the bath causes.
 
     Equation   [D - friction <p^2>/m - sum_k decay_k <p zeta_k>' - spring <q p>] / m, with D the diffusion coefficient
                and <p zeta_k>' less the variance of zeta_k; where friction has memory sum_k force_k <p b_k> / m
     """
-    oscillator = work.oscillator
+    oscillator = equation.oscillator
     terms = oscillator.bath.terms(t, temperature, oscillator.hbar)
     if terms.memory is not None:
         return jnp.sum(terms.memory.force * (m.with_noise + terms.jitter * m.norm)) / oscillator.mass
@@ -215,15 +209,15 @@ def bath_heat(m: Moments, work: Workspace, t: Any, temperature: Any) -> Float[Ar
     return flow / oscillator.mass
 
 
-def friction_heat(m: Moments, work: Workspace, duration: Any) -> Float[Array, ""]:
+def friction_heat(m: Moments, equation: Equation, duration: Any) -> Float[Array, ""]:
     """Energy that friction brings while p + zeta shrinks by exp(-gamma t/m) and nothing else happens."""
-    oscillator = work.oscillator
+    oscillator = equation.oscillator
     return 0.5 * jnp.expm1(-2.0 * oscillator.bath.friction() / oscillator.mass * duration) * m.p2 / oscillator.mass
 
 
-def local_heat(m: Moments, work: Workspace, duration: Any, temperature: Any) -> Float[Array, ""]:
+def local_heat(m: Moments, equation: Equation, duration: Any, temperature: Any) -> Float[Array, ""]:
     """Energy that diffusion and the decay of the members bring over a time, from the state at its beginning."""
-    oscillator = work.oscillator
+    oscillator = equation.oscillator
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     decayed = jnp.sum(jnp.expm1(-terms.decay * duration) * terms.jitter * m.with_noise)
     return (terms.diffusion * duration * m.norm + decayed) / oscillator.mass
@@ -235,13 +229,7 @@ def _highest(waves: Float[Array, "waves points"]) -> Float[Array, ""]:
     return jnp.maximum(size[size.shape[0] // 2], size[-1]) / jnp.max(size)
 
 
-def _tail(V: Field, work: Workspace, peak: Float[Array, ""]) -> Float[Array, ""]:
-    members = members_of(work.oscillator)
-    depth = int(members.level.max())
-    if depth == 0:
-        return jnp.zeros(())
-    return jnp.max(jnp.abs(V[:, np.flatnonzero(members.level == depth)])) / peak
-
-
-def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
-    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)
+def _last_level(V: HierarchyState, equation: Equation) -> Float[Array, "p last q"]:
+    """The members of the last level; a zero where there is the first one only."""
+    level = members_of(equation.oscillator).level
+    return V[:, level == level.max()] if level.max() else jnp.zeros_like(V[:, :1])

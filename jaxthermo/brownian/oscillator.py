@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from jaxthermo._parameters import Parameters
-from jaxthermo._types import ScalarLike
+from jaxthermo._types import Real, ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
-from jaxthermo.checks import require_finite, require_positive, require_scalar
+from jaxthermo.checks import require_finite, require_positive, require_positive_scalar, require_scalar
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.ledger import Ledger
@@ -40,6 +41,26 @@ class Oscillator(Parameters):
         """How heat and the work of switching are counted, where there are several baths; None for one."""
         return self.bath.ledger(self.hbar)
 
+    def height(self, q: Array, x: Real) -> Float[Array, "..."]:
+        """U - xX at positions q of any shape."""
+        return jnp.asarray(self.potential(q)) - x * jnp.asarray(self.coordinate(q))
+
+    def has_linear_forces(self) -> Bool[Array, ""]:
+        """Whether U and X are known to be quadratic: then moments close at any depth of the hierarchy."""
+        return self.potential.is_quadratic() & self.coordinate.is_quadratic()
+
+    def with_grid(self, grid: PhaseGrid) -> "Oscillator":
+        """The same oscillator on another grid."""
+        return eqx.tree_at(lambda o: o.grid, self, grid, is_leaf=lambda leaf: leaf is None)
+
+    def with_bath(self, bath: AbstractBath) -> "Oscillator":
+        """The same oscillator with another bath."""
+        return eqx.tree_at(lambda o: o.bath, self, bath)
+
+    def with_depth(self, depth: int) -> "Oscillator":
+        """The same oscillator with another depth of the hierarchy."""
+        return self.with_bath(self.bath.with_depth(depth))
+
 
 def check_oscillator(oscillator: Oscillator | None) -> None:
     """Raise a ValueError that names the first parameter with an impossible value."""
@@ -55,7 +76,6 @@ def check_place(
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """beta and x as arrays; ValueError that names the first of oscillator, beta and x with an impossible value."""
     check_oscillator(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
+    beta, x = require_positive_scalar("beta", beta), require_scalar("x", x)
     require_finite("x", x)
     return beta, x

@@ -18,7 +18,7 @@ from numpy.polynomial import chebyshev
 from jaxthermo.brownian.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
-from jaxthermo.brownian.hierarchy import vector_field, workspace
+from jaxthermo.brownian.hierarchy import equation_on, vector_field
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.stationary import stationary_members
@@ -90,7 +90,7 @@ def planck_table(
     require_ohmic(oscillator)
     beta_max = float(np.max(betas))
     span = (float(np.min(fields)), float(np.max(fields)))
-    path = _folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
+    path = user_folder() / f"planck-{_key(oscillator, partition, beta_max, span)}.npz"
     stored = _read(path)
     if stored is None:
         with Line("planck_potential", progress) as line:
@@ -109,8 +109,7 @@ def _tabulate(
     rows = [0.5 * (span[0] + span[1]) + 0.5 * (span[1] - span[0]) * _nodes(count) for count in counts]
     mesh_beta, mesh_field = np.repeat(betas, counts), np.concatenate(rows)
     if oscillator.bath.depth is None:
-        bath = oscillator.bath.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, bath)
+        oscillator = oscillator.with_depth(depth_for(oscillator, mesh_beta, mesh_field))
     grid, dq, dp = _grids(oscillator, mesh_beta, mesh_field)
 
     def solve(betas: Any, fields: Any, dq: Any, dp: Any) -> Any:
@@ -145,10 +144,10 @@ def _means(
 
     def solve(point: tuple[Array, ...]) -> tuple[Array, ...]:
         beta, x, *steps = point
-        work = workspace(oscillator, with_steps(grid, *steps))
-        V, error = stationary_members(work, 1.0 / beta, x)
-        low = moments(V[:, low_members(oscillator)], work, 1.0 / beta)
-        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, work, 0.0, 1.0 / beta, x)[:, 0])), error
+        equation = equation_on(oscillator, with_steps(grid, *steps))
+        V, error = stationary_members(equation, 1.0 / beta, x)
+        low = moments(V[:, low_members(oscillator)], equation, 1.0 / beta)
+        return low.U, low.X, jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0])), error
 
     return jax.lax.map(solve, tuple(jnp.asarray(a, dtype=float) for a in (betas, fields, dq, dp)))
 
@@ -209,15 +208,11 @@ def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, 
     return PhaseGrid(q_side, 1.0, p_side, 1.0), dq, dp
 
 
-def _folder() -> Path:
-    return user_folder()
-
-
 def _key(oscillator: Oscillator, partition: Any, beta_max: float, span: tuple[float, float]) -> str:
     """A hash of the physics: potential and coordinate by their values on a mesh, not by their names."""
     bath = oscillator.bath
     mesh = partition.scale * jnp.linspace(-5.0, 5.0, 41)
-    values = [jax.vmap(f)(mesh) for f in (oscillator.potential, oscillator.coordinate)]
+    values = [f(mesh) for f in (oscillator.potential, oscillator.coordinate)]
     numbers = [oscillator.mass, oscillator.hbar, *jax.tree.leaves(bath), beta_max, span, *values]
     text = json.dumps(
         [np.asarray(n).tolist() for n in numbers]

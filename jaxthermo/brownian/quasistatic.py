@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.brownian.automatic import NO_GRID
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.planck_table import PlanckTable, planck_table
 from jaxthermo.brownian.reach import confined
-from jaxthermo.checks import is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import is_known
 
 # The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales, and its step is a hundredth of a scale at the origin.
 REACH, HALF_POINTS = 8.0, 800
@@ -46,7 +46,7 @@ class Partition(eqx.Module):
     def _exponent(self, beta: Any, x: Any) -> tuple[Array, Array, Array]:
         u = jnp.linspace(-REACH, REACH, 2 * HALF_POINTS + 1)
         q = self.scale * jnp.sinh(u)
-        energy, coordinate = (_on(f, q) for f in (self.oscillator.potential, self.oscillator.coordinate))
+        energy, coordinate = jnp.asarray(self.oscillator.potential(q)), jnp.asarray(self.oscillator.coordinate(q))
         jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / HALF_POINTS))
         return jacobian - beta * (energy - x * coordinate), energy, coordinate
 
@@ -110,12 +110,5 @@ def planck_potential(
 
     Quantum values depend on the number of poles, as <p^2> does. They take 12 equilibrium states, kept on the disk.
     """
-    check_oscillator(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
+    beta, x = check_place(oscillator, beta, x)
     return quasi_static(oscillator, beta, x, progress=progress)(beta, x)
-
-
-def _on(function: Any, q: Float[Array, " q"]) -> Float[Array, " q"]:
-    return jax.vmap(lambda position: jnp.asarray(function(position)))(q)

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -94,7 +93,7 @@ def energy_at(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
 
 @lean_jit
 def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
-    return jax.vmap(lambda s: jnp.asarray(potential(s)) - x * jnp.asarray(coordinate(s)))(q)
+    return jnp.asarray(potential(q)) - x * jnp.asarray(coordinate(q))
 
 
 def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:

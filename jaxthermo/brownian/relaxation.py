@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxthermo.brownian.grid import PhaseGrid, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.grid import PhaseGrid, complex_multiply
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
 from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
@@ -23,34 +23,38 @@ EXPLICIT_STEPS = 512
 KEPT = 1e-10
 
 
-def split_relaxation(work: Workspace, temperature: Any, x: Any, crossing: Any) -> Callable[[Field], Field]:
+def split_relaxation(
+    equation: Equation, temperature: Any, x: Any, crossing: Any
+) -> Callable[[HierarchyState], HierarchyState]:
     """The integral as a sum over split steps, behind one implicit step that tames what is faster than a step."""
-    noise = noise_of(work)
-    instant = flows_of(work).noise_at(work, temperature, 0.0)
+    noise = noise_of(equation)
+    instant = flows_of(equation).noise_at(equation, temperature, 0.0)
     h = STEP * crossing
-    local = local_map(work, 0.5 * h, temperature, x, 0.0)
+    local = local_map(equation, 0.5 * h, temperature, x, 0.0)
 
     def step(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, spectrum = carry
-        spectrum = local(transport_flow(local(spectrum), work, noise, h, temperature))
+        spectrum = local(transport_flow(local(spectrum), equation, noise, h, temperature))
         # Weights that fall to zero average out waves that friction does not.
         return total + (1.0 - (i.astype(float) + 1.0) / (STEPS + 1.0)) * spectrum, spectrum
 
-    def relax(V: Field) -> Field:
-        spectrum = transport_resolvent(to_spectrum(V, work), work, instant, h)
-        spectrum = local_resolvent(spectrum, work, h, temperature, x)
+    def relax(V: HierarchyState) -> HierarchyState:
+        spectrum = transport_resolvent(to_spectrum(V, equation), equation, instant, h)
+        spectrum = local_resolvent(spectrum, equation, h, temperature, x)
         total, _ = jax.lax.fori_loop(0, STEPS, step, (spectrum, spectrum))
-        return h * from_spectrum(total, work)
+        return h * from_spectrum(total, equation)
 
     return relax
 
 
-def explicit_relaxation(work: Workspace, temperature: Any, x: Any, _: Any) -> Callable[[Field], Field]:
+def explicit_relaxation(
+    equation: Equation, temperature: Any, x: Any, _: Any
+) -> Callable[[HierarchyState], HierarchyState]:
     """The integral for any bath, through classical Runge-Kutta steps at the limit of stability."""
-    h = step_limit(work, temperature, x)
+    h = step_limit(equation, temperature, x)
 
-    def field(V: Field) -> Field:
-        return vector_field(V, work, 0.0, temperature, x)
+    def field(V: HierarchyState) -> HierarchyState:
+        return vector_field(V, equation, 0.0, temperature, x)
 
     def step(_: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         total, V = carry
@@ -61,31 +65,33 @@ def explicit_relaxation(work: Workspace, temperature: Any, x: Any, _: Any) -> Ca
         z4 = h * field(z3)
         return total + V + z1 / 2.0 + z2 / 6.0 + z3 / 24.0, V + z1 + z2 / 2.0 + z3 / 6.0 + z4 / 24.0
 
-    def relax(V: Field) -> Field:
+    def relax(V: HierarchyState) -> HierarchyState:
         total, _ = jax.lax.fori_loop(0, EXPLICIT_STEPS, step, (jnp.zeros_like(V), V))
         return h * total
 
     return relax
 
 
-def crossing_time(work: Workspace, temperature: Any, W: Float[Array, "p q"]) -> Float[Array, ""]:
+def crossing_time(equation: Equation, temperature: Any, W: Float[Array, "p q"]) -> Float[Array, ""]:
     """Width of a state in position over the thermal velocity."""
-    q, density = work.grid.q, jnp.sum(W, axis=0)
+    q, density = equation.grid.q, jnp.sum(W, axis=0)
     weight = density / jnp.sum(density)
     mean = jnp.sum(weight * q)
-    return jnp.sqrt(jnp.sum(weight * (q - mean) ** 2) * work.oscillator.mass / temperature)
+    return jnp.sqrt(jnp.sum(weight * (q - mean) ** 2) * equation.oscillator.mass / temperature)
 
 
-def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m p q"]) -> Callable[[Field], Field]:
+def energy_relaxation(
+    equation: Equation, temperature: Any, family: Float[Array, "m p q"]
+) -> Callable[[HierarchyState], HierarchyState]:
     """An inverse on functions of the energy, which weak coupling leaves almost at rest and no short relaxation reaches.
 
     Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures. They rest under
     H_A, so only friction and white noise are left of L; the other members follow W_0.
     """
-    basis, matrix, kept = energy_space(work, temperature, family)
+    basis, matrix, kept = energy_space(equation, temperature, family)
     inverse = jnp.linalg.inv(matrix + jnp.diag(jnp.where(kept, 0.0, 1.0)))
 
-    def relax(V: Field) -> Field:
+    def relax(V: HierarchyState) -> HierarchyState:
         slow = basis @ (inverse @ (V[:, 0].reshape(-1) @ basis))
         return jnp.zeros_like(V).at[:, 0].set(slow.reshape(family.shape[1:]))
 
@@ -93,10 +99,10 @@ def energy_relaxation(work: Workspace, temperature: Any, family: Float[Array, "m
 
 
 def energy_space(
-    work: Workspace, temperature: Any, family: Float[Array, "m p q"]
+    equation: Equation, temperature: Any, family: Float[Array, "m p q"]
 ) -> tuple[Float[Array, "pq m"], Float[Array, "m m"], Bool[Array, " m"]]:
     """Orthonormal functions of the energy, minus the generator among them with the norm pinned, and which count."""
-    grid, oscillator = work.grid, work.oscillator
+    grid, oscillator = equation.grid, equation.oscillator
     flat = family.reshape(family.shape[0], -1)
     # Neighbouring temperatures give nearly parallel states: directions below rounding error are left out.
     left, sizes, _ = jnp.linalg.svd(flat.T, full_matrices=False)
@@ -123,34 +129,34 @@ def _damping(grid: PhaseGrid, rate: Any, diffusion: Any) -> Float[Array, "p p"]:
     return grid.y_to_p() @ jnp.concatenate([jnp.zeros_like(waves[:1]), re, im])
 
 
-def local_resolvent(spectrum: Spectrum, work: Workspace, h: Any, temperature: Any, x: Any) -> Spectrum:
+def local_resolvent(spectrum: Spectrum, equation: Equation, h: Any, temperature: Any, x: Any) -> Spectrum:
     """(1 - h B)^-1."""
-    side, oscillator = work.grid.p_side, work.oscillator
+    side, oscillator = equation.grid.p_side, equation.oscillator
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     decay = (jnp.asarray(members_of(oscillator).indices, dtype=float) @ terms.decay)[None, :, None]
     zero = spectrum[:1] / (1.0 + h * decay)
-    damping = 1.0 + h * (decay + (terms.diffusion * work.grid.y[1:] ** 2)[:, None, None])
-    phase = h * (work.phase_u - x * work.phase_x)[:, None, :]
+    damping = 1.0 + h * (decay + (terms.diffusion * equation.grid.y[1:] ** 2)[:, None, None])
+    phase = h * (equation.phase_u - x * equation.phase_x)[:, None, :]
     size = damping**2 + phase**2
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
-    hops = flows_of(work).hops(work, temperature)
+    re, im = complex_multiply(spectrum[1 : side + 1], spectrum[side + 1 :], damping / size, phase / size)
+    hops = flows_of(equation).hops(equation, temperature)
     if hops is not None:
         # The phase with the decay of the members, and then the hops between them without it.
         count = hops.shape[-1]
         step = jnp.linalg.inv(jnp.eye(count)[None] - h * (hops + jnp.diag(decay[0, :, 0])[None]))
-        return twisted(jnp.concatenate([zero, re, im]), work, lambda part: jnp.matmul(step, part))
+        return twisted(jnp.concatenate([zero, re, im]), equation, lambda part: jnp.matmul(step, part))
     return jnp.concatenate([zero, re, im])
 
 
-def transport_resolvent(spectrum: Spectrum, work: Workspace, noise: Noise, h: Any) -> Spectrum:
+def transport_resolvent(spectrum: Spectrum, equation: Equation, noise: Noise, h: Any) -> Spectrum:
     """(1 + h ((p + zeta)/m) d_q)^-1."""
-    grid = work.grid
+    grid = equation.grid
     side = grid.q_side
-    V = from_spectrum(noise.basis.T @ spectrum, work)
+    V = from_spectrum(among_members(noise.basis.T, spectrum), equation)
     waves = jnp.matmul(V, grid.q_to_k().T)
-    velocity = (grid.p[:, None, None] + noise.values[None, :, None]) / work.oscillator.mass
+    velocity = (grid.p[:, None, None] + noise.values[None, :, None]) / equation.oscillator.mass
     phase = h * velocity * grid.k[None, None, 1:]
     size = 1.0 + phase**2
-    re, im = turn(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
+    re, im = complex_multiply(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
     V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
-    return noise.basis @ to_spectrum(V, work)
+    return among_members(noise.basis, to_spectrum(V, equation))

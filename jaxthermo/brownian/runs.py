@@ -13,13 +13,12 @@ from jaxthermo._sparkline import sparkline
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.propagation import DriveSolution, Protocol
+from jaxthermo.brownian.propagation import Drive, DriveSolution, Protocol
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, require_one, status_of
 from jaxthermo.brownian.state import State, measured_state
 from jaxthermo.checks import as_float, is_known
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import Schedule, value_at
-from jaxthermo.protocols.schedules import Table
+from jaxthermo.protocols.schedules import Schedule, Table, value_at
 from jaxthermo.provenance import recorded
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ WORKS = {
 # What some runs are without.
 OPTIONAL = {"members", "bath"} | {f"{part}{name}_of" for part in ("", "cumulative_") for name in ("heat", "switching")}
 FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
-
 
 BATH = ("1/energy", "inverse temperature of each bath", ("bath",))
 HEAT_OF = ("energy", "heat from each bath: what it loses, with its part in the coupling")
@@ -83,6 +81,7 @@ class AbstractRun(AbstractRecord):
     edge: Float[Array, "*batch times"] = quantity(*_series("edge"))
     coarse: Float[Array, "*batch times"] = quantity(*_series("coarse"))
     tail: Float[Array, "*batch times"] = quantity(*_series("tail"))
+    tail_density: Float[Array, "*batch times"] = quantity(*_series("tail_density"))
     first_law_residual: Float[Array, "*batch"] = quantity(*FIRST_LAW)
     position: Float[Array, "*batch q"] = quantity(*POSITION, coordinate=True)
     momentum: Float[Array, "*batch p"] = quantity(*MOMENTUM, coordinate=True)
@@ -174,10 +173,9 @@ class PeriodicRun(AbstractRun):
         return _read(cls, dataset, oscillator, cycle=remade(recorded(dataset.attrs)["cycle"]))
 
 
-def series_of(
-    oscillator: Oscillator, protocol: Protocol, ts: Float[Array, " times"], solution: DriveSolution, prefix: str = ""
-) -> dict[str, Any]:
+def series_of(drive: Drive, solution: DriveSolution, prefix: str = "") -> dict[str, Any]:
     """The fields that both kinds of run share, by name; work and heat under names with the prefix."""
+    oscillator, protocol, ts = drive.oscillator, drive.protocol, drive.times
     seen, grid = solution.measured, oscillator.grid
     assert grid is not None
     beta, x = (jax.vmap(lambda t, s=s: value_at(s, t))(ts) for s in (protocol.beta, protocol.x))

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.grid import turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of
-from jaxthermo.solve.exponential import expm
+from jaxthermo.brownian.grid import complex_multiply
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
+from jaxthermo.solve.linear import expm
 
 # Directions nearer than this are turned by the series of the angle.
 ALIGNED = 1e-4
@@ -50,23 +50,22 @@ def noise_along(lower: np.ndarray, lengths: Float[Array, " directions"]) -> Nois
     return Noise(sign * length * jnp.asarray(values), turned)
 
 
-def to_spectrum(V: Field, work: Workspace) -> Spectrum:
+def to_spectrum(V: HierarchyState, equation: Equation) -> Spectrum:
     """Real Fourier coefficients in y."""
-    grid = work.grid
+    grid = equation.grid
     return jnp.tensordot(grid.p_to_y(), V, axes=1)
 
 
-def from_spectrum(spectrum: Spectrum, work: Workspace) -> Field:
+def from_spectrum(spectrum: Spectrum, equation: Equation) -> HierarchyState:
     """Values on the grid."""
-    grid = work.grid
+    grid = equation.grid
     return jnp.tensordot(grid.y_to_p(), spectrum, axes=1)
 
 
-def twisted(spectrum: Spectrum, work: Workspace, real_map: Callable[[Array], Array]) -> Spectrum:
+def twisted(spectrum: Spectrum, equation: Equation, real_map: Callable[[Array], Array]) -> Spectrum:
     """A real map of the members at each y > 0, applied to (-i)^|n| V_n, in which d_p a^+ and d_p a are real."""
-    level, side = np.asarray(members_of(work.oscillator).level), work.grid.p_side
-    cosine = jnp.asarray(np.array([1.0, 0.0, -1.0, 0.0])[level % 4][None, :, None])
-    sine = jnp.asarray(np.array([0.0, -1.0, 0.0, 1.0])[level % 4][None, :, None])
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
-    re, im = turn(real_map(re), real_map(im), cosine, -sine)
+    side = equation.grid.p_side
+    cosine, sine = members_of(equation.oscillator).powers_of_i(-1.0)
+    re, im = complex_multiply(spectrum[1 : side + 1], spectrum[side + 1 :], cosine, sine)
+    re, im = complex_multiply(real_map(re), real_map(im), cosine, -sine)
     return jnp.concatenate([spectrum[:1], re, im])

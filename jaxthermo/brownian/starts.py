@@ -13,15 +13,20 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.automatic import resolved, until_held
 from jaxthermo.brownian.bath import require_white
-from jaxthermo.brownian.canonical import canonical_states
+from jaxthermo.brownian.canonical import canonical_states, factorised
 from jaxthermo.brownian.density_matrix import checked_basis, checked_density_matrix, wigner_of
-from jaxthermo.brownian.grid import PhaseGrid, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
-from jaxthermo.brownian.observables import noise_factors
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.promise import growth_of_state
-from jaxthermo.brownian.spectrum import from_spectrum
-from jaxthermo.checks import as_float, is_known, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_finite,
+    require_integer,
+    require_positive_scalar,
+    require_scalar,
+)
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
@@ -171,7 +176,7 @@ class AbstractStarts(eqx.Module):
         """The canonical state exp(-beta H_A)/Z of the oscillator alone; arguments as `State.coherent`."""
         _checked(oscillator, beta, x)
         chosen = resolved(oscillator, as_float(beta), as_float(x))
-        W = canonical_states(workspace(chosen), 1.0 / as_float(beta), as_float(x))[-1].T
+        W = canonical_states(equation_on(chosen), 1.0 / as_float(beta), as_float(x))[-1].T
         return cls.from_wigner(chosen, W, beta=beta, x=x)
 
     @classmethod
@@ -266,14 +271,10 @@ def _placed(
     check_oscillator(oscillator)
     center, field = (_number("q", q), _number("p", p)), _number("x", x)
     if frequency is not None:
-        w = require_scalar("frequency", frequency)
-        require_positive("frequency", w)
+        w = require_positive_scalar("frequency", frequency)
         return center, jnp.sqrt(oscillator.mass * w)
 
-    def energy(s: Array) -> Array:
-        return jnp.asarray(oscillator.potential(s)) - field * jnp.asarray(oscillator.coordinate(s))
-
-    curvature = jax.grad(jax.grad(energy))(center[0])
+    curvature = jax.grad(jax.grad(oscillator.height))(center[0], field)
     if is_known(curvature) and not float(curvature) > 0.0:
         raise ValueError(f"`frequency` must be given where U'' - x X'' is not > 0, but it is {float(curvature):.3g}")
     return center, jnp.sqrt(jnp.sqrt(oscillator.mass * curvature))
@@ -290,25 +291,9 @@ def _sampled(wigner: WignerFunction, oscillator: Oscillator) -> Float[Array, "p 
 def _started(oscillator: Oscillator, W: Float[Array, "p q"], beta: Float[Array, ""], x: Float[Array, ""]) -> "State":
     from jaxthermo.brownian.state import measured_state
 
-    work, unknown = workspace(oscillator), jnp.asarray(jnp.nan)
-    state = measured_state(oscillator, factorised(W, work, 1.0 / beta), beta, x, unknown, unknown, exact=True)
+    equation, unknown = equation_on(oscillator), jnp.asarray(jnp.nan)
+    state = measured_state(oscillator, factorised(W, equation, 1.0 / beta), beta, x, unknown, unknown, exact=True)
     # W itself: folding the noise of few members back would not give all of it again.
-    purity = 2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * work.grid.cell
+    purity = 2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * equation.grid.cell
     stats = {**state.stats, "factorised": np.int32(1)}
     return eqx.tree_at(lambda s: (s.wigner, s.purity, s.min_wigner, s.stats), state, (W.T, purity, jnp.min(W), stats))
-
-
-def factorised(W: Float[Array, "p q"], work: Workspace, temperature: Float[Array, ""]) -> Field:
-    """The members for which W_0 is W and all other W_n are empty, see `AbstractStarts`."""
-    members, side = members_of(work.oscillator), work.grid.p_side
-    if len(members) == 1:
-        return W[:, None, :]
-    spectrum = work.grid.p_to_y() @ W
-    # d_p is i y, so that member n has (i)^|n|.
-    level = members.level % 4
-    cosine = jnp.asarray(np.array([1.0, 0.0, -1.0, 0.0])[level][None, :, None])
-    sine = jnp.asarray(np.array([0.0, 1.0, 0.0, -1.0])[level][None, :, None])
-    re, im = turn(spectrum[1 : side + 1, None], spectrum[side + 1 :, None], cosine, sine)
-    factor = noise_factors(work, temperature)[:, :, None]
-    zero = jnp.zeros((1, len(members), W.shape[1])).at[:, 0].set(spectrum[:1])
-    return from_spectrum(jnp.concatenate([zero, factor * re, factor * im]), work)

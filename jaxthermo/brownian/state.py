@@ -9,9 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
 from jaxthermo._types import Stats
-from jaxthermo.brownian.canonical import energies
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on, members_of
 from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import held, trapping
@@ -37,7 +36,7 @@ class State(AbstractRecord, AbstractStarts):
     x: Float[Array, "*batch"] = quantity("energy/X", "field x")
     position: Float[Array, "*batch q"] = quantity("length", "position q", ("position",), coordinate=True)
     momentum: Float[Array, "*batch p"] = quantity("momentum", "momentum p", ("momentum",), coordinate=True)
-    V: Field = quantity("1/action", "members of the hierarchy", ("momentum", "member", "position"))
+    V: HierarchyState = quantity("1/action", "members of the hierarchy", ("momentum", "member", "position"))
     wigner: Float[Array, "*batch q p"] = quantity(
         "1/action", "Wigner function, classically the phase-space density", ("position", "momentum")
     )
@@ -53,6 +52,7 @@ class State(AbstractRecord, AbstractStarts):
     edge: Float[Array, "*batch"] = quantity(*measured("edge"))
     coarse: Float[Array, "*batch"] = quantity(*measured("coarse"))
     tail: Float[Array, "*batch"] = quantity(*measured("tail"))
+    tail_density: Float[Array, "*batch"] = quantity(*measured("tail_density"))
     residual: Float[Array, "*batch"] = quantity("1/(action time)", "max |dW_0/dt| of an equilibrium, else NaN")
     error: Float[Array, "*batch"] = quantity("1", "bound on what the linear solve has left, over the state's size")
 
@@ -64,7 +64,7 @@ class State(AbstractRecord, AbstractStarts):
         return grid
 
     @property
-    def work(self) -> Workspace:
+    def equation(self) -> Equation:
         """The discretised equation that the state belongs to."""
         return _prepared(self.oscillator)
 
@@ -88,7 +88,7 @@ class State(AbstractRecord, AbstractStarts):
 @lean_jit
 def measured_state(
     oscillator: Oscillator,
-    V: Field,
+    V: HierarchyState,
     beta: Float[Array, ""],
     x: Float[Array, ""],
     residual: Float[Array, ""],
@@ -106,10 +106,10 @@ def measured_state(
     it is known better than from the members on the grid.
     """
     grid: Any = oscillator.grid
-    work = workspace(oscillator)
-    W = wigner(V, work, 1.0 / beta, t) if W is None else W
-    seen = observe(V, work, 1.0 / beta, t, W)
-    trapped = jnp.where(jnp.isnan(error), 1.0, trapping(energies(oscillator, grid.q, x), beta))
+    equation = equation_on(oscillator)
+    W = wigner(V, equation, 1.0 / beta, t) if W is None else W
+    seen = observe(V, equation, 1.0 / beta, t, W)
+    trapped = jnp.where(jnp.isnan(error), 1.0, trapping(oscillator.height(grid.q, x), beta))
     return State(
         status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
         stats={"members": len(members_of(oscillator))},
@@ -126,4 +126,4 @@ def measured_state(
     )
 
 
-_prepared = lean_jit(workspace)
+_prepared = lean_jit(equation_on)

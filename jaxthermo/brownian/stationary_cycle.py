@@ -3,22 +3,16 @@
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.arguments import checked_steps, require_solver, solver_for
 from jaxthermo.brownian.automatic import resolved, until_held
-from jaxthermo.brownian.cycle_search import (
-    Engine,
-    Found,
-    allowed_error,
-    engine_of,
-    search_traced,
-)
+from jaxthermo.brownian.cycle_search import CycleSearch, Found, allowed_error, engine_of, search_traced
 from jaxthermo.brownian.host_search import search_from_host
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.promise import growth_of_cycle, run_held
+from jaxthermo.brownian.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_held
 from jaxthermo.brownian.runs import PeriodicRun, series_of
 from jaxthermo.brownian.switched import require_periodic, with_baths
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
@@ -31,8 +25,8 @@ MAX_CYCLES = 200
 POINTS = 20
 # How often a time step may be halved.
 HALVINGS = 6
-# How often a grid or a depth that was left open is chosen: a search takes long.
-ATTEMPTS = 2
+# How often a grid or a depth that was left open is chosen. Isentropic strokes may heat a state far beyond its baths.
+ATTEMPTS = 4
 
 
 def run_cycle(
@@ -51,9 +45,8 @@ def run_cycle(
 
     Equation   V(period) = V(0), by accelerated repetition from the canonical state at t = 0; work per cycle W = -closed
                integral of X dx, negative for an engine; with several baths W + sum of switching_of + sum of heat_of =
-               0. Bare second-order split steps, whose two runs, of one step and
-               of half of it, are extrapolated to step 0 (order 4): unlike the extrapolation of single steps this is
-               stable at any coupling
+               0. Bare second-order split steps; runs of ever shorter steps are extrapolated to step 0 (Romberg): unlike
+               the extrapolation of single steps this is stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
     cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`; or
@@ -64,7 +57,8 @@ def run_cycle(
     solver       None: split steps, or diffrax.Tsit5 for a bath that has no split flows; or another explicit diffrax
                  Runge-Kutta method, with fixed steps within its limit of stability
     points       saved times in each piece between two corners of the cycle
-    steps        steps to each saved time; None: as many as it takes, by halving the step until the work rests
+    steps        steps to each saved time, and in a second run half as long ones; None: as many as it takes, by halving
+                 the step until the work rests
     max_cycles   before the search at one time step gives up
     keep_states  whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                  `jt.potentials`
@@ -73,12 +67,12 @@ def run_cycle(
     Raises       ValueError that names the argument, as `steps` beyond the limit of stability; if jax traces a parameter
                  and the oscillator has no grid
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
-                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail`), both counts of heat agree to a
-                 thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X d(beta
-                 x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
+                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail_density`), both counts of heat agree
+                 to a thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X
+                 d(beta x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
                  `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
-                 too small, is chosen once more: `stats["meshes"]` says how often one was chosen, and `oscillator` has
-                 the last
+                 too small, is chosen up to three times more: `stats["meshes"]` says how often one was chosen, and
+                 `oscillator` has the last
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
     The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
@@ -102,13 +96,15 @@ def run_cycle(
         engine, betas, first = engine_of(chosen, cycle, points)
         chosen.bath.check_drive(chosen.mass, chosen.hbar, engine.times, betas)
         count = checked_steps(chosen, solver, steps, first, cycle, engine.times)
+        limit, halvings = jnp.asarray(max_cycles, jnp.int32), HALVINGS if steps is None else 0
+        wanted = CycleSearch(engine, solver, as_float(tol), count, limit, keep_states, halvings)
         # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
         if not is_known(jax.tree.leaves((chosen, cycle)), betas):
-            limit = jnp.asarray(max_cycles, jnp.int32)
-            return _traced(engine, as_float(tol), count, limit, solver, keep_states, steps is None, points)
-        halvings = HALVINGS if steps is None else 0
-        found = search_from_host(engine, solver, keep_states, tol, int(count), halvings, max_cycles, line.tell)
-        return _described(engine, found, as_float(tol), steps is None, points, jnp.asarray(attempt + 1, jnp.int32))
+            return _traced(wanted, points)
+        # No shorter steps on a grid that another will follow.
+        left = oscillator.grid is None and attempt + 1 < ATTEMPTS
+        found = search_from_host(wanted, line.tell, lambda seen: left and growth_of_period(seen, chosen) != NO_GROWTH)
+        return _described(wanted, found, points, jnp.asarray(attempt + 1, jnp.int32))
 
     with Line("run_cycle", progress) as line:
         run = until_held(searched, whole, oscillator, growth_of_cycle, ATTEMPTS, line)
@@ -117,28 +113,15 @@ def run_cycle(
 
 
 @lean_jit
-def _traced(
-    engine: Engine,
-    tol: Float[Array, ""],
-    count: Int[Array, ""],
-    max_cycles: Int[Array, ""],
-    solver: diffrax.AbstractSolver | None,
-    keep_states: bool,
-    controlled: bool,
-    points: int,
-) -> PeriodicRun:
-    halvings = HALVINGS if controlled else 0
-    found = search_traced(engine, solver, keep_states, tol, count, halvings, max_cycles)
-    return _described(engine, found, tol, controlled, points, jnp.ones((), jnp.int32))
+def _traced(wanted: CycleSearch, points: int) -> PeriodicRun:
+    return _described(wanted, search_traced(wanted), points, jnp.ones((), jnp.int32))
 
 
 @lean_jit
-def _described(
-    engine: Engine, found: Found, tol: Float[Array, ""], controlled: bool, points: int, meshes: Int[Array, ""]
-) -> PeriodicRun:
-    """A run with its status; `controlled`: the time step was to be halved until the work rests."""
-    solution = found.solution
-    series = series_of(engine.oscillator, engine.protocol, engine.times, solution, "cumulative_")
+def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array, ""]) -> PeriodicRun:
+    """A run with its status."""
+    engine, tol, solution = wanted.engine, wanted.tolerance, found.solution
+    series = series_of(engine.drive, solution, "cumulative_")
     heat_of, switching_of = (series[f"cumulative_{name}_of"] for name in ("heat", "switching"))
     produced = series["cumulative_work_int"][-1] if heat_of is None else -jnp.sum(series["bath"] * heat_of[-1])
     # A state that does not come back is named before what else is wrong with it.
@@ -147,7 +130,8 @@ def _described(
         status_if(~(found.residual <= tol), Status.not_periodic),
         run_held(series, solution.measured, produced, closed=True),
     ]
-    if controlled:
+    # Where the time step was to be halved until the work rests.
+    if wanted.halvings:
         problems.append(status_if(~(found.step_error <= allowed_error(solution, tol)), Status.time_step_too_long))
     return PeriodicRun(
         status=first_problem(*problems),

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxthermo._types import Real
-from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.observables import (
     Moments,
@@ -32,7 +32,7 @@ from jaxthermo.brownian.split import (
     rests,
     transport_flow,
 )
-from jaxthermo.protocols.schedule import rate_at, value_at
+from jaxthermo.protocols.schedules import rate_at, value_at
 
 # Richardson extrapolation over one and two substeps: removes the h^2 term of a symmetric composition.
 COARSE, FINE = -1.0 / 3.0, 4.0 / 3.0
@@ -41,21 +41,21 @@ COARSE, FINE = -1.0 / 3.0, 4.0 / 3.0
 class Driven(eqx.Module):
     """State of a driven solve: the members, and the running integrals from which work and heat follow."""
 
-    V: Field
+    V: HierarchyState
     # int X dx, int U dbeta, int X d(beta x), int (heat from the bath) dt; of several baths the heat from each, and the
     # work of switching each.
     totals: Float[Array, " totals"]
 
 
-def totals_of(work: Workspace) -> int:
+def totals_of(equation: Equation) -> int:
     """How many integrals there are."""
-    ledger = work.oscillator.ledger
+    ledger = equation.oscillator.ledger
     return 4 if ledger is None else 4 + 2 * len(ledger.windows)
 
 
-def start(V: Field, work: Workspace) -> Driven:
+def start(V: HierarchyState, equation: Equation) -> Driven:
     """A state with empty integrals."""
-    return Driven(V, jnp.zeros(totals_of(work)))
+    return Driven(V, jnp.zeros(totals_of(equation)))
 
 
 def temperature_of(beta: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -70,7 +70,7 @@ Time = int | float | Array | np.ndarray
 class DrivenTerm(diffrax.AbstractTerm):
     """The vector field of `Driven` under schedules beta(t) and x(t), for explicit solvers and for `SplitStep`."""
 
-    work: Workspace
+    equation: Equation
     beta: Any
     x: Any
 
@@ -78,12 +78,14 @@ class DrivenTerm(diffrax.AbstractTerm):
         beta, d_beta = rate_at(self.beta, t)
         x, d_x = rate_at(self.x, t)
         temperature = temperature_of(beta)
-        now = moments(y.V[:, low_members(self.work.oscillator)], self.work, temperature, t)
-        heat, ledger = bath_heat(now, self.work, t, temperature), self.work.oscillator.ledger
+        now = moments(y.V[:, low_members(self.equation.oscillator)], self.equation, temperature, t)
+        heat, ledger = bath_heat(now, self.equation, t, temperature), self.equation.oscillator.ledger
         totals = jnp.stack([now.X * d_x, now.U * d_beta, now.X * (beta * d_x + x * d_beta), heat])
         if ledger is not None:
-            totals = jnp.concatenate([totals, ledger.rates(now, self.work.oscillator.mass, jnp.asarray(t)).entries()])
-        return Driven(vector_field(y.V, self.work, t, temperature, x, -d_beta / beta), totals)
+            totals = jnp.concatenate(
+                [totals, ledger.rates(now, self.equation.oscillator.mass, jnp.asarray(t)).entries()]
+            )
+        return Driven(vector_field(y.V, self.equation, t, temperature, x, -d_beta / beta), totals)
 
     def contr(self, t0: Time, t1: Time, **kwargs: PyTree) -> Time:
         return t1 - t0
@@ -118,7 +120,7 @@ class SplitStep(diffrax.AbstractSolver):
         return 3.0
 
     def init(self, terms: PyTree, t0: Time, t1: Time, y0: Driven, args: PyTree) -> Noise | None:
-        return noise_of(_bare(terms).work)
+        return noise_of(_bare(terms).equation)
 
     def step(
         self,
@@ -131,7 +133,7 @@ class SplitStep(diffrax.AbstractSolver):
         made_jump: bool | Array | np.ndarray,
     ) -> tuple[Driven, Driven, dict[str, Driven], Noise | None, PyTree]:
         terms = _bare(terms)
-        begin = Driven(to_spectrum(y0.V, terms.work), y0.totals)
+        begin = Driven(to_spectrum(y0.V, terms.equation), y0.totals)
         middle = 0.5 * (t0 + t1)
         # One step over the whole and two over its halves, as one loop: the program holds one of them.
         ends = jnp.stack([jnp.stack([t0, t1]), jnp.stack([t0, middle]), jnp.stack([middle, t1])])
@@ -146,7 +148,7 @@ class SplitStep(diffrax.AbstractSolver):
         coarse = jax.tree.map(lambda leaf: leaf[0], every)
         error = jax.tree.map(lambda a, b: (a - b) / 3.0, fine, coarse)
         end = jax.tree.map(lambda a, b: FINE * a + COARSE * b, fine, coarse) if self.extrapolate else fine
-        y1, y_error = (Driven(from_spectrum(y.V, terms.work), y.totals) for y in (end, error))
+        y1, y_error = (Driven(from_spectrum(y.V, terms.equation), y.totals) for y in (end, error))
         return y1, y_error, {"y0": y0, "y1": y1}, solver_state, diffrax.RESULTS.successful
 
     def func(self, terms: PyTree, t0: Time, y0: Driven, args: PyTree) -> Driven:
@@ -167,7 +169,7 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     comes and goes in B by diffusion and decay, in A by friction; that of a `DrudeBath` is taken by
     the trapezoidal rule.
     """
-    work, half = terms.work, 0.5 * (t1 - t0)
+    equation, half = terms.equation, 0.5 * (t1 - t0)
     # Begin, middle of the first half, middle, middle of the second half, end.
     times = jnp.stack([t0, t0 + 0.5 * half, t0 + half, t1 - 0.5 * half, t1])
     betas = jax.vmap(lambda t: value_at(terms.beta, t))(times)
@@ -175,43 +177,43 @@ def strang(terms: DrivenTerm, noise: Noise | None, y: Driven, t0: Any, t1: Any) 
     T, heating = temperature_of(betas), jnp.log(betas[:4:2] / betas[2::2]) / half
 
     def tables(T: Any, x: Any, heating: Any, t: Any, *change: Any) -> Any:
-        local = local_tables(work, half, T, x, heating, t)
-        return local, heating_table(work, noise, *change), rests(work, *change)
+        local = local_tables(equation, half, T, x, heating, t)
+        return local, heating_table(equation, noise, *change), rests(equation, *change)
 
     # The tables of both halves come from one piece of program.
     change = (T[:4:2], T[2::2], times[:4:2], times[2::2])
     both = jax.vmap(tables)(T[1::2], fields[1::2], heating, times[1::2], *change)
     (first, warming, cold), (last, cooling, warm) = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
 
-    warmed = heating_flow(y.V, work, noise, warming, cold)
-    still = local_flow(warmed, work, first)
-    moved = transport_flow(still, work, noise, t1 - t0, T[2], times[2])
-    settled = local_flow(moved, work, last)
-    V = heating_flow(settled, work, noise, cooling, warm)
+    warmed = heating_flow(y.V, equation, noise, warming, cold)
+    still = local_flow(warmed, equation, first)
+    moved = transport_flow(still, equation, noise, t1 - t0, T[2], times[2])
+    settled = local_flow(moved, equation, last)
+    V = heating_flow(settled, equation, noise, cooling, warm)
 
-    kept = low_members(work.oscillator)
+    kept = low_members(equation.oscillator)
     low = jnp.stack([y.V[:, kept], still[:, kept], V[:, kept]])
-    before_to_after = jax.vmap(lambda s, T, t: moments_of_spectrum(s, work, T, t))
+    before_to_after = jax.vmap(lambda s, T, t: moments_of_spectrum(s, equation, T, t))
     measured = before_to_after(low, T[::2], times[::2])
     ends = jax.tree.map(lambda leaf: leaf[::2], measured)
     moved_by = jnp.stack([fields[2::2] - fields[:4:2], betas[2::2] - betas[:4:2], jnp.diff((betas * fields)[::2])])
     driven = jnp.sum(moved_by * jnp.stack([ends.X, ends.U, ends.X]), axis=1)
-    middle, ledger = jax.tree.map(lambda leaf: leaf[1], measured), work.oscillator.ledger
+    middle, ledger = jax.tree.map(lambda leaf: leaf[1], measured), equation.oscillator.ledger
     if ledger is None:
-        bath = _heat_of_step(work, middle, ends, half, T)[None]
+        bath = _heat_of_step(equation, middle, ends, half, T)[None]
     else:
-        bath = _heat_of_baths(work, ledger, middle, ends, times)
+        bath = _heat_of_baths(equation, ledger, middle, ends, times)
     return Driven(V, y.totals + jnp.concatenate([driven, bath]))
 
 
 def _heat_of_baths(
-    work: Workspace, ledger: Ledger, middle: Moments, ends: Moments, times: Float[Array, "5"]
+    equation: Equation, ledger: Ledger, middle: Moments, ends: Moments, times: Float[Array, "5"]
 ) -> Float[Array, " entries"]:
     """Heat in one step from all baths together, that from each, and the work of switching each.
 
     The second half is the mirror of the first, so it is counted backwards from where it ends.
     """
-    mass = work.oscillator.mass
+    mass = equation.oscillator.mass
     halves = jax.vmap(lambda m, outer, quarter: ledger.half_step(m, mass, outer, quarter, times[2]))(
         ends, times[::4], times[1::2]
     )
@@ -221,11 +223,13 @@ def _heat_of_baths(
     return jnp.concatenate([jnp.sum(whole.given)[None], whole.entries()])
 
 
-def _heat_of_step(work: Workspace, middle: Moments, ends: Moments, half: Any, T: Float[Array, "5"]) -> Float[Array, ""]:
+def _heat_of_step(
+    equation: Equation, middle: Moments, ends: Moments, half: Any, T: Float[Array, "5"]
+) -> Float[Array, ""]:
     """Heat from the bath in one step, from the moments in the middle and those of both ends."""
-    if work.oscillator.bath.friction_has_memory:
-        return half * jnp.sum(jax.vmap(lambda m, T: bath_heat(m, work, 0.0, T))(ends, T[::4]))
+    if equation.oscillator.bath.friction_has_memory:
+        return half * jnp.sum(jax.vmap(lambda m, T: bath_heat(m, equation, 0.0, T))(ends, T[::4]))
     # The second half is the mirror of the first, so its decay is counted backwards from where it ends.
     signs = jnp.asarray([1.0, -1.0])
-    local = jax.vmap(lambda m, sign, T: sign * local_heat(m, work, sign * half, T))(ends, signs, T[1::2])
-    return friction_heat(middle, work, 2.0 * half) + jnp.sum(local)
+    local = jax.vmap(lambda m, sign, T: sign * local_heat(m, equation, sign * half, T))(ends, signs, T[1::2])
+    return friction_heat(middle, equation, 2.0 * half) + jnp.sum(local)

@@ -16,8 +16,7 @@ from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.switched_flows import SwitchedFlows
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import Schedule, as_schedule, rate_at, value_at
-from jaxthermo.protocols.schedules import Constant
+from jaxthermo.protocols.schedules import Constant, Schedule, as_schedule, rate_at, value_at
 
 # How far windows may be from where they began: rounding errors.
 CLOSED = 1e-9
@@ -163,7 +162,7 @@ def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:
             f"has a {type(bath).__name__}; jt.SwitchedBaths go with a jt.PeriodicCycle"
         )
     pair = SwitchedBaths([bath] * len(switching.windows), switching.betas, switching.windows)
-    return eqx.tree_at(lambda o: o.bath, oscillator, pair)
+    return oscillator.with_bath(pair)
 
 
 def require_periodic(oscillator: Oscillator, period: Real) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.flows import AbstractDecayingFlows
-from jaxthermo.brownian.grid import phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, lowering, members_of
+from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of
 from jaxthermo.brownian.ledger import Ledger
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum, noise_along
 from jaxthermo.brownian.split import from_momenta
@@ -21,68 +21,71 @@ from jaxthermo.brownian.split import from_momenta
 class SwitchedFlows(AbstractDecayingFlows):
     """A: free motion with friction at fixed zeta. B: diffusion and the decay of the members, which commute."""
 
-    def noise(self, work: Workspace) -> None:
+    def noise(self, equation: Equation) -> None:
         """None: its direction among the baths changes with the windows."""
         return None
 
-    def noise_at(self, work: Workspace, temperature: Any, t: Any) -> Noise:
+    def noise_at(self, equation: Equation, temperature: Any, t: Any) -> Noise:
         """zeta diagonalised at one time."""
-        ledger = _ledger(work)
-        return along(work, ledger, ledger.openings(t))
+        ledger = _ledger(equation)
+        return along(equation, ledger, ledger.openings(t))
 
     def member_tables(
-        self, work: Workspace, duration: Any, temperature: Any, heating: Any, t: Any
+        self, equation: Equation, duration: Any, temperature: Any, heating: Any, t: Any
     ) -> tuple[Array, Array]:
         """The factors of diffusion, for each y > 0, and of decay, for each member."""
-        ledger = _ledger(work)
+        ledger = _ledger(equation)
         diffusion = jnp.sum(ledger.frictions * ledger.openings(t) ** 2 * ledger.temperatures)
-        return self.factors(work, duration, diffusion, ledger.decay)
+        return self.factors(equation, duration, diffusion, ledger.decay)
 
-    def is_heated(self, work: Workspace) -> bool:
+    def is_heated(self, equation: Equation) -> bool:
         """As windows move."""
         return True
 
-    def rests(self, work: Workspace, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
+    def rests(self, equation: Equation, old: Any, new: Any, begin: Any, end: Any) -> Bool[Array, ""]:
         """Whether no window moves; their temperatures rest."""
-        ledger = _ledger(work)
+        ledger = _ledger(equation)
         return jnp.all(ledger.openings(begin) == ledger.openings(end))
 
     def heating_table(
-        self, work: Workspace, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
+        self, equation: Equation, noise: Noise | None, old: Any, new: Any, begin: Any, end: Any
     ) -> PyTree[Array]:
         """The kick of the counter-terms, and the shift of p by the noises that windows let in."""
-        ledger, grid = _ledger(work), work.grid
+        ledger, grid = _ledger(equation), equation.grid
         before, after = ledger.openings(begin), ledger.openings(end)
         kick = 0.5 * jnp.sum(ledger.frictions * (after**2 - before**2))
-        shift = along(work, ledger, after - before)
+        shift = along(equation, ledger, after - before)
         y = grid.y[1:]
-        return phase(kick * y[:, None] * grid.q[None]), phase(y[:, None] * shift.values[None]), shift.basis
+        kicked = cosine_and_sine(kick * y[:, None] * grid.q[None])
+        return kicked, cosine_and_sine(y[:, None] * shift.values[None]), shift.basis
 
-    def heat_members(self, spectrum: Spectrum, work: Workspace, noise: Noise | None, growth: PyTree[Array]) -> Spectrum:
+    def heat_members(
+        self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
+    ) -> Spectrum:
         """The shift, where it is diagonal, and the kick, which commutes with it."""
         (kick_cosine, kick_sine), (cosine, sine), basis = growth
-        side = work.grid.p_side
-        turned = jnp.matmul(basis.T, spectrum[1:])
-        re, im = turn(turned[:side], turned[side:], cosine[:, :, None], sine[:, :, None])
-        re, im = turn(re, im, kick_cosine[:, None, :], kick_sine[:, None, :])
-        return jnp.concatenate([spectrum[:1], jnp.matmul(basis, jnp.concatenate([re, im]))])
+        side = equation.grid.p_side
+        turned = among_members(basis.T, spectrum[1:])
+        re, im = complex_multiply(turned[:side], turned[side:], cosine[:, :, None], sine[:, :, None])
+        re, im = complex_multiply(re, im, kick_cosine[:, None, :], kick_sine[:, None, :])
+        return jnp.concatenate([spectrum[:1], among_members(basis, jnp.concatenate([re, im]))])
 
     def transport(
-        self, spectrum: Spectrum, work: Workspace, noise: Noise | None, duration: Any, temperature: Any, t: Any
+        self, spectrum: Spectrum, equation: Equation, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """`from_momenta` along the noise of this time."""
-        now = self.noise_at(work, temperature, t)
-        return from_momenta(from_spectrum(spectrum, work), work, now, duration, _ledger(work).friction(t))
+        now = self.noise_at(equation, temperature, t)
+        return from_momenta(from_spectrum(spectrum, equation), equation, now, duration, _ledger(equation).friction(t))
 
-    def change_temperature(self, V: Field, work: Workspace, old: Any, new: Any) -> Field:
+    def change_temperature(self, V: HierarchyState, equation: Equation, old: Any, new: Any) -> HierarchyState:
         """The same: baths keep their temperatures."""
         return V
 
 
-def along(work: Workspace, ledger: Ledger, openings: Float[Array, " baths"]) -> Noise:
+def along(equation: Equation, ledger: Ledger, openings: Float[Array, " baths"]) -> Noise:
     """sum_b openings_b zeta_b diagonalised, zeta_b the noise of a bath whose window is open."""
-    bath: Any = work.oscillator.bath
-    members = members_of(work.oscillator)
+    bath: Any = equation.oscillator.bath
+    members = members_of(equation.oscillator)
     lower, owners = lowering(members), np.array(ledger.owners, dtype=int)
     if not len(lower):
         return Noise(jnp.zeros(len(members)), jnp.eye(len(members)))
@@ -94,11 +97,11 @@ def along(work: Workspace, ledger: Ledger, openings: Float[Array, " baths"]) -> 
         np.tensordot(shape / size, lower[owners == i], axes=1)
         for i, shape, size in zip(noisy, shapes, sizes, strict=True)
     ]
-    scales = [size * bath.baths[i].jitter_scale(work.oscillator.hbar) for i, size in zip(noisy, sizes, strict=True)]
+    scales = [size * bath.baths[i].jitter_scale(equation.oscillator.hbar) for i, size in zip(noisy, sizes, strict=True)]
     return noise_along(np.stack(directions), jnp.stack(scales) * openings[np.array(noisy)])
 
 
-def _ledger(work: Workspace) -> Ledger:
-    ledger = work.oscillator.ledger
+def _ledger(equation: Equation) -> Ledger:
+    ledger = equation.oscillator.ledger
     assert ledger is not None
     return ledger

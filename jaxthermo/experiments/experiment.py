@@ -24,7 +24,7 @@ from jaxthermo.experiments.schema import (
     true_or_false,
     word,
 )
-from jaxthermo.scans.units import UNITS
+from jaxthermo.scans.axes import UNITS
 
 POSITIVE = number(above=0.0)
 

@@ -10,10 +10,10 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.jumps.arguments import require_constant
+from jaxthermo.jumps.graph import round_cycles, spanning_tree, windings
 from jaxthermo.jumps.mean_field import Betas, flows
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import initial_occupation
-from jaxthermo.jumps.spanning import round_cycles, spanning_tree, windings
 
 # Largest |dP/dt|, relative to the flows along the edges, of occupations that count as stationary.
 AT_REST = 1e-8

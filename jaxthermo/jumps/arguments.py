@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, as_schedule
@@ -50,11 +51,11 @@ def require_betas(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> 
     return betas
 
 
-def require_not_negative(name: str, value: Float[Array, "..."]) -> None:
+def require_not_negative(name: str, value: VectorLike) -> None:
     """Raise a ValueError naming the argument unless a known value is finite and >= 0."""
     require_finite(name, value)
     if not is_known(value):
-        postpone(lambda: value >= 0)
+        postpone(lambda: as_float(value) >= 0)
     elif not np.all(np.asarray(value) >= 0):
         raise ValueError(f"`{name}` must be >= 0, but is {np.asarray(value)}")
 

@@ -11,10 +11,9 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, observe
 from jaxthermo.solve.attractor import UNDECIDED, Attractor, AttractorKind, find_attractor
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import brief_jit
@@ -107,10 +106,6 @@ def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stati
         occupation=occupation,
         point=complete(found.point),
         period=found.period,
-        energy=mean.energy,
-        entropy=mean.entropy,
-        work_current=mean.work_current,
-        heat_currents=mean.heat_currents,
-        entropy_production_rate=mean.entropy_production_rate,
+        **vars(mean),
         residual=found.residual,
     )

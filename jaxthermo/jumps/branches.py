@@ -13,14 +13,13 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import is_known, require_double_for, require_integer, require_scalar
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.folds import scaled_field
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, field, initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable

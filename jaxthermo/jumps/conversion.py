@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
+from jaxthermo._status import Code, Status, status_if
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.checks import as_float, require_finite
-from jaxthermo.flags import Code
 from jaxthermo.jumps.arguments import require_not_negative
 
 # Entropy production below zero by more than this share of what the heats carry cannot be that of a stationary state.

@@ -11,14 +11,13 @@ from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.coordinates import averages, complete, field, observe
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation, localised, near_uniform
+from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, localised, near_uniform, observe
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
-from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, begin, settle
 
@@ -137,11 +136,7 @@ def described(
         period=known(period),
         occupation=known(occupation),
         point=known(complete(stop_gradient(arrived.loop).base())),
-        energy=known(mean.energy),
-        entropy=known(mean.entropy),
-        work_current=known(mean.work_current),
-        heat_currents=known(mean.heat_currents),
-        entropy_production_rate=known(mean.entropy_production_rate),
+        **{name: known(value) for name, value in vars(mean).items()},
         multipliers=known(multipliers),
         stable=good & jnp.all(jnp.abs(multipliers[1:]) < 1.0),
         residual=known(stop_gradient(arrived.residual)),

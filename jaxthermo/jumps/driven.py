@@ -11,23 +11,15 @@ from jaxtyping import Array, ArrayLike, Complex, Float, Int, PyTree
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import Real, ScalarLike, Stats
-from jaxthermo.checks import (
-    is_known,
-    require_double_for,
-    require_finite,
-    require_integer,
-    require_positive,
-    require_scalar,
-)
+from jaxthermo.checks import is_known, require_double_for, require_integer, require_positive_scalar
 from jaxthermo.jumps.arguments import checked, require_not_negative
-from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.evolution import ATOL, MAX_STEPS, RTOL, named_totals, rates_of_change, series_along
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, interaction_energy, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.integrate import integrate, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.periodic_orbit import PeriodicPoint, periodic_point
@@ -123,9 +115,7 @@ def periodic_state(
     """
     network, betas = checked(network, beta)
     require_double_for(RTOL, RTOL)
-    period = require_scalar("period", period)
-    require_finite("period", period)
-    require_positive("period", period)
+    period = require_positive_scalar("period", period)
     points, max_periods = require_integer("points", points, 1), require_integer("max_periods", max_periods, 1)
     p0 = initial_occupation(network.q, p0)
     require_repeats(network, betas, period)

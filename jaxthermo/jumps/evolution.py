@@ -16,8 +16,8 @@ from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, flows, thermod
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.protocols.schedules import value_at
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.ensemble import final_state
 from jaxthermo.solve.integrate import integrate, status_of, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit

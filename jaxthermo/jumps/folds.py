@@ -9,17 +9,15 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
+from jaxthermo._status import Code, Status, status_if
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
-from jaxthermo.flags import Code
 from jaxthermo.jumps.arguments import as_network, require_constant
-from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, field, initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root, newton
 from jaxthermo.solve.lean import brief_jit
 

@@ -14,13 +14,14 @@ from jaxthermo._types import Real, Stats
 from jaxthermo.jumps.cycles import LimitCycle
 from jaxthermo.jumps.driven import POINTS, PeriodicState
 from jaxthermo.jumps.evolution import Evolution, evolve
-from jaxthermo.jumps.finite.hops import network_at
-from jaxthermo.jumps.finite.master import ATOL, MAX_STEPS, RTOL, FiniteEvolution, Meso, followed
+from jaxthermo.jumps.finite.driving import DrivenNetwork
+from jaxthermo.jumps.finite.levels import Mesoscopic
+from jaxthermo.jumps.finite.master import ATOL, MAX_STEPS, RTOL, FiniteEvolution, followed
 from jaxthermo.jumps.finite.space import DIRECT, space
 from jaxthermo.jumps.mean_field import Betas, flows
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.splitting import Split, Steps, split
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Largest difference of the two parts from their sum, relative to it.
@@ -91,13 +92,9 @@ def housekeeping(result: AbstractResult) -> Housekeeping:
     )
 
 
-@housekeeping.register
-def _(result: Evolution) -> Housekeeping:
-    return _of_run(result.network, result.betas, _single(result.time), result.occupation, result.status)
-
-
-@housekeeping.register
-def _(result: PeriodicState) -> Housekeeping:
+@housekeeping.register(Evolution)
+@housekeeping.register(PeriodicState)
+def _(result: Evolution | PeriodicState) -> Housekeeping:
     return _of_run(result.network, result.betas, _single(result.time), result.occupation, result.status)
 
 
@@ -124,8 +121,8 @@ def _(result: FiniteEvolution) -> Housekeeping:
         raise ValueError(f"`result` must have at most {DIRECT} occupation numbers, but has {states.size}")
     counts = jnp.rint(result.occupation[0] * result.units).astype(states.counts.dtype)
     start = jnp.all(states.counts == counts[:, None], axis=0).astype(float)
-    options = (RTOL, ATOL, MAX_STEPS, None)
-    parts, status, _ = followed(network, result.betas, result.coupling, Meso(states), start, times, options, _of_units)
+    driven, options = DrivenNetwork(network, result.betas, result.coupling), (RTOL, ATOL, MAX_STEPS, None)
+    parts, status, _ = followed(driven, Mesoscopic(states), start, times, options, _of_units)
     parts = jax.tree.map(lambda rate: rate / result.units, parts)
     parts = eqx.tree_at(lambda one: one.residual, parts, result.units * parts.residual)
     return _described(result.network, result.betas, times, parts, first_problem(result.status, status), 1)
@@ -134,8 +131,8 @@ def _(result: FiniteEvolution) -> Housekeeping:
 def _of_units(t: Real, state: tuple[Array, Array], args: Any) -> Split:
     """The splitting for all units together, from the distribution over their occupation numbers."""
     p, _ = state
-    (network, betas, coupling), level = args
-    hops = level.hops(network_at(network, betas, t, coupling))
+    driven, level = args
+    hops = level.hops(driven.at(t))
     first = jnp.tile(jnp.arange(p.shape[0]), hops.forward.shape[0])
     return split(p, Steps(first, hops.links.target.ravel(), hops.forward.ravel(), hops.backward.ravel()))
 
@@ -176,12 +173,7 @@ def _described(
         network=model,
         betas=betas,
         time=times,
-        entropy_production_rate=parts.total,
-        housekeeping=parts.housekeeping,
-        excess=parts.excess,
-        adiabatic=parts.adiabatic,
-        nonadiabatic=parts.nonadiabatic,
-        residual=parts.residual,
+        **vars(parts),
     )
     warn_unless_ok(result)
     return result

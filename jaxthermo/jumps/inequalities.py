@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity
-from jaxthermo._status import first_problem
+from jaxthermo._status import Code, first_problem
 from jaxthermo._types import Stats
-from jaxthermo.flags import Code
 from jaxthermo.jumps.finite.balance import mesoscopic_stationary
 from jaxthermo.jumps.finite.fluctuations import Cumulants
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at

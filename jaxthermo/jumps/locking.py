@@ -10,15 +10,14 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import require_double_for, require_integer, require_positive, require_scalar
+from jaxthermo.checks import require_double_for, require_integer, require_positive_scalar
 from jaxthermo.jumps.arguments import checked
-from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.driven import require_repeats
 from jaxthermo.jumps.mean_field import Betas, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import complete, initial_occupation
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 TRANSIENT, PERIODS, STEPS = 100, 200, 100
@@ -80,8 +79,7 @@ def locking(
     """
     network, betas = checked(network, beta)
     require_double_for(1e-12, 1e-12)
-    period = require_scalar("period", period)
-    require_positive("period", period)
+    period = require_positive_scalar("period", period)
     steps = require_integer("steps", steps, 8)
     transient, periods = require_integer("transient", transient, 0), require_integer("periods", periods, 1)
     p0 = initial_occupation(network.q, p0)

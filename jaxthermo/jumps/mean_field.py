@@ -55,6 +55,9 @@ class Thermodynamics(AbstractHeatFlow):
     entropy_production_rate: Float[Array, "*batch"]
 
 
+AVERAGED = ("energy", "work_current", "heat_currents", "entropy", "entropy_production_rate")
+
+
 def vector_field(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel, beta: Betas) -> Float[Array, " q"]:
     """Mean-field master equation of a network.
 

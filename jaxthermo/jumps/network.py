@@ -14,11 +14,10 @@ from jaxthermo._parameters import Parameters
 from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive
 from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, taken
-from jaxthermo.jumps.moving import Moving, MovingEnergy, moving, takes_time
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
+from jaxthermo.jumps.schedules import HeldSchedule, Moving, MovingEnergy, Schedule, as_schedule, moving, takes_time
 from jaxthermo.protocols.formula import HeldFunction, formula
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 # Energy of the interaction per unit as a function of the occupations.
 Interaction = Callable[[Float[Array, " q"]], Float[Array, ""]]

@@ -13,12 +13,12 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary, long_time_state
-from jaxthermo.jumps.coordinates import complete, field
 from jaxthermo.jumps.graph import incidence
 from jaxthermo.jumps.mean_field import Betas, flows, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
+from jaxthermo.jumps.occupation import complete, field
 from jaxthermo.solve.attractor import FIXED_POINT, LIMIT_CYCLE, AttractorKind
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.integrate import integrate, status_of
 from jaxthermo.solve.lean import brief_jit
 

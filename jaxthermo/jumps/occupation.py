@@ -1,4 +1,4 @@
-"""Occupations of the q states: checked starts."""
+"""Occupations of the q states: checked starts, and the first q - 1 as coordinates free of the conservation law."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,10 +6,15 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite
+from jaxthermo.jumps.mean_field import Betas, Thermodynamics, thermodynamics, vector_field
+from jaxthermo.jumps.network import AbstractJumpModel
 
 # "P_1(0) = 1 - small": an exactly empty state would make the entropy production infinite at the start.
 SMALL = 1e-9
 SUM_TOLERANCE = 1e-6
+
+# Distance of `near_uniform` from the uniform state.
+NUDGE = 0.02
 
 
 def localised(q: int, small: float = SMALL) -> Float[Array, " q"]:
@@ -47,10 +52,34 @@ def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...], name: str = "
     return p0 / jnp.sum(p0, axis=-1, keepdims=True)
 
 
-# Distance of `near_uniform` from the uniform state.
-NUDGE = 0.02
-
-
 def near_uniform(q: int) -> Float[Array, " q"]:
     """The uniform state, moved a little towards P_1 = 1: where cycles that surround it are looked for."""
     return as_float(1.0 / q + NUDGE * (_localised(q, 0.0) - 1.0 / q))
+
+
+def complete(x: Float[Array, " n"]) -> Float[Array, " q"]:
+    """All q occupations from the first q - 1."""
+    return jnp.concatenate([x, 1.0 - jnp.sum(x, keepdims=True)])
+
+
+def field(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " n"]:
+    """The mean field in these coordinates; args are (network, beta)."""
+    network, beta = args
+    return vector_field(0.0, complete(x), network, beta)[:-1]
+
+
+def observe(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " m"]:
+    """Energy, work current, heat current of each reservoir, entropy, entropy production rate, then the coordinates."""
+    network, beta = args
+    flow = thermodynamics(0.0, complete(x), network, beta)
+    energy, work, entropy, produced = (
+        jnp.reshape(one, 1) for one in (flow.energy, flow.work_current, flow.entropy, flow.entropy_production_rate)
+    )
+    return jnp.concatenate([energy, work, flow.heat_currents, entropy, produced, x])
+
+
+def averages(mean: Float[Array, " m"], reservoirs: int) -> tuple[Thermodynamics, Float[Array, " q"]]:
+    """Thermodynamics and occupations from what `observe` has put into a row, or from an average over such rows."""
+    heats = 2 + reservoirs
+    flow = Thermodynamics(mean[0], mean[1], mean[2:heats], mean[heats], mean[heats + 1])
+    return flow, complete(mean[heats + 2 :])

@@ -1,6 +1,7 @@
 """Functions of time and of state, held so that jit, vmap and results can carry them."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,11 +10,14 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from jaxthermo._types import Real, ScheduleLike
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.formula import HeldFunction, formula
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 # A number, an array, or a callable of time, as a user gives it; and as a model holds it.
 Schedule = ArrayLike | ScheduleLike
 HeldSchedule = Array | HeldFunction
+
+# Energy of the interaction per unit as a function of the occupations and of time.
+MovingEnergy = Callable[[Float[Array, " q"], Float[Array, ""]], Float[Array, ""]]
 
 
 class Several(eqx.Module):
@@ -32,3 +36,46 @@ def as_schedule(value: Schedule | Sequence[Schedule]) -> HeldSchedule:
     if isinstance(value, list | tuple) and any(callable(one) for one in value):
         return Several(tuple(as_schedule(one) for one in value))
     return as_float(value)
+
+
+class Moving(eqx.Module):
+    """phi(P, t), held as a function of the row (P, t); made by `moving`."""
+
+    function: HeldFunction
+    q: int = eqx.field(static=True)
+
+    def at(self, t: ArrayLike) -> "AtTime":
+        """phi(., t)."""
+        return AtTime(self.function, as_float(t))
+
+    def __call__(self, row: Float[Array, " q_and_t"]) -> Float[Array, ""]:
+        """phi of a row (P, t)."""
+        if row.shape != (self.q + 1,):
+            raise ValueError("`interaction` depends on time: take `network.at(t)` first")
+        return jnp.reshape(self.function(row), ())
+
+
+class AtTime(eqx.Module):
+    """phi(., t) at one time, as a function of P."""
+
+    function: HeldFunction
+    t: Float[Array, ""]
+
+    def __call__(self, P: Float[Array, " q"]) -> Float[Array, ""]:
+        return jnp.reshape(self.function(jnp.append(P, self.t)), ())
+
+
+def takes_time(function: Callable[..., Float[Array, ""]]) -> bool:
+    """Whether a function has two arguments that must be given: P and t."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in places and one.default is one.empty for one in parameters) == 2
+
+
+def moving(function: MovingEnergy, q: int) -> Moving:
+    """phi(P, t) as a pytree that jit, vmap and results can carry."""
+    example = jnp.append(jnp.full(q, 1.0 / q), 0.0)
+    return Moving(formula(lambda row: jnp.reshape(function(row[:-1], row[-1]), ()), example), q)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 
 # Added to the diagonal of a scaled Laplacian, whose entries are 1 there: states that nothing reaches stay regular.
 REGULAR = 1e-15
@@ -36,7 +36,7 @@ class Steps(eqx.Module):
 class Split(eqx.Module):
     """Rates of entropy production, and how far the first two are from their sum, relative to it; see `split`."""
 
-    total: Float[Array, "*batch"]
+    entropy_production_rate: Float[Array, "*batch"]
     housekeeping: Float[Array, "*batch"]
     excess: Float[Array, "*batch"]
     adiabatic: Float[Array, "*batch"]

@@ -34,13 +34,18 @@ from jaxthermo.potts.attractor import stationary, stationary_lanes
 from jaxthermo.potts.basins import BasinSample, attractors
 from jaxthermo.potts.cycles import limit_cycle
 from jaxthermo.potts.diagram import Phase, PhaseDiagram, phase_diagram, phases
-from jaxthermo.potts.dissipation import stability_dissipation
 from jaxthermo.potts.folds import fold, fold_beta
 from jaxthermo.potts.patterns import Pattern
 from jaxthermo.potts.power import MaximumPower, maximum_power, output_power
 from jaxthermo.potts.ring import PottsRing
 from jaxthermo.potts.slowing import CycleBranch, cycle_branch, slow_passage
-from jaxthermo.potts.stability import critical_beta, low_temperature_work_current, spectrum, uniform_work_current
+from jaxthermo.potts.stability import (
+    critical_beta,
+    low_temperature_work_current,
+    spectrum,
+    stability_dissipation,
+    uniform_work_current,
+)
 from jaxthermo.solve.attractor import AttractorKind
 
 __all__ = [

@@ -11,11 +11,13 @@ from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import as_float, is_known, require_double_for
+from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary, long_time_state
 from jaxthermo.jumps.cycles import described
+from jaxthermo.jumps.mean_field import AVERAGED
 from jaxthermo.jumps.occupation import initial_occupations
 from jaxthermo.potts.cycles import find_loop, fold_and_warm
-from jaxthermo.potts.ring import PottsRing, require_autonomous, require_beta
+from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.attractor import LIMIT_CYCLE, UNDECIDED
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lanes import Progress, map_lanes
@@ -23,6 +25,8 @@ from jaxthermo.solve.lean import is_traced, lean_jit
 
 # An undecided trajectory that ends this near a cycle, relative to its size, is on it.
 ON_THE_CYCLE = 1e-3
+# What a cycle and an attractor both have, beside the averages.
+SHARED = ("occupation", "point", "period", "residual", *AVERAGED)
 
 
 def stationary(
@@ -79,15 +83,7 @@ def _on_slow_cycle(ring: PottsRing, beta: Float[Array, ""], found: Stationary) -
         network=ring,
         beta=beta,
         attractor=jnp.asarray(LIMIT_CYCLE, found.attractor.dtype),
-        occupation=cycle.occupation,
-        point=cycle.point,
-        period=cycle.period,
-        energy=cycle.energy,
-        entropy=cycle.entropy,
-        work_current=cycle.work_current,
-        heat_currents=cycle.heat_currents,
-        entropy_production_rate=cycle.entropy_production_rate,
-        residual=cycle.residual,
+        **{name: getattr(cycle, name) for name in SHARED},
     )
 
 
@@ -141,7 +137,7 @@ def long_time_lanes(
     betas = as_float(betas)
     if betas.ndim != 1:
         raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
-    require_beta(betas)
+    require_not_negative("beta", betas)
     require_double_for(RTOL, RTOL)
     if rings.energies.ndim == 1:
         # By NumPy where that is possible, since jax compiles each operation outside a compiled function by itself.

@@ -14,6 +14,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import as_float, require_integer, require_known
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary
+from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.potts.symmetry import SAMPLES, ClosedOrbit, cycle_orbit, point_orbit
@@ -178,10 +179,7 @@ def attractors(
 def uniform_starts(q: int, count: int, key: Array | None = None) -> Float[Array, "count q"]:
     """Occupations uniform on the simplex; raises ValueError if the key is not a `jax.random.key`."""
     key = jax.random.key(0) if key is None else key
-    try:
-        draws = jax.random.exponential(key, (count, q), as_float(0.0).dtype)
-    except (TypeError, ValueError):
-        raise ValueError(f"`key` must be a jax.random.key, but is {key!r}") from None
+    draws = jax.random.exponential(require_key(key), (count, q), as_float(0.0).dtype)
     return draws / jnp.sum(draws, axis=1, keepdims=True)
 
 

@@ -10,16 +10,15 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.coordinates import field
 from jaxthermo.jumps.cycles import LimitCycle, begin_from, described, first_cycle, settled, usual_starts
 from jaxthermo.jumps.network import JumpNetwork
-from jaxthermo.jumps.occupation import initial_occupation
+from jaxthermo.jumps.occupation import field, initial_occupation
 from jaxthermo.potts.folds import fold_of
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor
-from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import RTOL
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 

@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
-from jaxthermo._status import Status
+from jaxthermo._status import Code, Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import as_float, require_finite, require_known, require_positive, require_scalar
-from jaxthermo.flags import Code
+from jaxthermo.checks import as_float, require_finite, require_known, require_positive_scalar
+from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.attractor import Stationary
 from jaxthermo.jumps.occupation import localised, near_uniform
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.attractor import long_time_lanes
 from jaxthermo.potts.folds import fold_of, is_cold_state_stable
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
+from jaxthermo.potts.ring import PottsRing, check_ring
 from jaxthermo.potts.stability import critical_beta, is_uniform_stable
 from jaxthermo.solve.attractor import FIXED_POINT, UNDECIDED
 from jaxthermo.solve.lanes import Progress
@@ -127,11 +127,10 @@ def phase_diagram(
     missed. `stats` counts the lanes without a known attractor, whose status says so.
     """
     betas, forces = _axis("betas", betas), _axis("forces", forces)
-    require_beta(betas)
+    require_not_negative("beta", betas)
     drive = forces
     if forward_force is not None:
-        f1 = require_scalar("forward_force", forward_force)
-        require_positive("forward_force", f1)
+        f1 = require_positive_scalar("forward_force", forward_force)
         drive = np.asarray(f1) + forces
     check_ring(PottsRing(q, coupling, 1.0, prefactor, rates=rates))
     rings = _rings(q, coupling, drive, prefactor, rates)

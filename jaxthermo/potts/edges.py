@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxthermo.flags import Code
+from jaxthermo._status import Code
 from jaxthermo.potts.converter import MANY_ROUNDS, SAME_POWER, Converter, Lanes
 from jaxthermo.potts.diagram import Phase
 

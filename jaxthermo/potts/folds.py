@@ -7,7 +7,6 @@ from jaxtyping import Array, Bool, Float
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.coordinates import complete
 from jaxthermo.jumps.folds import (
     FIRST_STEP,
     LONGEST_STEP,
@@ -22,11 +21,11 @@ from jaxthermo.jumps.folds import (
     unpack,
 )
 from jaxthermo.jumps.network import JumpNetwork
-from jaxthermo.jumps.occupation import localised
+from jaxthermo.jumps.occupation import complete, localised
 from jaxthermo.potts.ring import PottsRing, require_attraction, require_autonomous
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root, newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable

@@ -7,13 +7,14 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import require_finite, require_known, require_positive, require_scalar
+from jaxthermo.checks import require_finite, require_known, require_positive_scalar, require_scalar
+from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.rates import AbstractRates
 from jaxthermo.potts.converter import Converter, Lanes
 from jaxthermo.potts.converter import output_power as output_power
 from jaxthermo.potts.diagram import Phase
 from jaxthermo.potts.edges import Maximum, Place, Side, edge_maximum
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
+from jaxthermo.potts.ring import PottsRing, check_ring
 from jaxthermo.potts.stability import critical_beta
 from jaxthermo.solve.attractor import AttractorKind
 from jaxthermo.solve.progress import Line
@@ -113,14 +114,13 @@ def maximum_power(
     """
     given = (coupling, prefactor, forward_force, beta, rates)
     require_known("maximum_power", given, "trace `jt.potts.stationary` at loads of your own")
-    f1 = require_scalar("forward_force", forward_force)
-    require_positive("forward_force", f1)
+    f1 = require_positive_scalar("forward_force", forward_force)
     ring = PottsRing(q, coupling, f1, prefactor, rates=rates)
     check_ring(ring)
     # Interior points only: at f2 = 0 and f2 = -f1 the power vanishes.
     if beta is not None:
         beta = require_scalar("beta", beta)
-        require_beta(beta)
+        require_not_negative("beta", beta)
         axes = np.array([float(beta)]), -float(f1) * _inner(GRID_OF_LOADS)
     else:
         if float(ring.coupling) >= 0 or float(f1) > -float(ring.coupling):

@@ -17,10 +17,11 @@ from jaxthermo.checks import (
     require_positive,
     require_scalar,
 )
+from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import HeldSchedule, Schedule, as_schedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 
 class PottsRing(AbstractJumpModel):
@@ -112,7 +113,7 @@ def require_autonomous(ring: PottsRing, beta: ScheduleLike) -> Float[Array, ""]:
     if callable(beta):
         raise ValueError("`beta` must be constant for a stationary state, but is a callable; use jt.potts.evolve")
     beta = require_scalar("beta", beta)
-    require_beta(beta)
+    require_not_negative("beta", beta)
     return beta
 
 
@@ -122,12 +123,3 @@ def require_attraction(coupling: Float[Array, "*batch"], purpose: str) -> None:
         postpone(lambda: coupling < 0)
     elif not np.all(np.asarray(coupling) < 0):
         raise ValueError(f"`coupling` must be < 0 for {purpose}, but is {np.asarray(coupling)}")
-
-
-def require_beta(beta: Float[Array, "*batch"] | np.ndarray) -> None:
-    """Raise a ValueError unless a known beta is finite and >= 0."""
-    require_finite("beta", beta)
-    if not is_known(beta):
-        postpone(lambda: beta >= 0)
-    elif not np.all(np.asarray(beta) >= 0):
-        raise ValueError(f"`beta` must be >= 0, but is {np.asarray(beta)}")

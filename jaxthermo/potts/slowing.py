@@ -9,14 +9,15 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from jaxthermo._results import quantity, status_over, warn_unless_ok
 from jaxthermo._types import ScalarLike
 from jaxthermo.checks import as_float
-from jaxthermo.jumps.coordinates import field
+from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.cycles import LimitCycle, described
 from jaxthermo.jumps.folds import Fold
-from jaxthermo.jumps.mean_field import AbstractFlowResult
+from jaxthermo.jumps.mean_field import AVERAGED, AbstractFlowResult
+from jaxthermo.jumps.occupation import field
 from jaxthermo.potts.cycles import check_cycle, find_loop
 from jaxthermo.potts.folds import fold_of
-from jaxthermo.potts.ring import PottsRing, check_ring, require_beta
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.potts.ring import PottsRing, check_ring
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 
@@ -73,7 +74,7 @@ def cycle_branch(
     betas = as_float(betas)
     if betas.ndim != 1 or betas.shape[0] == 0:
         raise ValueError(f"`betas` must be one-dimensional and not empty, but has shape {betas.shape}")
-    require_beta(betas)
+    require_not_negative("beta", betas)
     first = check_cycle(ring, betas[0])
     result = _along(ring, betas, fold_of(ring), *find_loop(stop_gradient(ring), stop_gradient(first), start))
     warn_unless_ok(result)
@@ -122,11 +123,7 @@ def _along(ring: PottsRing, betas: Array, born: Fold, first: ContinuedLoop, is_c
         status=cycles.status,
         period=cycles.period,
         occupation=cycles.occupation,
-        energy=cycles.energy,
-        entropy=cycles.entropy,
-        work_current=cycles.work_current,
-        heat_currents=cycles.heat_currents,
-        entropy_production_rate=cycles.entropy_production_rate,
+        **{name: getattr(cycles, name) for name in AVERAGED},
         largest_multiplier=jnp.abs(cycles.multipliers[:, 1]),
         stable=cycles.stable,
         residual=cycles.residual,

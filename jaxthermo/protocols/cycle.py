@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import is_known, require_finite, require_positive
-from jaxthermo.protocols.window import Window
+from jaxthermo.protocols.schedules import Window
 from jaxthermo.solve.lean import lean_jit
 
 # How far a search may change parameters: {name: (low, high)}, numbers or arrays of the parameter's shape.

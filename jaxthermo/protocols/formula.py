@@ -16,7 +16,6 @@ from jaxthermo.checks import as_float, is_known
 # Text in a jaxpr that names an object by its address says nothing about what the object does.
 ADDRESSES = (" at 0x", "<function", "<lambda>", "object at")
 
-
 # A function of a user as models hold it and programs call it.
 HeldFunction = Callable[[Array], Array]
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.protocols.schedule import Schedule, as_schedule, value_at
+from jaxthermo.protocols.schedules import Schedule, as_schedule, value_at
 
 # Times at which the functions are looked at for their bounds, and pieces that a run divides the period into.
 SAMPLES, PIECES = 256, 4

@@ -1,14 +1,20 @@
-"""Schedules with their numbers as arrays, so that another one of the same kind runs in the same compiled program."""
+"""Schedules: numbers, callables of time, and classes with their numbers as arrays.
+
+Another one of the same form runs in the same compiled program.
+"""
 
 from abc import abstractmethod
+from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._parameters import Parameters
-from jaxthermo._types import ScalarLike, VectorLike
+from jaxthermo._types import Function, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo.protocols.formula import formula
 
 
 class AbstractSchedule(Parameters):
@@ -129,3 +135,57 @@ def _finite(name: str, value: ScalarLike) -> Float[Array, ""]:
     number = require_scalar(name, value)
     require_finite(name, number)
     return number
+
+
+class Window(AbstractSchedule):
+    """0 outside [begin, end], 1 inside, and a smooth step over `rise` at both ends; repeated with the period.
+
+    Equation   xi(t) = s(min(t - begin, end - t)/rise), s(u) = 3 u^2 - 2 u^3 on [0, 1]
+    Shapes     begin, end, rise, period: scalars, time; 0 <= begin < end <= period, rise <= (end - begin)/2
+    """
+
+    begin: Float[Array, ""]
+    end: Float[Array, ""]
+    rise: Float[Array, ""]
+    period: Float[Array, ""]
+
+    def __call__(self, t: ScalarLike) -> Float[Array, ""]:
+        """The opening at time t."""
+        phase = as_float(t) % self.period
+        return smooth_step(jnp.minimum(phase - self.begin, self.end - phase) / self.rise)
+
+
+def smooth_step(share: Float[Array, "..."]) -> Float[Array, "..."]:
+    """3 u^2 - 2 u^3 on [0, 1], 0 before and 1 after: without corners in its slope."""
+    u = jnp.clip(share, 0.0, 1.0)
+    return u * u * (3.0 - 2.0 * u)
+
+
+Schedule: TypeAlias = AbstractSchedule | Function
+
+
+def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
+    """A number as a `Constant`, a callable as a `formula`; ValueError that names the argument for anything else."""
+    if callable(schedule):
+        return formula(schedule, jnp.zeros(()))
+    if np.ndim(schedule) == 1:
+        raise ValueError(
+            f"`{name}` must be a scalar (batch with jax.vmap) or a function of time, but has shape "
+            f"{np.shape(schedule)}; {name}=jt.Table(times, values) goes in straight lines between values"
+        )
+    number = require_scalar(name, schedule)
+    require_finite(name, number)
+    return Constant(number)
+
+
+def value_at(schedule: Schedule | ScheduleLike | ArrayLike, t: ArrayLike) -> Float[Array, "..."]:
+    """The schedule at time t."""
+    return as_float(schedule(as_float(t)) if callable(schedule) else schedule)
+
+
+def rate_at(schedule: ScheduleLike | ArrayLike, t: ArrayLike) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The schedule and its time derivative at time t."""
+    if not callable(schedule) or isinstance(schedule, Constant):
+        value = value_at(schedule, t)
+        return value, jnp.zeros_like(value)
+    return jax.jvp(lambda s: value_at(schedule, s), (as_float(t),), (jnp.ones_like(as_float(t)),))

@@ -2,15 +2,14 @@
 
 from abc import abstractmethod
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
 from jaxthermo.protocols.cycle import Bounds, Switching
+from jaxthermo.protocols.schedules import Window, smooth_step
 from jaxthermo.protocols.strokes import AbstractStrokes, four, moved_by_span
-from jaxthermo.protocols.window import Window, smooth_step
 
 EQUAL = (0.25, 0.25, 0.25, 0.25)
 # The share of a coupled stroke in which its window opens, and again in which it closes.
@@ -24,9 +23,19 @@ class AbstractSwitchedCycle(AbstractStrokes):
     whole of an isentropic one.
     """
 
-    beta_hot: eqx.AbstractVar[Float[Array, ""]]
-    beta_cold: eqx.AbstractVar[Float[Array, ""]]
-    rise: eqx.AbstractVar[Float[Array, ""]]
+    beta_hot: Float[Array, ""]
+    beta_cold: Float[Array, ""]
+    period: Float[Array, ""]
+    strokes: Float[Array, "4"]
+    rise: Float[Array, ""]
+
+    def _share(
+        self, beta_hot: ScalarLike, beta_cold: ScalarLike, period: ScalarLike, strokes: VectorLike, rise: ScalarLike
+    ) -> None:
+        """What both constructors are given."""
+        self.beta_hot, self.beta_cold = require_scalar("beta_hot", beta_hot), require_scalar("beta_cold", beta_cold)
+        self.period, self.rise = require_scalar("period", period), require_scalar("rise", rise)
+        self.strokes = four("strokes", strokes)
 
     @abstractmethod
     def fields(self) -> Float[Array, "4"]:
@@ -100,12 +109,7 @@ class CarnotCycle(AbstractSwitchedCycle):
     no energies: no choice of x_values makes that engine reversible.
     """
 
-    beta_hot: Float[Array, ""]
-    beta_cold: Float[Array, ""]
     x_values: Float[Array, "4"]
-    period: Float[Array, ""]
-    strokes: Float[Array, "4"]
-    rise: Float[Array, ""]
 
     def __init__(
         self,
@@ -116,9 +120,8 @@ class CarnotCycle(AbstractSwitchedCycle):
         strokes: VectorLike = EQUAL,
         rise: ScalarLike = RISE,
     ):
-        self.beta_hot, self.beta_cold = require_scalar("beta_hot", beta_hot), require_scalar("beta_cold", beta_cold)
-        self.x_values, self.strokes = four("x_values", x_values), four("strokes", strokes)
-        self.period, self.rise = require_scalar("period", period), require_scalar("rise", rise)
+        self._share(beta_hot, beta_cold, period, strokes, rise)
+        self.x_values = four("x_values", x_values)
 
     def fields(self) -> Float[Array, "4"]:
         """x_values."""
@@ -145,13 +148,8 @@ class OttoCycle(AbstractSwitchedCycle):
     efficiency 1 - sqrt(k_cold/k_hot) in the limit of long periods and weak coupling.
     """
 
-    beta_hot: Float[Array, ""]
-    beta_cold: Float[Array, ""]
     x_hot: Float[Array, ""]
     x_cold: Float[Array, ""]
-    period: Float[Array, ""]
-    strokes: Float[Array, "4"]
-    rise: Float[Array, ""]
 
     def __init__(
         self,
@@ -163,10 +161,8 @@ class OttoCycle(AbstractSwitchedCycle):
         strokes: VectorLike = EQUAL,
         rise: ScalarLike = RISE,
     ):
-        self.beta_hot, self.beta_cold = require_scalar("beta_hot", beta_hot), require_scalar("beta_cold", beta_cold)
+        self._share(beta_hot, beta_cold, period, strokes, rise)
         self.x_hot, self.x_cold = require_scalar("x_hot", x_hot), require_scalar("x_cold", x_cold)
-        self.period, self.rise = require_scalar("period", period), require_scalar("rise", rise)
-        self.strokes = four("strokes", strokes)
 
     def fields(self) -> Float[Array, "4"]:
         """Both fields twice."""

@@ -1,8 +1,8 @@
 """Many lanes of one calculation."""
 
+from jaxthermo.scans.axes import with_units
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.run import scan
-from jaxthermo.scans.units import with_units
 from jaxthermo.solve.lanes import map_lanes
 
 __all__ = [

@@ -1,5 +1,6 @@
-"""The axes of a scan: named numbers that are varied, each by itself or several together."""
+"""The axes of a scan: named numbers that are varied, each by itself or several together, and their units (k_B = 1)."""
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -8,10 +9,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxthermo.checks import as_float
-from jaxthermo.scans.units import UNITS, UNKNOWN
 
 # Names of the dataset that an axis would collide with.
 RESERVED = ("status", "steps", "scan_record")
+
+UNKNOWN = "unknown"
+UNITS = {
+    "beta": "1/energy",
+    "beta_start": "1/energy",
+    "beta_hot": "1/energy",
+    "beta_cold": "1/energy",
+    "coupling": "energy",
+    "force": "energy",
+    "forward_force": "energy",
+    "prefactor": "1/time",
+    "x": "energy/X",
+    "x_start": "energy/X",
+    "x_end": "energy/X",
+    "period": "time",
+    "strength": "sqrt(mass/time)",
+    "steps": "1",
+    "converged": "1",
+}
 
 
 class Axes(NamedTuple):
@@ -139,3 +158,18 @@ def _match(function: Callable[..., Any], names: tuple[str, ...]) -> None:
     needed += [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if needed:
         raise ValueError(f"`axes` must give every argument of `function` without a default, but gives no {needed}")
+
+
+def with_units(function: Callable[..., object], **units: str) -> Callable[..., object]:
+    """`function`, with the units of its arguments and results by name, for the labels of a scan.
+
+    function   to be scanned
+    units      by name; a bare number that the function returns is called `value`
+    """
+
+    def labelled(**arguments: Any) -> object:
+        return function(**arguments)
+
+    functools.update_wrapper(labelled, function)
+    labelled.units = units  # type: ignore[attr-defined]
+    return labelled

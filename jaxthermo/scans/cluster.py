@@ -12,9 +12,8 @@ import numpy as np
 
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.layout import Layout
-from jaxthermo.scans.loop import lanes_done
+from jaxthermo.scans.loop import ScanProgress, lanes_done
 from jaxthermo.scans.prepared import Prepared, slices
-from jaxthermo.scans.progress import ScanProgress
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.worker import compute, costs, job_of

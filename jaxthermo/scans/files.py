@@ -1,13 +1,23 @@
-"""Small files that are either whole or not there, and locks that die with their process."""
+"""Files of a store: either whole or not there, locks that die with their process, and who may write.
+
+A store that several processes write knows the run that was begun last: its workers may write, one a chunk.
+"""
 
 import hashlib
 import json
 import os
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 DIGEST = "sha256"
+
+RUN = "run.json"
+# Locks for those who write, each for every so many chunks, and how long one may take to write.
+WRITERS, WRITING = 16, 600.0
 
 
 class StoreError(ValueError):
@@ -101,3 +111,47 @@ class Lock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+class Fence:
+    """The run that may write into the store of this record folder; `take_over` begins one, `join` takes part in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = ""
+        self.joined = False
+
+    def take_over(self) -> None:
+        """Let no worker of an earlier run write any more: give this run a name, and wait for those who are writing."""
+        self.run = uuid.uuid4().hex
+        write_record(self.folder / RUN, {"run": self.run})
+        for chunk in range(WRITERS):
+            with self.alone(chunk):
+                pass
+
+    def join(self, run: str) -> None:
+        """Take part in a run that another process began.
+
+        Raises     StoreError if it is over
+        """
+        self.run, self.joined = run, True
+        self.require()
+
+    def require(self) -> None:
+        """Raise a StoreError if the run that was joined is not the last one begun."""
+        if not self.joined:
+            return
+        record = read_record(self.folder / RUN)
+        if record is None or record["run"] != self.run:
+            raise StoreError(f"`store` {self.folder.parent} was taken over by another run")
+
+    @contextmanager
+    def alone(self, chunk: int) -> Iterator[None]:
+        """No other process, nor another run, writes this chunk meanwhile."""
+        lock = Lock(self.folder / f"writer-{chunk % WRITERS}.lock")
+        if not lock.acquire(patience=WRITING):
+            raise StoreError(f"`store` {self.folder.parent} is being written by another process, for too long")
+        try:
+            yield
+        finally:
+            lock.release()

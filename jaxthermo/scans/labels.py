@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxthermo._status import flags
-from jaxthermo.flags import coded
+from jaxthermo._status import coded, flags
 from jaxthermo.provenance import provenance
-from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.axes import UNITS, UNKNOWN, Axes
 from jaxthermo.scans.traced import Variable
-from jaxthermo.scans.units import UNITS, UNKNOWN
 
 if TYPE_CHECKING:
     import xarray

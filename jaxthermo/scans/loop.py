@@ -3,18 +3,20 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxthermo._status import Status
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.compiled import Chunks, Running, fetched
 from jaxthermo.scans.layout import Layout
-from jaxthermo.scans.progress import ScanProgress
+from jaxthermo.scans.prepared import Prepared, slices
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
-from jaxthermo.scans.writer import Writer
 from jaxthermo.solve.progress import Line
 
 # How often a process that is done looks whether the others are.
@@ -106,3 +108,85 @@ def wait_for_others(store: Store, todo: list[int]) -> None:
             if stop.asked:
                 stop.obey(f"scan stopped by SIGTERM while it waited for other processes; {store.path} is kept")
             time.sleep(LOOK)
+
+
+class Writer:
+    """Hands chunks to `keep`, one at a time, in a thread of its own; what was handed is kept whatever ends the block.
+
+    `wait` for a chunk before the next is handed: so at most one is being written while one is computed.
+    """
+
+    def __init__(self, keep: Callable[..., Any]) -> None:
+        self._keep = keep
+        self._pool = ThreadPoolExecutor(1, "scan-writer")
+        self._handed: Future[Any] | None = None
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def hand(self, *chunk: Any) -> None:
+        """Call `keep` with these arguments in the background."""
+        self._handed = self._pool.submit(self._keep, *chunk)
+
+    def wait(self) -> Any:
+        """What `keep` returned for the chunk handed last, or raised; None if there is none."""
+        handed, self._handed = self._handed, None
+        return None if handed is None else handed.result()
+
+
+class ScanProgress:
+    """What is told of a scan's chunks on its line."""
+
+    def __init__(self, line: Line, lanes: int, done: int) -> None:
+        self._advance = line.counter(lanes, "lanes", done)
+        self._counts = dict.fromkeys(Status, 0)
+
+    def advance(self, lanes: int, counts: dict[int, int], seconds: float) -> None:
+        """Count the lanes of one chunk, by status."""
+        for code, count in counts.items():
+            self._counts[Status(code)] += count
+        rate = [f"{lanes / seconds:.3g}/s"] if seconds > 0 else []
+        failed = [f"{n} {status.word}" for status, n in self._counts.items() if n and status is not Status.ok]
+        self._advance(lanes, "".join(f", {word}" for word in rate + failed))
+
+
+class Here:
+    """Computes the chunks of a scan on this process's devices; compiled once."""
+
+    def __init__(self, prepared: Prepared, line: Line) -> None:
+        self.prepared, self._line = prepared, line
+        self._chunks: Chunks | None = None
+
+    def ready(self, layout: Layout) -> Chunks:
+        """The program of a chunk, compiled."""
+        if self._chunks is None:
+            self._line.tell("compiling")
+            self._chunks = self.prepared.compiled(layout)
+        self._chunks.compile()
+        return self._chunks
+
+    def costs(self, layout: Layout, columns: tuple[np.ndarray, ...]) -> np.ndarray:
+        """What these lanes cost."""
+        where, chunks = self.prepared.traced.cost, self.ready(layout)
+        assert where is not None
+        return np.concatenate([chunks.run(part)[where] for part in slices(columns, layout.width)])
+
+    def run(self, layout: Layout, todo: list[int], keep: Keep, log: Any = None, store: Any = None) -> None:
+        """Compute these chunks and hand each to `keep`."""
+        log = log or (lambda event, chunk: None)
+        run_chunks(self.ready(layout), self.prepared.axes, layout, todo, keep, self._line, log, store)
+
+    def fill(self, store: Store, todo: list[int]) -> None:
+        """Compute this process's share of the missing chunks into the store, and wait for the others'."""
+        mine = [chunk for chunk in todo if chunk % store.processes == store.process]
+        for chunk in mine:
+            store.forget(chunk)
+        if mine:
+            self.run(store.layout, mine, store.write, store.log, store.path)
+        if store.processes > 1:
+            wait_for_others(store, todo)

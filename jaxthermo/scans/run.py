@@ -11,8 +11,8 @@ import numpy as np
 from jaxthermo.scans.axes import units_of
 from jaxthermo.scans.cluster import Cluster, TaskClient, require_client
 from jaxthermo.scans.compiled import zeros_like
-from jaxthermo.scans.here import Here
 from jaxthermo.scans.labels import labelled, origin_of
+from jaxthermo.scans.loop import Here
 from jaxthermo.scans.manifest import identity
 from jaxthermo.scans.prepared import Prepared, by_cost, prepare
 from jaxthermo.scans.stored import scan_in_store

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxthermo.scans.axes import Axes
-from jaxthermo.scans.fence import Fence
-from jaxthermo.scans.files import Lock, StoreError, digest, read_record, sync, write_record, write_whole
+from jaxthermo.scans.files import Fence, Lock, StoreError, digest, read_record, sync, write_record, write_whole
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
 from jaxthermo.scans.template import RECORD, make_arrays, same_coordinates, write_coordinates

@@ -12,9 +12,8 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaxthermo._results import AbstractResult, quantities
-from jaxthermo._status import Status, as_codes, first_problem, status_if
+from jaxthermo._status import Code, Status, as_codes, first_problem, status_if
 from jaxthermo.checks import as_float, postponed
-from jaxthermo.flags import Code
 from jaxthermo.scans.axes import RESERVED
 
 # What a bare number is called.
@@ -31,7 +30,6 @@ LOOKED = (
 NOT_PURE = "`function` must not look at the values of its arguments; use jnp.where and jax.lax.cond:"
 
 NO_AXIS = "A size, such as the number of states, cannot be an axis: let `function` close over it, one scan for each."
-
 
 # What a lane may count that says how long it takes, the best measure first.
 COSTS = ("solves", "evaluations", "steps", "rounds", "cycles")

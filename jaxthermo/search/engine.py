@@ -15,6 +15,7 @@ from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
+from jaxthermo.search.bounded import descend
 from jaxthermo.search.free_parameters import (
     Free,
     Names,
@@ -26,7 +27,6 @@ from jaxthermo.search.free_parameters import (
 )
 from jaxthermo.search.objectives import AtLeast, Negative, Objective, entropy_production_rate, power
 from jaxthermo.search.optimised import MEASURES, OptimisedCycle, ParetoFront
-from jaxthermo.solve.bounded import descend
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
 

@@ -12,15 +12,20 @@ from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.information import entropy_error, information_planck
-from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.state import State
-from jaxthermo.checks import is_known, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    is_known,
+    require_integer,
+    require_positive,
+    require_scalar,
+)
 from jaxthermo.search.potential_range import potential_around, potential_status, problem_of, require_covered
-from jaxthermo.search.propagation import EDGE
 from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.search.work_functional import EDGE
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
@@ -129,15 +134,12 @@ def minimum_work(
     program, in which lanes of a vmap run one after another. `value`, `upper` and `lower` have derivatives in both
     modes, those of the minimum itself; everything else is held constant.
     """
-    check_oscillator(oscillator)
+    beta, x = check_place(oscillator, beta, x)
     require_one_temperature(oscillator)
-    beta, x = require_scalar("beta", beta), require_scalar("x", x)
-    require_positive("beta", beta)
-    require_finite("x", x)
     order, restarts = require_integer("order", order, 1), require_integer("restarts", restarts, 0)
     steps = steps_of(horizon, dt)
     V = starting_members(oscillator, state, beta)
-    on_grid = eqx.tree_at(lambda o: o.grid, oscillator, state.grid, is_leaf=lambda leaf: leaf is None)
+    on_grid = oscillator.with_grid(state.grid)
     potential = potential_around(on_grid, beta, x) if potential is None else potential
     problem = _problem_of(on_grid, potential, V, beta, x, require_scalar("horizon", horizon), order, bool(jumps))
     require_covered(problem)
@@ -182,7 +184,7 @@ def settled(
     evaluations    of each of them
     start_status   of the state that the search starts from
     """
-    oscillator, found, again = problem.discretisation.oscillator, end.coarse, end.value
+    oscillator, found, again = problem.equation.oscillator, end.coarse, end.value
     upper = problem.potential(problem.beta, problem.x)
     # Resting costs `upper` exactly; a search that gained by errors of the time step only has found nothing better.
     rests = ~(again <= upper)
@@ -191,8 +193,8 @@ def settled(
     scale = 1.0 + jnp.abs(value)
     lower, below = None, jnp.asarray(False)
     if not oscillator.quantum:
-        lower = information_planck(problem.V, problem.discretisation, problem.beta, problem.x)
-        blur = entropy_error(problem.V, problem.discretisation)
+        lower = information_planck(problem.V, problem.equation, problem.beta, problem.x)
+        blur = entropy_error(problem.V, problem.equation)
         below = lower - value > error + blur + ROUNDING * scale
         # Within their errors no cost is below the bound.
         raised = (value < lower) & ~below

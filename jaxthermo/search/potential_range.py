@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ArrayLike
-from jaxthermo.brownian.hierarchy import Field, workspace
+from jaxthermo.brownian.hierarchy import HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import SOLVED
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of, quasi_static
@@ -96,7 +96,7 @@ def potential_status(problem: Problem) -> Int[Array, ""]:
 def problem_of(
     oscillator: Oscillator,
     potential: QuasiStatic,
-    V: Field,
+    V: HierarchyState,
     beta: Float[Array, ""],
     x: Float[Array, ""],
     horizon: Float[Array, ""],
@@ -107,7 +107,7 @@ def problem_of(
     return Problem(
         potential=potential,
         V=V,
-        discretisation=workspace(oscillator, oscillator.grid),
+        equation=equation_on(oscillator, oscillator.grid),
         beta=beta,
         x=x,
         beta_factor=jnp.asarray(beta_factor(oscillator)),

@@ -149,7 +149,8 @@ def _with_states(
         return run
     if isinstance(run, DrivenRun):
         raise ValueError(NOT_KEPT)
-    steps = int(run.stats["steps_per_piece"])
+    # A search that chose its steps extrapolated more runs than one number of steps would.
+    steps = int(run.stats["steps_per_piece"]) if bool(jnp.isnan(run.step_error)) else None
     how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
     return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
 
@@ -188,7 +189,7 @@ def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, 
         problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
         end = refined(problem, jnp.zeros(problem.parameters), steps)
         found = settled(problem, end, [end.evaluations], as_codes(Status.ok))
-        exact = None if oscillator.quantum else entropy_production_rate(V, problem.discretisation, beta)
+        exact = None if oscillator.quantum else entropy_production_rate(V, problem.equation, beta)
         return _Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
 
     return jax.vmap(one)(states, betas, fields)

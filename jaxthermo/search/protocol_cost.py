@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.quasistatic import QuasiStatic
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import flows_of, noise_of
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
-from jaxthermo.search.propagation import EDGE, extrapolated, measure_of, propagate, rim
+from jaxthermo.search.work_functional import EDGE, extrapolated, measure_of, propagate, rim
 
 # Protocols are refused that bring more than so many times the trusted share of a state to the rim of the grid, or of
 # what was there from the start.
@@ -25,8 +25,8 @@ class Problem(eqx.Module):
     """
 
     potential: QuasiStatic
-    V: Field
-    discretisation: Workspace
+    V: HierarchyState
+    equation: Equation
     beta: Float[Array, ""]
     x: Float[Array, ""]
     beta_factor: Float[Array, ""]
@@ -81,17 +81,17 @@ def cost(
     protocol that drives it there costs infinitely much, for beyond the rim there would be no end of work to gain.
     `most` bounds `steps` in what is compiled.
     """
-    chosen, V, discretisation = protocols(problem, z), problem.V, problem.discretisation
-    term = DrivenTerm(discretisation, chosen.beta, chosen.x)
-    noise = noise_of(discretisation)
-    measure = measure_of(discretisation, noise)
+    chosen, V, equation = protocols(problem, z), problem.V, problem.equation
+    term = DrivenTerm(equation, chosen.beta, chosen.x)
+    noise = noise_of(equation)
+    measure = measure_of(equation, noise)
     final = problem.potential(chosen.last_beta, chosen.last_x)
     if problem.jumps:
         first = chosen.beta.start(), chosen.x.start()
-        seen = measure(to_spectrum(V, discretisation), problem.beta)
+        seen = measure(to_spectrum(V, equation), problem.beta)
         final = final + _jump(seen, (problem.beta, problem.x), first)
-        V = flows_of(discretisation).change_temperature(V, discretisation, 1.0 / problem.beta, 1.0 / first[0])
-    done = propagate(term, noise, to_spectrum(V, discretisation), problem.horizon, steps, most, measure)
+        V = flows_of(equation).change_temperature(V, equation, 1.0 / problem.beta, 1.0 / first[0])
+    done = propagate(term, noise, to_spectrum(V, equation), problem.horizon, steps, most, measure)
     pair = final + done.totals[:, 1] - done.totals[:, 2]
     if problem.jumps:
         ends = chosen.beta.end(), chosen.x.end()

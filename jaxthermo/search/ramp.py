@@ -12,7 +12,7 @@ from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.bath import require_one_temperature
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
@@ -20,8 +20,8 @@ from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
-from jaxthermo.search.propagation import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
+from jaxthermo.search.work_functional import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
 
@@ -68,8 +68,8 @@ class OptimalRamp(AbstractResult):
 
 
 class _Problem(eqx.Module):
-    V: Field
-    work: Workspace
+    V: HierarchyState
+    equation: Equation
     beta: Float[Array, ""]
     x_start: Float[Array, ""]
     x_end: Float[Array, ""]
@@ -91,15 +91,15 @@ class _Problem(eqx.Module):
     def cost(self, z: Float[Array, " parameters"]) -> tuple[Array, tuple[Array, Array]]:
         """The work, extrapolated from steps and half steps; what halving changed, and how much reached the rim."""
         schedule, ends, kicks = self.schedule(z)
-        work, noise = self.work, noise_of(self.work)
-        measure = measure_of(work, noise, self.jumps)
-        begin, early = to_spectrum(self.V, work), jnp.zeros(())
+        equation, noise = self.equation, noise_of(self.equation)
+        measure = measure_of(equation, noise, self.jumps)
+        begin, early = to_spectrum(self.V, equation), jnp.zeros(())
         if self.jumps:
             # A jump costs -X dx at frozen state, an impulse the kinetic energy that it brings.
             seen = measure(begin, self.beta)
             early = kick_energy(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
-            begin = with_kick(begin, work, kicks[0])
-        term = DrivenTerm(work, self.beta, schedule)
+            begin = with_kick(begin, equation, kicks[0])
+        term = DrivenTerm(equation, self.beta, schedule)
         done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
         pair = early - done.totals[:, 0]
         if self.jumps:
@@ -179,9 +179,11 @@ def optimal_ramp(
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
     oscillator = with_room_for(oscillator, beta, x_start, x_end, duration)
     start = correlated_start if oscillator.quantum else classical_start
-    V, work, unsolved = start(oscillator, beta, x_start)
+    V, equation, unsolved = start(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
-    problem = _Problem(V, work, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps))
+    problem = _Problem(
+        V, equation, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
+    )
     with Line("optimal_ramp", progress) as line:
         result = _refined(problem, line, unsolved)
     warn_unless_ok(result)
@@ -229,7 +231,7 @@ def _labelled(
     return OptimalRamp(
         status=as_codes(next((status for status in problems if status is not Status.ok), Status.ok)),
         stats={"solves": solves, "steps": len(found.history) - 1},
-        oscillator=problem.work.oscillator,
+        oscillator=problem.equation.oscillator,
         beta=problem.beta,
         x_start=problem.x_start,
         x_end=problem.x_end,

@@ -1,6 +1,5 @@
 """Where an optimal ramp starts: a grid with room for the motion, and the equilibrium on it."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,38 +7,29 @@ from jaxtyping import Array, Float
 
 from jaxthermo._status import Status
 from jaxthermo._types import Real
-from jaxthermo.brownian.automatic import extremes, resolved, rung, step
+from jaxthermo.brownian.automatic import extremes, grid_reaching, resolved
+from jaxthermo.brownian.canonical import boltzmann
 from jaxthermo.brownian.equilibria import equilibrium
-from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.solve.lean import lean_jit
 
 
-def classical_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+def classical_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation, bool]:
     """The classical equilibrium, which is known: exp[-beta (p^2/2m + U - xX)]."""
     return *_canonical(oscillator, beta, x), False
 
 
-def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace, bool]:
+def correlated_start(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation, bool]:
     """The equilibrium with its correlations, and whether the solve for it has failed."""
     state = equilibrium(oscillator, beta, x)
-    return state.V, state.work, int(state.status) == Status.not_converged
+    return state.V, state.equation, int(state.status) == Status.not_converged
 
 
 @lean_jit
-def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Field, Workspace]:
-    work = workspace(oscillator, oscillator.grid)
-    grid = work.grid
-    q, p = grid.q, grid.p
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    places, momenta = (
-        jax.nn.softmax(-beta * (energy - x * coordinate)),
-        jax.nn.softmax(-beta * p**2 / (2.0 * oscillator.mass)),
-    )
-    return momenta[:, None, None] * places[None, None] / grid.cell, work
+def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Equation]:
+    equation = equation_on(oscillator)
+    return boltzmann(equation, 1.0 / beta, x)[:, None], equation
 
 
 def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
@@ -53,11 +43,8 @@ def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Ar
     distance = abs(float(places[1, 0] - places[0, 0]))
     swing = 1.0 / np.sqrt(float(beta) * float(oscillator.mass) * float(np.min(places[:, 1])))
     momentum = float(oscillator.mass) * distance * min(2.0 / float(duration), swing)
-    q_side, p_side = rung(widest.q, widest.k), rung(widest.p + momentum, widest.y)
-    dq, dp = step(q_side, widest.q, widest.k), step(p_side, widest.p + momentum, widest.y)
-    grid = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
-    oscillator = eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
-    return resolved(oscillator, beta, fields)
+    grid = grid_reaching(widest._replace(p=widest.p + momentum))
+    return resolved(oscillator.with_grid(grid), beta, fields)
 
 
 @lean_jit
@@ -65,10 +52,7 @@ def _places(
     oscillator: Oscillator, beta: Array, fields: Float[Array, " fields"], q: Float[Array, " q"]
 ) -> Float[Array, "fields 2"]:
     """Mean and variance of the position in the classical equilibrium at each field."""
-    energy, coordinate = (
-        jax.vmap(lambda s, f=f: jnp.asarray(f(s)))(q) for f in (oscillator.potential, oscillator.coordinate)
-    )
-    weight = jax.nn.softmax(-beta * (energy[None] - fields[:, None] * coordinate[None]), axis=1)
+    weight = jax.nn.softmax(-beta * oscillator.height(q[None], fields[:, None]), axis=1)
     mean = weight @ q
     return jnp.stack([mean, weight @ q**2 - mean**2], axis=1)
 

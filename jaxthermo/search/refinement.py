@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxthermo.search.interruptible import in_rounds
 from jaxthermo.search.lbfgs import (
     Minimum,
     SearchState,
@@ -18,11 +17,12 @@ from jaxthermo.search.lbfgs import (
     minimum_of,
     unfinished,
 )
-from jaxthermo.search.propagation import EDGE, LEAST_BOUND, bound_of
 from jaxthermo.search.protocol_cost import Problem, cost
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.search.work_functional import EDGE, LEAST_BOUND, bound_of
+from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.lanes import one_by_one
 from jaxthermo.solve.lean import lean_jit
-from jaxthermo.solve.one_by_one import one_by_one
+from jaxthermo.solve.slices import in_slices
 
 STOPPING = Stopping(max_steps=400, gradient_tolerance=1e-8, value_tolerance=1e-10)
 # A search is repeated with twice as many time steps, so many times at most, until twice as many change what its
@@ -101,15 +101,15 @@ def refined_in_rounds(
         # One program serves a search and the check of what it found, with twice as many steps.
         most = max(LEAST_BOUND, bound_of(2 * int(now.steps)))
 
-        def advance(now: Refinement, evaluations: int, most: int = most) -> Refinement:
-            now = _advance(problem, now, jnp.asarray(evaluations, jnp.int32), most)
+        def advance(now: Refinement, evaluations: Int[Array, ""], most: int = most) -> Refinement:
+            now = _advance(problem, now, evaluations, most)
             tell(f"{int(now.steps)} steps, {int(now.evaluations)} propagations, value {float(now.state.best[1]):.9g}")
             return now
 
         def going(now: Refinement, most: int = most) -> bool:
             return not bool(now.finished) and int(now.steps) <= most
 
-        now = in_rounds(advance, now, going)
+        now = in_slices(advance, now, going, first=1)
     return now
 
 

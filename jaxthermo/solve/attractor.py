@@ -5,17 +5,14 @@ stable fixed point near the end of the trajectory, and, where the trajectory cam
 orbit. Either is then known to rounding error, however slowly the trajectory creeps towards it.
 """
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from jaxthermo._status import Code
 from jaxthermo._types import Real
-from jaxthermo.flags import Code
-from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import stop_gradient
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -25,10 +22,11 @@ from jaxthermo.solve.cycle import (
     no_orbit,
     orbit_sensitivity,
 )
+from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.fixed_point import AutonomousField, implicit_root, newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
-from jaxthermo.solve.stepping import Stepper, walk
+from jaxthermo.solve.trajectory import HISTORY, Path, next_round, passages, recurrence, time_average
 
 
 class AttractorKind(Code):
@@ -41,26 +39,16 @@ class AttractorKind(Code):
 
 UNDECIDED, FIXED_POINT, LIMIT_CYCLE = (int(kind) for kind in AttractorKind)
 
-ROUND_STEPS = 512
-# First step, in units of the fastest time: from an almost empty state diffrax's own choice may be NaN.
-FIRST_STEP = 0.01
-RTOL = 1e-7
-ATOL = 1e-10
-# Returns are looked for over this many stored steps, of which older ones are thinned.
-HISTORY = 2 * ROUND_STEPS
 # The trajectory must have come this close to a fixed point, relative to where it started, to be counted as its own.
 CLOSE = 0.02
 # As close as this, relative to where it started, the trajectory belongs to a fixed point at a transition.
 CREEPING = 0.2
-# Two passages of the trajectory this close, relative to the size of the loop between them, make a guess for an orbit.
-RECURRENCE = 0.2
 # A closed orbit must pass this close to the trajectory, relative to the orbit's size.
 NEARBY = 0.5
 SMALLEST_ORBIT = 1e-5
 # The last passages through the orbit's section must be this near its point, relative to the orbit's size, and nearer
 # than those before, unless rounding holds them there. In a plane a stable orbit that is NEARBY has no competitor.
 CONVERGING, SETTLED = 0.1, 1e-3
-LAST_PASSAGES, PASSAGES_BEFORE = 3, 12
 # This near a stable fixed point the linear dynamics decide, even where stiffness holds the trajectory still.
 ARRIVED = 1e-4
 MARGINAL = 1e-10
@@ -75,25 +63,6 @@ class Attractor(eqx.Module):
     mean: Float[Array, " m"]
     residual: Float[Array, ""]
     rounds: Int[Array, ""]
-
-
-class _Path(eqx.Module):
-    """Points of a trajectory, right-aligned: the newest is last, unused rows at the front repeat the oldest."""
-
-    times: Float[Array, " steps"]
-    states: Float[Array, "steps n"]
-
-    def end(self) -> Float[Array, " n"]:
-        return self.states[-1]
-
-    def then(self, later: "_Path") -> "_Path":
-        """Every second point of this path followed by the later one, which starts its own clock at 0.
-
-        So a history of fixed length reaches ever further back, ever more coarsely: it can see a long period.
-        """
-        kept = self.states[1::2]
-        shifted = self.times[1::2] - self.times[-1]
-        return _Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
 
 
 def find_attractor(
@@ -121,20 +90,20 @@ def search(
     nan = jnp.full((), jnp.nan, start.dtype)
     blank_mean = jnp.full_like(observe(start, args), jnp.nan)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
-    history = _Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
+    history = Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
 
-    def cond(carry: tuple[Attractor, Orbit, _Path, Array]) -> Array:
+    def cond(carry: tuple[Attractor, Orbit, Path, Array]) -> Array:
         found, _, _, hopeless = carry
         return (found.kind == UNDECIDED) & (found.rounds < max_rounds) & jnp.logical_not(hopeless)
 
-    def body(carry: tuple[Attractor, Orbit, _Path, Array]) -> tuple[Attractor, Orbit, _Path, Array]:
+    def body(carry: tuple[Attractor, Orbit, Path, Array]) -> tuple[Attractor, Orbit, Path, Array]:
         found, _, history, _ = carry
-        path = _advance(field, history.end(), args)
+        path = next_round(field, history.end(), args)
         history = history.then(path)
-        mean = _average(field, observe, path, args)
+        mean = time_average(field, observe, path, args)
 
         root, root_residual, is_root, hopeless = _own_fixed_point(field, start, path, args)
-        guess, guess_period, size, recurs = _recurrence(field, history, args)
+        guess, guess_period, size, recurs = recurrence(field, history, args)
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
@@ -163,28 +132,8 @@ def search(
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean)), orbit
 
 
-def _advance(field: AutonomousField, x: Array, args: PyTree) -> _Path:
-    """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
-    first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
-    stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
-    times, states, _ = walk(stepper, x, ROUND_STEPS, first)
-    return _Path(times, states)
-
-
-def _average(field: AutonomousField, observe: Observe, path: _Path, args: PyTree) -> Array:
-    """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
-
-    def value_and_rate(x: Array) -> tuple[Array, Array]:
-        return jax.jvp(lambda y: observe(y, args), (x,), (field(x, args),))
-
-    value, rate = jax.vmap(value_and_rate)(path.states)
-    h = jnp.diff(path.times)[:, None]
-    total = jnp.sum(0.5 * h * (value[1:] + value[:-1]) + h**2 / 12.0 * (rate[:-1] - rate[1:]), axis=0)
-    return total / (path.times[-1] - path.times[0])
-
-
 def _own_fixed_point(
-    field: AutonomousField, start: Array, path: _Path, args: PyTree
+    field: AutonomousField, start: Array, path: Path, args: PyTree
 ) -> tuple[Array, Array, Bool[Array, ""], Bool[Array, ""]]:
     """A stable fixed point that the trajectory is falling into: near its end, and nearer than it was before.
 
@@ -206,32 +155,8 @@ def _own_fixed_point(
     return root, residual, is_root, hopeless
 
 
-def _recurrence(field: AutonomousField, path: _Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
-    """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
-
-    A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
-    and close to that point. The fastest point makes the best-conditioned base for shooting.
-    """
-    end = path.end()
-    velocity = field(end, args)
-    # Largest excursion between each step and the end.
-    excursion = jax.lax.cummax(jnp.linalg.norm(path.states - end[None], axis=1), reverse=True)
-    upward, weight, distance = _crossings(path, end, velocity / jnp.linalg.norm(velocity))
-    back = distance < RECURRENCE * excursion[:-1]
-    index = jnp.arange(upward.shape[0])
-    # The last step always ends in the plane; it is the end point itself, not a return to it.
-    valid = upward & back & (index + 2 < path.times.shape[0])
-    latest = jnp.max(jnp.where(valid, index, -1))
-    found = latest >= 0
-    latest = jnp.maximum(latest, 0)
-    period = path.times[-1] - (path.times[latest] + weight[latest] * (path.times[latest + 1] - path.times[latest]))
-    speed = jnp.linalg.norm(jax.vmap(lambda x: field(x, args))(path.states), axis=1)
-    fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= latest, speed, -jnp.inf))
-    return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
-
-
 def _is_own_orbit(
-    field: AutonomousField, orbit: Orbit, guess: Array, size: Array, history: _Path, args: PyTree
+    field: AutonomousField, orbit: Orbit, guess: Array, size: Array, history: Path, args: PyTree
 ) -> Bool[Array, ""]:
     """A stable closed orbit that moves, near the loop that led to it, which the trajectory is falling onto."""
     # Radius of the circle that the base point would run through at its speed; 0 where shooting fell on a fixed point.
@@ -244,33 +169,9 @@ def _is_own_orbit(
         return good
     # An orbit that was closed after several turns has too large a radius.
     scale = jnp.minimum(radius, 0.5 * size)
-    now, before = _passages(history, orbit.point, velocity, scale)
+    now, before = passages(history, orbit.point, velocity, scale)
     falling = (now < before) | (now < SETTLED * scale)
     return good & (now < CONVERGING * scale) & falling
-
-
-def _crossings(path: _Path, point: Array, normal: Array) -> tuple[Array, Array, Array]:
-    """Which steps cross the plane through a point in the direction of its normal, where in the step, how far off."""
-    height = (path.states - point[None]) @ normal
-    upward = (height[:-1] < 0) & (height[1:] >= 0)
-    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
-    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
-    return upward, weight, jnp.linalg.norm(crossing - point[None], axis=1)
-
-
-def _passages(path: _Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
-    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
-    which those before did; infinite where there were none."""
-    upward, _, distance = _crossings(path, point, velocity)
-    # The orbit itself may cross the plane elsewhere too.
-    valid = upward & (distance < radius)
-    rank = jnp.cumsum(valid[::-1])[::-1]
-
-    def largest(chosen: Array) -> Array:
-        return jnp.where(jnp.any(chosen), jnp.max(jnp.where(chosen, distance, -jnp.inf)), jnp.inf)
-
-    last = valid & (rank <= LAST_PASSAGES)
-    return largest(last), largest(valid & (rank > LAST_PASSAGES) & (rank <= PASSAGES_BEFORE))
 
 
 def _differentiable(

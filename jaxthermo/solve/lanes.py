@@ -1,9 +1,10 @@
-"""One function over many lanes: vmapped inside chunks, chunks over worker threads, one compilation."""
+"""One function over many lanes: vmapped inside chunks, chunks over threads, one compilation; or lane after lane."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PyTree
@@ -66,3 +67,19 @@ def _block(lanes: PyTree, first: int, chunk: int, total: int) -> PyTree:
     """One chunk; the last is filled up by repeating its last lane, which costs no extra steps."""
     index = np.minimum(np.arange(first, first + chunk), total - 1)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], lanes)
+
+
+def one_by_one(function: Callable[..., PyTree], *args: PyTree) -> PyTree:
+    """function(*args), where a vmap around it becomes a loop over its lanes.
+
+    An iterative solve then stops at its own lane's end, and its matrix products stay plain ones, which a CPU does
+    faster than batches of small ones. Not to be differentiated: put it inside a rule such as `custom_linear_solve`.
+    Shapes     args: trees of arrays and of anything else, which is static
+    """
+    arrays, static = eqx.partition(args, eqx.is_array)
+
+    @jax.custom_batching.sequential_vmap
+    def alone(arrays: PyTree) -> PyTree:
+        return function(*eqx.combine(arrays, static))
+
+    return alone(arrays)

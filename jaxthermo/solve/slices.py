@@ -12,14 +12,17 @@ from jaxthermo.solve.lean import is_traced
 
 Carry = TypeVar("Carry")
 
-# Steps of the first slice, and seconds that the others are to take.
+# Steps of the first slice, where nobody asks for others, and seconds that the next ones are to take.
 FIRST, SECONDS = 64, 1.0
 # A slice may take twice as long as the last, and no more, since a step may not always take as long.
 GROWTH = 2
 
 
 def in_slices(
-    advance: Callable[[Carry, Int[Array, ""]], Carry], carry: Carry, unfinished: Callable[[Carry], Bool[Array, ""]]
+    advance: Callable[[Carry, Int[Array, ""]], Carry],
+    carry: Carry,
+    unfinished: Callable[[Carry], bool | Bool[Array, ""]],
+    first: int = FIRST,
 ) -> Carry:
     """advance(carry, steps) over and over until nothing is unfinished, with as many steps as take about a second.
 
@@ -29,7 +32,7 @@ def in_slices(
     """
     if is_traced(carry):
         return advance(carry, jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32))
-    steps = FIRST
+    steps = first
     while True:
         begin = time.perf_counter()
         carry = jax.block_until_ready(advance(carry, jnp.asarray(steps, jnp.int32)))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, hierarchy, kramers, networks, switched
+from . import ask, contacts, cycles, hierarchy, kramers, networks, switched, wells
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -16,8 +16,9 @@ from .ask import Answer
 EQUILIBRIUM, COURSE, RING, FINITE = 1e-6, 1e-4, 1e-6, 1e-9
 
 RIGHT, HONEST, WRONG, UNKNOWN = "right", "honest failure", "WRONG AND OK", "no reference"
-# Where a reference shows that the equation has no solution that is a state of a particle, to say so is the answer.
-REFUSED, NO_DENSITY = "rightly refused", "no density"
+# Where a reference shows that the equation has no solution that is a state of a particle, or a cycle no stationary
+# state, to say so is the answer.
+REFUSED, NO_DENSITY, NO_GRID = "rightly refused", "no density", "grid too small"
 
 
 class Verdict(NamedTuple):
@@ -40,7 +41,8 @@ def judge(kind: str, p: dict[str, Any]) -> Verdict:
         return Verdict(HONEST, math.nan, f"refused: {str(refusal)[:80]}", time.process_time() - begin, 0.0)
     asked = time.process_time()
     error = compare(p, found) if found.ok else math.nan
-    refused = found.words == NO_DENSITY and kind in REFUSALS and REFUSALS[kind](p)
+    words, shown = REFUSALS.get(kind, ("", None))
+    refused = shown is not None and found.words == words and shown(p)
     spent = (asked - begin, time.process_time() - asked)
     if not found.ok:
         return Verdict(REFUSED if refused else HONEST, math.nan, found.words, *spent)
@@ -129,10 +131,10 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
         return None
     asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
     at = kramers.drive(*asked, **settings, momenta=momenta - 8, points=108)
-    # Weak friction leaves fine structure; each step adds half as much again.
-    for more, points in ((0, 128), (24, 172), (60, 224)):
+    # Weak friction leaves fine structure, which ever more functions resolve.
+    for more, points in ((0, 128), (24, 172), (60, 224), (110, 290)):
         less, at = at, kramers.drive(*asked, **settings, momenta=momenta + more, points=points)
-        if _blur(less, at) < 0.1 * COURSE:
+        if _blur(less, at) < 0.3 * COURSE:
             return _along(found, at)
     return None
 
@@ -197,8 +199,10 @@ def _ring(p: dict[str, Any]) -> networks.Ring:
     return networks.Ring(**{name: p[name] for name in names})
 
 
-# A trajectory is followed for so long at a time, and so often, until it has come this near.
+# A trajectory is followed for so long at a time, and so often, until it has come this near; where rates are large, for
+# so many turns or relaxation times at a time.
 STRETCH, STRETCHES, NEAR = 40.0, 100, 1e-4
+TURNS = 100.0
 
 
 def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
@@ -206,22 +210,27 @@ def ring_stationary(p: dict[str, Any], found: Answer) -> float | None:
     ring, beta, state = _ring(p), p["beta"], found.numbers["state"]
     start = np.array(p["start"])
     if found.numbers["kind"] == "fixed point":
-        if not networks.stable(ring, beta, state):
+        decay = networks.slowest(ring, beta, state)
+        if not decay > 0.0:
             return math.inf
         J = ring.force * ring.currents(state, beta).sum()
         error = abs(J - found.numbers["work_current"]) / (RING * max(1.0, abs(J)))
-        return _arrives(ring, beta, start, lambda P: float(np.abs(P - state).max()), error)
-    turn = 1.1 * float(found.numbers["period"])
+        return _arrives(ring, beta, start, 1.0 / decay, lambda P: float(np.abs(P - state).max()), error)
+    period = float(found.numbers["period"])
     error = _closed(ring, beta, state, found)
-    return _arrives(ring, beta, start, lambda P: networks.nearest(ring, beta, P, turn, state), error)
+    return _arrives(ring, beta, start, period, lambda P: networks.nearest(ring, beta, P, 1.1 * period, state), error)
 
 
 def _arrives(
-    ring: networks.Ring, beta: float, P: np.ndarray, gap: Callable[[np.ndarray], float], error: float
+    ring: networks.Ring, beta: float, P: np.ndarray, time: float, gap: Callable[[np.ndarray], float], error: float
 ) -> float | None:
-    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on."""
+    """The error of an attractor, if the trajectory comes to it; inf if it rests elsewhere, None if it goes on.
+
+    `time` is that of one turn, or of the slowest relaxation.
+    """
+    stretch = min(STRETCH, TURNS * time)
     for _ in range(STRETCHES):
-        P, _ = networks.flow(ring, beta, P, STRETCH)
+        P, _ = networks.flow(ring, beta, P, stretch)
         if gap(P) < NEAR:
             return error
         if np.abs(ring.slope(P, beta)).max() < 1e-10 * np.abs(ring.currents(P, beta)).max():
@@ -275,9 +284,12 @@ def minimum_work(p: dict[str, Any], found: Answer) -> float:
     return max(*wrong, (value - planck(b, x)) / scale)
 
 
-REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "equilibrium, harmonic": no_harmonic_equilibrium,
-    "equilibrium, quantum": no_quantum_equilibrium,
+# What the library says, and what shows that it is right to.
+REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "equilibrium, harmonic": (NO_DENSITY, no_harmonic_equilibrium),
+    "equilibrium, quantum": (NO_DENSITY, no_quantum_equilibrium),
+    "cycle, Carnot": (NO_GRID, switched.no_cycle),
+    "cycle, Otto": (NO_GRID, switched.no_cycle),
 }
 
 JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, Any], Answer], float | None]]] = {
@@ -293,4 +305,7 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     "ring, N units": (ask.mesoscopic_stationary, finite),
     "minimum work": (ask.minimum_work, minimum_work),
     **switched.JUDGES,
+    **contacts.JUDGES,
+    **cycles.JUDGES,
+    **wells.JUDGES,
 }

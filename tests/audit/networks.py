@@ -72,13 +72,18 @@ def nearest(ring: Ring, beta: float, P: Array, duration: float, to: Array) -> fl
     return float(np.abs(done.sol(fine) - to[:, None]).max(axis=0).min())
 
 
-def stable(ring: Ring, beta: float, P: Array) -> bool:
-    """Whether all small changes that keep the sum decay."""
+def slowest(ring: Ring, beta: float, P: Array) -> float:
+    """The rate at which the slowest small change that keeps the sum decays; negative if one grows."""
     h = 1e-6
     rows = [ring.slope(P + h * e, beta) - ring.slope(P - h * e, beta) for e in np.eye(ring.q)]
     J = np.array(rows).T / (2.0 * h)
     projected = J[:-1, :-1] - J[:-1, -1:]
-    return bool(np.linalg.eigvals(projected).real.max() < 0.0)
+    return -float(np.linalg.eigvals(projected).real.max())
+
+
+def stable(ring: Ring, beta: float, P: Array) -> bool:
+    """Whether all small changes that keep the sum decay."""
+    return slowest(ring, beta, P) > 0.0
 
 
 def dense_stationary(ring: Ring, beta: float, units: int) -> dict[str, float]:
@@ -106,7 +111,7 @@ def dense_stationary(ring: Ring, beta: float, units: int) -> dict[str, float]:
             work[j] -= ring.force * back
             produced.append((i, j, out, back))
     # Elimination without subtractions (Grassmann, Taksar & Heyman) keeps every digit of small probabilities.
-    p = _null_vector(W)
+    p = null_vector(W)
     energy = [sum(eps * n) + ring.coupling / (2.0 * units) * sum(k * k for k in n) for n in np.array(states)]
     rate = sum((out * p[i] - back * p[j]) * math.log(out * p[i] / (back * p[j])) for i, j, out, back in produced)
     return {
@@ -116,7 +121,8 @@ def dense_stationary(ring: Ring, beta: float, units: int) -> dict[str, float]:
     }
 
 
-def _null_vector(W: Array) -> Array:
+def null_vector(W: Array) -> Array:
+    """The probabilities at rest under a matrix of rates, of which W[j, i] leads from i to j."""
     A = W.T.copy()
     np.fill_diagonal(A, 0.0)
     count = len(A)

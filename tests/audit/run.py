@@ -79,7 +79,8 @@ Written by `make audit`; the rules are in `tests/audit/`. Each draw has a seed o
 defaults, at parameters from the whole range: beta 0.05 to 10 (anharmonic quantum wells: 0.3 to 10), A 0.01 to 2, K 0 to
 4, single and double wells, ramps that last from 0.001 to 3, rings with any law of rates. An answer is *right* where it
 agrees with an independent reference to what the verb promises, *rightly refused* where it says that the equation has no
-state of a particle (too few poles) and a reference shows the same, an *honest failure* where its status is another than
+state of a particle (too few poles), or that no grid is enough for a cycle, and a reference shows that no such state or
+stationary cycle exists, an *honest failure* where its status is another than
 ok, and *wrong and ok* where it is none of these. *No reference*: the reference itself did not converge, so nothing was
 decided.
 """

@@ -104,9 +104,20 @@ def rates(p: Draw, found: Answer) -> float:
     return float(np.abs(ours - slowest).max()) / slowest[-1] / LINEAR
 
 
+def _moments(p: Draw) -> dict[str, np.ndarray]:
+    return exact.carnot_cycle(p["betas"], np.array(p["fields"]), p["period"], p["strength"] ** 2, p["rise"])
+
+
+def no_cycle(p: Draw) -> bool:
+    """Whether the moving stiffness feeds the oscillation faster than the baths damp it, so that no grid is enough."""
+    return bool(np.isnan(_moments(p)["work"][-1]))
+
+
 def carnot_cycle(p: Draw, found: Answer) -> float:
-    """The closed moments of a parabola between two baths."""
-    expected = exact.carnot_cycle(p["betas"], np.array(p["fields"]), p["period"], p["strength"] ** 2, p["rise"])
+    """The closed moments of a parabola between two baths; inf where they have no stationary cycle."""
+    expected = _moments(p)
+    if np.isnan(expected["work"][-1]):
+        return np.inf
     pairs = (
         (found.numbers["work"], expected["work"][-1]),
         (found.numbers["heat_of"], expected["heat"][-1]),

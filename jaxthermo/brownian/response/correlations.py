@@ -1,6 +1,7 @@
 """Correlation and response functions of the oscillator in its stationary state."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.pairs import ObservableLike, Pair, pair_of
+from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import (
     as_float,
@@ -128,67 +129,45 @@ def times_after(ts: VectorLike) -> Float[Array, " times"]:
 
 
 def _closed(
-    oscillator: Oscillator,
-    motion: LinearMotion,
-    beta: Float[Array, ""],
-    x: Float[Array, ""],
-    ts: Float[Array, " times"],
-    pair: Pair,
+    oscillator: Oscillator, motion: LinearMotion, beta: Array, x: Array, ts: Float[Array, " times"], pair: Pair
 ) -> Correlation:
-    symmetrised, response = functions_of_time(motion.drift, *motion.pair(*pair), ts)
-    nothing = jnp.zeros(())
+    values = jnp.stack(functions_of_time(motion.drift, *motion.pair(*pair), ts))
+    none, nothing = jnp.zeros((), jnp.int32), jnp.zeros(())
     return Correlation(
-        status=first_problem(status_if(~jnp.all(jnp.isfinite(symmetrised + response)), Status.not_finite)),
-        stats={"steps": jnp.zeros((), jnp.int32), "runs": jnp.zeros((), jnp.int32)},
+        status=first_problem(status_if(~jnp.all(jnp.isfinite(values)), Status.not_finite)),
+        stats={"steps": none, "runs": none},
         oscillator=oscillator,
-        observables=pair,
         tolerance=nothing,
-        time=ts,
-        symmetrised=symmetrised,
-        response=response,
         beta=beta,
         x=x,
-        mean_a=pair[0].at(motion.center[0]),
-        mean_b=pair[1].at(motion.center[0]),
         step_error=nothing,
-        edge=nothing,
-        coarse=nothing,
-        tail=nothing,
+        **_series(pair, ts, values, [one.at(motion.center[0]) for one in pair], jnp.zeros(3)),
     )
 
 
+def _series(pair: Pair, ts: Array, values: Array, means: list[Array], held: Array) -> dict[str, Any]:
+    """Both functions, the means of both observables, and how grid and hierarchy held the disturbances."""
+    names = ("symmetrised", "response", "mean_a", "mean_b", "edge", "coarse", "tail")
+    return {"observables": pair, "time": ts, **dict(zip(names, (*values, *means, *held), strict=True))}
+
+
 @lean_jit
-def _correlated(
-    state: State,
-    ts: Float[Array, " times"],
-    pair: Pair,
-    tolerance: Float[Array, ""],
-) -> Correlation:
-    oscillator, temperature = state.oscillator, 1.0 / state.beta
-    problem = Disturbed(oscillator, state.V, temperature, state.x, *pair, ts)
+def _correlated(state: State, ts: Float[Array, " times"], pair: Pair, tolerance: Float[Array, ""]) -> Correlation:
+    problem = Disturbed(state.oscillator, state.V, 1.0 / state.beta, state.x, *pair, ts)
     found = follow(problem, tolerance)
-    edge, coarse, tail = found.held
     status = first_problem(
         state.status,
         status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
         status_if(~jnp.all(found.errors <= tolerance), Status.time_step_too_long),
-        resolved_enough(oscillator, pair, edge, coarse, tail),
+        resolved_enough(state.oscillator, pair, *found.held),
     )
     return Correlation(
         status=status,
         stats={"steps": found.steps, "runs": found.run + 1},
-        oscillator=oscillator,
-        observables=pair,
+        oscillator=state.oscillator,
         tolerance=tolerance,
-        time=ts,
-        symmetrised=found.values[0],
-        response=found.values[1],
         beta=state.beta,
         x=state.x,
-        mean_a=problem.mean(pair[0], state.V),
-        mean_b=problem.mean(pair[1], state.V),
         step_error=jnp.max(found.errors),
-        edge=edge,
-        coarse=coarse,
-        tail=tail,
+        **_series(pair, ts, found.values, [problem.mean(one, state.V) for one in pair], found.held),
     )

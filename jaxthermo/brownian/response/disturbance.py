@@ -7,20 +7,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.hierarchy import Field, Workspace, workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.relaxation import crossing_time
-from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts, weights_of_runs
+from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.solve.either_mode import either_mode
+from jaxthermo.solve.extrapolation import weights_of_runs
 
 
 class Disturbed(eqx.Module):
     """A stationary state V, the observables A and B, and the times, or frequencies, at which A is looked at."""
 
     oscillator: Oscillator
-    V: Field
+    V: HierarchyState
     temperature: Float[Array, ""]
     x: Float[Array, ""]
     seen: AbstractObservable
@@ -28,23 +29,23 @@ class Disturbed(eqx.Module):
     points: Float[Array, " points"]
 
     @property
-    def work(self) -> Workspace:
+    def equation(self) -> Equation:
         """The discretised equation."""
-        return workspace(self.oscillator)
+        return equation_on(self.oscillator)
 
-    def mean(self, observable: AbstractObservable, V: Field) -> Float[Array, ""]:
+    def mean(self, observable: AbstractObservable, V: HierarchyState) -> Float[Array, ""]:
         """Of an observable in a state."""
-        return observable.mean(V, self.work, self.temperature)
+        return observable.mean(V, self.equation, self.temperature)
 
     def beginnings(self) -> Float[Array, "2 p n q"]:
         """(B V + V B)/2 less <B> V, and (i/hbar) [B, V]."""
-        place = (self.V, self.work, self.temperature)
+        place = (self.V, self.equation, self.temperature)
         still = self.moved.symmetrised(*place)
         return jnp.stack([still - self.moved.mean(*place) * self.V, self.moved.kicked(*place)])
 
     def variance(self, observable: AbstractObservable) -> Float[Array, ""]:
         """Of an observable in the stationary state."""
-        squared = self.mean(observable, observable.symmetrised(self.V, self.work, self.temperature))
+        squared = self.mean(observable, observable.symmetrised(self.V, self.equation, self.temperature))
         return squared - self.mean(observable, self.V) ** 2
 
     def scales(self) -> Float[Array, "2"]:
@@ -55,9 +56,9 @@ class Disturbed(eqx.Module):
             rate = jnp.minimum(rate, 2.0 / self.oscillator.hbar)
         return size * jnp.stack([jnp.ones(()), rate])
 
-    def held(self, V: Field, size: Float[Array, ""]) -> Float[Array, "3"]:
+    def held(self, V: HierarchyState, size: Float[Array, ""]) -> Float[Array, "3"]:
         """`edge`, `coarse` and `tail` of a disturbance, as shares of a size."""
-        seen = observe(V, self.work, self.temperature)
+        seen = observe(V, self.equation, self.temperature)
         own = height(V)
         # The imaginary part at frequency 0 is empty.
         return jnp.where(own > 0, own / size * jnp.stack([seen.edge, seen.coarse, seen.tail]), 0.0)
@@ -69,10 +70,10 @@ class Disturbed(eqx.Module):
 
     def crossing(self) -> Float[Array, ""]:
         """Time in which the state is crossed at thermal velocity."""
-        return crossing_time(self.work, self.temperature, wigner(self.V, self.work, self.temperature))
+        return crossing_time(self.equation, self.temperature, wigner(self.V, self.equation, self.temperature))
 
 
-def height(V: Field) -> Float[Array, ""]:
+def height(V: HierarchyState) -> Float[Array, ""]:
     """The largest |V_0|."""
     return jnp.max(jnp.abs(V[:, 0]))
 
@@ -123,15 +124,15 @@ def _only(found: Followed, values: Array) -> Followed:
 def _durations(problem: Disturbed) -> tuple[Float[Array, " times"], Int[Array, " times"]]:
     """Times between readings, and steps of the first run."""
     durations = jnp.diff(problem.points, prepend=jnp.zeros(1))
-    counts = first_counts(problem.work, problem.temperature, problem.x, problem.crossing(), durations)
+    counts = first_counts(problem.equation, problem.temperature, problem.x, problem.crossing(), durations)
     return durations, jax.lax.stop_gradient(counts)
 
 
 def _run(problem: Disturbed, refined: Any, reverse: bool) -> tuple[Array, Array]:
     """Readings of both disturbances, (2, times), by `refined` times the steps of the first run; and `held`."""
-    work = problem.work
+    equation = problem.equation
     durations, counts = _durations(problem)
-    advance = advance_of(work, problem.temperature, problem.x, reverse)
+    advance = advance_of(equation, problem.temperature, problem.x, reverse)
     begin = problem.beginnings()
     first = jax.vmap(height)(begin)
 
@@ -145,7 +146,7 @@ def _run(problem: Disturbed, refined: Any, reverse: bool) -> tuple[Array, Array]
 
 
 def _weights(problem: Disturbed) -> tuple[Array, Array]:
-    best, other = weights_of_runs(problem.oscillator.bath.flows() is not None)
+    best, other = weights_of_runs(RUNS, problem.oscillator.bath.flows() is not None)
     return jnp.asarray(best), jnp.asarray(other)
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.propagation import loop_for
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
@@ -33,43 +32,45 @@ RUNS = 8
 TAYLOR, EXTENTS = 8, (4.3, 3.39)
 
 # (state, duration, number of steps) -> the state after them.
-Advance = Callable[[Field, Any, Any], Field]
+Advance = Callable[[HierarchyState, Any, Any], HierarchyState]
 
 
-def split_advance(work: Workspace, temperature: Any, x: Any, reverse: bool) -> Advance:
+def split_advance(equation: Equation, temperature: Any, x: Any, reverse: bool) -> Advance:
     """Equal split steps."""
-    noise = noise_of(work)
+    noise = noise_of(equation)
 
-    def advance(V: Field, duration: Any, count: Any) -> Field:
+    def advance(V: HierarchyState, duration: Any, count: Any) -> HierarchyState:
         h = duration / jnp.maximum(count, 1).astype(duration.dtype)
-        local = local_tables(work, 0.5 * h, temperature, x, jnp.zeros(()))
-        free = None if noise is None else momenta_tables(work, noise, h, work.oscillator.bath.friction())
+        local = local_tables(equation, 0.5 * h, temperature, x, jnp.zeros(()))
+        free = None if noise is None else momenta_tables(equation, noise, h, equation.oscillator.bath.friction())
 
         def step(spectrum: Array) -> Array:
-            still = local_flow(spectrum, work, local)
+            still = local_flow(spectrum, equation, local)
             if noise is None or free is None:
-                moved = transport_flow(still, work, None, h, temperature)
+                moved = transport_flow(still, equation, None, h, temperature)
             else:
-                moved = momenta_flow(from_spectrum(still, work), work, noise, free)
-            return local_flow(moved, work, local)
+                moved = momenta_flow(from_spectrum(still, equation), equation, noise, free)
+            return local_flow(moved, equation, local)
 
-        return from_spectrum(_repeated(step, to_spectrum(V, work), count, reverse), work)
+        return from_spectrum(_repeated(step, to_spectrum(V, equation), count, reverse), equation)
 
     return advance
 
 
-def taylor_advance(work: Workspace, temperature: Any, x: Any, reverse: bool) -> Advance:
+def taylor_advance(equation: Equation, temperature: Any, x: Any, reverse: bool) -> Advance:
     """Equal steps by the Taylor series of exp(h L)."""
 
-    def advance(V: Field, duration: Any, count: Any) -> Field:
+    def advance(V: HierarchyState, duration: Any, count: Any) -> HierarchyState:
         h = duration / jnp.maximum(count, 1).astype(duration.dtype)
 
-        def term(carry: tuple[Field, Field], power: Array) -> tuple[tuple[Field, Field], None]:
+        def term(
+            carry: tuple[HierarchyState, HierarchyState], power: Array
+        ) -> tuple[tuple[HierarchyState, HierarchyState], None]:
             total, last = carry
-            last = (h / power) * vector_field(last, work, 0.0, temperature, x)
+            last = (h / power) * vector_field(last, equation, 0.0, temperature, x)
             return (total + last, last), None
 
-        def step(V: Field) -> Field:
+        def step(V: HierarchyState) -> HierarchyState:
             return jax.lax.scan(term, (V, V), jnp.arange(1.0, TAYLOR + 1.0))[0][0]
 
         return _repeated(step, V, count, reverse)
@@ -85,37 +86,15 @@ def _repeated(step: Callable[[Array], Array], begin: Array, count: Any, reverse:
 
 
 def first_counts(
-    work: Workspace, temperature: Any, x: Any, crossing: Any, durations: Float[Array, " times"]
+    equation: Equation, temperature: Any, x: Any, crossing: Any, durations: Float[Array, " times"]
 ) -> Int[Array, " times"]:
     """Numbers of steps of the first run: as many as accuracy asks for, or stability; none where no time passes."""
-    is_split = work.oscillator.bath.flows() is not None
-    longest = LONGEST * crossing if is_split else step_limit(work, temperature, x, EXTENTS)
+    is_split = equation.oscillator.bath.flows() is not None
+    longest = LONGEST * crossing if is_split else step_limit(equation, temperature, x, EXTENTS)
     return jnp.ceil(durations / longest - 1e-9).astype(jnp.int32)
 
 
-def advance_of(work: Workspace, temperature: Any, x: Any, reverse: bool) -> Advance:
+def advance_of(equation: Equation, temperature: Any, x: Any, reverse: bool) -> Advance:
     """The steps that the bath takes."""
-    kind = taylor_advance if work.oscillator.bath.flows() is None else split_advance
-    return kind(work, temperature, x, reverse)
-
-
-def weights_of_runs(symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """How runs 0..n are combined to the best value, and to one that is a little worse: (RUNS, RUNS) each, row n.
-
-    Equation   symmetric steps: the polynomial in the squared step through all of them, at 0, and through all but the
-               first one; else the last run, and the one before it
-    """
-    best, other = np.zeros((RUNS, RUNS)), np.zeros((RUNS, RUNS))
-    for n in range(RUNS):
-        if symmetric:
-            best[n, : n + 1] = _at_zero(n + 1)
-            other[n, min(n, 1) : n + 1] = _at_zero(max(n, 1))
-        else:
-            best[n, n] = other[n, max(n - 1, 0)] = 1.0
-    return best, other
-
-
-def _at_zero(count: int) -> np.ndarray:
-    """Weights of polynomial extrapolation to 0 from the points 1, 1/4, 1/16, ..."""
-    points = 0.25 ** np.arange(count)
-    return np.array([np.prod([m / (m - own) for m in np.delete(points, i)]) for i, own in enumerate(points)])
+    kind = taylor_advance if equation.oscillator.bath.flows() is None else split_advance
+    return kind(equation, temperature, x, reverse)

@@ -15,8 +15,8 @@ from jaxtyping import Array, Complex, Float
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.checks import is_known
-from jaxthermo.solve.exponential import expm
 from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.linear import expm
 
 
 class LinearMotion(eqx.Module):
@@ -65,7 +65,7 @@ def linear_motion(oscillator: Oscillator, beta: Any, x: Any) -> LinearMotion | N
 
     Raises     ValueError if the potential does not confine
     """
-    quadratic = oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()
+    quadratic = oscillator.has_linear_forces()
     if not is_known(jax.tree.leaves((oscillator, beta, x)), quadratic) or not bool(quadratic):
         return None
     motion, stiffness = _motion(oscillator, beta, x)
@@ -85,10 +85,8 @@ def _motion(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""])
     terms = oscillator.bath.terms(0.0, 1.0 / beta, oscillator.hbar)
     modes = oscillator.bath.modes
 
-    def energy(q: Array) -> Array:
-        return jnp.asarray(oscillator.potential(q)) - x * jnp.asarray(oscillator.coordinate(q))
-
-    force, stiffness = -jax.grad(energy)(jnp.zeros(())), jax.grad(jax.grad(energy))(jnp.zeros(()))
+    slope, bend = jax.grad(oscillator.height), jax.grad(jax.grad(oscillator.height))
+    force, stiffness = -slope(jnp.zeros(()), x), bend(jnp.zeros(()), x)
     velocity = jnp.concatenate([jnp.zeros(1), jnp.ones(1), terms.jitter]) / mass
     own = jnp.zeros((modes, modes + 2)).at[:, 2:].set(-jnp.diag(terms.decay))
     noise = jnp.zeros((modes + 2, modes + 2)).at[1, 1].set(2.0 * terms.diffusion)

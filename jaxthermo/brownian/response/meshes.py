@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, rung, step, until_held
-from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, grid_reaching, until_held
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
 from jaxthermo.brownian.reach import reach_of
-from jaxthermo.brownian.response.pairs import Pair
+from jaxthermo.brownian.response.weyl import Pair
 from jaxthermo.checks import is_known
 from jaxthermo.solve.progress import Line
 
@@ -43,16 +41,12 @@ def finely_resolved(
     if oscillator.bath.depth is None:
         closed = all(one.is_linear() for one in observables) and _is_linear(oscillator)
         depth = LEAST_DEPTH if closed else depth_for(oscillator, beta, x)
-        oscillator = eqx.tree_at(lambda o: o.bath, oscillator, oscillator.bath.with_depth(depth))
+        oscillator = oscillator.with_depth(depth)
     if oscillator.grid is not None:
         return oscillator
     if not is_known(jax.tree.leaves((oscillator, beta, x))):
         raise ValueError(NO_GRID)
-    reach = reach_of(oscillator, float(beta), float(x), FALLEN)
-    q_side, p_side = rung(reach.q, reach.k), rung(reach.p, reach.y)
-    dq, dp = step(q_side, reach.q, reach.k), step(p_side, reach.p, reach.y)
-    grid: Any = PhaseGrid(q_side * dq, dq, p_side * dp, dp)
-    return eqx.tree_at(lambda o: o.grid, oscillator, grid, is_leaf=lambda leaf: leaf is None)
+    return oscillator.with_grid(grid_reaching(reach_of(oscillator, float(beta), float(x), FALLEN)))
 
 
 def with_room(
@@ -90,7 +84,7 @@ def resolved_enough(
     depth: Any = oscillator.bath.depth
     problems = [gridded(edge, coarse, EDGE, COARSE)]
     if depth:
-        closed = oscillator.potential.is_quadratic() & oscillator.coordinate.is_quadratic()
+        closed = oscillator.has_linear_forces()
         for one in observables:
             closed = closed & one.linear()
         error = truncation(tail, max(depth - observables[1].raises, 1))
@@ -99,5 +93,5 @@ def resolved_enough(
 
 
 def _is_linear(oscillator: Oscillator) -> bool:
-    quadratic = oscillator.potential.is_quadratic(), oscillator.coordinate.is_quadratic()
-    return is_known(quadratic) and bool(quadratic[0]) and bool(quadratic[1])
+    linear = oscillator.has_linear_forces()
+    return is_known(linear) and bool(linear)

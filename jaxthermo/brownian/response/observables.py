@@ -12,7 +12,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxthermo.brownian.hierarchy import Field, Workspace, among_members, derivative, lowering, members_of, weighed
+from jaxthermo.brownian.hierarchy import (
+    Equation,
+    HierarchyState,
+    among_members,
+    derivative,
+    lowering,
+    members_of,
+    weighed,
+)
 from jaxthermo.brownian.potential import AbstractPotential, force_phase
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.checks import as_float, is_known
@@ -32,11 +40,11 @@ class AbstractObservable(eqx.Module):
         """The levels that it climbs in the hierarchy."""
 
     @abstractmethod
-    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """(B rho + rho B)/2 of every member."""
 
     @abstractmethod
-    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """(i/hbar) [B, rho] of every member: what a short force along B does to the state."""
 
     @abstractmethod
@@ -57,7 +65,7 @@ class AbstractObservable(eqx.Module):
         """Its value where the particle rests."""
 
     @abstractmethod
-    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+    def mean(self, V: HierarchyState, equation: Equation, temperature: Any) -> Float[Array, ""]:
         """tr(B rho)."""
 
 
@@ -68,47 +76,44 @@ class FunctionOfPosition(AbstractObservable):
 
     @property
     def sign(self) -> float:
-        """1.0."""
         return 1.0
 
     @property
     def raises(self) -> int:
-        """0."""
         return 0
 
-    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   [f(q + hbar y/2) + f(q - hbar y/2)]/2 times the member in (q, y)."""
-        q, y, oscillator = work.grid.q[None], work.grid.y, work.oscillator
+        q, y, oscillator = equation.grid.q[None], equation.grid.y, equation.oscillator
         shift = (0.5 * oscillator.hbar if oscillator.quantum else jnp.zeros(())) * y[:, None]
         factor = 0.5 * (self.function(q + shift) + self.function(q - shift))
-        return from_spectrum(jnp.concatenate([factor, factor[1:]])[:, None, :] * to_spectrum(V, work), work)
+        return from_spectrum(jnp.concatenate([factor, factor[1:]])[:, None, :] * to_spectrum(V, equation), equation)
 
-    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   -i [f(q + hbar y/2) - f(q - hbar y/2)]/hbar times the member; classically -f' d_p."""
-        q, y, oscillator, side = work.grid.q, work.grid.y[1:], work.oscillator, work.grid.p_side
+        q, y, oscillator, side = equation.grid.q, equation.grid.y[1:], equation.oscillator, equation.grid.p_side
         if oscillator.quantum:
             rate = self.function.moyal_phase(q, y, oscillator.hbar)
         else:
             rate = force_phase(self.function, q, y)
-        spectrum, rate = to_spectrum(V, work), rate[:, None, :]
+        spectrum, rate = to_spectrum(V, equation), rate[:, None, :]
         re, im = spectrum[1 : side + 1], spectrum[side + 1 :]
-        return from_spectrum(jnp.concatenate([jnp.zeros_like(spectrum[:1]), rate * im, -rate * re]), work)
+        return from_spectrum(jnp.concatenate([jnp.zeros_like(spectrum[:1]), rate * im, -rate * re]), equation)
 
     def linear(self) -> Bool[Array, ""]:
         """Where its coefficients say that it is quadratic, and its second derivative is 0."""
         return self.function.is_quadratic() & (jax.grad(jax.grad(self.function))(jnp.zeros(())) == 0.0)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
-        """Equation   f(q)."""
         return as_float(self.function(q))
 
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
         """Equation   (f', 0, ..)."""
         return jnp.zeros(jitter.shape[0] + 2).at[0].set(jax.grad(self.function)(jnp.zeros(())))
 
-    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+    def mean(self, V: HierarchyState, equation: Equation, temperature: Any) -> Float[Array, ""]:
         """Equation   int f(q) V_0 dq dp."""
-        return jnp.sum(V[:, 0] @ self.function(work.grid.q)) * work.grid.cell
+        return jnp.sum(V[:, 0] @ self.function(equation.grid.q)) * equation.grid.cell
 
 
 class Momentum(AbstractObservable):
@@ -116,46 +121,42 @@ class Momentum(AbstractObservable):
 
     @property
     def sign(self) -> float:
-        """-1.0."""
         return -1.0
 
     @property
     def raises(self) -> int:
-        """1."""
         return 1
 
-    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   (p + zeta) V."""
-        moved = work.grid.p[:, None, None] * V
-        if len(members_of(work.oscillator)) == 1:
+        moved = equation.grid.p[:, None, None] * V
+        if len(members_of(equation.oscillator)) == 1:
             return moved
-        lower = jnp.asarray(lowering(members_of(work.oscillator)))
-        return moved + among_members(weighed(_jitter(work, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
+        lower = jnp.asarray(lowering(members_of(equation.oscillator)))
+        return moved + among_members(weighed(_jitter(equation, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
 
-    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   d_q V."""
-        return jnp.matmul(V, derivative(work.grid).T)
+        return jnp.matmul(V, derivative(equation.grid).T)
 
     def linear(self) -> Bool[Array, ""]:
-        """Yes."""
         return jnp.asarray(True)
 
     def at(self, q: Float[Array, ""]) -> Float[Array, ""]:
-        """0."""
         return jnp.zeros_like(q)
 
     def slope(self, jitter: Float[Array, " modes"]) -> Float[Array, " z"]:
         """Equation   (0, 1, jitter)."""
         return jnp.concatenate([jnp.zeros(1), jnp.ones(1), jitter])
 
-    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+    def mean(self, V: HierarchyState, equation: Equation, temperature: Any) -> Float[Array, ""]:
         """Equation   int p V_0 dq dp + sum_k jitter_k int V_{e_k} dq dp."""
-        grid, first = work.grid, members_of(work.oscillator).above[:, 0]
+        grid, first = equation.grid, members_of(equation.oscillator).above[:, 0]
         total = grid.p @ jnp.sum(V[:, 0], axis=1)
         if len(first):
-            total = total + _jitter(work, temperature) @ jnp.sum(V[:, first], axis=(0, 2))
+            total = total + _jitter(equation, temperature) @ jnp.sum(V[:, first], axis=(0, 2))
         return total * grid.cell
 
 
-def _jitter(work: Workspace, temperature: Any) -> Float[Array, " modes"]:
-    return work.oscillator.bath.terms(0.0, temperature, work.oscillator.hbar).jitter
+def _jitter(equation: Equation, temperature: Any) -> Float[Array, " modes"]:
+    return equation.oscillator.bath.terms(0.0, temperature, equation.oscillator.hbar).jitter

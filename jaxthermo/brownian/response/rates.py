@@ -26,7 +26,7 @@ from jaxthermo.checks import (
     require_double_for,
     require_integer,
 )
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Error of an eigenvalue over its modulus.
@@ -186,7 +186,7 @@ def _found(state: State, count: int, tolerance: Float[Array, ""]) -> RelaxationR
 
 def _mixture(problem: Disturbed) -> Float[Array, "p n q"]:
     """A field without norm that has a share of odd and of even modes: disturbances by q, q^2 and p."""
-    place = (problem.V, problem.work, problem.temperature)
+    place = (problem.V, problem.equation, problem.temperature)
     position = problem.seen
     shifted = position.symmetrised(*place) - position.mean(*place) * problem.V
     widened = position.symmetrised(shifted, *place[1:])

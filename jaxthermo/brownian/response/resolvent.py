@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo.brownian.canonical import canonical_states, uncorrelated
-from jaxthermo.brownian.grid import turn
-from jaxthermo.brownian.hierarchy import Field, Workspace, members_of, vector_field
+from jaxthermo.brownian.grid import complex_multiply
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
 from jaxthermo.brownian.limits import step_limit
 from jaxthermo.brownian.relaxation import (
     EXPLICIT_STEPS,
@@ -28,23 +28,27 @@ from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
 from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
 from jaxthermo.brownian.stationary import FAMILY, krylov, norm_of, source, transposed
-from jaxthermo.solve.constant import stop_gradient
-from jaxthermo.solve.one_by_one import one_by_one
+from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.lanes import one_by_one
 
 # Two fields: real and imaginary part.
 Pair = Float[Array, "2 p n q"]
-Place = tuple[Workspace, Float[Array, ""], Float[Array, ""], Float[Array, ""]]
+Place = tuple[Equation, Float[Array, ""], Float[Array, ""], Float[Array, ""]]
 Linear = Callable[[Pair], Pair]
 
 
 def resolvent(
-    work: Workspace, temperature: Float[Array, ""], x: Float[Array, ""], frequency: Float[Array, ""], begin: Field
+    equation: Equation,
+    temperature: Float[Array, ""],
+    x: Float[Array, ""],
+    frequency: Float[Array, ""],
+    begin: HierarchyState,
 ) -> tuple[Pair, Float[Array, ""]]:
     """int_0^inf exp(i w t) exp(L t) b dt of a field b without norm, and the error of the solve over its size.
 
     Derivatives in both modes are those of the linear equation; lanes of a vmap are solved one after another.
     """
-    place = (work, temperature, x, frequency)
+    place = (equation, temperature, x, frequency)
     rhs = jnp.stack([begin, jnp.zeros_like(begin)])
     return jax.lax.custom_linear_solve(
         _operator(place),
@@ -65,10 +69,10 @@ def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:
 
 
 def _operator(place: Place) -> Linear:
-    work, temperature, x, frequency = place
+    equation, temperature, x, frequency = place
 
-    def still(V: Field) -> Field:
-        return source(V, work) * norm_of(V, work) - vector_field(V, work, 0.0, temperature, x)
+    def still(V: HierarchyState) -> HierarchyState:
+        return source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
 
     def A(pair: Pair) -> Pair:
         moved = jax.vmap(still)(pair)
@@ -79,16 +83,16 @@ def _operator(place: Place) -> Linear:
 
 
 def _preconditioner(place: Place) -> Linear:
-    work, temperature, x, frequency = place
-    family = canonical_states(work, temperature, x)[FAMILY]
-    guess = uncorrelated(family[-1], len(members_of(work.oscillator)))
-    kind = _explicit if work.oscillator.bath.flows() is None else _split
-    fast, reached = kind(work, temperature, x, crossing_time(work, temperature, family[-1]), frequency)
-    slow = _slow(work, temperature, frequency, family, reached)
+    equation, temperature, x, frequency = place
+    family = canonical_states(equation, temperature, x)[FAMILY]
+    guess = uncorrelated(family[-1], len(members_of(equation.oscillator)))
+    kind = _explicit if equation.oscillator.bath.flows() is None else _split
+    fast, reached = kind(equation, temperature, x, crossing_time(equation, temperature, family[-1]), frequency)
+    slow = _slow(equation, temperature, frequency, family, reached)
 
     def M(pair: Pair) -> Pair:
-        norms = jax.vmap(lambda V: norm_of(V, work))(pair)[:, None, None, None]
-        rest = pair - source(pair[0], work)[None] * norms
+        norms = jax.vmap(lambda V: norm_of(V, equation))(pair)[:, None, None, None]
+        rest = pair - source(pair[0], equation)[None] * norms
         return guess[None] * norms + fast(rest) + slow(rest)
 
     return M
@@ -102,49 +106,49 @@ def _weights(count: int, h: Any, frequency: Any) -> tuple[Array, Array, Array]:
 
 
 def _split(
-    work: Workspace, temperature: Any, x: Any, crossing: Any, frequency: Any
+    equation: Equation, temperature: Any, x: Any, crossing: Any, frequency: Any
 ) -> tuple[Linear, tuple[Array, Array]]:
     """The integral as a sum over split steps, behind an implicit one, and what it is for a state at rest."""
-    noise = noise_of(work)
-    instant = flows_of(work).noise_at(work, temperature, 0.0)
+    noise = noise_of(equation)
+    instant = flows_of(equation).noise_at(equation, temperature, 0.0)
     h = STEP * crossing
-    local = local_map(work, 0.5 * h, temperature, x, 0.0)
+    local = local_map(equation, 0.5 * h, temperature, x, 0.0)
     weights, cosines, sines = _weights(STEPS + 1, h, frequency)
 
-    def prepared(V: Field) -> Array:
-        spectrum = transport_resolvent(to_spectrum(V, work), work, instant, h)
-        return local_resolvent(spectrum, work, h, temperature, x)
+    def prepared(V: HierarchyState) -> Array:
+        spectrum = transport_resolvent(to_spectrum(V, equation), equation, instant, h)
+        return local_resolvent(spectrum, equation, h, temperature, x)
 
     def step(spectrum: Array) -> Array:
-        return local(transport_flow(local(spectrum), work, noise, h, temperature))
+        return local(transport_flow(local(spectrum), equation, noise, h, temperature))
 
     def relax(pair: Pair) -> Pair:
         def add(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
             total, now = carry
             now = jax.vmap(step)(now)
-            return total + weights[i] * jnp.stack(turn(now[0], now[1], cosines[i], sines[i])), now
+            return total + weights[i] * jnp.stack(complex_multiply(now[0], now[1], cosines[i], sines[i])), now
 
         begin = jax.vmap(prepared)(pair)
         total, _ = jax.lax.fori_loop(1, STEPS + 1, add, (begin, begin))
-        return h * jax.vmap(lambda s: from_spectrum(s, work))(total)
+        return h * jax.vmap(lambda s: from_spectrum(s, equation))(total)
 
     return relax, (h * jnp.sum(weights * cosines), h * jnp.sum(weights * sines))
 
 
 def _explicit(
-    work: Workspace, temperature: Any, x: Any, crossing: Any, frequency: Any
+    equation: Equation, temperature: Any, x: Any, crossing: Any, frequency: Any
 ) -> tuple[Linear, tuple[Array, Array]]:
     """The same through Taylor steps at the limit of stability."""
-    h = step_limit(work, temperature, x, EXTENTS)
+    h = step_limit(equation, temperature, x, EXTENTS)
     count = EXPLICIT_STEPS // TAYLOR
-    advance = advance_of(work, temperature, x, False)
+    advance = advance_of(equation, temperature, x, False)
     weights, cosines, sines = _weights(count + 1, h, frequency)
 
     def relax(pair: Pair) -> Pair:
         def add(i: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
             total, now = carry
             now = jax.vmap(lambda V: advance(V, h, jnp.ones((), jnp.int32)))(now)
-            return total + weights[i] * jnp.stack(turn(now[0], now[1], cosines[i], sines[i])), now
+            return total + weights[i] * jnp.stack(complex_multiply(now[0], now[1], cosines[i], sines[i])), now
 
         return h * jax.lax.fori_loop(1, count + 1, add, (pair, pair))[0]
 
@@ -152,10 +156,10 @@ def _explicit(
 
 
 def _slow(
-    work: Workspace, temperature: Any, frequency: Any, family: Float[Array, "m p q"], reached: tuple[Array, Array]
+    equation: Equation, temperature: Any, frequency: Any, family: Float[Array, "m p q"], reached: tuple[Array, Array]
 ) -> Linear:
     """On functions of the energy, what the relaxation leaves of the inverse."""
-    basis, matrix, kept = energy_space(work, temperature, family)
+    basis, matrix, kept = energy_space(equation, temperature, family)
     count = jnp.where(kept, 1.0, 0.0)
     small = jax.lax.complex(matrix + jnp.diag(1.0 - count), -frequency * jnp.diag(count))
     rest = jnp.linalg.inv(small) - jax.lax.complex(*reached) * jnp.diag(count)

@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from jaxthermo.brownian.hierarchy import Field, Workspace, vector_field
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.response.disturbance import Disturbed
-from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts, weights_of_runs
+from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
 from jaxthermo.brownian.stationary import norm_of
+from jaxthermo.solve.extrapolation import weights_of_runs
 
 # Vectors of the Krylov space; the time tau in units of the crossing time, and at most, where friction is slow.
 SIZE, SHORT, LONG = 40, 2.0, 30.0
@@ -49,16 +50,16 @@ class _Search(eqx.Module):
     done: Bool[Array, ""]
 
 
-def slow_modes(problem: Disturbed, begin: Field, count: int, tolerance: Any) -> SlowModes:
+def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance: Any) -> SlowModes:
     """The `count` slowest modes that `begin`, a field without norm, has a share of.
 
     tolerance   of each eigenvalue over its modulus
     """
-    best, other = (jnp.asarray(w) for w in weights_of_runs(problem.oscillator.bath.flows() is not None))
+    best, other = (jnp.asarray(w) for w in weights_of_runs(RUNS, problem.oscillator.bath.flows() is not None))
     crossing = problem.crossing()
     friction = problem.oscillator.mass / problem.oscillator.bath.friction()
     tau = jnp.clip(friction, SHORT * crossing, LONG * crossing)
-    first = first_counts(problem.work, problem.temperature, problem.x, crossing, tau[None])[0]
+    first = first_counts(problem.equation, problem.temperature, problem.x, crossing, tau[None])[0]
 
     # More than asked for, so that those that change places are not lost.
     more = 2 * count + 2
@@ -104,14 +105,14 @@ def _slowest(values: Complex[Array, " n"]) -> Int[Array, " n"]:
     return jnp.lexsort((-values.imag, jnp.round(-values.real / (1e-7 * jnp.max(jnp.abs(values))))))
 
 
-def _by_propagator(problem: Disturbed, begin: Field, count: int, tau: Array, steps: Array) -> Modes:
+def _by_propagator(problem: Disturbed, begin: HierarchyState, count: int, tau: Array, steps: Array) -> Modes:
     """Eigenvalues by Arnoldi's method."""
-    work = problem.work
-    advance = advance_of(work, problem.temperature, problem.x, False)
+    equation = problem.equation
+    advance = advance_of(equation, problem.temperature, problem.x, False)
 
-    def clean(V: Field) -> Field:
+    def clean(V: HierarchyState) -> HierarchyState:
         # The stationary state, which is slower than all, must not grow out of rounding errors.
-        return V - norm_of(V, work) * problem.V
+        return V - norm_of(V, equation) * problem.V
 
     def step(j: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         basis, hessenberg = carry
@@ -137,7 +138,7 @@ def _by_propagator(problem: Disturbed, begin: Field, count: int, tau: Array, ste
     def described(column: Array) -> tuple[Array, Array]:
         parts = jnp.stack([column.real, column.imag]) @ basis[:SIZE]
         fields = parts.reshape(2, *begin.shape)
-        return _rayleigh(fields, work, problem.temperature, problem.x), problem.held_pair(fields)
+        return _rayleigh(fields, equation, problem.temperature, problem.x), problem.held_pair(fields)
 
     about, held = jax.vmap(described)(vectors.T[order])
     rates = jnp.log(jnp.abs(shares[order])) / tau
@@ -148,9 +149,9 @@ def _by_propagator(problem: Disturbed, begin: Field, count: int, tau: Array, ste
     return Modes(values, error, jnp.max(held[:count], axis=0))
 
 
-def _rayleigh(pair: Float[Array, "2 p n q"], work: Workspace, temperature: Any, x: Any) -> Complex[Array, ""]:
+def _rayleigh(pair: Float[Array, "2 p n q"], equation: Equation, temperature: Any, x: Any) -> Complex[Array, ""]:
     """<v, L v>/<v, v> of a complex field."""
-    moved = jax.vmap(lambda V: vector_field(V, work, 0.0, temperature, x))(pair)
+    moved = jax.vmap(lambda V: vector_field(V, equation, 0.0, temperature, x))(pair)
     real = jnp.sum(pair * moved)
     imaginary = jnp.sum(pair[0] * moved[1] - pair[1] * moved[0])
     return jax.lax.complex(real, imaginary) / jnp.sum(pair**2).astype(complex)

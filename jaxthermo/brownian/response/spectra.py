@@ -15,8 +15,8 @@ from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
-from jaxthermo.brownian.response.pairs import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.response.resolvent import resolvent
+from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.state import State
 from jaxthermo.checks import as_float, require_double_for, require_finite
 from jaxthermo.solve.lean import lean_jit
@@ -134,12 +134,12 @@ def _closed(
 @lean_jit
 def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pair) -> Spectrum:
     problem = Disturbed(state.oscillator, state.V, 1.0 / state.beta, state.x, *pair, frequencies)
-    work = problem.work
+    equation = problem.equation
     begins = problem.beginnings()
 
     def at(frequency: Array) -> tuple[Complex[Array, "2"], Array, Array]:
         def one(begin: Array) -> tuple[Complex[Array, ""], Array, Array]:
-            found, error = resolvent(work, problem.temperature, problem.x, frequency, begin)
+            found, error = resolvent(equation, problem.temperature, problem.x, frequency, begin)
             parts = [problem.mean(pair[0], V) for V in found]
             return jax.lax.complex(*parts), error, jax.lax.stop_gradient(problem.held_pair(found))
 

@@ -5,23 +5,27 @@ p do to the members. Classically the same steps give f(q) p^k and its Poisson br
 """
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState
+from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.phase_space import WeylSymbol
-from jaxthermo.brownian.potential import as_potential
+from jaxthermo.brownian.potential import Identity, Potential, as_potential
 from jaxthermo.brownian.response.observables import AbstractObservable, FunctionOfPosition, Momentum
 from jaxthermo.brownian.stationary import norm_of
 from jaxthermo.checks import as_float, is_known
 
 # The highest power of p, and where it is tried whether there are higher ones: q and p at random, and a share of f.
 MOST, POINTS, FLAT = 4, np.random.default_rng(0).normal(size=(8, 2)), 1e-9
+
+
+NAMES = ("q", "p", "X")
 
 
 class FunctionOfPhaseSpace(AbstractObservable):
@@ -40,16 +44,18 @@ class FunctionOfPhaseSpace(AbstractObservable):
         """The highest power of p."""
         return len(self.parts) - 1
 
-    def symmetrised(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def symmetrised(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """The sum of what each power does."""
-        return self._acted(V, work, temperature)[0]
+        return self._acted(V, equation, temperature)[0]
 
-    def kicked(self, V: Field, work: Workspace, temperature: Any) -> Field:
+    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """The sum of what each power does."""
-        return self._acted(V, work, temperature)[1]
+        return self._acted(V, equation, temperature)[1]
 
-    def _acted(self, V: Field, work: Workspace, temperature: Any) -> tuple[Field, Field]:
-        each = [_power(part, power, V, work, temperature) for power, part in enumerate(self.parts) if part is not None]
+    def _acted(self, V: HierarchyState, equation: Equation, temperature: Any) -> tuple[HierarchyState, HierarchyState]:
+        each = [
+            _power(part, power, V, equation, temperature) for power, part in enumerate(self.parts) if part is not None
+        ]
         none = jnp.zeros_like(V)
         return sum((one for one, _ in each), none), sum((one for _, one in each), none)
 
@@ -65,29 +71,31 @@ class FunctionOfPhaseSpace(AbstractObservable):
         """Equation   f_0(q)."""
         return jnp.zeros_like(q) if self.parts[0] is None else self.parts[0].at(q)
 
-    def mean(self, V: Field, work: Workspace, temperature: Any) -> Float[Array, ""]:
+    def mean(self, V: HierarchyState, equation: Equation, temperature: Any) -> Float[Array, ""]:
         """The trace of (B rho + rho B)/2."""
-        return norm_of(self.symmetrised(V, work, temperature), work)
+        return norm_of(self.symmetrised(V, equation, temperature), equation)
 
 
-def _power(part: FunctionOfPosition, power: int, V: Field, work: Workspace, temperature: Any) -> tuple[Field, Field]:
+def _power(
+    part: FunctionOfPosition, power: int, V: HierarchyState, equation: Equation, temperature: Any
+) -> tuple[HierarchyState, HierarchyState]:
     """(B V + V B)/2 and (i/hbar) [B, V] with B of the symbol f(q) p^power.
 
     Equation   with S and K for these two maps, B = (p C + C p)/2: S = [S_p S_C + S_C S_p - (hbar/2)^2 (K_p K_C + K_C
                K_p)]/2, K = [S_p K_C + K_p S_C + S_C K_p + K_C S_p]/2
     """
     if power == 0:
-        return part.symmetrised(V, work, temperature), part.kicked(V, work, temperature)
-    momentum, oscillator = Momentum(), work.oscillator
+        return part.symmetrised(V, equation, temperature), part.kicked(V, equation, temperature)
+    momentum, oscillator = Momentum(), equation.oscillator
 
-    def times_p(field: Field) -> Field:
-        return momentum.symmetrised(field, work, temperature)
+    def times_p(field: HierarchyState) -> HierarchyState:
+        return momentum.symmetrised(field, equation, temperature)
 
-    def by_p(field: Field) -> Field:
-        return momentum.kicked(field, work, temperature)
+    def by_p(field: HierarchyState) -> HierarchyState:
+        return momentum.kicked(field, equation, temperature)
 
     fields = jnp.stack([V, times_p(V), by_p(V)])
-    S, K = jax.vmap(lambda field: _power(part, power - 1, field, work, temperature))(fields)
+    S, K = jax.vmap(lambda field: _power(part, power - 1, field, equation, temperature))(fields)
     quarter = 0.25 * oscillator.hbar**2 if oscillator.quantum else jnp.zeros(())
     symmetrised = times_p(S[0]) + S[1] - quarter * (by_p(K[0]) + K[2])
     return 0.5 * symmetrised, 0.5 * (times_p(K[0]) + by_p(S[0]) + S[2] + K[1])
@@ -137,3 +145,30 @@ def _tried(slopes: list[Callable[..., Array]], q: Array, p: Array) -> tuple[Arra
 
 def _part(name: str, coefficient: Callable[..., Array]) -> FunctionOfPosition:
     return FunctionOfPosition(as_potential(name, lambda q: coefficient(q, jnp.zeros(()))))
+
+
+# A name, a function of q, or a function of q and p.
+ObservableLike: TypeAlias = str | Potential | WeylSymbol
+Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
+
+
+def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
+    """The two observables of a correlation; ValueError unless they are two names or functions of q, or of q and p."""
+    if not isinstance(observables, tuple | list) or len(observables) != 2:
+        raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
+    first, second = (_observable(one, oscillator) for one in observables)
+    return first, second
+
+
+def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
+    if isinstance(what, str):
+        if what not in NAMES:
+            raise ValueError(
+                f"`observables` must be 'q', 'p', 'X' or functions of q, or of q and p, but one is {what!r}"
+            )
+        if what == "p":
+            return Momentum()
+        return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
+    if callable(what) and takes_two(what):
+        return of_symbol("observables", cast(WeylSymbol, what))
+    return FunctionOfPosition(as_potential("observables", cast(Potential, what)))

@@ -7,14 +7,14 @@ from jaxthermo.jumps.finite.balance import mesoscopic_stationary as mesoscopic_s
 from jaxthermo.jumps.finite.balance import microscopic_stationary as microscopic_stationary
 from jaxthermo.jumps.finite.counting import Counted as Counted
 from jaxthermo.jumps.finite.fluctuations import Cumulants as Cumulants
-from jaxthermo.jumps.finite.fluctuations import ScaledCumulants as ScaledCumulants
 from jaxthermo.jumps.finite.fluctuations import cumulants as cumulants
-from jaxthermo.jumps.finite.fluctuations import scaled_cumulant as scaled_cumulant
-from jaxthermo.jumps.finite.information import multipartite_information as multipartite_information
+from jaxthermo.jumps.finite.large_deviations import ScaledCumulants as ScaledCumulants
+from jaxthermo.jumps.finite.large_deviations import scaled_cumulant as scaled_cumulant
 from jaxthermo.jumps.finite.leaps import tau_leap as tau_leap
 from jaxthermo.jumps.finite.master import FiniteEvolution as FiniteEvolution
 from jaxthermo.jumps.finite.master import mesoscopic_evolve as mesoscopic_evolve
 from jaxthermo.jumps.finite.master import microscopic_evolve as microscopic_evolve
+from jaxthermo.jumps.finite.master import multipartite_information as multipartite_information
 from jaxthermo.jumps.finite.modes import Coherence as Coherence
 from jaxthermo.jumps.finite.modes import coherence as coherence
 from jaxthermo.jumps.finite.theorem import WorkTheorem as WorkTheorem

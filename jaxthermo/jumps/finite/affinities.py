@@ -10,17 +10,14 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
-from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.finite.balance import RTOL, rest_of
+from jaxthermo.jumps.finite.balance import rest_of
 from jaxthermo.jumps.finite.distribution import CONVERGED
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.levels import Mesoscopic, units_at_rest
 from jaxthermo.jumps.finite.space import space
-from jaxthermo.jumps.finite.states import require_mesostates
-from jaxthermo.jumps.graph import Edge
+from jaxthermo.jumps.graph import Edge, Integers, Tree, round_cycles, spanning_tree, windings
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.jumps.spanning import Integers, Tree, round_cycles, spanning_tree, windings
 
 
 class MesoscopicAffinities(AbstractResult):
@@ -72,13 +69,9 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
         >>> bool(abs(found.entropy_production_rate - steady.entropy_production_rate) < 1e-9)
         True
     """
-    model = network
-    network, betas = require_constant(model, beta)
-    require_double_for(RTOL, RTOL)
-    units = require_mesostates(network.q, units, len(network.edges))
-    states = space(network.q, units, network.edges)
-    now, p, found = rest_of(model, betas, states)
-    edge, first, second, tree, along = cycles_of(network.q, units, network.edges)
+    _, betas, states = units_at_rest(network, beta, units)
+    now, p, found = rest_of(network, betas, Mesoscopic(states))
+    edge, first, second, tree, along = cycles_of(states.q, states.units, states.edges)
     hops = mesoscopic_hops(now, states)
     forward, backward = hops.forward[edge, first], hops.backward[edge, first]
     affinity = round_cycles(jnp.log(forward) - jnp.log(backward), tree, first, second)
@@ -87,15 +80,15 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
     result = MesoscopicAffinities(
         status=status_if(~(found.residual < CONVERGED), Status.not_converged),
         stats={"states": states.size},
-        network=model,
+        network=network,
         beta=betas,
-        units=units,
+        units=states.units,
         edges_of=jnp.asarray(along, p.dtype),
         closing_edge=jnp.asarray(edge[chords], jnp.int32),
         closing_counts=states.counts.T[first[chords]],
         affinity=affinity,
         current=current,
-        entropy_production_rate=jnp.dot(affinity, current) / units,
+        entropy_production_rate=jnp.dot(affinity, current) / states.units,
         residual=found.residual,
     )
     warn_unless_ok(result)

@@ -13,22 +13,24 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
-from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
+from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, normalised, stationary_distribution
+from jaxthermo.jumps.finite.generator import Hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
+from jaxthermo.jumps.finite.levels import (
+    RTOL,
+    AbstractLevel,
+    FiniteThermodynamics,
+    Mesoscopic,
+    microscopic_level,
+    units_at_rest,
+)
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
-from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
-from jaxthermo.jumps.finite.space import Space, microscopic, require_ring_edges, space
-from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates, require_microstates
+from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.solve.both_modes import from_jacobians
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
-
-# The tolerance of the linear solves needs double precision.
-RTOL = 1e-12
 
 # The master equation of the parameters, in one row, and an approximate inverse of it about a distribution.
 Equation = Callable[[Array], Hops]
@@ -74,29 +76,18 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. Derivatives in beta and all
     numbers of the network (both modes, any order) take one linear solve for each: L dp = -dL p with sum dp = 0.
     """
-    model = network
-    network, betas = require_constant(model, beta)
-    require_double_for(RTOL, RTOL)
-    units = require_mesostates(network.q, units, len(network.edges))
-    states = space(network.q, units, network.edges)
-    now, p, found = rest_of(model, betas, states)
-    result = _result(_observed(p, now, states), found, model, betas, units, states.size)
-    warn_unless_ok(result)
-    return result
+    _, betas, states = units_at_rest(network, beta, units)
+    level = Mesoscopic(states)
+    return _result(network, betas, level, *rest_of(network, betas, level))
 
 
 def rest_of(
-    model: AbstractJumpModel, betas: Array, states: Space
+    model: AbstractJumpModel, betas: Array, level: Mesoscopic
 ) -> tuple[NetworkAtTime, Float[Array, " states"], Distribution]:
     """A network's numbers, its stationary distribution with derivatives in them, and how that was found."""
+    states = level.states
     found = stationary_distribution(network_at(model.network, betas), states)
-    now, p = _followed(
-        model,
-        betas,
-        found.p,
-        lambda now: mesoscopic_hops(now, states),
-        lambda hops, p: _multigrid(hops, states, p),
-    )
+    now, p = _followed(model, betas, found.p, level.hops, lambda hops, p: _multigrid(hops, states, p))
     return now, p, found
 
 
@@ -114,50 +105,38 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLi
 
     Nothing is assumed of the symmetry between units. Derivatives as there.
     """
-    model = network
-    network, betas = require_constant(model, beta)
+    graph, betas = require_constant(network, beta)
     require_double_for(RTOL, RTOL)
-    require_ring_edges(network)
-    units = require_microstates(network.q, units)
-    each, counts, links = microscopic(network.q, units)
-    # Constants, also where jax is tracing the parameters.
-    with jax.ensure_compile_time_eval():
-        unit_states, numbers = jnp.asarray(each), jnp.asarray(counts)
+    level = microscopic_level(graph, units)
+    found = _relaxed(level.hops(stop_gradient(network_at(graph, betas))))
+    now, p = _followed(network, betas, found.p, level.hops, lambda hops, p: _diagonal(hops))
+    return _result(network, betas, level, now, p, found)
 
-    def hops(now: NetworkAtTime) -> Hops:
-        return microscopic_hops(now, unit_states, numbers, links)
 
-    found = _relaxed(hops(stop_gradient(network_at(network, betas))))
-    now, p = _followed(model, betas, found.p, hops, lambda hops, p: _diagonal(hops))
-    flow = observe(p, now, hops(now), numbers, jnp.zeros(counts.shape[1]))
-    result = _result(flow, found, model, betas, units, counts.shape[1])
+def _result(
+    model: AbstractJumpModel,
+    betas: Array,
+    level: AbstractLevel,
+    now: NetworkAtTime,
+    p: Array,
+    found: Distribution,
+) -> FiniteStationary:
+    result = FiniteStationary(
+        status=status_if(~(found.residual < CONVERGED), Status.not_converged),
+        stats={"iterations": found.iterations, "states": p.shape[0]},
+        network=model,
+        beta=betas,
+        units=level.units,
+        **vars(_observed(p, now, level)),
+        residual=found.residual,
+    )
     warn_unless_ok(result)
     return result
 
 
-def _result(
-    flow: FiniteThermodynamics, found: Distribution, model: AbstractJumpModel, betas: Array, units: int, states: int
-) -> FiniteStationary:
-    return FiniteStationary(
-        status=status_if(~(found.residual < CONVERGED), Status.not_converged),
-        stats={"iterations": found.iterations, "states": states},
-        network=model,
-        beta=betas,
-        units=units,
-        occupation=flow.occupation,
-        covariance=flow.covariance,
-        energy=flow.energy,
-        entropy=flow.entropy,
-        work_current=flow.work_current,
-        heat_currents=flow.heat_currents,
-        entropy_production_rate=flow.entropy_production_rate,
-        residual=found.residual,
-    )
-
-
 @lean_jit
-def _observed(p: Array, now: NetworkAtTime, states: Space) -> FiniteThermodynamics:
-    return observe(p, now, mesoscopic_hops(now, states), states.counts, log_multiplicity(states.counts))
+def _observed(p: Array, now: NetworkAtTime, level: AbstractLevel) -> FiniteThermodynamics:
+    return level.observe(p, now)
 
 
 def _multigrid(hops: Hops, states: Space, p: Array) -> Callable[[Array], Array]:
@@ -177,10 +156,7 @@ def _relaxed(hops: Hops) -> Distribution:
     uniform = jnp.full_like(outflow, 1.0 / outflow.size)
     size = RTOL * jnp.linalg.norm(outflow * uniform)
     found = gmres(hops.apply, _diagonal(hops), -hops.apply(uniform), size, 20 * LIMIT)
-    p = uniform + found.x
-    p = p / jnp.sum(p)
-    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(outflow * p)
-    return Distribution(p, residual, found.iterations)
+    return normalised(uniform + found.x, hops, found.iterations)
 
 
 def _followed(

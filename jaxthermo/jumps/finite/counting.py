@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxthermo._status import Code
 from jaxthermo._types import IntLike
 from jaxthermo.checks import as_float, require_integer
-from jaxthermo.flags import Code
 from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Space

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
-from jaxthermo.solve.constant import stop_gradient
+from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import lean_jit
 
@@ -32,6 +32,13 @@ class Distribution(eqx.Module):
     p: Float[Array, " states"]
     residual: Float[Array, ""]
     iterations: Int[Array, ""]
+
+
+def normalised(p: Float[Array, " states"], hops: Hops, iterations: Int[Array, ""]) -> Distribution:
+    """A solution scaled to the sum 1, with its residual."""
+    p = p / jnp.sum(p)
+    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(hops.outflow() * p)
+    return Distribution(p, residual, iterations)
 
 
 def stationary_distribution(now: NetworkAtTime, space: Space) -> Distribution:
@@ -94,13 +101,9 @@ def _solve(now: NetworkAtTime, space: Space, guess: Array, tolerance: float, lim
 
     guess = symmetric(guess)
     inverse = stencil(hops, space, guess)
-    outflow = hops.outflow()
-    size = jnp.linalg.norm(outflow * guess)
+    size = jnp.linalg.norm(hops.outflow() * guess)
     found = gmres(hops.apply, lambda r: symmetric(cycle(inverse, r)), -hops.apply(guess), tolerance * size, limit)
-    p = jnp.maximum(guess + found.x, 0.0)
-    p = p / jnp.sum(p)
-    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(outflow * p)
-    return Distribution(p, residual, found.iterations)
+    return normalised(jnp.maximum(guess + found.x, 0.0), hops, found.iterations)
 
 
 @lean_jit
@@ -110,10 +113,7 @@ def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     matrix = jax.vmap(hops.apply, out_axes=1)(jnp.eye(space.size))
     # dp/dt = 0 for all states but one follows for that one; in its place stands sum p = 1.
     p = jnp.linalg.solve(matrix.at[0].set(1.0), jnp.zeros(space.size).at[0].set(1.0))
-    p = jnp.maximum(symmetric_part(now, space, p), 0.0)
-    p = p / jnp.sum(p)
-    residual = jnp.sum(jnp.abs(hops.apply(p))) / jnp.sum(hops.outflow() * p)
-    return Distribution(p, residual, jnp.zeros((), jnp.int32))
+    return normalised(jnp.maximum(symmetric_part(now, space, p), 0.0), hops, jnp.zeros((), jnp.int32))
 
 
 def may_rotate(now: NetworkAtTime, space: Space) -> bool:

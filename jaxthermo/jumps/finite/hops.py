@@ -15,7 +15,7 @@ from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.graph import incidence
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 
 class NetworkAtTime(eqx.Module):

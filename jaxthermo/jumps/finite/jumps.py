@@ -10,12 +10,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import Real
 from jaxthermo.checks import as_float
-from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import hop_rates, network_at
+from jaxthermo.jumps.finite.driving import DrivenNetwork
+from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates
 from jaxthermo.jumps.finite.random import Stream
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.jumps.network import JumpNetwork
 
 # Hops between two looks at whether all trajectories have ended.
 BLOCK = 32
@@ -56,9 +55,7 @@ def unfinished(walk: Walk, t_end: Real, cap: Real) -> Bool[Array, ""]:
 
 
 @eqx.filter_jit
-def steady_jumps(
-    model: AbstractJumpModel, beta: Schedule, units: Real, t_end: Real, cap: Real, before: Walk, blocks: Real
-) -> Walk:
+def steady_jumps(now: NetworkAtTime, units: Real, t_end: Real, cap: Real, before: Walk, blocks: Real) -> Walk:
     """Gillespie's direct method for constant parameters: waiting time -ln(U)/total rate, then one hop by its share.
 
     Shapes     cap: the most hops of one trajectory; a walk that ends with t < t_end was stopped by it, one that ends
@@ -66,7 +63,6 @@ def steady_jumps(
                unfinished, to be handed in again
     Source     Gillespie, J. Comput. Phys. 22, 403 (1976)
     """
-    now = network_at(model, beta)
     network = now.network
     # Then the heat follows at the end from the energy and the net number of hops.
     is_simple = network.reservoir_count == 1 and now.force.ndim == 0
@@ -105,9 +101,7 @@ def first_hazard(walk: Walk) -> tuple[Walk, Float[Array, " lanes"]]:
 
 @eqx.filter_jit
 def driven_jumps(
-    model: AbstractJumpModel,
-    beta: Schedule,
-    coupling: Schedule | None,
+    driven: DrivenNetwork,
     units: Real,
     t_end: Real,
     cap: Real,
@@ -121,13 +115,12 @@ def driven_jumps(
     time; the hop is chosen by the rates at its own time. The error of a window falls with the fourth power of its
     length. Walks come with the hazard that is left before their next hop, at first that of `first_hazard`.
     """
-
-    network = as_network(model)
+    network = driven.network
 
     def rates_at(counts: Array, t: Array) -> tuple[Array, ...]:
         # Every trajectory has its own time, and so its own parameters.
         def one(counts: Array, t: Array) -> tuple[Array, ...]:
-            now = network_at(network, beta, t, coupling)
+            now = driven.at(t)
             return (*hop_rates(now, counts, units), now.force, network.betas_at(now.beta, 0.0))
 
         return jax.vmap(one, in_axes=-1, out_axes=-1)(counts, t)

@@ -10,18 +10,18 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, Real, ScalarLike
-from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive, require_scalar
+from jaxthermo.checks import as_float, require_double_for, require_integer, require_positive_scalar
 from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.bookkeeping import along_edges
-from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates, network_at
+from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
+from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates
 from jaxthermo.jumps.finite.random import require_key
-from jaxthermo.jumps.finite.schedules import require_schedules
-from jaxthermo.jumps.finite.trajectories import Trajectories, at_ends, ledger, require_trajectories, start_counts
+from jaxthermo.jumps.finite.trajectories import Trajectories, ledger, require_trajectories, start_counts
 from jaxthermo.jumps.graph import taken
 from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule, as_schedule
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
 # Steps of the coarser of the two runs, if none is given.
@@ -83,25 +83,22 @@ def tau_leap(
     independent random numbers. That difference is the fine run's bias where noise makes it, with an error of order h,
     and three times it where there are so many units that the error of order h^2 is left. There are no derivatives.
     """
-    model = network
-    network, _ = checked(model, beta)
+    graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
     if units > MOST_UNITS:
         raise ValueError(f"`units` must be at most 2**53, beyond which a float does not count, but is {units}")
-    count = require_trajectories(network.q, trajectories)
+    count = require_trajectories(graph.q, trajectories)
     steps = require_integer("steps", steps, 1)
-    t_end = require_scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     key = require_key(key)
-    betas = require_schedules(model, beta, coupling, 0.0, t_end)
-    coupling = None if coupling is None else as_schedule(coupling)
+    driven = driven_network(network, beta, coupling, 0.0, t_end)
     draw, *seeds = jax.random.split(key, 3)
-    first = start_counts(network, betas, coupling, units, count, draw, n0)
-    ends = at_ends(network, betas, coupling, t_end)
+    first = start_counts(driven, units, count, draw, n0)
+    ends = driven.at(jnp.zeros(())), driven.at(t_end)
     runs = []
     for seed, number in zip(seeds, (steps, 2 * steps), strict=True):
-        done = leaps(network, betas, coupling, units, t_end, jnp.asarray(number), as_float(first.T), seed)
+        done = leaps(driven, units, t_end, jnp.asarray(number), as_float(first.T), seed)
         lost = _lost(done.counts, as_float(units))
         # What is not conserved has no thermodynamics: the ledger makes it NaN.
         taken_up = ledger(ends, first.T, done.counts, done.heats.T, done.beta_heat, lost, units * t_end)
@@ -110,9 +107,9 @@ def tau_leap(
     too_long = jnp.where(fine.cut, int(Status.leaps_too_long), int(Status.ok))
     result = Trajectories(
         stats={"step": t_end / (2 * steps)},
-        network=model,
-        betas=betas,
-        coupling=coupling,
+        network=network,
+        betas=driven.betas,
+        coupling=driven.coupling,
         t_end=t_end,
         units=units,
         method="binomial leaps",
@@ -141,9 +138,7 @@ def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array
 
 @eqx.filter_jit
 def leaps(
-    network: JumpNetwork,
-    beta: Schedule,
-    coupling: Schedule | None,
+    driven: DrivenNetwork,
     units: int,
     t_end: Real,
     steps: Int[Array, ""],
@@ -151,13 +146,13 @@ def leaps(
     key: PRNGKeyArray,
 ) -> Leaps:
     """`steps` leaps of equal length from the counts, all trajectories abreast."""
-    h = t_end / steps.astype(counts.dtype)
+    network, h = driven.network, t_end / steps.astype(counts.dtype)
     slots = _slots(network)
     edges = len(network.edges)
 
     def rates(t: Real, n: Array) -> tuple[NetworkAtTime, list[Array]]:
         """Rates of one unit for the first hop out of every state, for the second, and so on."""
-        now = network_at(network, beta, t, coupling)
+        now = driven.at(t)
         forward, backward, _, _ = hop_rates(now, n, units)
         every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
         return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]

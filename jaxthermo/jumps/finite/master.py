@@ -7,30 +7,20 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_times
-from jaxthermo.jumps.arguments import as_network, checked
-from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
-from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
-from jaxthermo.jumps.finite.observables import FiniteThermodynamics, observe
-from jaxthermo.jumps.finite.schedules import require_schedules
-from jaxthermo.jumps.finite.space import Links, Space, microscopic, require_ring_edges, space
-from jaxthermo.jumps.finite.states import (
-    initial_counts,
-    log_multiplicity,
-    rank,
-    require_mesostates,
-    require_microstates,
-)
+from jaxthermo.jumps.arguments import checked
+from jaxthermo.jumps.finite.balance import FiniteStationary
+from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
+from jaxthermo.jumps.finite.levels import AbstractLevel, FiniteThermodynamics, mesoscopic_level, microscopic_level
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule, as_schedule
-from jaxthermo.protocols.schedule import rate_at, value_at
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.protocols.schedules import rate_at, value_at
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.integrate import integrate, status_of, unreached_as_nan
 from jaxthermo.solve.lean import lean_jit
 
@@ -38,41 +28,8 @@ RTOL, ATOL = 1e-9, 1e-12
 MAX_STEPS = 10_000_000
 
 
-class Meso(eqx.Module):
-    """The level of occupation numbers."""
-
-    states: Space
-    name = "mesoscopic"
-
-    @property
-    def counts(self) -> Int[Array, "q states"]:
-        """Occupation numbers of every state."""
-        return self.states.counts
-
-    def hops(self, now: NetworkAtTime) -> Hops:
-        """The master equation at one time."""
-        return mesoscopic_hops(now, self.states)
-
-    def inner(self) -> Float[Array, " states"]:
-        """Entropy inside every state."""
-        return log_multiplicity(self.counts)
-
-
-class Micro(eqx.Module):
-    """The level of single units."""
-
-    each: Int[Array, "units states"]
-    counts: Int[Array, "q states"]
-    links: Links
-    name = "microscopic"
-
-    def hops(self, now: NetworkAtTime) -> Hops:
-        """The master equation at one time."""
-        return microscopic_hops(now, self.each, self.counts, self.links)
-
-    def inner(self) -> Float[Array, " states"]:
-        """Entropy inside every state: none."""
-        return jnp.zeros(self.counts.shape[1])
+# Tolerances, the limit of steps, and the solver.
+Options = tuple[float, float, int, diffrax.AbstractSolver | None]
 
 
 class FiniteEvolution(AbstractFlowResult):
@@ -156,12 +113,7 @@ def mesoscopic_evolve(
     `entropy_production_rate` starts from a finite stand-in for infinity; `entropy_produced` is exact from the start, as
     it follows from entropy and heat.
     """
-    graph = _checked(network, beta, rtol, atol)
-    units = require_mesostates(graph.q, units, len(graph.edges))
-    states = space(graph.q, units, graph.edges)
-    start = int(rank(initial_counts(graph.q, units, n0)[:, None])[0])
-    p0 = jnp.zeros(states.size).at[start].set(1.0)
-    return _evolve(network, beta, coupling, units, Meso(states), p0, ts, (rtol, atol, max_steps, solver))
+    return _evolve(network, beta, units, n0, ts, coupling, mesoscopic_level, (rtol, atol, max_steps, solver))
 
 
 def microscopic_evolve(
@@ -188,43 +140,34 @@ def microscopic_evolve(
     Raises     ValueError as there, for another graph, and for q^N > 100 000
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8), (B15)
     """
-    graph = _checked(network, beta, rtol, atol)
-    require_ring_edges(graph)
-    units = require_microstates(graph.q, units)
-    each, counts, links = microscopic(graph.q, units)
-    digits = np.repeat(np.arange(graph.q), initial_counts(graph.q, units, n0))
-    start = int(digits @ graph.q ** np.arange(units))
-    p0 = jnp.zeros(counts.shape[1]).at[start].set(1.0)
-    level = Micro(jnp.asarray(each), jnp.asarray(counts), links)
-    return _evolve(network, beta, coupling, units, level, p0, ts, (rtol, atol, max_steps, solver))
-
-
-def _checked(model: AbstractJumpModel, beta: Betas, rtol: float, atol: float) -> JumpNetwork:
-    network, _ = checked(model, beta)
-    require_double_for(rtol, atol, "rtol")
-    return network
-
-
-# Tolerances, the limit of steps, and the solver.
-Options = tuple[float, float, int, diffrax.AbstractSolver | None]
+    return _evolve(network, beta, units, n0, ts, coupling, microscopic_level, (rtol, atol, max_steps, solver))
 
 
 def _evolve(
     model: AbstractJumpModel,
     beta: Betas,
-    coupling: Schedule | None,
-    units: int,
-    level: Meso | Micro,
-    p0: Array,
+    units: IntLike,
+    n0: ArrayLike | Sequence[int] | None,
     ts: ArrayLike | Sequence[ScalarLike],
+    coupling: Schedule | None,
+    level_of: Callable[[JumpNetwork, IntLike], AbstractLevel],
     options: Options,
 ) -> FiniteEvolution:
+    network, _ = checked(model, beta)
+    require_double_for(options[0], options[1], "rtol")
+    level = level_of(network, units)
+    p0 = jnp.zeros(level.counts.shape[1]).at[level.start(n0)].set(1.0)
     ts = require_times("ts", ts)
-    betas = require_schedules(model, beta, coupling, ts[0], ts[-1])
-    coupling = None if coupling is None else as_schedule(coupling)
-    found = _evolved(as_network(model), betas, coupling, level, p0, ts, options)
+    driven = driven_network(model, beta, coupling, ts[0], ts[-1])
+    found = _evolved(driven, level, p0, ts, options)
     result = FiniteEvolution(
-        network=model, betas=betas, coupling=coupling, units=units, level=level.name, time=ts, **found
+        network=model,
+        betas=driven.betas,
+        coupling=driven.coupling,
+        units=level.units,
+        level=level.name,
+        time=ts,
+        **found,
     )
     warn_unless_ok(result)
     return result
@@ -232,10 +175,8 @@ def _evolve(
 
 @lean_jit
 def _evolved(
-    network: JumpNetwork,
-    betas: Schedule,
-    coupling: Schedule | None,
-    level: Meso | Micro,
+    driven: DrivenNetwork,
+    level: AbstractLevel,
     p0: Float[Array, " states"],
     ts: Float[Array, " times"],
     options: Options,
@@ -246,38 +187,31 @@ def _evolved(
                the edges of each reservoir, all per unit; entropy_produced = S(t) - S(0) - int sum beta_r (heat current
                of r) dt
     """
-    (flow, totals, norm), status, steps = followed(network, betas, coupling, level, p0, ts, options, _look)
+    (flow, totals, norm), status, steps = followed(driven, level, p0, ts, options, _look)
+    network = driven.network
     return {
         "status": status,
         "stats": {"steps": steps, "states": p0.shape[0]},
-        "beta": jax.vmap(lambda t: jnp.broadcast_to(value_at(betas, t), (network.reservoir_count,)))(ts),
+        "beta": jax.vmap(lambda t: jnp.broadcast_to(value_at(driven.betas, t), (network.reservoir_count,)))(ts),
         "forces": jax.vmap(lambda t: jnp.broadcast_to(network.forces_at(t), (len(network.edges),)))(ts),
         "work": totals[:, 0],
         "heats": totals[:, 2:],
         "entropy_produced": flow.entropy - flow.entropy[0] - totals[:, 1],
         "norm": norm,
-        "occupation": flow.occupation,
-        "covariance": flow.covariance,
-        "energy": flow.energy,
-        "entropy": flow.entropy,
-        "work_current": flow.work_current,
-        "heat_currents": flow.heat_currents,
-        "entropy_production_rate": flow.entropy_production_rate,
+        **vars(flow),
     }
 
 
 @lean_jit
 def followed(
-    network: JumpNetwork,
-    betas: Schedule,
-    coupling: Schedule | None,
-    level: Meso | Micro,
+    driven: DrivenNetwork,
+    level: AbstractLevel,
     p0: Float[Array, " states"],
     ts: Float[Array, " times"],
     options: Options,
     look: Callable[[Real, tuple[Array, Array], PyTree], PyTree],
 ) -> tuple[PyTree, Int[Array, ""], Int[Array, ""]]:
-    """look(t, (p, totals), ((network, betas, coupling), level)) at all times, the status, and the number of steps.
+    """look(t, (p, totals), (driven, level)) at all times, the status, and the number of steps.
 
     totals     the integrals of `_rates_of_change`
     """
@@ -287,7 +221,7 @@ def followed(
         ts, level, p0 = constants
         solution = integrate(
             _rates_of_change,
-            (p0, jnp.zeros(2 + network.reservoir_count, p0.dtype)),
+            (p0, jnp.zeros(2 + driven.network.reservoir_count, p0.dtype)),
             (args, level),
             t0=ts[0],
             t1=ts[-1],
@@ -299,15 +233,15 @@ def followed(
         )
         return jax.tree.map(unreached_as_nan, solution.ys), (status_of(solution), solution.stats["num_steps"])
 
-    seen, (status, steps) = both_modes(solved, (network, betas, coupling), (ts, level, p0))
+    seen, (status, steps) = both_modes(solved, driven, (ts, level, p0))
     return seen, status, steps
 
 
 def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[Array, Array]:
     """dp/dt; then work current, sum of beta times heat current, and the heat current of each reservoir, per unit."""
     p, _ = state
-    (network, betas, coupling), level = args
-    now = network_at(network, betas, t, coupling)
+    driven, level = args
+    network, coupling, now = driven.network, driven.coupling, driven.at(t)
     hops = level.hops(now)
     flow = hops.booked(p, now)
     current = flow.forward - flow.backward
@@ -318,7 +252,7 @@ def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple
     work = flow.work_current() / units
     if network.is_moving:
         here = (as_float(t),), (jnp.ones(()),)
-        rise = jax.jvp(lambda t: network_at(network, betas, t, coupling).energy(counts), *here)[1]
+        rise = jax.jvp(lambda t: driven.at(t).energy(counts), *here)[1]
         work = work + jnp.dot(rise, p, precision="highest") / units
     elif coupling is not None:
         work = work + rate_at(coupling, t)[1] * (0.5 * jnp.sum(counts**2, axis=0) / units**2 @ p)
@@ -327,6 +261,26 @@ def _rates_of_change(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple
 
 def _look(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[FiniteThermodynamics, Array, Array]:
     p, totals = state
-    (network, betas, coupling), level = args
-    now = network_at(network, betas, t, coupling)
-    return observe(p, now, level.hops(now), level.counts, level.inner()), totals, jnp.sum(p)
+    driven, level = args
+    return level.observe(p, driven.at(t)), totals, jnp.sum(p)
+
+
+def multipartite_information(result: FiniteStationary | FiniteEvolution) -> Float[Array, "*batch"]:
+    """Multipartite mutual information of N units, the entropy that they lack because they are correlated.
+
+    Equation   I = N S(P) - S_N >= 0, with S(P) = -sum P_i ln P_i of the distribution P of one unit, and S_N that of all
+
+    result     of `mesoscopic_stationary` or `mesoscopic_evolve`, or of their microscopic twins
+    Units      k_B, of all units: divide by N for the share of one
+    Returns    (*batch)
+    Source     Ptaszynski & Esposito, arXiv 2410.13375: I grows like N on a limit cycle; where units relax to fixed
+               points it does not, or any small perturbation takes that growth away
+
+    In a state that units share alike, as the stationary one and every mesoscopic one are, P is that of each unit. An
+    evolution that starts from known units, by `microscopic_evolve`, has other units with other distributions, and I is
+    then relative to their mean P.
+    """
+    P = result.occupation
+    occupied = P > 0
+    single = -jnp.sum(jnp.where(occupied, P * jnp.log(jnp.where(occupied, P, 1.0)), 0.0), axis=-1)
+    return result.units * (single - result.entropy)

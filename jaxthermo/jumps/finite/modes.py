@@ -1,30 +1,33 @@
-"""How long N units keep time: the slowest oscillating mode of their master equation."""
+"""How long N units keep time: slowest modes of their master equation, sector by sector of the rotation of a ring."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Complex, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
-from jaxthermo._types import IntLike, Stats
-from jaxthermo.checks import require_double_for
-from jaxthermo.jumps.arguments import require_constant
+from jaxthermo._types import IntLike, Real, Stats
 from jaxthermo.jumps.finite.distribution import may_rotate, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
-from jaxthermo.jumps.finite.sectors import CONVERGED, Mode, Sector, leading_mode
-from jaxthermo.jumps.finite.space import Space, space
-from jaxthermo.jumps.finite.states import require_mesostates
+from jaxthermo.jumps.finite.levels import units_at_rest
+from jaxthermo.jumps.finite.multigrid import cycle, stencil
+from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.davidson import leading_eigenpair
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lean import lean_jit
 
-RTOL = 1e-12
 # Largest relative error of an eigenvalue by the rounding of the traffic between states.
 LARGEST_ERROR = 1e-3
+
+# Of the residual, relative to what the generator makes of its largest part.
+TOLERANCE = 1e-12
+LIMIT = 400
+CONVERGED = 1e-9
 
 
 class Coherence(AbstractResult):
@@ -71,10 +74,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
     """
     model = network
-    network, beta = require_constant(model, beta)
-    require_double_for(RTOL, RTOL)
-    units = require_mesostates(network.q, units, len(network.edges))
-    states = space(network.q, units, network.edges)
+    network, beta, states = units_at_rest(model, beta, units)
     now = network_at(network, beta)
     p = stationary_distribution(now, states).p
     flat = may_rotate(now, states) and not isinstance(network.constant_energies, jax.core.Tracer)
@@ -97,7 +97,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
         stats={"states": states.size},
         network=model,
         beta=beta,
-        units=units,
+        units=states.units,
         sector=jnp.asarray(numbers),
         eigenvalue_real=value.real,
         eigenvalue_imag=value.imag,
@@ -120,3 +120,67 @@ def _wave(states: Space, p: Array, number: int) -> Array:
     """The stationary state times a Fourier mode of the counts: what a rotating start looks like."""
     angle = np.exp(2j * np.pi * number * np.arange(states.q) / states.q)
     return p.astype(complex) * (jnp.asarray(angle) @ states.counts.astype(complex))
+
+
+class Mode(eqx.Module):
+    """An eigenvalue of the (tilted) generator, its vector of norm 1, and the residual relative to the traffic."""
+
+    value: Complex[Array, ""]
+    x: Complex[Array, " states"]
+    residual: Float[Array, ""]
+    products: Int[Array, ""]
+
+
+class Sector(eqx.Module):
+    """Which vectors are searched: those that a rotation by one state multiplies by exp(2 pi i k/q), or of sum zero.
+
+    Without a `rotation` all vectors are taken, but for the part along the stationary state if `transient`.
+    """
+
+    rotation: int | None = eqx.field(static=True, default=None)
+    transient: bool = eqx.field(static=True, default=False)
+
+    def project(self, x: Array, space: Space, weight: Array) -> Array:
+        """The part of x in the sector."""
+        if self.rotation is None:
+            return x - jnp.sum(x) * weight / jnp.sum(weight) if self.transient else x
+        assert space.rotation is not None
+        phase = np.exp(-2j * np.pi * self.rotation / space.q)
+        total = rotated = x
+        for _ in range(space.q - 1):
+            rotated = phase * rotated[space.rotation]
+            total = total + rotated
+        return total / space.q
+
+
+@lean_jit
+def leading_mode(
+    now: NetworkAtTime,
+    space: Space,
+    sector: Sector,
+    tilt: Real,
+    shift: Real,
+    start: Array,
+    weight: Float[Array, " states"],
+    limit: int = LIMIT,
+) -> Mode:
+    """The eigenvalue of largest real part in the sector, of the generator with forward hops counted `tilt` times.
+
+    Shapes     start: (states,); shift, weight: of the preconditioner, an eigenvalue and the distribution that weighs
+               its cells; limit: products with the generator
+    """
+    # Real rates meet complex vectors throughout.
+    with jax.numpy_dtype_promotion("standard"):
+        hops = mesoscopic_hops(now, space)
+        inverse = stencil(hops, space, weight, tilt, shift)
+        outflow = hops.outflow()
+
+        def project(x: Array) -> Array:
+            return sector.project(x, space, weight)
+
+        start = project(start.astype(complex))
+        size = jnp.linalg.norm(outflow * start) / jnp.linalg.norm(start)
+        found = leading_eigenpair(
+            lambda x: hops.tilted(x, tilt), lambda r: project(cycle(inverse, r)), start, TOLERANCE * size, limit
+        )
+    return Mode(found.value, found.x, found.residual / size, found.products)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PyTree
 
-from jaxthermo.jumps.finite.states import counts_of, mesostates, microstates, rank_table
+from jaxthermo.jumps.finite.states import mesostates, rank_table
 from jaxthermo.jumps.graph import Edge, taken
 from jaxthermo.jumps.network import JumpNetwork
 
@@ -157,15 +157,14 @@ def _cells(counts: np.ndarray, here: np.ndarray, coarse: Space) -> tuple[np.ndar
     return parent, children
 
 
-def microscopic(q: int, units: int) -> tuple[np.ndarray, np.ndarray, Links]:
-    """The state of every unit (N, q^N), its occupation numbers (q, q^N), and the hops of single units."""
-    each = microstates(q, units)
-    index = np.arange(q**units, dtype=np.int64)
+def microscopic_links(q: int, each: np.ndarray) -> Links:
+    """The hops of single units round a ring, from the state of every unit, (N, q^N)."""
+    units, size = each.shape
+    index = np.arange(size, dtype=np.int64)
     place = q ** np.arange(units, dtype=np.int64)[:, None]
     target = index + ((each + 1) % q - each) * place
     source = index + ((each - 1) % q - each) * place
-    links = Links(jnp.asarray(target, jnp.int32), jnp.asarray(source, jnp.int32))
-    return each, counts_of(q, each), links
+    return Links(jnp.asarray(target, jnp.int32), jnp.asarray(source, jnp.int32))
 
 
 def parities(q: int, move: Move) -> dict[tuple[int, int], PyTree]:

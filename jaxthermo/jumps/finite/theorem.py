@@ -12,18 +12,18 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import first_problem
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
-from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive, require_scalar
-from jaxthermo.jumps.arguments import as_network, require_one_reservoir
+from jaxthermo.checks import as_float, require_double_for, require_finite, require_positive_scalar
+from jaxthermo.jumps.arguments import require_one_reservoir
 from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
-from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
-from jaxthermo.jumps.finite.schedules import require_schedules
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Space, space
 from jaxthermo.jumps.finite.states import log_multiplicity, require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule, as_schedule
-from jaxthermo.solve.both_modes import both_modes
+from jaxthermo.jumps.network import AbstractJumpModel
+from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.solve.derivatives import both_modes
 from jaxthermo.solve.integrate import integrate, status_of
 from jaxthermo.solve.lean import lean_jit
 
@@ -77,26 +77,24 @@ def work_theorem(
     Derivatives in beta, the coupling and the network's numbers are those of the integration, in both modes.
     """
     require_double_for(RTOL, RTOL)
-    t_end = require_scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     model = network
-    betas = require_schedules(model, beta, coupling, 0.0, t_end)
-    coupling = None if coupling is None else as_schedule(coupling)
-    network = require_one_reservoir(as_network(model))
+    driven = driven_network(model, beta, coupling, 0.0, t_end)
+    network = require_one_reservoir(driven.network)
     units = require_mesostates(network.q, units, len(network.edges))
     points = jnp.atleast_1d(as_float(s))
     require_finite("s", points)
     states = space(network.q, units, network.edges)
-    past, future = (log_partition(network_at(network, betas, t, coupling), states) for t in (jnp.zeros(()), t_end))
+    past, future = (log_partition(driven.at(t), states) for t in (jnp.zeros(()), t_end))
     ways = [(points, False), (1.0 - points, True)]
-    (forward, first), (backward, second) = (_averages(network, betas, coupling, states, t_end, *way) for way in ways)
+    (forward, first), (backward, second) = (_averages(driven, states, t_end, *way) for way in ways)
     ratio = jnp.exp(future - past)
     result = WorkTheorem(
         status=first_problem(first, second),
         stats={"states": states.size},
         network=model,
-        betas=betas,
-        coupling=coupling,
+        betas=driven.betas,
+        coupling=driven.coupling,
         t_end=t_end,
         units=units,
         s=points,
@@ -116,20 +114,14 @@ def log_partition(now: NetworkAtTime, states: Space) -> Float[Array, ""]:
 
 @lean_jit
 def _averages(
-    network: JumpNetwork,
-    betas: Schedule,
-    coupling: Schedule | None,
-    states: Space,
-    t_end: Float[Array, ""],
-    points: Float[Array, " points"],
-    backwards: bool,
+    driven: DrivenNetwork, states: Space, t_end: Float[Array, ""], points: Float[Array, " points"], backwards: bool
 ) -> tuple[Float[Array, " points"], Int[Array, " points"]]:
     def averages(args: PyTree, constants: PyTree) -> tuple[Array, Array]:
-        network, betas, coupling, t_end = args
+        driven, t_end = args
         points, states = constants
 
         def at(t: Real) -> NetworkAtTime:
-            return network_at(network, betas, t_end - t if backwards else t, coupling)
+            return driven.at(t_end - t if backwards else t)
 
         def reduced(t: Real) -> Array:
             now = at(t)
@@ -162,4 +154,4 @@ def _averages(
 
         return jax.lax.map(one, points)
 
-    return both_modes(averages, (network, betas, coupling, t_end), (points, states))
+    return both_modes(averages, (driven, t_end), (points, states))

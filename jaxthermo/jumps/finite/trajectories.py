@@ -11,21 +11,26 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._results import AbstractResult, quantity, status_over, warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.checks import as_float, is_known, require_double_for, require_finite, require_integer, require_positive
-from jaxthermo.checks import require_scalar as scalar
+from jaxthermo.checks import (
+    as_float,
+    is_known,
+    require_double_for,
+    require_finite,
+    require_integer,
+    require_positive_scalar,
+)
 from jaxthermo.jumps.arguments import checked
 from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
-from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
+from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
-from jaxthermo.jumps.finite.schedules import require_schedules
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
 from jaxthermo.jumps.mean_field import Betas
-from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule, as_schedule
-from jaxthermo.protocols.schedule import value_at
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.jumps.network import AbstractJumpModel
+from jaxthermo.jumps.schedules import Schedule
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.slices import in_slices
@@ -132,40 +137,34 @@ def simulate(
     trajectories. One that is stopped by `max_jumps` or by rates beyond all numbers has NaN for its results, and the
     status `max_jumps_reached` or `not_finite`. Trajectories have no derivatives.
     """
-    model = network
-    network, _ = checked(model, beta)
+    graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)
     units = require_integer("units", units, 1)
-    count = require_trajectories(network.q, trajectories)
+    count = require_trajectories(graph.q, trajectories)
     cap = require_integer("max_jumps", max_jumps, 1)
-    t_end = scalar("t_end", t_end)
-    require_positive("t_end", t_end)
+    t_end = require_positive_scalar("t_end", t_end)
     key = require_key(key)
-    betas = require_schedules(model, beta, coupling, 0.0, t_end)
-    coupling = None if coupling is None else as_schedule(coupling)
-    driven = callable(betas) or not network.is_autonomous or callable(coupling)
-    step = t_end / WINDOWS if step is None else scalar("step", step)
-    require_positive("step", step)
+    driven = driven_network(network, beta, coupling, 0.0, t_end)
+    step = t_end / WINDOWS if step is None else require_positive_scalar("step", step)
 
     seed, draw = jax.random.split(key)
-    first = start_counts(network, betas, coupling, units, count, draw, n0)
+    first = start_counts(driven, units, count, draw, n0)
     # As arrays, so that other numbers are not compiled again.
     limit, number = jnp.asarray(cap), as_float(units)
 
     def walked(counts: Array | np.ndarray, stream: Stream) -> Walk:
-        walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), network.reservoir_count)
-        if driven:
+        walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), graph.reservoir_count)
+        if driven.is_autonomous:
             return in_slices(
-                lambda now, blocks: driven_jumps(network, betas, coupling, number, t_end, limit, step, now, blocks),
-                first_hazard(walk),
-                lambda now: unfinished(now[0], t_end, limit),
-            )[0]
-        still = network.at(0.0, None if coupling is None else value_at(coupling, 0.0))
+                lambda now, blocks: steady_jumps(driven.at(0.0), number, t_end, limit, now, blocks),
+                walk,
+                lambda now: unfinished(now, t_end, limit),
+            )
         return in_slices(
-            lambda now, blocks: steady_jumps(still, betas, number, t_end, limit, now, blocks),
-            walk,
-            lambda now: unfinished(now, t_end, limit),
-        )
+            lambda now, blocks: driven_jumps(driven, number, t_end, limit, step, now, blocks),
+            first_hazard(walk),
+            lambda now: unfinished(now[0], t_end, limit),
+        )[0]
 
     # A walk has its trajectories last; map_lanes wants them first.
     def chunk(counts: Array | np.ndarray, stream: Stream) -> dict[str, Array]:
@@ -182,16 +181,16 @@ def simulate(
     # Powers of two, so that numbers of like size share one compilation.
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
     done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size))
-    ends = at_ends(network, betas, coupling, t_end)
+    ends = driven.at(jnp.zeros(())), driven.at(t_end)
     cut = done["status"] != int(Status.ok)
     result = Trajectories(
         stats={},
-        network=model,
-        betas=betas,
-        coupling=coupling,
+        network=network,
+        betas=driven.betas,
+        coupling=driven.coupling,
         t_end=t_end,
         units=units,
-        method="integrated hazard" if driven else "direct",
+        method="direct" if driven.is_autonomous else "integrated hazard",
         status=done["status"],
         initial_counts=first,
         final_counts=jnp.rint(done["counts"]).astype(int),
@@ -205,10 +204,6 @@ def simulate(
 Ends = tuple[NetworkAtTime, NetworkAtTime]
 
 
-def at_ends(network: JumpNetwork, betas: Schedule, coupling: Schedule | None, t_end: Float[Array, ""]) -> Ends:
-    return network_at(network, betas, jnp.zeros(()), coupling), network_at(network, betas, t_end, coupling)
-
-
 def require_trajectories(q: int, trajectories: IntLike) -> int:
     """The number of trajectories, or a ValueError with the bytes that they would take."""
     count = require_integer("trajectories", trajectories, 1)
@@ -219,15 +214,10 @@ def require_trajectories(q: int, trajectories: IntLike) -> int:
 
 
 def start_counts(
-    network: JumpNetwork,
-    beta: Schedule,
-    coupling: Schedule | None,
-    units: int,
-    count: int,
-    key: Array,
-    n0: ArrayLike | Sequence[int] | None,
+    driven: DrivenNetwork, units: int, count: int, key: Array, n0: ArrayLike | Sequence[int] | None
 ) -> Int[Array, "lanes q"]:
     """The counts that every trajectory starts from; drawn from the stationary state at time 0 if n0 is None."""
+    network = driven.network
     if n0 is not None:
         n0 = np.asarray(n0, float)
         if n0.ndim == 2:
@@ -243,7 +233,7 @@ def start_counts(
     except ValueError as error:
         raise ValueError(f"`n0` must be given for so many units: {error}") from None
     states = space(network.q, units, network.edges)
-    found = stationary_distribution(network_at(network, beta, 0.0, coupling), states)
+    found = stationary_distribution(driven.at(0.0), states)
     if is_known(found.residual) and float(found.residual) > CONVERGED:
         raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
     sums = jnp.cumsum(found.p)

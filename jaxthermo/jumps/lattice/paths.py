@@ -16,11 +16,10 @@ from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT
 from jaxthermo.jumps.lattice.neighbours import checked_neighbours
-from jaxthermo.jumps.lattice.tables import Hopping, coupling_matrix, hopping
-from jaxthermo.jumps.lattice.walks import LatticeWalk, onward, underway
+from jaxthermo.jumps.lattice.walks import Hopping, LatticeWalk, coupling_matrix, hopping, onward, underway
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.solve.constant import without_derivatives
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
 from jaxthermo.solve.lean import is_traced
 from jaxthermo.solve.slices import in_slices

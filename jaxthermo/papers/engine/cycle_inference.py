@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.protocols import StirlingCycle
-from jaxthermo.search.bounded_least_squares import Solution, least_squares
+from jaxthermo.search.bounded import Solution, least_squares
 from jaxthermo.solve.lean import lean_jit
 
 # Name, start, lower and upper bound of each parameter. The isothermal strokes are shares of the period, the cooling

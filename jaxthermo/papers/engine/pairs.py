@@ -15,7 +15,7 @@ import xarray
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun, State
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.information import information_planck
 from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS, oscillator
@@ -87,8 +87,8 @@ def _states(rng: np.random.Generator, count: int, full: bool) -> tuple[np.ndarra
 
 @jax.jit
 def _information(model: Any, states: jax.Array, beta: jax.Array, x: jax.Array) -> jax.Array:
-    work = workspace(model, model.grid)
-    return jax.vmap(lambda V: information_planck(V, work, beta, x))(states)
+    equation = equation_on(model, model.grid)
+    return jax.vmap(lambda V: information_planck(V, equation, beta, x))(states)
 
 
 def _searched(

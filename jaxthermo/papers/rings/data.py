@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray
 
-from jaxthermo.flags import coded
+from jaxthermo._status import coded
 from jaxthermo.papers.rings.lanes import (
     COUPLING,
     FOLD_NAME,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray
 
-from jaxthermo.flags import coded
+from jaxthermo._status import coded
 from jaxthermo.papers import labels
 from jaxthermo.potts import Phase, PottsRing, Stationary, critical_beta, fold_beta
 from jaxthermo.potts.attractor import long_time_lanes

@@ -1,9 +1,11 @@
-"""Least squares within the unit box for few data and many parameters, each evaluation of which is dear."""
+"""Searches inside bounds, from the host, for functions each evaluation of which is dear: descent, and least squares."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from jaxthermo._status import Status
 
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -64,3 +66,27 @@ def _step(point: np.ndarray, residuals: np.ndarray, jacobian: np.ndarray, dampin
         if not at_bound.any():
             return step
         free &= ~at_bound
+
+
+def descend(
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    start: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    steps: int,
+) -> Status:
+    """Call `evaluate`, which gives value and gradient and keeps the best point itself; how the descent ended."""
+    from scipy.optimize import minimize
+
+    done = minimize(
+        evaluate,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(low, high, strict=True)),
+        options={"maxiter": steps, "ftol": 1e-12, "gtol": 1e-9},
+    )
+    if done.success:
+        return Status.ok
+    # L-BFGS-B gives up where its line search gains nothing more.
+    return Status.max_steps_reached if done.nit >= steps else Status.plateau

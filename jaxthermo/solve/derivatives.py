@@ -1,12 +1,18 @@
-"""Derivatives of functions of few parameters, in both modes and of every order, from forward mode alone."""
+"""Derivatives in both modes and of every order from forward mode alone; or none, or an error that says so.
+
+`both_modes` and `from_jacobians` are for functions of few parameters.
+"""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
+
+Tree = TypeVar("Tree")
 
 
 def both_modes(
@@ -76,3 +82,23 @@ def from_jacobians(function: Callable[[Array, PyTree], PyTree]) -> Callable[[Arr
         return smooth(vector, jax.lax.stop_gradient(constants))
 
     return held
+
+
+def stop_gradient(tree: PyTree) -> PyTree:
+    """The tree with `stop_gradient` on every array."""
+    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, tree)
+
+
+def without_derivatives(tree: Tree, name: str) -> Tree:
+    """The tree, whose differentiation raises an error that says so of `name`, instead of giving wrong derivatives."""
+    dynamic, static = eqx.partition(tree, eqx.is_inexact_array)
+
+    @jax.custom_jvp
+    def held(dynamic: PyTree) -> PyTree:
+        return dynamic
+
+    @held.defjvp
+    def _(primals: tuple[PyTree, ...], tangents: tuple[PyTree, ...]) -> PyTree:
+        raise NotImplementedError(f"`{name}` has no derivatives; hold its arguments with jax.lax.stop_gradient")
+
+    return eqx.combine(held(dynamic), static)

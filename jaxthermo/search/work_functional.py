@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import Real, ScheduleLike
-from jaxthermo.brownian.grid import phase, turn
-from jaxthermo.brownian.hierarchy import Field, Workspace
+from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.observables import low_members, moments
 from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
 from jaxthermo.brownian.split import (
@@ -31,13 +31,12 @@ from jaxthermo.brownian.split import (
 )
 from jaxthermo.brownian.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule
-from jaxthermo.protocols.schedule import value_at
+from jaxthermo.protocols.schedules import value_at
 
 # Bounds of the number of steps are this times a power of 2; single searches begin with the other.
 SMALLEST_BOUND, LEAST_BOUND = 16, 64
 # A state that reaches the rim of the grid at this share of its peak is not to be trusted.
 EDGE = 1e-5
-
 
 # What is measured of a state at a given beta.
 Measure = Callable[[Spectrum, Any], Float[Array, " observables"]]
@@ -86,12 +85,12 @@ def propagate(
     The reverse pass keeps the state at each step and repeats what is between. For a number of steps that is the same
     for all lanes of a vmap, steps beyond it cost next to nothing.
     """
-    work = term.work
+    equation = term.equation
     plan = _plan(steps, most)
     betas, fields = _values(term.beta, plan.fractions), _values(term.x, plan.fractions)
     lengths = duration / steps.astype(plan.fractions.dtype) * jnp.asarray([1.0, 0.5])
-    friction = work.oscillator.bath.friction()
-    tables = None if noise is None else jax.vmap(lambda h: momenta_tables(work, noise, h, friction))(lengths)
+    friction = equation.oscillator.bath.friction()
+    tables = None if noise is None else jax.vmap(lambda h: momenta_tables(equation, noise, h, friction))(lengths)
 
     first = measure(begin, betas[0, 0])
 
@@ -100,7 +99,7 @@ def propagate(
         now = measure(spectrum, beta)
         spectrum = jnp.where(restarts, begin, spectrum)
         free = jax.tree.map(lambda leaf: leaf[fine], tables)
-        spectrum, edge = _step(work, noise, free, spectrum, lengths[fine], betas, fields)
+        spectrum, edge = _step(equation, noise, free, spectrum, lengths[fine], betas, fields)
         return spectrum, (now, edge)
 
     def rest(spectrum: Spectrum, at: PyTree) -> tuple[Spectrum, tuple[Array, Array]]:
@@ -127,28 +126,28 @@ def _values(schedule: ScheduleLike, fractions: Float[Array, "steps 5"]) -> Float
     return jnp.broadcast_to(value_at(schedule, 0.0), fractions.shape)
 
 
-def measure_of(work: Workspace, noise: Noise | None, impulses: bool = False) -> Measure:
+def measure_of(equation: Equation, noise: Noise | None, impulses: bool = False) -> Measure:
     """U and X of a state at this beta; with `impulses` also what one of the field does, see `kick_energy`.
 
     They are linear in the state and, but for a `DrudeBath`, the same at every beta: rows to multiply it with.
     """
-    kept = low_members(work.oscillator)
+    kept = low_members(equation.oscillator)
 
     def measured(low: Spectrum, beta: Real) -> Array:
-        V = from_spectrum(low, work)
-        now = moments(V, work, 1.0 / beta)
-        return jnp.stack([now.U, now.X, *(_push(V, work, 1.0 / beta) if impulses else ())])
+        V = from_spectrum(low, equation)
+        now = moments(V, equation, 1.0 / beta)
+        return jnp.stack([now.U, now.X, *(_push(V, equation, 1.0 / beta) if impulses else ())])
 
     if noise is None:
         return lambda spectrum, beta: measured(spectrum[:, kept], beta)
-    shape = (work.grid.p_points, len(kept), work.grid.q_points)
+    shape = (equation.grid.p_points, len(kept), equation.grid.q_points)
     rows = jax.jacrev(lambda low: measured(low, 1.0))(jnp.zeros(shape))
     return lambda spectrum, beta: jnp.tensordot(rows, spectrum[:, kept], axes=3)
 
 
-def _push(low: Float[Array, "p low q"], work: Workspace, temperature: Real) -> tuple[Array, Array]:
+def _push(low: Float[Array, "p low q"], equation: Equation, temperature: Real) -> tuple[Array, Array]:
     """<X' (p + zeta)>/m and <X'^2>/m, X' = dX/dq."""
-    oscillator, grid = work.oscillator, work.grid
+    oscillator, grid = equation.oscillator, equation.grid
     jitter = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar).jitter
     slope = jax.vmap(jax.grad(lambda q: jnp.asarray(oscillator.coordinate(q))))(grid.q)
     along = jnp.sum(grid.p[:, None] * low[:, 0], axis=0)
@@ -163,14 +162,14 @@ def kick_energy(seen: Float[Array, "*times observables"], kick: Float[Array, ""]
     return kick * seen[..., 2] + 0.5 * kick**2 * seen[..., 3]
 
 
-def with_kick(spectrum: Spectrum, work: Workspace, kick: Float[Array, ""]) -> Spectrum:
+def with_kick(spectrum: Spectrum, equation: Equation, kick: Float[Array, ""]) -> Spectrum:
     """The state after an impulse of the field, p -> p + kick X'(q).
 
     Within the impulse only the force counts, so it is exact: a phase in the conjugate of p.
     """
-    side = work.grid.p_side
-    cosine, sine = phase(-kick * work.phase_x)
-    re, im = turn(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
+    side = equation.grid.p_side
+    cosine, sine = cosine_and_sine(-kick * equation.phase_x)
+    re, im = complex_multiply(spectrum[1 : side + 1], spectrum[side + 1 :], cosine[:, None, :], sine[:, None, :])
     return jnp.concatenate([spectrum[:1], re, im])
 
 
@@ -186,7 +185,7 @@ def _plan(steps: Int[Array, ""], most: int) -> _Plan:
 
 
 def _step(
-    work: Workspace,
+    equation: Equation,
     noise: Noise | None,
     free: PyTree,
     spectrum: Spectrum,
@@ -200,25 +199,25 @@ def _step(
     """
     half, T = 0.5 * h, 1.0 / betas
     heating = jnp.log(betas[:4:2] / betas[2::2]) / half
-    both = jax.vmap(lambda *at: local_tables(work, half, *at))(T[1::2], fields[1::2], heating)
+    both = jax.vmap(lambda *at: local_tables(equation, half, *at))(T[1::2], fields[1::2], heating)
     first, last = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
-    warmed = _heated(spectrum, work, noise, T[0], T[2])
-    still = local_flow(warmed, work, first)
-    V = from_spectrum(still, work)
-    moved = transport_flow(still, work, None, h, T[2]) if noise is None else momenta_flow(V, work, noise, free)
-    return _heated(local_flow(moved, work, last), work, noise, T[2], T[4]), rim(V)
+    warmed = _heated(spectrum, equation, noise, T[0], T[2])
+    still = local_flow(warmed, equation, first)
+    V = from_spectrum(still, equation)
+    moved = transport_flow(still, equation, None, h, T[2]) if noise is None else momenta_flow(V, equation, noise, free)
+    return _heated(local_flow(moved, equation, last), equation, noise, T[2], T[4]), rim(V)
 
 
-def rim(V: Field) -> Float[Array, ""]:
+def rim(V: HierarchyState) -> Float[Array, ""]:
     """The largest |W_0| on the rim of the grid over the largest in it, without a derivative."""
     W = jnp.abs(jax.lax.stop_gradient(V[:, 0]))
     return jnp.max(jnp.stack([jnp.max(W[:: W.shape[0] - 1]), jnp.max(W[:, :: W.shape[1] - 1])])) / jnp.max(W)
 
 
-def _heated(spectrum: Spectrum, work: Workspace, noise: Noise | None, old: PyTree, new: PyTree) -> Spectrum:
-    if not flows_of(work).is_heated(work):
+def _heated(spectrum: Spectrum, equation: Equation, noise: Noise | None, old: PyTree, new: PyTree) -> Spectrum:
+    if not flows_of(equation).is_heated(equation):
         return spectrum
-    return heating_flow(spectrum, work, noise, heating_table(work, noise, old, new), old == new)
+    return heating_flow(spectrum, equation, noise, heating_table(equation, noise, old, new), old == new)
 
 
 def _totals(

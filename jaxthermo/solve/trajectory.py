@@ -1,0 +1,110 @@
+"""The stretch of a trajectory that a search for its attractor looks at: rounds of steps, averages, returns."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
+
+from jaxthermo.solve.cycle import Observe
+from jaxthermo.solve.fixed_point import AutonomousField
+from jaxthermo.solve.stepping import Stepper, walk
+
+ROUND_STEPS = 512
+# First step, in units of the fastest time: from an almost empty state diffrax's own choice may be NaN.
+FIRST_STEP = 0.01
+RTOL = 1e-7
+ATOL = 1e-10
+# Returns are looked for over this many stored steps, of which older ones are thinned.
+HISTORY = 2 * ROUND_STEPS
+# Two passages of the trajectory this close, relative to the size of the loop between them, make a guess for an orbit.
+RECURRENCE = 0.2
+# The last passages through a section, and those before, that are compared.
+LAST_PASSAGES, PASSAGES_BEFORE = 3, 12
+
+
+class Path(eqx.Module):
+    """Points of a trajectory, right-aligned: the newest is last, unused rows at the front repeat the oldest."""
+
+    times: Float[Array, " steps"]
+    states: Float[Array, "steps n"]
+
+    def end(self) -> Float[Array, " n"]:
+        return self.states[-1]
+
+    def then(self, later: "Path") -> "Path":
+        """Every second point of this path followed by the later one, which starts its own clock at 0.
+
+        So a history of fixed length reaches ever further back, ever more coarsely: it can see a long period.
+        """
+        kept = self.states[1::2]
+        shifted = self.times[1::2] - self.times[-1]
+        return Path(jnp.concatenate([shifted, later.times[1:]]), jnp.concatenate([kept, later.states[1:]]))
+
+
+def next_round(field: AutonomousField, x: Array, args: PyTree) -> Path:
+    """One round: a budget of steps, not of time, so that stiff and slow lanes cost the same."""
+    first = FIRST_STEP / jnp.linalg.norm(jax.jacfwd(field)(x, args))
+    stepper = Stepper(lambda t, y, a: field(y, a), args, diffrax.Tsit5(), RTOL, ATOL)
+    times, states, _ = walk(stepper, x, ROUND_STEPS, first)
+    return Path(times, states)
+
+
+def time_average(field: AutonomousField, observe: Observe, path: Path, args: PyTree) -> Array:
+    """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
+
+    def value_and_rate(x: Array) -> tuple[Array, Array]:
+        return jax.jvp(lambda y: observe(y, args), (x,), (field(x, args),))
+
+    value, rate = jax.vmap(value_and_rate)(path.states)
+    h = jnp.diff(path.times)[:, None]
+    total = jnp.sum(0.5 * h * (value[1:] + value[:-1]) + h**2 / 12.0 * (rate[:-1] - rate[1:]), axis=0)
+    return total / (path.times[-1] - path.times[0])
+
+
+def recurrence(field: AutonomousField, path: Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
+    """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
+
+    A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
+    and close to that point. The fastest point makes the best-conditioned base for shooting.
+    """
+    end = path.end()
+    velocity = field(end, args)
+    # Largest excursion between each step and the end.
+    excursion = jax.lax.cummax(jnp.linalg.norm(path.states - end[None], axis=1), reverse=True)
+    upward, weight, distance = _crossings(path, end, velocity / jnp.linalg.norm(velocity))
+    back = distance < RECURRENCE * excursion[:-1]
+    index = jnp.arange(upward.shape[0])
+    # The last step always ends in the plane; it is the end point itself, not a return to it.
+    valid = upward & back & (index + 2 < path.times.shape[0])
+    latest = jnp.max(jnp.where(valid, index, -1))
+    found = latest >= 0
+    latest = jnp.maximum(latest, 0)
+    period = path.times[-1] - (path.times[latest] + weight[latest] * (path.times[latest + 1] - path.times[latest]))
+    speed = jnp.linalg.norm(jax.vmap(lambda x: field(x, args))(path.states), axis=1)
+    fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= latest, speed, -jnp.inf))
+    return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
+
+
+def _crossings(path: Path, point: Array, normal: Array) -> tuple[Array, Array, Array]:
+    """Which steps cross the plane through a point in the direction of its normal, where in the step, how far off."""
+    height = (path.states - point[None]) @ normal
+    upward = (height[:-1] < 0) & (height[1:] >= 0)
+    weight = -height[:-1] / jnp.where(upward, height[1:] - height[:-1], 1.0)
+    crossing = path.states[:-1] + weight[:, None] * jnp.diff(path.states, axis=0)
+    return upward, weight, jnp.linalg.norm(crossing - point[None], axis=1)
+
+
+def passages(path: Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
+    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
+    which those before did; infinite where there were none."""
+    upward, _, distance = _crossings(path, point, velocity)
+    # The orbit itself may cross the plane elsewhere too.
+    valid = upward & (distance < radius)
+    rank = jnp.cumsum(valid[::-1])[::-1]
+
+    def largest(chosen: Array) -> Array:
+        return jnp.where(jnp.any(chosen), jnp.max(jnp.where(chosen, distance, -jnp.inf)), jnp.inf)
+
+    last = valid & (rank <= LAST_PASSAGES)
+    return largest(last), largest(valid & (rank > LAST_PASSAGES) & (rank <= PASSAGES_BEFORE))
