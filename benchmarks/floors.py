@@ -17,11 +17,12 @@ import numpy as np
 import jaxthermo as jt
 from benchmarks import minimum_work, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds, floor_seconds, machine_rates, operations
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stationary import iteration_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
+from jaxthermo.jumps.finite.driving import driven_network
 from jaxthermo.jumps.finite.jumps import BLOCK, start, steady_jumps
 from jaxthermo.jumps.finite.random import streams
 from jaxthermo.potts import vector_field
@@ -66,7 +67,8 @@ def jump_row() -> dict[str, Any]:
 
     counts = jnp.tile(jnp.asarray(gillespie.start_of(300)), (TRAJECTORIES, 1))
     walk = start(counts, jax.tree.map(jnp.asarray, streams(jax.random.key(0), TRAJECTORIES)))
-    args = gillespie.ring(), jnp.asarray(gillespie.BETA), jnp.asarray(300.0), jnp.asarray(1e9), jnp.asarray(1 << 40)
+    now = driven_network(gillespie.ring(), gillespie.BETA, None, 0.0, 1.0).at(0.0)
+    args = now, jnp.asarray(300.0), jnp.asarray(1e9), jnp.asarray(1 << 40)
 
     def hops(walk: Any, blocks: Any) -> Any:
         return steady_jumps(*args, walk, blocks)
@@ -80,14 +82,14 @@ def jump_row() -> dict[str, Any]:
 def split_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
     """Steps of the paper's quantum oscillator in a Stirling cycle."""
     oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
-    work, cycle = workspace(oscillator, oscillator.grid), stirling_cycle.CYCLE
-    term, noise, h = DrivenTerm(work, cycle.beta, cycle.x), noise_of(work), 0.05
+    equation, cycle = equation_on(oscillator, oscillator.grid), stirling_cycle.CYCLE
+    term, noise, h = DrivenTerm(equation, cycle.beta, cycle.x), noise_of(equation), 0.05
     V = jt.equilibrium(oscillator, cycle.beta_hot, cycle.x_start).V
 
     def step(i: Any, y: Driven) -> Driven:
         return strang(term, noise, y, i * h, (i + 1) * h)
 
-    first = Driven(to_spectrum(V, work), jnp.zeros(4))
+    first = Driven(to_spectrum(V, equation), jnp.zeros(4))
     solve = jax.jit(lambda y: jax.lax.fori_loop(0, SPLIT_STEPS, lambda i, y: step(1.0 * i, y), y))
     counts = operations(step, jnp.asarray(0.0), first)
     return _row(f"split step, depth {setting.depth}", counts, SPLIT_STEPS, best_seconds(solve, first)[1])
@@ -96,10 +98,10 @@ def split_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
 def equilibrium_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
     """Iterations of the linear solve for the same oscillator at rest."""
     oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
-    work = workspace(oscillator, oscillator.grid)
+    equation = equation_on(oscillator, oscillator.grid)
     V = jt.equilibrium(oscillator, 1.0, 0.5).V
     # What is made once for a solve is in the time, but not repeated in it.
-    place = work, jnp.asarray(1.0), jnp.asarray(0.5)
+    place = equation, jnp.asarray(1.0), jnp.asarray(0.5)
 
     @jax.jit
     def solve(V: Any, times: Any) -> Any:

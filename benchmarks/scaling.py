@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import gillespie, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds
-from jaxthermo.brownian.hierarchy import workspace
+from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.spectrum import to_spectrum
 from jaxthermo.brownian.split import noise_of
 from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
@@ -85,16 +85,16 @@ FAMILIES: tuple[tuple[str, str, Callable[[Any], Point], tuple[float, ...], float
 
 def _split_step(setting: stirling_cycle.Setting) -> float:
     oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
-    work, cycle = workspace(oscillator, oscillator.grid), stirling_cycle.CYCLE
-    term, noise = DrivenTerm(work, cycle.beta, cycle.x), noise_of(work)
-    shape = (work.grid.p_points, math.comb(setting.depth + stirling_cycle.POLES, 2), work.grid.q_points)
+    equation, cycle = equation_on(oscillator, oscillator.grid), stirling_cycle.CYCLE
+    term, noise = DrivenTerm(equation, cycle.beta, cycle.x), noise_of(equation)
+    shape = (equation.grid.p_points, math.comb(setting.depth + stirling_cycle.POLES, 2), equation.grid.q_points)
     V = jnp.asarray(np.random.default_rng(0).standard_normal(shape))
 
     def step(i: Any, y: Driven) -> Driven:
         return strang(term, noise, y, i * STEP, (i + 1) * STEP)
 
     solve = jax.jit(lambda y: jax.lax.fori_loop(0, STEPS, step, y))
-    return best_seconds(solve, Driven(to_spectrum(V, work), jnp.zeros(4)))[1] / STEPS
+    return best_seconds(solve, Driven(to_spectrum(V, equation), jnp.zeros(4)))[1] / STEPS
 
 
 def _rows(
