@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jaxthermo as jt
 from jaxthermo.papers.engine import cycle_facts, cycle_inference, data, ensemble, ensemble_report
 from jaxthermo.papers.engine.flat_directions import Place, along_flat, corrected, learnt, room, walk
 from jaxthermo.protocols.cycle import check_cycle
@@ -66,23 +65,3 @@ def test_stored_cycles_have_the_works_and_differ():
         # Every cycle produces entropy, and none is better than Carnot's.
         assert min(each["entropy_produced"]) > 0.0
         assert ensemble_report.efficiencies(each).max() < ensemble_report.carnots(each)
-
-
-def test_a_stored_cycle_does_the_work_that_is_stored():
-    """The classical one whose work is printed most sharply, on the coarse mesh; all six: `infer-protocol --others`."""
-    each, printed = CYCLES[-1], data.TABLE_4["classical", 1.0]
-    cycle = cycle_inference.cycle_from(jnp.asarray(each["parameters"]))
-    run = jt.run_cycle(data.oscillator("classical", 1.0), cycle, tol=1e-5, points=4)
-    assert run.outcome == "ok" and abs(float(run.work) - each["work"][1]) < 0.2 * printed.rounding
-    steps = np.diff(np.asarray(run.cumulative_heat))
-    # Heat is counted where its current is positive, between saved times.
-    assert steps[steps > 0].sum() == pytest.approx(each["absorbed"][1], rel=1e-3)
-    assert float(run.cumulative_work_int[-1]) == pytest.approx(each["entropy_produced"][1], rel=1e-3)
-
-
-def test_a_claim_says_for_how_many_cycles_it_holds():
-    verdict = ensemble_report.over_all(lambda n: ensemble_report.Verdict(True, "x"), lambda each: False)(None)
-    assert verdict.holds is True and verdict.computed.endswith(
-        f"holds for none of the {len(CYCLES)} cycles with the six works (`cycles`)"
-    )
-    assert "None is the paper's own" not in ensemble_report.text() and "none is the paper's" in ensemble_report.text()
