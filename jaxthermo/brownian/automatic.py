@@ -5,16 +5,19 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status
 from jaxthermo._types import VectorLike
+from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.promise import Growth
 from jaxthermo.brownian.reach import Reach, reach_of, roughness
 from jaxthermo.checks import is_known, require_finite, require_positive
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
 
 # How far a density and its Fourier transforms must have fallen at the ends of the grid.
@@ -161,9 +164,14 @@ def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
     """By how much each level of the hierarchy lessens the error, at one temperature and field."""
     bath = oscillator.bath
     kappa = roughness(oscillator, beta, x, FALLEN)
-    jitter, decay = (np.asarray(values) for values in bath.noises(beta, oscillator.hbar))
+    jitter, decay = (np.asarray(values) for values in _noises(bath, jnp.asarray(beta), oscillator.hbar))
     rate = float(oscillator.mass) * decay + 0.25 * float(bath.friction())
     return float(np.sum((jitter * kappa / rate) ** 2))
+
+
+@lean_jit
+def _noises(bath: AbstractBath, beta: Float[Array, ""], hbar: Float[Array, ""]) -> tuple[Array, Array]:
+    return bath.noises(beta, hbar)
 
 
 def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> Oscillator:

@@ -24,6 +24,7 @@ from jaxthermo.brownian.propagation import (
     propagate_by,
     propagate_fixed_steps,
 )
+from jaxthermo.checks import as_float
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
@@ -101,46 +102,47 @@ def returns(solution: DriveSolution, tolerance: Any) -> Bool[Array, ""]:
 
 
 class Estimate(eqx.Module):
-    """What the runs so far say of the work at step 0: the last of them, by how much it moved the value, and the error.
+    """What the runs so far say of the work at step 0.
+
+    `works` of all runs, 0 where they are to come; the best `work` of them, by how much the last one moved it, its
+    `error`, and whether that is `enough`. `closeness`: how well the next cycle is to be closed.
+    """
+
+    works: Float[Array, " runs"]
+    work: Float[Array, ""]
+    change: Float[Array, ""]
+    error: Float[Array, ""]
+    closeness: Float[Array, ""]
+    enough: Bool[Array, ""]
+
+
+def no_estimate(runs: int, tolerance: Float[Array, ""]) -> Estimate:
+    """What is known before the first of so many runs."""
+    unknown = as_float(float("inf"))
+    return Estimate(jnp.zeros(runs), jnp.zeros(()), unknown, unknown, tolerance, jnp.asarray(False))
+
+
+def estimate_after(
+    before: Estimate, solution: DriveSolution, i: Int[Array, ""], tolerance: Float[Array, ""], split: bool
+) -> Estimate:
+    """The estimate that run number i adds.
 
     Equation   error: where the changes fall by a ratio r, those still to come add up to change/(r - 1); where that has
                not been seen, the last change itself bounds them; and no less than what leaving out the first run of an
                extrapolation changes
     """
-
-    work: Float[Array, ""]
-    change: Float[Array, ""]
-    error: Float[Array, ""]
-
-
-def no_estimate() -> Estimate:
-    """What is known before the first run."""
-    unknown = jnp.asarray(jnp.inf)
-    return Estimate(jnp.zeros(()), unknown, unknown)
-
-
-def estimate_after(works: Float[Array, " runs"], last: Any, before: Estimate, split: bool) -> Estimate:
-    """The estimate that the run number `last` adds; `works` of all runs, those to come being anything finite."""
-    best, other = (jnp.asarray(weights)[last] for weights in weights_of_runs(works.shape[0], split))
+    works, allowed = before.works.at[i].set(work_of(solution)), allowed_error(solution, tolerance)
+    best, other = (jnp.asarray(weights)[i] for weights in weights_of_runs(works.shape[0], split))
     work = jnp.sum(best * works)
-    change = jnp.where(last > 0, jnp.abs(work - before.work), jnp.inf)
-    falling = jnp.isfinite(before.change) & is_falling(change, before.change)
+    change = jnp.where(i > 0, jnp.abs(work - before.work), jnp.inf)
+    # Of the first change, yes.
+    falling = SEEN * change <= before.change
     ratio = jnp.clip(before.change / change, SEEN, FALLS if split else FALLS_OF_SOLVER)
-    left = jnp.where(falling, change / (ratio - 1.0), change)
-    apart = jnp.abs(work - jnp.sum(other * works)) if split else 0.0
-    return Estimate(work, change, jnp.maximum(left, apart))
-
-
-def is_falling(change: Any, before: Any) -> Bool[Array, ""]:
-    """Whether halving the step has lessened the change of the work as it should; of the first change, yes."""
-    return SEEN * jnp.asarray(change) <= before
-
-
-def closer(closeness: Any, now: Estimate, before: Estimate, allowed: Any, tolerance: Any) -> Float[Array, ""]:
-    """How well the next cycle is to be closed."""
-    better = jnp.maximum(CLOSER * jnp.asarray(closeness), CLOSEST * jnp.asarray(tolerance))
-    enough = is_falling(now.change, before.change) | (now.change > NEAR * jnp.asarray(allowed))
-    return jnp.where(enough, closeness, better)
+    left = jnp.where(jnp.isfinite(before.change) & falling, change / (ratio - 1.0), change)
+    error = jnp.maximum(left, jnp.abs(work - jnp.sum(other * works)) if split else 0.0)
+    better = jnp.maximum(CLOSER * before.closeness, CLOSEST * tolerance)
+    closeness = jnp.where(falling | (change > NEAR * allowed), before.closeness, better)
+    return Estimate(works, work, change, error, closeness, error <= allowed)
 
 
 class Found(eqx.Module):
@@ -171,14 +173,12 @@ def one_period(
 
 
 class _Sequence(eqx.Module):
-    """Runs with ever more steps: those that count, the work of all, and what they say of it."""
+    """Runs with ever more steps: those that count, and what they say of the work."""
 
     index: Int[Array, ""]
     guess: HierarchyState
     runs: FixedPoint
-    works: Float[Array, " runs"]
     estimate: Estimate
-    closeness: Float[Array, ""]
     cycles: Int[Array, ""]
     done: Bool[Array, ""]
 
@@ -231,25 +231,21 @@ def search_traced(wanted: CycleSearch) -> Found:
 
         def advance(so_far: _Sequence) -> _Sequence:
             i = so_far.index
-            now = run(so_far.guess, count * 2**i, so_far.closeness)
-            works = so_far.works.at[i].set(work_of(now.record))
-            estimate = estimate_after(works, i, so_far.estimate, split)
+            now = run(so_far.guess, count * 2**i, so_far.estimate.closeness)
+            estimate = estimate_after(so_far.estimate, now.record, i, tolerance, split)
             before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
             share = jnp.where(i > 0, ahead(split), 0.0)
+            guess = now.image + share * (now.image - before)
             runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
-            allowed = allowed_error(now.record, tolerance)
-            enough = (estimate.error <= allowed) | lost | (i + 1 >= most)
-            guess = now.image + share * (now.image - before)
-            closeness = closer(so_far.closeness, estimate, so_far.estimate, allowed, tolerance)
-            cycles = so_far.cycles + now.applications
-            return _Sequence(i + 1, guess, runs, works, estimate, closeness, cycles, enough)
+            done = estimate.enough | lost | (i + 1 >= most)
+            return _Sequence(i + 1, guess, runs, estimate, so_far.cycles + now.applications, done)
 
         guess = first_guess(engine)
         shapes = jax.eval_shape(run, guess, count, tolerance)
         empty = jax.tree.map(lambda leaf: jnp.zeros((kept, *leaf.shape), leaf.dtype), shapes)
         none = jnp.zeros((), jnp.int32)
-        begin = _Sequence(none, guess, empty, jnp.zeros(most), no_estimate(), tolerance, none, jnp.asarray(False))
+        begin = _Sequence(none, guess, empty, no_estimate(most, tolerance), none, jnp.asarray(False))
         end = jax.lax.while_loop(lambda s: ~s.done, advance, begin)
         last = end.index - 1
         residual = end.runs.residual[last if split else 0] * engine.size

@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from jaxthermo.brownian.bath import AbstractBath, BathTerms
 from jaxthermo.brownian.ohmic import canonical_variance
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.lean import lean_jit
 
 Numbers = NDArray[np.float64]
 
@@ -61,8 +64,14 @@ class Frame(NamedTuple):
 
 def noise_of(oscillator: Oscillator, beta: float) -> Noise:
     """The bath's numbers at one temperature."""
-    terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
+    terms = terms_of(oscillator.bath, jnp.asarray(1.0 / beta), oscillator.hbar)
     return Noise(float(terms.friction), float(terms.diffusion), np.asarray(terms.jitter), np.asarray(terms.decay))
+
+
+@lean_jit
+def terms_of(bath: AbstractBath, temperature: Float[Array, ""], hbar: Float[Array, ""]) -> BathTerms:
+    """The coefficients of a bath at one temperature, in one program, for what is computed on the host."""
+    return bath.terms(0.0, temperature, hbar)
 
 
 def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) -> Frame:

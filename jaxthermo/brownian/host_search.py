@@ -24,15 +24,12 @@ from jaxthermo.brownian.cycle_search import (
     Engine,
     Found,
     ahead,
-    allowed_error,
-    closer,
     estimate_after,
     first_guess,
     most_runs,
     no_estimate,
     one_period,
     returns,
-    work_of,
 )
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
@@ -241,27 +238,24 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
     `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken.
     """
     engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
-    tolerance, count, limit = float(wanted.tolerance), int(wanted.count), int(wanted.max_cycles)
+    count, limit = int(wanted.count), int(wanted.max_cycles)
     split = solver is None
     turns = SplitPeriods(engine, keep_states) if solver is None else SolverPeriods(engine, solver, keep_states)
     most = most_runs(split, wanted.halvings)
-    guess, works, estimate = first_guess(engine), np.zeros(most), no_estimate()
+    guess, estimate = first_guess(engine), no_estimate(most, wanted.tolerance)
     runs: list[Closed] = []
-    cycles, contraction, closeness = 0, float("inf"), tolerance
+    cycles, contraction = 0, float("inf")
     for i in range(most):
-        now = closed(turns, guess, count * 2**i, closeness, tolerance, limit, tell, contraction)
+        goal = float(estimate.closeness)
+        now = closed(turns, guess, count * 2**i, goal, float(wanted.tolerance), limit, tell, contraction)
         cycles, contraction = cycles + now.cycles, now.contraction
         runs = [*runs, now] if split else [now]
-        works[i] = work_of(now.solution)
-        before, index = estimate, jnp.asarray(i, jnp.int32)
-        estimate = _estimate_after(jnp.asarray(works), index, before, split)
-        allowed = float(allowed_error(now.solution, tolerance))
-        closeness = float(closer(closeness, estimate, before, allowed, tolerance))
-        enough = float(estimate.error) <= allowed
+        estimate = _estimate_after(estimate, now.solution, jnp.asarray(i, jnp.int32), wanted.tolerance, split)
         lost = int(now.solution.status) != Status.ok
         # A state that runs into the rim asks for another grid, not for shorter steps.
-        hopeless = i > 0 and (float(jnp.max(now.solution.measured.edge)) > RIM or misses(now.solution.measured))
-        if enough or lost or hopeless:
+        seen = jax.tree.map(np.asarray, now.solution.measured)
+        hopeless = i > 0 and (seen.edge.max() > RIM or misses(seen))
+        if bool(estimate.enough) or lost or hopeless:
             break
         images = [run.solution.V for run in runs[-2:]]
         guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))

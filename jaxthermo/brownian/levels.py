@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxthermo.brownian.automatic import FALLEN
-from jaxthermo.brownian.frame import Frame, best_frame
+from jaxthermo.brownian.frame import Frame, best_frame, terms_of
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.ohmic import canonical_variance
 from jaxthermo.brownian.oscillator import Oscillator
@@ -131,7 +131,7 @@ def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
 
 def has_memory(oscillator: Oscillator, beta: float) -> bool:
     """Whether the bath has terms other than friction, white noise, and noises that decay."""
-    terms = oscillator.bath.terms(0.0, jnp.asarray(1.0 / beta), oscillator.hbar)
+    terms = terms_of(oscillator.bath, jnp.asarray(1.0 / beta), oscillator.hbar)
     return terms.memory is not None or bool(np.any(terms.push) or np.any(terms.spring))
 
 

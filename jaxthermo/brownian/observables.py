@@ -1,5 +1,6 @@
 """What is measured on one state of the hierarchy."""
 
+from dataclasses import fields
 from typing import Any
 
 import equinox as eqx
@@ -34,8 +35,8 @@ def measured(name: str, *dims: str) -> tuple[str, str, tuple[str, ...]]:
     return *LABELS[name], dims
 
 
-class Observables(eqx.Module):
-    """Expectation values of one state, and how well the grid and the hierarchy hold it; see `LABELS`."""
+class Means(eqx.Module):
+    """Expectation values of one state; see `LABELS`."""
 
     norm: Float[Array, ""]
     X: Float[Array, ""]
@@ -44,6 +45,18 @@ class Observables(eqx.Module):
     q2: Float[Array, ""]
     p2: Float[Array, ""]
     qp: Float[Array, ""]
+
+
+class Moments(Means):
+    """What work and heat are made of; see `moments`."""
+
+    with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
+    noise_at_place: Float[Array, " modes"]  # <q b_k>
+
+
+class Observables(Means):
+    """Expectation values, and how well the grid and the hierarchy hold the state."""
+
     min_wigner: Float[Array, ""]
     purity: Float[Array, ""]
     edge: Float[Array, ""]
@@ -70,13 +83,7 @@ def observe(
     last = _last_level(V, equation)
     rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
     return Observables(
-        norm=low.norm,
-        X=low.X,
-        U=low.U,
-        q=low.q,
-        q2=low.q2,
-        p2=low.p2,
-        qp=low.qp,
+        **{field.name: getattr(low, field.name) for field in fields(Means)},
         min_wigner=jnp.min(W),
         purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
         edge=rim / peak,
@@ -115,20 +122,6 @@ def noise_factors(equation: Equation, temperature: Any, t: Any = 0.0) -> Float[A
             powers.append(powers[-1] * jitter[k] * y / np.sqrt(n + 1.0))
         factor = factor * jnp.stack(powers, axis=1)[:, members.indices[:, k]]
     return factor
-
-
-class Moments(eqx.Module):
-    """What work and heat are made of; see `moments`."""
-
-    norm: Float[Array, ""]
-    X: Float[Array, ""]
-    U: Float[Array, ""]
-    q: Float[Array, ""]
-    q2: Float[Array, ""]
-    p2: Float[Array, ""]
-    qp: Float[Array, ""]
-    with_noise: Float[Array, " modes"]  # <p b_k> less jitter_k, of the noises zeta_k = jitter_k b_k
-    noise_at_place: Float[Array, " modes"]  # <q b_k>
 
 
 def moments(low: Float[Array, "p low q"], equation: Equation, temperature: Any, t: Any = 0.0) -> Moments:

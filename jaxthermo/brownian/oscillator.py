@@ -12,9 +12,15 @@ from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import require_finite, require_positive, require_positive_scalar, require_scalar
+from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.ledger import Ledger
+
+
+@lean_jit
+def _are_quadratic(potential: AbstractPotential, coordinate: AbstractPotential) -> Bool[Array, ""]:
+    return potential.is_quadratic() & coordinate.is_quadratic()
 
 
 class Oscillator(Parameters):
@@ -47,7 +53,7 @@ class Oscillator(Parameters):
 
     def has_linear_forces(self) -> Bool[Array, ""]:
         """Whether U and X are known to be quadratic: then moments close at any depth of the hierarchy."""
-        return self.potential.is_quadratic() & self.coordinate.is_quadratic()
+        return _are_quadratic(self.potential, self.coordinate)
 
     def with_grid(self, grid: PhaseGrid) -> "Oscillator":
         """The same oscillator on another grid."""

@@ -115,7 +115,7 @@ NO_GROWTH = Growth(1.0, 1.0)
 
 def growth_of_state(state: Any) -> Growth:
     """What the grid of a state asks for; where the plain limits are kept, it is weak coupling that asks for more."""
-    slow = float(slowness(state, state.oscillator))
+    slow = _slowest(state, state.oscillator)
     edge, coarse = float(state.edge), float(state.coarse)
     rim = EDGE if edge > EDGE else EDGE / slow
     return Growth(growth_to(edge, rim), growth_to(coarse, COARSE if coarse > COARSE else COARSE / (slow * MEMBERS)))
@@ -136,7 +136,7 @@ def growth_of_period(seen: Any, oscillator: Oscillator) -> Growth:
 
     Of a state that runs into the rim the waves say nothing.
     """
-    slow = float(np.max(slowness(seen, oscillator)))
+    slow = _slowest(seen, oscillator)
     if float(np.max(seen.edge)) > RIM:
         return Growth(growth_to(np.max(seen.edge), COURSE_EDGE / slow), 1.0)
     return Growth(
@@ -159,10 +159,20 @@ def slowness(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     return jnp.maximum(1.0, 0.5 * crossings(measured, oscillator))
 
 
+def _slowest(seen: Any, oscillator: Oscillator) -> float:
+    """The largest `slowness`, of what is known, without a program for it."""
+    numbers = (np.asarray(number) for number in (seen.q, seen.q2, seen.p2, oscillator.bath.friction()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return max(1.0, 0.5 * float(np.max(_crossings(*numbers))))
+
+
 def crossings(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     """How often the well is crossed in the time m/A^2 of friction."""
-    spread = measured.q2 - measured.q**2
-    return jnp.sqrt(jnp.abs(measured.p2 / spread)) / oscillator.bath.friction()
+    return _crossings(measured.q, measured.q2, measured.p2, oscillator.bath.friction())
+
+
+def _crossings(q: Any, q2: Any, p2: Any, friction: Any) -> Any:
+    return abs(p2 / (q2 - q**2)) ** 0.5 / friction
 
 
 def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:

@@ -89,8 +89,8 @@ def evolve(
     Raises     ValueError that names the argument for bad shapes, occupations, times, beta or tolerances
     Source     Herpich & Esposito 2019, Eqs. (1), (8), (9), for any graph and several reservoirs
 
-    Under `vmap`, between two times and with an explicit solver of diffrax, lanes are solved together, by the same scheme
-    with a step size each; that is several times faster than diffrax, which solves all else.
+    Under `vmap`, between two times and with an explicit solver of diffrax, lanes are solved together, by the same
+    scheme with a step size each; that is several times faster than diffrax, which solves all else.
     What a solve that stops early did not reach is NaN, and `status` says why. Derivatives are those of the integration
     in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
     one more solve for each of these numbers.
