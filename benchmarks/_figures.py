@@ -1,4 +1,4 @@
-"""The pictures of docs/benchmarks.md from the committed records: work against precision, and cost against size."""
+"""The pictures of docs/benchmarks.md from the committed records: cost against size."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +14,6 @@ Row = dict[str, Any]
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 
 
-def work_precision(panel: Axes, rows: list[Row]) -> None:
-    """Time of the processor over error, a line for each method."""
-    for colour, method in zip(PALETTE, dict.fromkeys(row["method"] for row in rows), strict=False):
-        own = [row for row in rows if row["method"] == method]
-        panel.loglog(*_columns(own, "error", "cpu_microseconds"), "o-", color=colour, markersize=4, label=method)
-    panel.invert_xaxis()
-    panel.set(title=rows[0]["problem"], xlabel="error", ylabel="processor time, us")
-    panel.legend()
-
-
 def scaling(panel: Axes, rows: list[Row]) -> None:
     """Time of the processor over size, and the power law that fits it."""
     size, seconds = _columns(rows, "size", "cpu_seconds")
@@ -37,7 +27,6 @@ def scaling(panel: Axes, rows: list[Row]) -> None:
 
 # What is drawn: a panel for each value of a column.
 PICTURES: dict[str, tuple[str, Callable[[Axes, list[Row]], None]]] = {
-    "work_precision": ("problem", work_precision),
     "scaling": ("family", scaling),
 }
 

@@ -84,16 +84,6 @@ TABLES = {
             "share": _number("of_floor", 2),
         },
     ),
-    "work_precision": Table(
-        "Work and precision",
-        "Processor time, for one lane of a ring or for one cycle, over the largest error.",
-        {
-            "problem": _text("problem"),
-            "method": _text("method"),
-            "error": _number("error", 2),
-            "CPU us": _number("cpu_microseconds"),
-        },
-    ),
     "scaling": Table(
         "Cost and size",
         "Processor time over size, and the exponent of the power law that fits each family.",
