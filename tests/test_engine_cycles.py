@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxthermo as jt
 from jaxthermo.papers.engine import cycle_facts, cycle_inference, data, ensemble, ensemble_report
 from jaxthermo.papers.engine.flat_directions import Place, along_flat, corrected, learnt, room, walk
 from jaxthermo.protocols.cycle import check_cycle
@@ -65,3 +66,12 @@ def test_stored_cycles_have_the_works_and_differ():
         # Every cycle produces entropy, and none is better than Carnot's.
         assert min(each["entropy_produced"]) > 0.0
         assert ensemble_report.efficiencies(each).max() < ensemble_report.carnots(each)
+
+
+def test_a_stored_cycle_does_the_work_that_is_stored():
+    """The classical one whose work is printed most sharply; all six are made by `infer-protocol --others`."""
+    each = CYCLES[-1]
+    cycle = cycle_inference.cycle_from(jnp.asarray(each["parameters"]))
+    run = jt.run_cycle(data.oscillator("classical", 1.0, full=True), cycle, data.FINE_TOLERANCE, points=4)
+    assert run.ok and float(run.work) == pytest.approx(each["work"][1], abs=1e-8)
+    assert float(run.cumulative_work_int[-1]) == pytest.approx(each["entropy_produced"][1], rel=1e-6)

@@ -48,6 +48,7 @@ def reproduction_made(tmp_path_factory):
     patch.setattr(stirling_data, "MESH", jt.PhaseGrid(6.0, 0.35, 12.0, 0.55))
     patch.setattr(stirling_data, "DEPTH", 1)
     patch.setattr(runs, "TOLERANCE", TOLERANCE)
+    patch.setattr(runs, "FINE_TOLERANCE", TOLERANCE)
     patch.setattr(runs, "COARSE_SEARCHES", (4, 1, 0.25))
     out = tmp_path_factory.mktemp("stirling")
     with pytest.warns(JaxthermoWarning):

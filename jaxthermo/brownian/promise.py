@@ -22,8 +22,9 @@ EDGE, COARSE = 5e-7, 5e-7
 MEMBERS = 20.0
 # What powers of `tail` and of `tail_density` are multiplied by, see `truncation` and `course_truncation`.
 SHARE, DENSITY_SHARE = 0.7, 5.0
-# Beyond that the particle tunnels.
-MOST_TRAPPED = 7.0
+# By how much truncation counts for more in two wells; and from where on, over beta, the particle tunnels through a
+# barrier.
+TWO_WELLS, MOST_TRAPPED = 40.0, 7.0
 # Error of the linear solve over the size of the state, in the 2-norm. Moments weigh the outside of a state, so they
 # may be off by some times more.
 SOLVED = 2e-7
@@ -183,15 +184,18 @@ def _crossings(q: Any, q2: Any, p2: Any, friction: Any) -> Any:
 
 
 def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:
-    """By how much what is left out of the hierarchy counts for more because the particle has to climb between wells.
+    """By how much what is left out of the hierarchy counts for more where there are two wells, which share the particle.
 
-    Equation   exp(beta B), with B the highest barrier above the higher of the wells to its two sides. A double well
-               with A = 0.97, K = 3, beta = 1.9 and beta B = 2 had X off by 8e-6 of its scale where the tail alone gave
-               less than 1e-6
+    Equation   TWO_WELLS or, if larger, exp(beta B), with B the highest barrier above the higher of the wells to
+               its two sides. A double well with A = 0.97, K = 3, beta = 1.9 and beta B = 2 had X off by 8e-6 of its
+               scale where the tail alone gave less than 1e-6; one with A = 0.71, K = 3, beta = 1.5 and beta B = 0.3 by
+               6e-6, which is 22 times what the tail gave
     """
     left, right = (jax.lax.cummin(energy, reverse=reverse) for reverse in (False, True))
     barrier = jnp.max(energy - jnp.maximum(left, right))
-    return jnp.exp(jnp.minimum(beta * barrier, MOST_TRAPPED))
+    # A slope has none, but for rounding.
+    two = barrier > 1e-9 * (jnp.max(energy) - jnp.min(energy))
+    return jnp.where(two, jnp.maximum(TWO_WELLS, jnp.exp(jnp.minimum(beta * barrier, MOST_TRAPPED))), 1.0)
 
 
 def run_held(series: dict[str, Any], seen: Observables, produced: Real, closed: bool) -> Int[Array, ""]:

@@ -14,7 +14,7 @@ from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.information import entropy_production_rate
 from jaxthermo.papers.engine.cycle_inference import cycle_from
-from jaxthermo.papers.engine.data import KINDS, STRENGTHS, TABLE_4, TOLERANCE, oscillator
+from jaxthermo.papers.engine.data import FINE_TOLERANCE, KINDS, STRENGTHS, TABLE_4, oscillator
 
 CASES = tuple((kind, a) for kind in KINDS for a in STRENGTHS)
 PRINTED = np.array([TABLE_4[case].work for case in CASES])
@@ -48,7 +48,7 @@ def facts_of(parameters: tuple[float, ...]) -> dict[str, Any]:
     apart       largest difference of quantum and classical over the span, for H and U, by coupling
     """
     cycle = cycle_from(jnp.asarray(parameters))
-    runs = {case: run_cycle(oscillator(*case, full=True), cycle, TOLERANCE, points=POINTS) for case in CASES}
+    runs = {case: run_cycle(oscillator(*case, full=True), cycle, FINE_TOLERANCE, points=POINTS) for case in CASES}
     each = list(runs.values())
     return {
         "parameters": list(parameters),
@@ -75,7 +75,7 @@ def rates_of(parameters: tuple[float, ...]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"isothermal": [], "thermostatic": []}
     for strength in STRENGTHS:
         model = oscillator("classical", strength, full=True)
-        run = run_cycle(model, cycle, TOLERANCE, points=RATE_POINTS, keep_states=True)
+        run = run_cycle(model, cycle, FINE_TOLERANCE, points=RATE_POINTS, keep_states=True)
         time, rate = np.asarray(run.time), np.asarray(_rates(run))
         areas, lengths = 0.5 * (rate[1:] + rate[:-1]) * np.diff(time), np.diff(time)
         corners = np.asarray(cycle.corners())
@@ -100,7 +100,7 @@ def one_level_more(facts: dict[str, Any]) -> list[float]:
         if outcome == Status.hierarchy_too_shallow.word:
             model = oscillator(*case, full=True)
             model = model.with_depth((model.bath.depth or 0) + 1)
-            change = float(run_cycle(model, cycle, TOLERANCE, points=POINTS).work) - work
+            change = float(run_cycle(model, cycle, FINE_TOLERANCE, points=POINTS).work) - work
         found.append(float(f"{change:.1g}"))
     return found
 

@@ -13,7 +13,7 @@ from jaxthermo.brownian.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.papers.engine import figures as stirling_figures
 from jaxthermo.papers.engine.cycle_inference import Fit, infer_cycle
-from jaxthermo.papers.engine.data import KINDS, POLES, STRENGTHS, TABLE_4, oscillator
+from jaxthermo.papers.engine.data import FINE_TOLERANCE, KINDS, POLES, STRENGTHS, TABLE_4, oscillator
 from jaxthermo.papers.tables import markdown
 from jaxthermo.plot.style import save, style
 from jaxthermo.protocols import StirlingCycle
@@ -24,7 +24,6 @@ LABEL = "inferred"
 # dp = 0.5 the works drift with the time step by 20 times their rounding.
 FIT_GRID = PhaseGrid(6.0, 0.3, 10.0, 0.3)
 FIT_DEPTH = 2
-FINE_TOLERANCE = 1e-5
 
 
 def infer_protocol(out: Path, quick: bool = False, thermostat: str = "symmetric") -> Fit:

@@ -9,7 +9,14 @@ import numpy as np
 import xarray
 
 from jaxthermo.brownian import PeriodicRun, run_cycle
-from jaxthermo.papers.engine.data import CYCLES, TOLERANCE, cycle_settings, on_the_papers_mesh, oscillator
+from jaxthermo.papers.engine.data import (
+    CYCLES,
+    FINE_TOLERANCE,
+    TOLERANCE,
+    cycle_settings,
+    on_the_papers_mesh,
+    oscillator,
+)
 from jaxthermo.papers.labels import labelled
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.search import potentials
@@ -23,6 +30,10 @@ SERIES = ["x", "X", "U", "H", "cumulative_heat", "cumulative_work_int", "cumulat
 SERIES += ["cumulative_heat_int", "cumulative_heat_ext", "beta"]
 
 
+def _tolerance(cycle: str) -> float:
+    return TOLERANCE if cycle == "own" else min(TOLERANCE, FINE_TOLERANCE)
+
+
 def _points(cycle: str, full: bool) -> int:
     return (POINTS if full else COARSE_POINTS)[cycle]
 
@@ -31,7 +42,7 @@ def _points(cycle: str, full: bool) -> int:
 def run_of(kind: str, strength: float, cycle: str, full: bool) -> PeriodicRun:
     """A cycle with its states; the last ones are kept, since searches and mixtures start from them."""
     schedule, model = CYCLES[cycle](), oscillator(kind, strength, full)
-    return run_cycle(model, schedule, TOLERANCE, points=_points(cycle, full), keep_states=True)
+    return run_cycle(model, schedule, _tolerance(cycle), points=_points(cycle, full), keep_states=True)
 
 
 def cycle_of(kind: str, strength: float, cycle: str, full: bool) -> xarray.Dataset:
@@ -76,7 +87,7 @@ def _slopes(potential: Any, betas: jax.Array, fields: jax.Array) -> tuple[jax.Ar
 
 def work_on_the_papers_mesh(kind: str, strength: float, cycle: str) -> xarray.Dataset:
     """The work of one cycle with the paper's depth and steps."""
-    run = run_cycle(on_the_papers_mesh(kind, strength), CYCLES[cycle](), TOLERANCE, points=4)
+    run = run_cycle(on_the_papers_mesh(kind, strength), CYCLES[cycle](), _tolerance(cycle), points=4)
     return labelled({"work": ((), run.work, "energy", "work per cycle")}, {}).assign_attrs(status=run.outcome)
 
 
@@ -109,7 +120,7 @@ def settings_of(kind: str, strength: float, cycle: str, full: bool) -> dict[str,
         "cycle": cycle_settings(cycle),
         "mesh": [float(grid.q_max), float(grid.dq), float(grid.p_max), float(grid.dp)],
         "depth": int(oscillator(kind, strength, full).bath.depth or 0) if kind == "quantum" else 0,
-        "tolerance": TOLERANCE,
+        "tolerance": _tolerance(cycle),
         "searches": list(SEARCHES if full else COARSE_SEARCHES),
         "points": _points(cycle, full),
     }
