@@ -184,7 +184,7 @@ def _crossings(q: Any, q2: Any, p2: Any, friction: Any) -> Any:
 
 
 def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:
-    """By how much what is left out of the hierarchy counts for more where there are two wells, which share the particle.
+    """By how much what is left out of the hierarchy counts for more where two wells share the particle.
 
     Equation   TWO_WELLS or, if larger, exp(beta B), with B the highest barrier above the higher of the wells to
                its two sides. A double well with A = 0.97, K = 3, beta = 1.9 and beta B = 2 had X off by 8e-6 of its

@@ -31,8 +31,8 @@ class Minimum(eqx.Module):
 
     `aux` is what the function gave beside its value there, `gradient` the norm of the gradient at the last point
     accepted (values below that may differ by rounding); `history` the best value at the start and after each step, NaN
-    for steps not taken. `status` is ok where the gradient vanished or steps no longer changed the value, `plateau`
-    where no step along the last direction gained anything, `max_steps_reached`, or `not_finite`.
+    for steps not taken. `status` is ok where the gradient vanished, or steps no longer changed the value or
+    promised to, `plateau` where no step along the last direction gained anything, `max_steps_reached`, or `not_finite`.
     """
 
     point: Float[Array, " parameters"]
@@ -115,6 +115,9 @@ def minimum_of(state: SearchState, stopping: Stopping) -> Minimum:
     point, value, aux = state.best
     size, known = jnp.linalg.norm(state.slope), jnp.isfinite(value)
     converged = (size <= stopping.gradient_tolerance) | (state.idle >= stopping.patience)
+    # A quasi-Newton step promises half of this; less than what counts as a gain may be lost in rounding.
+    promised, newton = -0.5 * (state.slope @ state.direction), jnp.any(state.direction != -state.slope)
+    converged = converged | (state.lost & newton & (promised <= stopping.value_tolerance))
     stopped = jnp.where(state.lost, as_codes(Status.plateau), as_codes(Status.max_steps_reached))
     status = jnp.where(converged, as_codes(Status.ok), stopped)
     return Minimum(
