@@ -1,0 +1,76 @@
+"""The estimate that a search for a cycle makes of its work at step 0, and when a cycle counts as closed."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxthermo.brownian.cycle_search import estimate_after, no_estimate, returns
+from jaxthermo.brownian.observables import Observables
+from jaxthermo.brownian.promise import TWO_WELLS, trapping
+from jaxthermo.brownian.propagation import DriveSolution
+from jaxthermo.solve.extrapolation import weights_of_runs
+
+SPAN, TOLERANCE = 2.0, jnp.zeros(()) + 1e-6
+NAMES = [field.name for field in dataclasses.fields(Observables)]
+
+
+def solution(work, back=0.0):
+    """What `estimate_after` looks at: the integral of X dx, and U, whose span is SPAN."""
+    seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(jnp.array([0.0, SPAN, back]))
+    none = jnp.zeros((), jnp.int32)
+    return DriveSolution(seen, jnp.array([[0.0], [-work]]), jnp.zeros((1, 1, 1)), None, none, none)
+
+
+def estimates(work_of_step, split, runs=7):
+    estimate, seen = no_estimate(runs, TOLERANCE), []
+    for i in range(runs):
+        estimate = estimate_after(estimate, solution(work_of_step(0.5**i)), jnp.asarray(i, jnp.int32), TOLERANCE, split)
+        seen.append(estimate)
+    return seen
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_the_error_of_a_work_bounds_what_is_left(split):
+    """Symmetric steps have even powers of the step; a solver of order 4 has all from there on."""
+
+    def work(h):
+        return 0.3 - 0.2 * h**2 + 0.15 * h**4 + 0.1 * h**6 - 0.3 * h**8 if split else 0.3 + 0.2 * h**4 - 0.1 * h**5
+
+    seen = estimates(work, split)
+    left = [abs(float(each.work) - 0.3) for each in seen]
+    assert all(gap <= float(each.error) + 1e-15 for gap, each in zip(left, seen, strict=True))
+    enough = [bool(each.enough) for each in seen]
+    # Once it is enough it stays so; the error of pairs is about 0.15 h^4/4, which would need six runs.
+    first = enough.index(True)
+    assert all(enough[first:]) and left[first] <= SPAN * 1e-6
+    assert not split or first <= 4
+
+
+def test_a_cycle_is_closed_better_where_shorter_steps_change_its_work_no_less():
+    noise = np.random.default_rng(0).uniform(-1.0, 1.0, 7)
+    seen = estimates(lambda h: 0.3 - 1e-3 * h**2 + 2e-5 * noise[int(-np.log2(h))], split=True)
+    assert float(seen[0].closeness) == float(TOLERANCE) and float(seen[-1].closeness) <= 0.1 * float(TOLERANCE)
+
+
+def test_romberg_is_exact_for_even_powers():
+    best, other = weights_of_runs(4, symmetric=True)
+    steps = 0.5 ** np.arange(4)
+    np.testing.assert_allclose(best.sum(axis=1), 1.0)
+    for power in (2, 4, 6):
+        assert abs(best[3] @ steps**power) < 1e-14
+    assert abs(other[3] @ steps**4) < 1e-14 < abs(other[3] @ steps**6)
+
+
+def test_u_has_to_come_back():
+    assert bool(returns(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
+    assert not bool(returns(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
+
+
+def test_levels_left_out_count_for_more_in_two_wells():
+    q = jnp.linspace(-3.0, 3.0, 201)
+    assert float(trapping(0.5 * q**2 + 0.1 * q**4, 2.0)) == 1.0
+    assert float(trapping(-(q**2) + 0.25 * q**4 + 0.1 * q, 0.5)) == TWO_WELLS
+    assert float(trapping(-3.0 * q**2 + 0.5 * q**4, 1.0)) == pytest.approx(np.exp(4.5), rel=1e-2)
