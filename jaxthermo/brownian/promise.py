@@ -17,8 +17,9 @@ PROMISED = 1e-6
 # Largest share of the peak on the rim of the grid, and on the rim of the waves that it holds, for that error. Measured
 # on classical quartics: <p^2> is off by about as much as `coarse`, and moments by less than `edge`.
 EDGE, COARSE = 5e-7, 5e-7
-# By how much `coarse` counts for more where members of the hierarchy are driven by high waves: a parabola with K = 1,
-# A = 0.73, beta = 2.9 had <p^2> off by 2.1e-6 with `coarse` at 1.4e-7.
+# By how much both count for more where there are members of the hierarchy, which are wider, and driven by high waves: a
+# parabola with K = 1, A = 0.73, beta = 2.9 had <p^2> off by 2.1e-6 with `coarse` at 1.4e-7, a double well with K = 3,
+# A = 0.96, beta = 2.1 had U off by 3.3e-6 of its scale with `edge` at 3.1e-7.
 MEMBERS = 20.0
 # What powers of `tail` and of `tail_density` are multiplied by, see `truncation` and `course_truncation`.
 SHARE, DENSITY_SHARE = 0.7, 5.0
@@ -85,7 +86,7 @@ def held(
     """
     slow = slowness(measured, oscillator)
     mesh = jnp.ones(()) if exact else slow
-    waves = mesh if exact or not oscillator.bath.modes else MEMBERS * mesh
+    rough = mesh if exact or not oscillator.bath.modes else MEMBERS * mesh
     spread = measured.q2 - measured.q**2
     # Without enough poles the populations of cold states alternate in sign and hardly fall, so that no solve ends.
     uncertain = (spread * measured.p2 < (UNCERTAIN * oscillator.hbar) ** 2) if oscillator.quantum else False
@@ -99,7 +100,7 @@ def held(
         # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
         # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
         deep(jnp.where(jnp.isnan(truncated), by_tail, truncated), oscillator, PROMISED),
-        gridded(mesh * measured.edge, waves * measured.coarse, EDGE, COARSE),
+        gridded(rough * measured.edge, rough * measured.coarse, EDGE, COARSE),
     )
 
 
@@ -118,7 +119,7 @@ def growth_of_state(state: Any) -> Growth:
     """What the grid of a state asks for; where the plain limits are kept, it is weak coupling that asks for more."""
     slow = _slowest(state, state.oscillator)
     edge, coarse = float(state.edge), float(state.coarse)
-    rim = EDGE if edge > EDGE else EDGE / slow
+    rim = EDGE if edge > EDGE else EDGE / (slow * (MEMBERS if state.oscillator.bath.modes else 1.0))
     return Growth(growth_to(edge, rim), growth_to(coarse, COARSE if coarse > COARSE else COARSE / (slow * MEMBERS)))
 
 
