@@ -214,7 +214,7 @@ def _library_row(setting: Setting, depth: int, start: State) -> dict[str, Any]:
 
 def _published_row(setting: Setting, start: State) -> dict[str, Any]:
     equation = equation_on(oscillator_of(setting, setting.depth), start.grid)
-    P = published.published_members(start.V, start.work, 1.0 / start.beta, setting.depth)
+    P = published.published_members(start.V, start.equation, 1.0 / start.beta, setting.depth)
     advance = rk4_advance(equation)
     begin = time.perf_counter()
     jax.block_until_ready(advance(P, 0.0, 1))

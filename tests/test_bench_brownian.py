@@ -26,21 +26,21 @@ def start():
 
 
 @pytest.fixture(scope="module")
-def work():
+def equation():
     return equation_on(oscillator(DEPTH), GRID)
 
 
 def test_the_published_members_hold_the_same_state(start):
     """Both forms give W_0; only rounding separates them."""
-    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    P = published.published_members(start.V, start.equation, TEMPERATURE, DEPTH)
     W = GRID.y_to_p() @ P[:, 0]
-    np.testing.assert_allclose(W, wigner(start.V, start.work, TEMPERATURE), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(W, wigner(start.V, start.equation, TEMPERATURE), rtol=0, atol=1e-14)
     np.testing.assert_allclose(jnp.sum(GRID.q * published.position_density(P)) * GRID.dq, start.X, atol=1e-13)
 
 
 def test_both_hierarchies_rest_in_the_same_equilibrium(start, equation):
     """What one form calls stationary is so in the other, but for the 8e-6 that depth 4 and this mesh leave out."""
-    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    P = published.published_members(start.V, start.equation, TEMPERATURE, DEPTH)
     rest = published.vector_field(P, equation, TEMPERATURE, 0.2)
     moving = published.vector_field(P, equation, TEMPERATURE, FIELD)
     size = float(jnp.max(jnp.abs(moving[:, 0])))
@@ -52,7 +52,7 @@ def test_both_hierarchies_move_alike(start, equation):
     """A short run at another field by RK4 in both frames; the tolerance is what the depths 4 and 8 leave out."""
     steps, dt = 120, 0.0025
     mine = equation_on(oscillator(4), GRID)
-    P = published.published_members(start.V, start.work, TEMPERATURE, DEPTH)
+    P = published.published_members(start.V, start.equation, TEMPERATURE, DEPTH)
     V = _rk4(lambda V: vector_field(V, mine, 0.0, TEMPERATURE, FIELD), start.V, dt, steps)
     Q = _rk4(lambda P: published.vector_field(P, equation, TEMPERATURE, FIELD), P, dt, steps)
     X = float(jnp.sum(GRID.q * published.position_density(Q)) * GRID.dq)

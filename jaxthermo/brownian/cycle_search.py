@@ -231,7 +231,8 @@ def search_traced(wanted: CycleSearch) -> Found:
 
         def advance(so_far: _Sequence) -> _Sequence:
             i = so_far.index
-            now = run(so_far.guess, count * 2**i, so_far.estimate.closeness)
+            # As close as it gets, since what `returns` asks is not looked at here.
+            now = run(so_far.guess, count * 2**i, CLOSEST * tolerance)
             estimate = estimate_after(so_far.estimate, now.record, i, tolerance, split)
             before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
             share = jnp.where(i > 0, ahead(split), 0.0)
@@ -255,7 +256,7 @@ def search_traced(wanted: CycleSearch) -> Found:
     args = (engine, wanted.count, wanted.max_cycles, wanted.tolerance)
     runs, (error, cycles, residual, last) = derivable(search, step, args, _without_norm)
     weights = jnp.asarray(weights_of_runs(most, split)[0])[last] if split else jnp.ones(1)
-    solution = extrapolated(runs.record, weights, last if split else 0)
+    solution = extrapolated(runs.record, weights, last if split else 0, states=halvings > 0)
     return Found(solution, residual, error, cycles, runs.which[jnp.maximum(last - 1, 0) if split else 0])
 
 

@@ -261,12 +261,13 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))
     error = estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
     taken, steps = (jnp.asarray(number, jnp.int32) for number in (cycles, count * 2 ** max(i - split, 0)))
-    return Found(_best_of(runs, split), jnp.asarray(runs[-1].residual), error, taken, steps)
+    best = _best_of(runs, split, states=wanted.halvings > 0)
+    return Found(best, jnp.asarray(runs[-1].residual), error, taken, steps)
 
 
-def _best_of(runs: list[Closed], split: bool) -> DriveSolution:
+def _best_of(runs: list[Closed], split: bool, states: bool) -> DriveSolution:
     """The last run, or all of them extrapolated: by NumPy, which has no program for every number of them."""
     last = len(runs) - 1
     weights = weights_of_runs(len(runs), split)[0][last]
     stacked: DriveSolution = jax.tree.map(lambda *leaves: np.stack(leaves), *(run.solution for run in runs))
-    return jax.tree.map(jnp.asarray, extrapolated(stacked, weights, last))
+    return jax.tree.map(jnp.asarray, extrapolated(stacked, weights, last, states))

@@ -211,11 +211,12 @@ def loop_for(due: Any, step: Any, start: Any, reverse: bool) -> Any:
         return eqxi.while_loop(due, step, start, kind="checkpointed", checkpoints=CHECKPOINTS)
 
 
-def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any) -> DriveSolution:
+def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any, states: bool) -> DriveSolution:
     """Everything at step 0, from runs with ever shorter steps, stacked along the first axis of all arrays.
 
     `weights`, (runs,), are those of the `last` run and the ones before it; beyond it they are 0. What says how grid
-    and hierarchy held the states is of that run.
+    and hierarchy held the states is of that run, and so are the states unless `states`: where steps are long, what they
+    are extrapolated to is no density.
     """
 
     def to_zero(leaf: Any) -> Any:
@@ -229,4 +230,8 @@ def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any) ->
         return [getattr(run.measured, name) for name in names]
 
     at_zero = eqx.tree_at(kept, at_zero, [leaf[last] for leaf in kept(runs)])
+    if not states:
+        at_zero = eqx.tree_at(lambda run: run.V, at_zero, runs.V[last])
+        if runs.members is not None:
+            at_zero = eqx.tree_at(lambda run: run.members, at_zero, runs.members[last])
     return eqx.tree_at(lambda run: (run.status, run.steps), at_zero, (runs.status.max(0), runs.steps.sum(0)))
