@@ -39,6 +39,8 @@ FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
 # Where halving does not lessen a change of the work that is so many times the allowed error, or less, the cycle is not
 # closed well enough for it, and is closed by so much better each time, down to this share of the tolerance.
 NEAR, CLOSER, CLOSEST = 100.0, 0.1, 0.01
+# The share of what halving a split step changed that halving it again should change.
+AHEAD = 0.25
 # U of a closed cycle comes back to this share of the error that the work may have.
 RETURNED = 0.3
 
@@ -188,11 +190,6 @@ def most_runs(split: bool, halvings: int) -> int:
     return halvings + (2 if split else 1)
 
 
-def ahead(split: bool) -> float:
-    """The share of what halving the step changed that halving it again should change, where runs are extrapolated."""
-    return 0.25 if split else 0.0
-
-
 class CycleSearch(eqx.Module):
     """What is searched for, and how.
 
@@ -223,19 +220,19 @@ def search_traced(wanted: CycleSearch) -> Found:
     def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array, Array]]:
         engine, count, max_cycles, tolerance = args
 
-        def run(guess: HierarchyState, steps: Array, closeness: Array) -> FixedPoint:
+        def run(guess: HierarchyState, steps: Array) -> FixedPoint:
             def image(V: HierarchyState, engine: Engine, measured: Any) -> tuple[HierarchyState, DriveSolution]:
                 return one_period(V, engine, steps, measured, solver, keep_states)
 
-            return repeated(image, guess, engine, closeness / engine.size, max_cycles, steps)
+            # As close as it gets, since what `returns` asks is not looked at here.
+            return repeated(image, guess, engine, CLOSEST * tolerance / engine.size, max_cycles, steps)
 
         def advance(so_far: _Sequence) -> _Sequence:
             i = so_far.index
-            # As close as it gets, since what `returns` asks is not looked at here.
-            now = run(so_far.guess, count * 2**i, CLOSEST * tolerance)
+            now = run(so_far.guess, count * 2**i)
             estimate = estimate_after(so_far.estimate, now.record, i, tolerance, split)
             before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
-            share = jnp.where(i > 0, ahead(split), 0.0)
+            share = jnp.where((i > 0) & split, AHEAD, 0.0)
             guess = now.image + share * (now.image - before)
             runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
@@ -243,7 +240,7 @@ def search_traced(wanted: CycleSearch) -> Found:
             return _Sequence(i + 1, guess, runs, estimate, so_far.cycles + now.applications, done)
 
         guess = first_guess(engine)
-        shapes = jax.eval_shape(run, guess, count, tolerance)
+        shapes = jax.eval_shape(run, guess, count)
         empty = jax.tree.map(lambda leaf: jnp.zeros((kept, *leaf.shape), leaf.dtype), shapes)
         none = jnp.zeros((), jnp.int32)
         begin = _Sequence(none, guess, empty, no_estimate(most, tolerance), none, jnp.asarray(False))

@@ -18,12 +18,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
 from jaxthermo.brownian.cycle_search import (
+    AHEAD,
     CLOSER,
     CLOSEST,
     CycleSearch,
     Engine,
     Found,
-    ahead,
     estimate_after,
     first_guess,
     most_runs,
@@ -181,9 +181,9 @@ def _improved(
 
 
 @lean_jit
-def _ahead(coarse: HierarchyState, fine: HierarchyState, share: Float[Array, ""]) -> HierarchyState:
+def _ahead(coarse: HierarchyState, fine: HierarchyState) -> HierarchyState:
     """What half the step of `fine` should give, with an error that falls with the square of the step."""
-    return fine + share * (fine - coarse)
+    return fine + AHEAD * (fine - coarse)
 
 
 class Closed(NamedTuple):
@@ -257,8 +257,9 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         hopeless = i > 0 and (seen.edge.max() > RIM or misses(seen))
         if bool(estimate.enough) or lost or hopeless:
             break
+        # One run is its own forecast.
         images = [run.solution.V for run in runs[-2:]]
-        guess = _ahead(images[0], images[-1], jnp.asarray(ahead(split)))
+        guess = _ahead(images[0], images[-1])
     error = estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
     taken, steps = (jnp.asarray(number, jnp.int32) for number in (cycles, count * 2 ** max(i - split, 0)))
     best = _best_of(runs, split, states=wanted.halvings > 0)
