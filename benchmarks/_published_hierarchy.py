@@ -7,8 +7,8 @@ Same mesh, same potential and bath as `jaxthermo.brownian`, without its change o
 
 Members are kept as P_n = W_n / prod_k [sqrt(n_k!) scale_k^n_k], scale_k = A sqrt(2 eta_k xi_k / hbar), which are all of
 the order of W_0, and as real Fourier coefficients in y, the variable conjugate to p, with axes (y, n, q) as in
-`jaxthermo.brownian.split`: all but p itself and d_q is local there, so that two small matrix products make a vector
-field. A plain method gets the cheapest form of its equation.
+`jaxthermo.brownian.steps.split`: all but p itself and d_q is local there, so that two small matrix products make a
+vector field. A plain method gets the cheapest form of its equation.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, Members, members_of
-from jaxthermo.brownian.spectrum import Spectrum
+from jaxthermo.brownian.steps.spectrum import Spectrum
 
 
 def vector_field(P: Spectrum, equation: Equation, temperature: Any, x: Any) -> Spectrum:

@@ -17,11 +17,11 @@ import numpy as np
 import jaxthermo as jt
 from benchmarks import minimum_work, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds, floor_seconds, machine_rates, operations
+from jaxthermo.brownian.equilibrium.stationary import iteration_of
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.spectrum import to_spectrum
-from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.stationary import iteration_of
-from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
+from jaxthermo.brownian.steps.spectrum import to_spectrum
+from jaxthermo.brownian.steps.split import noise_of
+from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, strang
 from jaxthermo.jumps.finite.driving import driven_network
 from jaxthermo.jumps.finite.jumps import BLOCK, start, steady_jumps
 from jaxthermo.jumps.finite.random import streams

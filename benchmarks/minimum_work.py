@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 import jaxthermo as jt
 from benchmarks._bench import time_call
-from jaxthermo.brownian.information import information_planck
+from jaxthermo.brownian.states.information import information_planck
 from jaxthermo.search.lbfgs import SearchState, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.least_work import steps_of
 from jaxthermo.search.potential_range import problem_of

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks import gillespie, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.spectrum import to_spectrum
-from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.stepper import Driven, DrivenTerm, strang
+from jaxthermo.brownian.steps.spectrum import to_spectrum
+from jaxthermo.brownian.steps.split import noise_of
+from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, strang
 
 TOLERANCE = 1e-6
 STEPS, STEP = 10, 0.05

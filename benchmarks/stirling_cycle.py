@@ -29,11 +29,11 @@ from benchmarks import _published_hierarchy as published
 from benchmarks._bench import Timing, time_call
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.propagation import Drive, Method, Protocol, propagate
-from jaxthermo.brownian.spectrum import Spectrum, to_spectrum
-from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.state import State
-from jaxthermo.brownian.stepper import Driven, DrivenTerm, SplitStep, strang
+from jaxthermo.brownian.states.state import State
+from jaxthermo.brownian.steps.propagation import Drive, Method, Protocol, propagate
+from jaxthermo.brownian.steps.spectrum import Spectrum, to_spectrum
+from jaxthermo.brownian.steps.split import noise_of
+from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, SplitStep, strang
 from jaxthermo.protocols.stirling import StirlingCycle
 
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)

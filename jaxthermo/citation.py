@@ -6,7 +6,7 @@ import equinox as eqx
 
 from jaxthermo import brownian, jumps, search
 from jaxthermo._results import AbstractResult
-from jaxthermo.brownian.ohmic import OhmicBath
+from jaxthermo.brownian.baths.ohmic import OhmicBath
 from jaxthermo.environment import version_of
 from jaxthermo.jumps.finite.fluctuations import Cumulants
 from jaxthermo.jumps.finite.large_deviations import ScaledCumulants

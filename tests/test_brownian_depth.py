@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.brownian.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH
+from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH
 from jaxthermo.brownian.hierarchy import members_of
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])

@@ -14,10 +14,10 @@ from systems import HARMONIC, harmonic
 
 import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.limits import stability_extents, step_limit
 from jaxthermo.brownian.observables import observe
-from jaxthermo.brownian.propagation import Drive, Method, Protocol, propagate
-from jaxthermo.brownian.stepper import DrivenTerm, start
+from jaxthermo.brownian.steps.limits import stability_extents, step_limit
+from jaxthermo.brownian.steps.propagation import Drive, Method, Protocol, propagate
+from jaxthermo.brownian.steps.stepper import DrivenTerm, start
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
 # The states at beta = 0.7 .. 1.1 end here at 1e-7 in every direction; both sides of a comparison use the same grid.

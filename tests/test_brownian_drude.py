@@ -12,7 +12,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 import jaxthermo as jt
 from jaxthermo.brownian.observables import observe
-from jaxthermo.brownian.split import change_temperature
+from jaxthermo.brownian.steps.split import change_temperature
 
 # As many coefficients as QUARTIC, and one grid for all, so that they share what is compiled.
 HARMONIC = jt.Polynomial([0.0, 0.0, 0.5, 0.0, 0.0])

@@ -10,7 +10,7 @@ import oscillator_exact as exact
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.brownian import stationary
+from jaxthermo.brownian.equilibrium import stationary
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 BETA, X = 1.0, 0.5

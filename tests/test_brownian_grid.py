@@ -11,9 +11,9 @@ import pytest
 from systems import compilations
 
 import jaxthermo as jt
-from jaxthermo.brownian.automatic import LADDER, until_held
-from jaxthermo.brownian.promise import Growth
-from jaxthermo.brownian.reach import reach_of
+from jaxthermo.brownian.accuracy.automatic import LADDER, until_held
+from jaxthermo.brownian.accuracy.promise import Growth
+from jaxthermo.brownian.accuracy.reach import reach_of
 
 QUARTIC, DOUBLE = [0.0, 0.0, 0.1, 0.02, 0.05], [0.0, 0.0, -1.0, 0.0, 0.1]
 

@@ -8,13 +8,13 @@ import pytest
 from audit import hierarchy
 
 import jaxthermo as jt
+from jaxthermo.brownian.accuracy.promise import held
 from jaxthermo.brownian.hierarchy import Members
-from jaxthermo.brownian.level_pivots import dense_pivot, is_weak, weak_pivot
-from jaxthermo.brownian.level_problem import Problem
-from jaxthermo.brownian.level_solve import equilibrium_by_levels
-from jaxthermo.brownian.levels import basis_of
+from jaxthermo.brownian.levels.matrices import basis_of
+from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
+from jaxthermo.brownian.levels.problem import Problem
+from jaxthermo.brownian.levels.solve import equilibrium_by_levels
 from jaxthermo.brownian.observables import LABELS, Observables
-from jaxthermo.brownian.promise import held
 
 HARMONIC, QUARTIC = (0.0, 0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.1, 0.02, 0.05)
 DOUBLE = (0.0, 0.0, -1.5, 0.0, 0.25)

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxthermo.brownian.cycle_search import estimate_after, no_estimate, returns
+from jaxthermo.brownian.accuracy.promise import TWO_WELLS, trapping
+from jaxthermo.brownian.driven.cycle_search import estimate_after, no_estimate, returns
 from jaxthermo.brownian.observables import Observables
-from jaxthermo.brownian.promise import TWO_WELLS, trapping
-from jaxthermo.brownian.propagation import DriveSolution
+from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_runs
 
 SPAN, TOLERANCE = 2.0, jnp.zeros(()) + 1e-6

@@ -6,7 +6,7 @@ from systems import harmonic, quartic
 
 import jaxthermo as jt
 from jaxthermo import Status
-from jaxthermo.brownian import driving
+from jaxthermo.brownian.driven import driving
 from jaxthermo.search import refinement
 
 

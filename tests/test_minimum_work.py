@@ -11,7 +11,7 @@ from systems import FINER_GRID, HARMONIC, QUARTIC, compilations, harmonic, quart
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.brownian.arguments import starting_members
+from jaxthermo.brownian.driven.arguments import starting_members
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
 from jaxthermo.search.lbfgs import Stopping, after_evaluation, initial_state, minimum_of, unfinished
 from jaxthermo.search.newton import newton_descent

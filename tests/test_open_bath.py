@@ -15,7 +15,7 @@ from systems import HARMONIC
 import jaxthermo as jt
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms, expansion
 from jaxthermo.brownian.hierarchy import members_of
-from jaxthermo.brownian.state import measured_state
+from jaxthermo.brownian.states.state import measured_state
 from jaxthermo.checks import require_positive
 
 

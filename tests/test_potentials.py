@@ -11,7 +11,7 @@ from scipy.integrate import quad
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.quasistatic import partition_of
+from jaxthermo.brownian.equilibrium.quasistatic import partition_of
 from jaxthermo.search import process_potentials
 from jaxthermo.thermo.potentials import from_planck
 

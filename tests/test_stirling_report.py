@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
-from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
+from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of
 from jaxthermo.cli import app
 from jaxthermo.papers import reproduction
 from jaxthermo.papers.engine import (

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from jaxthermo.advice.findings import Finding, findings_of, lanes, largest, worst
-from jaxthermo.brownian import Correlation, DrivenRun, PeriodicRun, RelaxationRates, Spectrum, State, promise
+from jaxthermo.brownian import Correlation, DrivenRun, PeriodicRun, RelaxationRates, Spectrum, State
+from jaxthermo.brownian.accuracy import promise
 from jaxthermo.brownian.response.meshes import COARSE, EDGE
 
 # From here on what twice as many poles would add to <p^2> is worth a word.

@@ -1,25 +1,25 @@
 """The Brownian oscillator: Kramers and hierarchical Wigner equations, driven in temperature and field."""
 
-from jaxthermo.brownian.automatic import depth_for, grid_for, resolved
+from jaxthermo.brownian.accuracy.automatic import depth_for, grid_for, resolved
 from jaxthermo.brownian.bath import AbstractBath
-from jaxthermo.brownian.density_matrix import density_matrix, von_neumann_entropy
-from jaxthermo.brownian.driving import drive
-from jaxthermo.brownian.drude import DrudeBath
-from jaxthermo.brownian.equilibria import equilibrium
+from jaxthermo.brownian.baths.drude import DrudeBath
+from jaxthermo.brownian.baths.ohmic import OhmicBath
+from jaxthermo.brownian.baths.switched import SwitchedBaths
+from jaxthermo.brownian.driven.driving import drive
+from jaxthermo.brownian.driven.runs import DrivenRun, PeriodicRun
+from jaxthermo.brownian.driven.stationary_cycle import run_cycle
+from jaxthermo.brownian.equilibrium.equilibria import equilibrium
+from jaxthermo.brownian.equilibrium.isentrope import isentropic_field
+from jaxthermo.brownian.equilibrium.quasistatic import planck_potential, quasi_static
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.isentrope import isentropic_field
-from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator
-from jaxthermo.brownian.phase_space import expectation, wigner_negativity
 from jaxthermo.brownian.potential import AbstractPotential, Polynomial
-from jaxthermo.brownian.quasistatic import planck_potential, quasi_static
 from jaxthermo.brownian.response import Correlation, RelaxationRates, Spectrum, correlation, relaxation_rates, spectrum
-from jaxthermo.brownian.runs import DrivenRun, PeriodicRun
-from jaxthermo.brownian.state import State
-from jaxthermo.brownian.stationary_cycle import run_cycle
-from jaxthermo.brownian.stepper import SplitStep
-from jaxthermo.brownian.switched import SwitchedBaths
+from jaxthermo.brownian.states.density_matrix import density_matrix, von_neumann_entropy
+from jaxthermo.brownian.states.phase_space import expectation, wigner_negativity
+from jaxthermo.brownian.states.state import State
+from jaxthermo.brownian.steps.stepper import SplitStep
 
 __all__ = [
     "AbstractBath",

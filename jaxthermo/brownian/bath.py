@@ -13,8 +13,8 @@ from jaxthermo._types import Real
 from jaxthermo.checks import require_integer
 
 if TYPE_CHECKING:
-    from jaxthermo.brownian.flows import AbstractFlows
-    from jaxthermo.brownian.ledger import Ledger
+    from jaxthermo.brownian.steps.flows import AbstractFlows
+    from jaxthermo.brownian.steps.ledger import Ledger
 
 MAX_POLES = 6
 Numbers = Array | np.ndarray

@@ -15,7 +15,7 @@ from jaxthermo.checks import require_finite, require_positive, require_positive_
 from jaxthermo.solve.lean import lean_jit
 
 if TYPE_CHECKING:
-    from jaxthermo.brownian.ledger import Ledger
+    from jaxthermo.brownian.steps.ledger import Ledger
 
 
 @lean_jit

@@ -2,8 +2,8 @@
 
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
+from jaxthermo.brownian.baths.ohmic import OhmicBath
 from jaxthermo.brownian.grid import PhaseGrid
-from jaxthermo.brownian.ohmic import OhmicBath
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import Identity, Potential, as_potential
 from jaxthermo.checks import require_scalar

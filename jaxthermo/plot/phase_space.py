@@ -13,7 +13,7 @@ from jaxthermo.plot.style import PALETTE, style
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
 
-    from jaxthermo.brownian.runs import AbstractRun
+    from jaxthermo.brownian.driven.runs import AbstractRun
 
 # Blue where W is negative, which no classical density is.
 COLOURS = "RdBu_r"

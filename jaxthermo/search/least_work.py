@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian.arguments import starting_members
 from jaxthermo.brownian.bath import require_one_temperature
-from jaxthermo.brownian.information import entropy_error, information_planck
+from jaxthermo.brownian.driven.arguments import starting_members
+from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_place
-from jaxthermo.brownian.quasistatic import QuasiStatic
-from jaxthermo.brownian.state import State
+from jaxthermo.brownian.states.information import entropy_error, information_planck
+from jaxthermo.brownian.states.state import State
 from jaxthermo.checks import is_known, require_integer, require_positive, require_scalar
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.search.potential_range import potential_around, potential_status, problem_of, require_covered

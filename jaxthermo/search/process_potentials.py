@@ -12,9 +12,9 @@ from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.information import entropy_production_rate
+from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.quasistatic import QuasiStatic
+from jaxthermo.brownian.states.information import entropy_production_rate
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.protocols import AbstractCycle
 from jaxthermo.search.least_work import STEP, settled, steps_of

@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
-from jaxthermo.brownian.quasistatic import QuasiStatic
-from jaxthermo.brownian.spectrum import to_spectrum
-from jaxthermo.brownian.split import flows_of, noise_of
-from jaxthermo.brownian.stepper import DrivenTerm
+from jaxthermo.brownian.steps.spectrum import to_spectrum
+from jaxthermo.brownian.steps.split import flows_of, noise_of
+from jaxthermo.brownian.steps.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule, from_control_points
 from jaxthermo.search.work_functional import EDGE, extrapolated, measure_of, propagate, rim
 

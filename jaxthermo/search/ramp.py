@@ -14,9 +14,9 @@ from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.spectrum import to_spectrum
-from jaxthermo.brownian.split import noise_of
-from jaxthermo.brownian.stepper import DrivenTerm
+from jaxthermo.brownian.steps.spectrum import to_spectrum
+from jaxthermo.brownian.steps.split import noise_of
+from jaxthermo.brownian.steps.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent

@@ -7,11 +7,11 @@ from jaxtyping import Array, Float
 
 from jaxthermo._status import Status
 from jaxthermo._types import Real
-from jaxthermo.brownian.automatic import extremes, grid_reaching, resolved
-from jaxthermo.brownian.canonical import boltzmann
-from jaxthermo.brownian.equilibria import equilibrium
+from jaxthermo.brownian.accuracy.automatic import extremes, grid_reaching, resolved
+from jaxthermo.brownian.equilibrium.equilibria import equilibrium
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.states.canonical import boltzmann
 from jaxthermo.solve.lean import lean_jit
 
 

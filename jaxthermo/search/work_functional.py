@@ -18,8 +18,8 @@ from jaxthermo._types import Real, ScheduleLike
 from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.observables import low_members, moments
-from jaxthermo.brownian.spectrum import Noise, Spectrum, from_spectrum
-from jaxthermo.brownian.split import (
+from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum
+from jaxthermo.brownian.steps.split import (
     flows_of,
     heating_flow,
     heating_table,
@@ -29,7 +29,7 @@ from jaxthermo.brownian.split import (
     momenta_tables,
     transport_flow,
 )
-from jaxthermo.brownian.stepper import DrivenTerm
+from jaxthermo.brownian.steps.stepper import DrivenTerm
 from jaxthermo.protocols.polynomial import PolynomialSchedule
 from jaxthermo.protocols.schedules import value_at
 
@@ -193,7 +193,7 @@ def _step(
     betas: Float[Array, "5"],
     fields: Float[Array, "5"],
 ) -> tuple[Spectrum, Float[Array, ""]]:
-    """One symmetric step: what `jaxthermo.brownian.stepper.strang` does to the state, with given schedule values.
+    """One symmetric step: what `jaxthermo.brownian.steps.stepper.strang` does to the state, with given schedule values.
 
     Beside it how much of W_0 is on the rim half way.
     """

@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
-from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.equilibrium.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
-from jaxthermo.brownian.state import State
+from jaxthermo.brownian.states.state import State
 from jaxthermo.checks import (
     as_float,
     is_known,

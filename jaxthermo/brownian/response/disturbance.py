@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.brownian.equilibrium.relaxation import crossing_time
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.relaxation import crossing_time
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.solve.either_mode import either_mode

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
-from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.propagation import loop_for
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
-from jaxthermo.brownian.split import (
+from jaxthermo.brownian.steps.limits import step_limit
+from jaxthermo.brownian.steps.propagation import loop_for
+from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.steps.split import (
     local_flow,
     local_tables,
     momenta_flow,

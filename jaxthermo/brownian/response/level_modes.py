@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxthermo.brownian.hierarchy import Members
-from jaxthermo.brownian.level_problem import Problem
-from jaxthermo.brownian.levels import Basis, Matrices, basis_of, is_hard
+from jaxthermo.brownian.levels.matrices import Basis, Matrices, basis_of, is_hard
+from jaxthermo.brownian.levels.problem import Problem
 from jaxthermo.brownian.oscillator import Oscillator
 
 # Numbers of levels that are tried in turn, and of unknowns of the largest matrix: half a minute.

@@ -7,10 +7,10 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, grid_reaching, until_held
+from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, grid_reaching, until_held
+from jaxthermo.brownian.accuracy.promise import Growth, gridded, growth_to, truncation
+from jaxthermo.brownian.accuracy.reach import reach_of
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.promise import Growth, gridded, growth_to, truncation
-from jaxthermo.brownian.reach import reach_of
 from jaxthermo.brownian.response.weyl import Pair
 from jaxthermo.checks import is_known
 from jaxthermo.solve.progress import Line

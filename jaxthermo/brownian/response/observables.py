@@ -22,7 +22,7 @@ from jaxthermo.brownian.hierarchy import (
     weighed,
 )
 from jaxthermo.brownian.potential import AbstractPotential, force_phase
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
 from jaxthermo.checks import as_float, is_known
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.equilibrium.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.potential import Identity
 from jaxthermo.brownian.response.disturbance import Disturbed
@@ -19,7 +19,7 @@ from jaxthermo.brownian.response.linear import linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.observables import FunctionOfPosition, Momentum
 from jaxthermo.brownian.response.slow_modes import SIZE, slow_modes
-from jaxthermo.brownian.state import State
+from jaxthermo.brownian.states.state import State
 from jaxthermo.checks import (
     as_float,
     is_known,

@@ -11,11 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.canonical import canonical_states, uncorrelated
-from jaxthermo.brownian.grid import complex_multiply
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
-from jaxthermo.brownian.limits import step_limit
-from jaxthermo.brownian.relaxation import (
+from jaxthermo.brownian.equilibrium.relaxation import (
     EXPLICIT_STEPS,
     STEP,
     STEPS,
@@ -24,10 +20,14 @@ from jaxthermo.brownian.relaxation import (
     local_resolvent,
     transport_resolvent,
 )
+from jaxthermo.brownian.equilibrium.stationary import FAMILY, krylov, norm_of, source, transposed
+from jaxthermo.brownian.grid import complex_multiply
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
 from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
-from jaxthermo.brownian.spectrum import from_spectrum, to_spectrum
-from jaxthermo.brownian.split import flows_of, local_map, noise_of, transport_flow
-from jaxthermo.brownian.stationary import FAMILY, krylov, norm_of, source, transposed
+from jaxthermo.brownian.states.canonical import canonical_states, uncorrelated
+from jaxthermo.brownian.steps.limits import step_limit
+from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
+from jaxthermo.brownian.steps.split import flows_of, local_map, noise_of, transport_flow
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.lanes import one_by_one
 

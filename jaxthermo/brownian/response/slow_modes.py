@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from jaxthermo.brownian.equilibrium.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
-from jaxthermo.brownian.stationary import norm_of
 from jaxthermo.solve.extrapolation import weights_of_runs
 
 # Vectors of the Krylov space; the time tau in units of the crossing time, and at most, where friction is slow.

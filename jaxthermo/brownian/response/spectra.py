@@ -10,14 +10,14 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
-from jaxthermo.brownian.equilibria import state_at
+from jaxthermo.brownian.equilibrium.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.resolvent import resolvent
 from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
-from jaxthermo.brownian.state import State
+from jaxthermo.brownian.states.state import State
 from jaxthermo.checks import as_float, require_double_for, require_finite
 from jaxthermo.solve.lean import lean_jit
 

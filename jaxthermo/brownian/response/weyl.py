@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxthermo.brownian.equilibrium.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.phase_space import WeylSymbol
 from jaxthermo.brownian.potential import Identity, Potential, as_potential
 from jaxthermo.brownian.response.observables import AbstractObservable, FunctionOfPosition, Momentum
-from jaxthermo.brownian.stationary import norm_of
+from jaxthermo.brownian.states.phase_space import WeylSymbol
 from jaxthermo.checks import as_float, is_known
 
 # The highest power of p, and where it is tried whether there are higher ones: q and p at random, and a share of f.

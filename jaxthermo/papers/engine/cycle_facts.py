@@ -12,7 +12,7 @@ import numpy as np
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.information import entropy_production_rate
+from jaxthermo.brownian.states.information import entropy_production_rate
 from jaxthermo.papers.engine.cycle_inference import cycle_from
 from jaxthermo.papers.engine.data import FINE_TOLERANCE, KINDS, STRENGTHS, TABLE_4, oscillator
 

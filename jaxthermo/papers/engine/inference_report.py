@@ -9,7 +9,7 @@ from rich.console import Console
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import OhmicBath, PhaseGrid, run_cycle
-from jaxthermo.brownian.ohmic import THERMOSTATS
+from jaxthermo.brownian.baths.ohmic import THERMOSTATS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.papers.engine import figures as stirling_figures
 from jaxthermo.papers.engine.cycle_inference import Fit, infer_cycle

@@ -13,9 +13,9 @@ import xarray
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun
+from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.information import information_planck
-from jaxthermo.brownian.quasistatic import QuasiStatic, partition_of
+from jaxthermo.brownian.states.information import information_planck
 from jaxthermo.checks import as_float
 from jaxthermo.papers.engine.data import CYCLES, STRENGTHS, oscillator
 from jaxthermo.papers.engine.duals import quasi_static_value

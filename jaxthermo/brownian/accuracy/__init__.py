@@ -1,0 +1,1 @@
+"""Grid and depth chosen for a promise, and the judgement whether a solution keeps it."""

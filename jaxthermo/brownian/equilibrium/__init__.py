@@ -1,0 +1,1 @@
+"""Correlated equilibria, and the quasi-static potentials that follow from them."""

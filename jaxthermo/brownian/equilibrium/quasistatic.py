@@ -1,0 +1,114 @@
+"""The quasi-static Planck potential: ln Z by quadrature, with a tabulated correction for the quantum oscillator."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxthermo._types import ScalarLike, VectorLike
+from jaxthermo.brownian.accuracy.automatic import NO_GRID
+from jaxthermo.brownian.accuracy.reach import confined
+from jaxthermo.brownian.equilibrium.planck_table import PlanckTable, planck_table
+from jaxthermo.brownian.oscillator import Oscillator, check_place
+from jaxthermo.checks import is_known
+
+# The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales, and its step is a hundredth of a scale at the origin.
+REACH, HALF_POINTS = 8.0, 800
+# Lengths over which a potential confines, in scales: there the density has fallen to FALLEN.
+SPAN, FALLEN = 5.0, 1e-13
+
+
+class Partition(eqx.Module):
+    """ln Z(beta, x) = ln of the integral of exp[-beta (p^2/2m + U - x X)] dq dp / (2 pi hbar), and its derivatives.
+
+    The mesh is fixed but stretches over three decades of q, so one serves all temperatures and fields, under any
+    transformation of jax. The trapezoidal rule on it is exact to rounding for smooth confining potentials.
+    """
+
+    oscillator: Oscillator
+    scale: Float[Array, ""]
+
+    def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
+        exponent, _, _ = self._exponent(beta, x)
+        mass, hbar = self.oscillator.mass, self.oscillator.hbar
+        return jax.nn.logsumexp(exponent) + 0.5 * jnp.log(2.0 * np.pi * mass / beta) - jnp.log(2.0 * np.pi * hbar)
+
+    def means(self, beta: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        """<H_0> = 1/(2 beta) + <U>, <X>, and the variance of X."""
+        exponent, energy, coordinate = self._exponent(beta, x)
+        weight = jax.nn.softmax(exponent)
+        X = jnp.sum(weight * coordinate)
+        return 0.5 / beta + jnp.sum(weight * energy), X, jnp.sum(weight * (coordinate - X) ** 2)
+
+    def _exponent(self, beta: Any, x: Any) -> tuple[Array, Array, Array]:
+        u = jnp.linspace(-REACH, REACH, 2 * HALF_POINTS + 1)
+        q = self.scale * jnp.sinh(u)
+        energy, coordinate = jnp.asarray(self.oscillator.potential(q)), jnp.asarray(self.oscillator.coordinate(q))
+        jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / HALF_POINTS))
+        return jacobian - beta * (energy - x * coordinate), energy, coordinate
+
+
+class QuasiStatic(eqx.Module):
+    """Xi_qst(beta, x) of one oscillator, differentiable; call it."""
+
+    partition: Partition
+    table: PlanckTable | None
+
+    def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
+        """The Planck potential at one beta and x."""
+        classical = self.partition(beta, x)
+        return classical if self.table is None else classical + self.table(beta, x)
+
+
+def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Partition:
+    """The classical partition function, on a mesh that suits the oscillator's grid or, without one, these values.
+
+    Raises     ValueError if there is no grid and jax traces the values
+    """
+    if oscillator.grid is not None:
+        reach: Any = oscillator.grid.q_max
+    elif is_known(jax.tree.leaves((oscillator, beta, x))):
+        reach = confined(oscillator, float(np.max(beta)), float(np.mean(x)), FALLEN)
+    else:
+        raise ValueError(NO_GRID)
+    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
+
+
+def quasi_static(
+    oscillator: Oscillator, betas: VectorLike, fields: VectorLike, *, progress: bool | None = None
+) -> QuasiStatic:
+    """Xi_qst for all beta up to the largest of `betas` and all x between the extremes of `fields`.
+
+    progress   as in `planck_potential`
+
+    The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
+    """
+    partition = partition_of(oscillator, betas, fields)
+    if not oscillator.quantum:
+        return QuasiStatic(partition, None)
+    return QuasiStatic(partition, planck_table(oscillator, partition, betas, fields, progress))
+
+
+def planck_potential(
+    oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, progress: bool | None = None
+) -> Float[Array, ""]:
+    """The quasi-static Planck potential Xi_qst(beta, x~), x~ = beta x.
+
+    Equation   classical: ln Z, Z = integral of exp[-beta (H_0 - x X)] dq dp / (2 pi hbar);
+               quantum: from infinite temperature, where it is the classical one, along constant field,
+               Xi = ln Z - integral_0^beta [H(b, x) - H_cl(b, x)] db, with H = U - x X of the correlated equilibrium
+    Shapes     beta, x: scalars (classical: batch with jax.vmap)
+    progress   whether a line on standard error tells how many equilibria of the table are done; None: on a terminal and
+               in notebooks, where it takes seconds
+    Units      beta: 1/energy, x: energy per unit of X; Xi is a number
+    Raises     ValueError that names the argument; quantum: also where jax traces beta or x (use
+               `jt.brownian.quasi_static(oscillator, betas, fields)`, which returns a differentiable function)
+    Source     Koyanagi & Tanimura 2024, Eqs. (12)-(17)
+
+    Quantum values depend on the number of poles, as <p^2> does. They take 12 equilibrium states, kept on the disk.
+    """
+    beta, x = check_place(oscillator, beta, x)
+    return quasi_static(oscillator, beta, x, progress=progress)(beta, x)

@@ -1,0 +1,132 @@
+"""The null vector of the hierarchy's generator: one linear solve, its preconditioner, and its derivatives."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxthermo.brownian.equilibrium.relaxation import (
+    crossing_time,
+    energy_relaxation,
+    explicit_relaxation,
+    split_relaxation,
+)
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
+from jaxthermo.brownian.states.canonical import STEPS, boltzmann, canonical_states, uncorrelated
+from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.krylov import BLOCK, least_residual
+from jaxthermo.solve.lanes import one_by_one
+
+# Of the linear solve, in the 2-norm of all members, relative to the first residual, and its steps.
+TOLERANCE = 1e-11
+LIMIT = 480
+# Blocks of directions that are kept, as far as each of two tables has no more than so many numbers.
+KEPT, NUMBERS = 10, 2**24
+# Canonical states of these temperatures, up to the wanted one, span what weak coupling leaves at rest.
+FAMILY = slice(STEPS // 2, None, 2)
+
+Place = tuple[Equation, Float[Array, ""], Float[Array, ""]]
+Linear = Callable[[Array], Array]
+
+
+def stationary_members(
+    equation: Equation, temperature: Float[Array, ""], x: Float[Array, ""]
+) -> tuple[HierarchyState, Float[Array, ""]]:
+    """All members of the stationary state, and the error of the solve over their size in the 2-norm.
+
+    Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = u int V_0 dq dp - L V = u, with any u of
+               norm 1. L keeps the norm, so the norm of A V is that of V
+
+    Derivatives in both modes are those of the linear equation. Lanes of a vmap are solved one after another: they need
+    different numbers of iterations, and small matrices are slow in a batch.
+    """
+    if is_classical(equation):
+        return boltzmann(equation, temperature, x)[:, None], jnp.zeros(())
+    place = (equation, temperature, x)
+    V = jnp.zeros((equation.grid.p_points, len(members_of(equation.oscillator)), equation.grid.q_points))
+    return jax.lax.custom_linear_solve(
+        _operator(place),
+        # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
+        source(V, equation) + 0.0 * (temperature + x),
+        lambda _, b: one_by_one(_solved, stop_gradient(place), b),
+        lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
+        has_aux=True,
+    )
+
+
+def is_classical(equation: Equation) -> bool:
+    """Whether the equation is Kramers's with one temperature, whose stationary state is Boltzmann's."""
+    oscillator = equation.oscillator
+    return not (oscillator.quantum or oscillator.bath.modes or len(oscillator.bath.own_betas()))
+
+
+def _solved(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
+    """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
+    return krylov(_operator(place), _preconditioner(place), rhs, left=True)
+
+
+def _solved_transposed(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
+    """A^-T."""
+    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    return krylov(A, M, rhs, left=False)
+
+
+def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
+    """The transpose of a linear map."""
+    transpose = jax.linear_transpose(linear, like)
+    return lambda V: transpose(V)[0]
+
+
+def krylov(A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool) -> tuple[Float[Array, "..."], Array]:
+    """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
+
+    def flat(linear: Linear) -> Callable[[Array], Array]:
+        return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
+
+    kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
+    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left)
+    return found.reshape(rhs.shape), error
+
+
+def norm_of(V: HierarchyState, equation: Equation) -> Float[Array, ""]:
+    """int V_0 dq dp."""
+    return jnp.sum(V[:, 0]) * equation.grid.cell
+
+
+def source(V: HierarchyState, equation: Equation) -> HierarchyState:
+    """A field of norm 1: W_0 is flat."""
+    grid = stop_gradient(equation.grid)
+    return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
+
+
+def _operator(place: Place) -> Linear:
+    equation, temperature, x = place
+
+    def A(V: HierarchyState) -> HierarchyState:
+        return source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
+
+    return A
+
+
+def iteration_of(place: Place) -> Linear:
+    """One iteration of the linear solve but for its inner products: M A."""
+    A, M = _operator(place), _preconditioner(place)
+    return lambda V: M(A(V))
+
+
+def _preconditioner(place: Place) -> Linear:
+    """About A^-1: the canonical state for the norm, and two approximate inverses of -L for what has none."""
+    equation, temperature, x = place
+    family = canonical_states(equation, temperature, x)[FAMILY]
+    guess = uncorrelated(family[-1], len(members_of(equation.oscillator)))
+    relaxation = explicit_relaxation if equation.oscillator.bath.flows() is None else split_relaxation
+    fast = relaxation(equation, temperature, x, crossing_time(equation, temperature, family[-1]))
+    slow = energy_relaxation(equation, temperature, family)
+
+    def M(V: HierarchyState) -> HierarchyState:
+        norm = norm_of(V, equation)
+        rest = V - source(V, equation) * norm
+        return guess * norm + fast(rest) + slow(rest)
+
+    return M

@@ -1,0 +1,96 @@
+"""About the inverse of what each member of the hierarchy does by itself among the levels, two ways; in NumPy.
+
+Elimination of the members (`Problem.swept`) asks for it. Whole blocks are exact for one pole at any coupling, but their
+work grows with levels^6. Where coupling is weak, a coherence between levels a and b turns with its frequency and decays
+with the noises, and only populations and what turns as slowly as they change need a block: the work grows with
+levels^3, so hot states of many levels are solved too.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jaxthermo.brownian.levels.matrices import Levels, Matrices
+from jaxthermo.brownian.levels.problem import Pivot, Problem
+
+# What turns by less than so many rates of friction is slow; coupling is weak where there are no more of these than so
+# many for each level.
+SLOW, FEW_SLOW = 10.0, 2.0
+
+
+def is_weak(levels: Levels, rate: float, hbar: float) -> bool:
+    """Whether few pairs of levels turn as slowly as friction of this rate makes them change."""
+    return len(_slow(levels, rate, hbar)[0]) <= FEW_SLOW * len(levels.H)
+
+
+def _slow(levels: Levels, rate: float, hbar: float) -> tuple[np.ndarray, np.ndarray]:
+    energy = np.diag(levels.H)
+    first, second = np.nonzero(np.abs(np.subtract.outer(energy, energy)) < SLOW * rate * hbar)
+    return first, second
+
+
+def weak_pivot(problem: Problem) -> Pivot:
+    """For levels of H_A: turning and decay, and for what is slow in the first member a block of second order in the
+    coupling.
+
+    Equation   -alone has M_ab -> w_ab M_ba for H_A = sum_a E_a |a><a|, w_ab = (E_a - E_b)/hbar, whose inverse with a
+               decay d is (d M_ab - w_ab M_ba)/(d^2 + w_ab^2). Through member e_k the first one gets back
+               (flow F + drift d_p)(w, d_k)^-1(flow F - drift d_p)
+    """
+    n, rate = problem.size, problem.friction / problem.mass
+    a, b = _slow(problem.levels, rate, problem.hbar)
+    energy = np.diag(problem.levels.H)
+    turning = np.subtract.outer(energy, energy) / problem.hbar
+
+    def turned_back(M: Matrices, decay: float) -> Matrices:
+        return (decay * M - turning * np.swapaxes(M, -1, -2)) / (decay**2 + turning**2)
+
+    units = np.zeros((len(a), n, n))
+    units[np.arange(len(a)), a, b] = 1.0
+    slow = (a == b)[:, None, None] * np.eye(n) / n - problem.alone(units)
+    for i in problem.first[problem.first < problem.count]:
+        flow, drift = problem.flow[i, 0], problem.drift[i, 0]
+        above = turned_back(flow * problem.flowing(units) - drift * problem.by_p(units), problem.decay[i] + rate)
+        slow -= flow * problem.flowing(above) + drift * problem.by_p(above)
+    inverse = np.linalg.inv(slow[:, a, b].T)
+
+    def pivot(i: int, M: Matrices) -> Matrices:
+        found = turned_back(M, problem.decay[i] + rate)
+        if i == 0:
+            found[a, b] = inverse @ M[a, b]
+        return found
+
+    return pivot
+
+
+def dense_pivot(problem: Problem) -> Pivot:
+    """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
+    n = problem.size
+    units, trace = np.eye(n * n).reshape(n * n, n, n), np.eye(n).ravel()
+    alone = problem.alone(units).reshape(n * n, n * n).T
+    inverses = np.zeros((problem.count, n * n, n * n))
+    for i in reversed(range(problem.count)):
+        block = problem.decay[i] * np.eye(n * n) - alone
+        above = problem.neighbours(problem.members.above, i)
+        if len(above):
+            block -= _given_back(problem, problem.flow[above, i], problem.drift[above, i], inverses[above])
+        if i == 0:
+            block += np.outer(trace, trace) / n
+        inverses[i] = np.linalg.inv(block)
+    return lambda i, M: (inverses[i] @ M.ravel()).reshape(n, n)
+
+
+def _given_back(problem: Problem, flow: Matrices, drift: Matrices, inverses: Matrices) -> Matrices:
+    """sum_k (flow_k F + drift_k d_p) inverse_k (flow_k F - drift_k d_p)."""
+    n = problem.size
+
+    def before(linear: Callable[[Matrices], Matrices], X: Matrices) -> Matrices:
+        return linear(X.T.reshape(n * n, n, n)).reshape(n * n, n * n).T
+
+    # Derivatives are antisymmetric.
+    def after(X: Matrices, linear: Callable[[Matrices], Matrices]) -> Matrices:
+        return -linear(X.reshape(n * n, n, n)).reshape(n * n, n * n)
+
+    ff, fd, dd = (np.tensordot(weight, inverses, axes=1) for weight in (flow**2, flow * drift, drift**2))
+    F, by_p = problem.flowing, problem.by_p
+    return before(F, after(ff, F) - after(fd, by_p)) + before(by_p, after(fd, F) - after(dd, by_p))

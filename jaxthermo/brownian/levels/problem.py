@@ -1,0 +1,117 @@
+"""The hierarchy's stationary equation among a few levels of H_A, and its solution; in NumPy alone.
+
+Among the levels the generator is block-tridiagonal in the level of the members. Eliminating the members from the
+deepest one upwards, each as if it stood alone beside what it eliminated before, gives about the inverse, with what a
+member does by itself inverted as `level_pivots.py` says; steps of GMRES do the rest. The sizes differ from question to
+question, so nothing is compiled. The momentum is measured as `frame.py` says.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxthermo.brownian.hierarchy import Members, lowering
+from jaxthermo.brownian.levels.frame import Frame
+from jaxthermo.brownian.levels.matrices import Levels, Matrices
+from jaxthermo.brownian.oscillator import Oscillator
+
+# About the inverse of what a member, of this number, does by itself.
+Pivot = Callable[[int, Matrices], Matrices]
+# Of the solve, relative to its first residual; its steps between restarts, and how often it starts again.
+TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
+
+
+class Problem:
+    """The hierarchy's generator among the levels, with so many members, in a frame."""
+
+    def __init__(self, levels: Levels, oscillator: Oscillator, members: Members, frame: Frame):
+        noise, left = frame.noise, frame.left
+        self.levels, self.mass, self.hbar = levels, float(oscillator.mass), float(oscillator.hbar)
+        self.members, self.size, self.count = members, len(levels.H), len(members)
+        self.carried = frame.carried
+        self.friction, self.diffusion = noise.friction, noise.diffusion + float(np.sum(noise.decay * left**2))
+        self.decay = members.indices @ noise.decay
+        up = np.swapaxes(lowering(members), 1, 2)
+        # To the member above: flow F - drift d_p; from there down: the transposes, with flow F + drift d_p.
+        self.flow, self.drift = (np.tensordot(w, up, axes=1) for w in (self.carried, noise.decay * left))
+        self.first = members.above[:, 0]
+
+    def alone(self, M: Matrices) -> Matrices:
+        """Motion under H_A, friction and white noise."""
+        turned, H = np.swapaxes(M, -1, -2), self.levels.H
+        flux = self.friction / self.mass * self.times_p(M) + self.diffusion * self.by_p(M)
+        return -(H @ turned - turned @ H) / self.hbar + self.by_p(flux)
+
+    def times_p(self, M: Matrices) -> Matrices:
+        """{p, .}/2."""
+        turned = np.swapaxes(M, -1, -2)
+        return 0.5 * (self.levels.P @ turned + turned @ self.levels.P)
+
+    def by_p(self, M: Matrices) -> Matrices:
+        """d_p."""
+        turned = np.swapaxes(M, -1, -2)
+        return -(self.levels.q @ turned - turned @ self.levels.q) / self.hbar
+
+    def by_q(self, M: Matrices) -> Matrices:
+        """d_q."""
+        return -(self.levels.P @ M - M @ self.levels.P) / self.hbar
+
+    def flowing(self, M: Matrices) -> Matrices:
+        """F = (gamma d_p - d_q)/m."""
+        return (self.friction * self.by_p(M) - self.by_q(M)) / self.mass
+
+    def moved(self, flow: Matrices, drift: Matrices, M: Matrices) -> Matrices:
+        """Members mixed by `flow` and moved by F, and mixed by `drift` and moved by d_p."""
+        return self.flowing(np.tensordot(flow, M, axes=1)) + self.by_p(np.tensordot(drift, M, axes=1))
+
+    def __call__(self, M: Matrices) -> Matrices:
+        """-dV/dt with the trace of V_0 in its identity: regular, and its solution for the identity is the state."""
+        change = self.alone(M) - self.decay[:, None, None] * M
+        change += self.moved(self.flow + self.flow.T, self.drift.T - self.drift, M)
+        change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
+        return -change
+
+    def neighbours(self, table: NDArray[np.intp], i: int) -> NDArray[np.intp]:
+        """Those of a member that are kept."""
+        return table[table[:, i] < self.count, i]
+
+    def swept(self, pivot: Pivot, M: Matrices) -> Matrices:
+        """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
+        done = np.zeros_like(M)
+        for i in reversed(range(self.count)):
+            above = self.neighbours(self.members.above, i)
+            fed = self.moved(self.flow[above, i], self.drift[above, i], done[above])
+            done[i] = pivot(i, M[i] + fed)
+        for i in range(1, self.count):
+            below = self.neighbours(self.members.below, i)
+            fed = self.moved(self.flow[i, below], -self.drift[i, below], done[below])
+            done[i] += pivot(i, fed)
+        return done
+
+    def solve(self, pivot: Pivot) -> tuple[Matrices, float]:
+        """All members of the stationary state, and the residual that is left over the first one."""
+        # Not at the top: importing the library should not load SciPy.
+        from scipy.sparse.linalg import LinearOperator, gmres
+
+        n = self.size
+        shape, numbers = (self.count, n, n), self.count * n * n
+        rhs = np.zeros(shape)
+        rhs[0] = np.eye(n) / n
+
+        def operator(linear: Callable[[Matrices], Matrices]) -> LinearOperator:
+            return LinearOperator((numbers, numbers), lambda v: linear(v.reshape(shape)).ravel(), dtype=float)
+
+        whole, about = operator(self), operator(lambda M: self.swept(pivot, M))
+        found, _ = gmres(whole, rhs.ravel(), M=about, rtol=TOLERANCE, atol=0.0, restart=STEPS, maxiter=RESTARTS)
+        left = self.swept(pivot, (rhs - self(found.reshape(shape))).reshape(shape))
+        return found.reshape(shape), float(np.linalg.norm(left) / np.linalg.norm(found))
+
+    def moments(self, M: Matrices) -> Matrices:
+        """<q^2>, <q>, <U> and <p^2> of a state."""
+        levels = self.levels
+        squared = -levels.P @ levels.P
+        p2 = np.sum(M[0] * squared) + np.sum(self.carried**2)
+        for width, i in zip(self.carried, self.first, strict=True):
+            p2 += 2.0 * width * np.sum(levels.P * M[i])
+        return np.array([np.sum(M[0] * (levels.q @ levels.q)), np.sum(M[0] * levels.q), np.sum(M[0] * levels.U), p2])

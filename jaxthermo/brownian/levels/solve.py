@@ -1,0 +1,166 @@
+"""The stationary state from the hierarchy among its levels, as many as it takes, and from there on a phase grid."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxthermo.brownian.accuracy.automatic import MOST_DEPTH
+from jaxthermo.brownian.accuracy.promise import PROMISED, SOLVED
+from jaxthermo.brownian.grid import PhaseGrid
+from jaxthermo.brownian.hierarchy import Members, members_of
+from jaxthermo.brownian.levels.frame import between_frames
+from jaxthermo.brownian.levels.matrices import Basis, Matrices, as_real, basis_of, values_at, waves_of
+from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
+from jaxthermo.brownian.levels.problem import Problem
+from jaxthermo.brownian.oscillator import Oscillator
+
+# Numbers of levels that are tried in turn; so many show whether coupling is weak.
+RUNGS = (12, 15, 19, 24, 30, 36, 42, 48, 58, 70, 84, 100, 120)
+SHOWN = 48
+# Members times levels^6, the work of inverting all blocks: some seconds; members times levels^3 where coupling is weak.
+WORK, WEAK_WORK = 2.5e10, 3e7
+# Members times levels^4, the numbers of these inverses; and no more levels of members.
+STORED, DEEPEST = 1e8, 40
+# Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
+# of populations.
+MORE = 2
+# A share of the levels wanted, below which it is not tried.
+FEWEST = 0.5
+# Among so many rungs fewer the depth is chosen, at a tenth of the work or less.
+FEWER = 2
+# A weak solve that has left more is done again with whole blocks, where that is affordable.
+LEFT = 0.05 * SOLVED
+# The depth that is tried first. Where forces are linear any depth has the exact second moments.
+SHALLOWEST = 2
+# There it is raised to this one in the end, for what is no moment, such as the purity: at A = 2, beta = 10, K = 2 that
+# is off by 1.4e-2 at depth 3, and by 7e-4 at depth 5.
+PURE_DEPTH = 5
+# A last member on the grid that is smaller than that is small enough, over the peak of V_0.
+SMALL_TAIL = 1e-3
+
+
+class LevelState(NamedTuple):
+    """A stationary state among the levels, and the errors that levels, solve and depth leave."""
+
+    basis: Basis
+    members: Members
+    M: Matrices
+    moments: Matrices
+    error: float
+    truncated: float
+
+
+def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
+    """The stationary state by way of its levels, or None where these are too many.
+
+    The levels are raised in a shallow hierarchy until more change nothing, then the depth among fewer levels until two
+    depths agree.
+    Accuracy   `error`: of the solve, and the change of the moments by the last step in levels, over their scale;
+               `truncated`: by the last step in depth
+    """
+    basis = basis_of(oscillator, beta, x)
+    if basis is None:
+        return None
+    modes = oscillator.bath.modes
+    linear = not modes or bool(oscillator.has_linear_forces())
+    chosen: Any = oscillator.bath.depth
+    rate, hbar = basis.frame.noise.friction / float(oscillator.mass), float(oscillator.hbar)
+    weak = is_weak(basis.by_energy(SHOWN).lowest(SHOWN), rate, hbar)
+
+    def members(depth: int) -> Members:
+        return Members(modes, depth, basis.frame.weights)
+
+    def by_blocks(levels: int, count: int) -> bool:
+        return count * levels**6 <= WORK and count * levels**4 <= STORED
+
+    def affordable(levels: int, depth: int) -> bool:
+        if depth > DEEPEST:
+            return False
+        by_turning = weak and len(members(depth)) * levels**3 <= WEAK_WORK and basis.holds(levels)
+        return by_turning or by_blocks(levels, len(members(depth)))
+
+    def solved(levels: int, depth: int) -> LevelState:
+        own = basis.by_energy(levels)
+        problem = Problem(own.lowest(levels), oscillator, members(depth), basis.frame)
+        M, error = problem.solve(weak_pivot(problem) if weak else dense_pivot(problem))
+        if not error < LEFT and weak and by_blocks(levels, len(problem.members)):
+            M, error = problem.solve(dense_pivot(problem))
+        return LevelState(own, problem.members, M, problem.moments(M), error, 0.0)
+
+    depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
+    rungs = [n for n in RUNGS if affordable(n, depth)]
+    rungs = [n for n in rungs if n >= wanted] or rungs[-1:]
+    if not rungs or rungs[0] < FEWEST * wanted:
+        return None
+    now, missing = solved(rungs[0], depth), math.inf
+    for levels in rungs[1:]:
+        more = solved(levels, depth)
+        missing = _apart(now.moments, more.moments)
+        # The fewer levels were enough; a linear problem is solved with more already.
+        if missing < 0.5 * SOLVED and not linear:
+            break
+        now = more
+        if missing < SOLVED:
+            break
+    now = now._replace(error=now.error + missing)
+    size, truncated = now.M.shape[-1], math.inf
+    if linear:
+        deeper = [d for d in range(depth, PURE_DEPTH + 1) if affordable(size, d)] if modes and not weak else []
+        return solved(size, deeper[-1])._replace(error=now.error) if len(deeper) > 1 else now
+    if not now.error < SOLVED:
+        return now
+    few = RUNGS[max(0, RUNGS.index(size) - FEWER)]
+    moments = solved(few, depth).moments
+    # Two small changes in a row: at weak coupling one level may change less than the next one. A double well with
+    # K = 3, A = 0.18, beta = 1.7 moved by 4e-7 from depth 2 to 3, and by 1.2e-6 from there.
+    before_last = math.inf
+    while not max(before_last, truncated) < 0.5 * PROMISED and affordable(size, depth + 1):
+        depth += 1
+        before, moments = moments, solved(few, depth).moments
+        before_last, truncated = truncated, _apart(before, moments)
+    if before_last < math.inf:
+        truncated = max(before_last, truncated)
+    return solved(size, depth)._replace(error=now.error, truncated=truncated)
+
+
+def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices, Matrices]:
+    """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small.
+
+    And the Wigner function, (p, q), of the particle itself, from the members among the levels: where noises are slow,
+    few of these do what very many on the grid would.
+    """
+    grid: Any = oscillator.grid
+    n, frame = found.M.shape[-1], found.basis.frame
+    waves = waves_of(found.M, lambda points: values_at(found.basis, n, points), grid, float(oscillator.hbar))
+    V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
+    depth: Any = oscillator.bath.depth
+    affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(frame.left) + d, d) <= most]
+    if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
+        oscillator = oscillator.with_depth(affordable[-1])
+        V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
+    # The momentum that carries no noise: what is carried is given back.
+    W = _members_on_grid(waves, -frame.carried, found.members, Members(len(frame.left), 0), grid)
+    return oscillator, V, W[:, 0]
+
+
+def _members_on_grid(waves: Any, left: Matrices, own: Members, wanted: Members, grid: PhaseGrid) -> Matrices:
+    """Members whose momentum leaves out more of the noises, by these widths, than the wanted ones, (p, n, q)."""
+    y = np.asarray(grid.y)
+    count = int(max(own.level.max(), wanted.level.max())) + 1
+    between = np.ones((len(y), len(wanted), len(own)), dtype=complex)
+    for k, width in enumerate(left):
+        one = between_frames(float(width), y, count)
+        between *= one[:, wanted.indices[:, k]][:, :, own.indices[:, k]]
+    return np.tensordot(np.asarray(grid.y_to_p()), as_real(between @ waves), axes=1)
+
+
+def _last(V: Matrices, members: Members) -> float:
+    """The largest member of the last level over the peak of V_0."""
+    return float(np.abs(V[:, members.level == members.level.max()]).max() / np.abs(V[:, 0]).max())
+
+
+def _apart(old: Matrices, new: Matrices) -> float:
+    """The largest change of <q^2>, <q>, <U>, <p^2> over its scale."""
+    q2, _, _, p2 = new
+    return float(np.max(np.abs(new - old) / np.array([q2, np.sqrt(q2), p2, p2])))

@@ -1,0 +1,1 @@
+"""States of oscillator and bath: where they come from, and what is measured on them."""
