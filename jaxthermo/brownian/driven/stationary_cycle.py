@@ -50,7 +50,7 @@ def run_cycle(
                the extrapolation of single steps this is stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
-    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`; or
+    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.SplineCycle` or another `jt.AbstractCycle`; or
                  `jt.CarnotCycle`, `jt.OttoCycle`, which switch baths of their own: the oscillator's `OhmicBath` stands
                  for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
