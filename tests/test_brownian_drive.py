@@ -152,7 +152,7 @@ def test_explicit_steps_far_beyond_the_limit_would_diverge(model, state):
 
 
 def opening_later():
-    """An oscillator with a strong bath behind a window that is closed at t = 0, and Tsit5's limits then and at t = 1."""
+    """An oscillator with a strong bath behind a window closed at t = 0, and the limits of Tsit5 at t = 0 and 1."""
     weak, strong = jt.OhmicBath(0.3, poles=0), jt.OhmicBath(2.0, poles=0)
     bath = jt.SwitchedBaths([weak, strong], [1.0, 1.0], [jt.Constant(1.0), lambda t: jnp.sin(0.5 * jnp.pi * t) ** 2])
     oscillator = jt.quantum_oscillator(HARMONIC, bath, grid=jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
