@@ -86,13 +86,12 @@ def optimise_cycle(
     search = _Search(oscillator, cycle, objective, tuple(constraints), free)
     with Line("optimise_cycle", progress) as line:
         try:
-            status = search.descend(limit, line)
+            result = search.result(search.descend(limit, line))
         except KeyboardInterrupt:
             if not search.tried:
                 raise
             line.say(f"interrupted; the best of {len(search.tried)} cycles tried is run again, Ctrl-C leaves at once")
             raise Interrupted("optimise_cycle", search.result(Status.interrupted)) from None
-    result = search.result(status)
     warn_unless_ok(result)
     return result
 
