@@ -151,6 +151,22 @@ def test_explicit_steps_far_beyond_the_limit_would_diverge(model, state):
     assert not np.abs(np.asarray(run.measured.U[-1])) < 1e3
 
 
+def test_the_limit_of_stability_knows_windows_that_open_later():
+    """A strong bath behind a window that is closed at t = 0 allows less than half of that step once it is open."""
+    weak, strong = jt.OhmicBath(0.3, poles=0), jt.OhmicBath(2.0, poles=0)
+    bath = jt.SwitchedBaths([weak, strong], [1.0, 1.0], [jt.Constant(1.0), lambda t: jnp.sin(0.5 * jnp.pi * t) ** 2])
+    oscillator = jt.quantum_oscillator(HARMONIC, bath, grid=jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
+    solver, equation, times = diffrax.Tsit5(), equation_on(oscillator), np.array([0.0, 1.0])
+    extents = stability_extents(solver)
+    closed, opened = (float(step_limit(equation, jnp.ones(()), jnp.ones(()), extents, t)) for t in (0.0, 1.0))
+    assert opened < 0.5 * closed
+    with pytest.raises(ValueError, match=rf"`dt` must be <= {opened:.3g} for Tsit5"):
+        jt.drive(oscillator, 1.0, 1.0, times, None, solver, dt=0.9 * closed)
+    run = jt.drive(oscillator, 1.0, jt.Ramp(0.0, 1.0, 0.0, 1.0), times, None, solver, dt=0.9 * opened)
+    split = jt.drive(oscillator, 1.0, jt.Ramp(0.0, 1.0, 0.0, 1.0), times, tolerance=1e-7)
+    np.testing.assert_allclose([run.work, run.q2, run.p2], [split.work, split.q2, split.p2], atol=1e-5)
+
+
 def test_stability_extents_of_known_methods():
     """Heun (-2, 0) and Bogacki-Shampine (-2.51, 1.73), to the mesh of 0.02 on which they are sought.
 

@@ -50,6 +50,13 @@ def carnots(each: Facts) -> float:
     return float(1.0 - given["beta_hot"] / given["beta_cold"])
 
 
+def steepest(each: Facts) -> float:
+    """The largest |d beta/dt|, which times hbar is beta |d ln T/dt|."""
+    cycle = cycle_from(jnp.asarray(each["parameters"]))
+    begin, end = (np.asarray(times)[1::2] for times in cycle.spans())
+    return float(cycle.beta_cold - cycle.beta_hot) / float((end - begin).min())
+
+
 def falls(values: Any) -> bool:
     """Whether each is below the one before."""
     return bool(np.all(np.diff(np.asarray(values)) < 0.0))

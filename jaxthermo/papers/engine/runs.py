@@ -92,10 +92,18 @@ def work_on_the_papers_mesh(kind: str, strength: float, cycle: str) -> xarray.Da
 
 
 def slower(cycle: StirlingCycle) -> StirlingCycle:
-    """The same with isothermal strokes of twice the length."""
-    lengths = np.asarray(cycle.period * cycle.strokes) * np.array([2.0, 1.0, 2.0, 1.0])
-    period = float(lengths.sum())
-    return StirlingCycle(cycle.beta_hot, cycle.beta_cold, cycle.x_start, cycle.x_end, period, lengths / period)
+    """The same with isothermal strokes of twice the length.
+
+    A ramp begins and ends at the same share of a stroke, be it a neighbour of its own.
+    """
+    stretch = np.array([2.0, 1.0, 2.0, 1.0])
+    lengths = np.asarray(cycle.period * cycle.strokes) * stretch
+    period, ramps = float(lengths.sum()), cycle.ramps
+    if ramps is not None:
+        # Both neighbours of a stroke are stretched alike.
+        inside = np.clip(ramps, 0.0, 1.0)
+        ramps = inside + (ramps - inside) * (np.roll(stretch, 1) / stretch)[:, None]
+    return StirlingCycle(cycle.beta_hot, cycle.beta_cold, cycle.x_start, cycle.x_end, period, lengths / period, ramps)
 
 
 def entropy_when_slower(strength: float, full: bool) -> xarray.Dataset:
