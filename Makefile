@@ -5,6 +5,9 @@ DOCS_STAMP := .venv/.docs
 .PHONY: run test test-all audit lint types bench bench-quick bench-gpu bench-latency operations docs site figures notebooks \
 	clean help
 
+# Bytecode is kept, whatever the environment says: else each of the suite's many processes compiles the library again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
 # stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
 FIND_PYTHON = for name in $(PYTHON) \
