@@ -1,4 +1,4 @@
-"""The pictures of docs/benchmarks.md from the committed records: cost against size."""
+"""The pictures of docs/benchmarks.md from the committed records: cost against size, error and workers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +25,33 @@ def scaling(panel: Axes, rows: list[Row]) -> None:
     panel.legend()
 
 
+def work_precision(panel: Axes, rows: list[Row]) -> None:
+    """Error over time of the processor, a line for each method."""
+    for color, method in zip(PALETTE, dict.fromkeys(row["method"] for row in rows), strict=False):
+        seconds, error = _columns([row for row in rows if row["method"] == method], "cpu_seconds", "error")
+        # Rounding has no smaller error to show.
+        panel.loglog(seconds, np.maximum(error, ROUNDING), "o-", color=color, label=method)
+    panel.set(title=rows[0]["family"], xlabel="processor time, s", ylabel="error")
+    panel.legend(fontsize="x-small")
+
+
+def workers(panel: Axes, rows: list[Row]) -> None:
+    """Time of all chunks over workers, and of one process without a cluster."""
+    count, seconds, cpu = _columns(rows, "workers", "seconds", "cpu_seconds")
+    slope = np.polyfit(np.log(count), np.log(seconds), 1)[0]
+    panel.plot(count, seconds, "o-", color=PALETTE[0], label=f"by the clock, exponent {slope:.2f}")
+    panel.plot(count, cpu, "s--", color=PALETTE[1], label="of the processor")
+    panel.axhline(rows[0]["alone_seconds"], color=PALETTE[2], label="one process, by the clock")
+    panel.set(title=f"{rows[0]['chunks']} chunks", xlabel="workers", ylabel="seconds", xticks=count, ylim=(0.0, None))
+    panel.legend(fontsize="x-small")
+
+
+ROUNDING = 1e-15
 # What is drawn: a panel for each value of a column.
 PICTURES: dict[str, tuple[str, Callable[[Axes, list[Row]], None]]] = {
     "scaling": ("family", scaling),
+    "work_precision": ("family", work_precision),
+    "scan_dask": ("chunks", workers),
 }
 
 

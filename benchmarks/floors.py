@@ -53,7 +53,7 @@ def ring_row(q: int) -> dict[str, Any]:
     def solve(betas: Any, y: Any) -> Any:
         times = jnp.zeros(LANES), jnp.full(LANES, potts_scan.FINAL_TIME)
         limits: dict[str, Any] = {"rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096}
-        return follow(lambda t, P: field(P, betas), y, *times, scheme, **limits)
+        return follow(lambda t, P, going: field(P, betas), y, *times, scheme, **limits)
 
     y = jnp.tile(jnp.asarray(potts_scan.start_of(q))[:, None], LANES)
     turns = int(solve(betas, y)[2].max())

@@ -44,6 +44,7 @@ from jaxthermo.protocols import (
     PeriodicCycle,
     PiecewiseCycle,
     Ramp,
+    SplineCycle,
     StirlingCycle,
     Table,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Polynomial",
     "PottsRing",
     "Ramp",
+    "SplineCycle",
     "SplitStep",
     "State",
     "Status",

@@ -14,8 +14,10 @@ import jax
 MAX_SIZE = 4 * 2**30
 # A limit below this would hold a few programs only, and throw them out as fast as they come.
 SMALLEST = 2**20
-# Programs that compile faster are not kept: reading one back takes 7 ms, as compiling a small one does, and writing one
-# takes 15 ms and 20 more for each thousand entries there are.
+NO_LIMIT = -1
+MAX_SIZE_VARIABLE = "JAX_COMPILATION_CACHE_MAX_SIZE"
+# Programs that compile faster are not kept: with a limit, and so a lock, reading one back takes 7 ms, as compiling a
+# small one does, and writing one takes 15 ms and 20 more for each thousand entries there are.
 MIN_COMPILE_SECONDS = 0.1
 CPUINFO = Path("/proc/cpuinfo")
 # Lines of /proc/cpuinfo that decide which instructions XLA may use (x86, then ARM).
@@ -49,7 +51,8 @@ def enable_cache(folder: str | os.PathLike[str] | None = None, max_size: int | N
     folder     where to keep them. Entries lie in a sub-folder for this jaxlib and this kind of processor, since a
                program compiled for another one may crash. None: the folder that jax has been given already
                ($JAX_COMPILATION_CACHE_DIR) as it is, else `xla` in the user's cache folder of jaxthermo
-    max_size   bytes on disk, at least 2**20. None: $JAX_COMPILATION_CACHE_MAX_SIZE if set, else 4 GiB
+    max_size   bytes on disk, at least 2**20. None: $JAX_COMPILATION_CACHE_MAX_SIZE if set (-1 there is no limit, and
+               so no lock, which is faster where many small programs are kept), else 4 GiB
     Returns    the folder that holds the entries
     Raises     ValueError if `folder` cannot be written to, or `max_size` is too small
 
@@ -67,7 +70,8 @@ def enable_cache(folder: str | os.PathLike[str] | None = None, max_size: int | N
         place, named = base.absolute() / fingerprint(), "folder"
     size = _size(max_size)
     _require_writable(place, named)
-    _mend(place)
+    if size != NO_LIMIT:
+        _mend(place)
     _tell_jax(place, size)
     _mute_false_alarm()
     return place
@@ -127,9 +131,9 @@ def _compile_something() -> None:
 
 def _size(max_size: int | None) -> int:
     if max_size is None:
-        # jax's own default, -1, is no limit, and without a limit no lock.
+        # jax's own default, -1, is no limit: only who sets it in the environment can mean it.
         set_already = int(_setting("jax_compilation_cache_max_size") or 0)
-        return set_already if set_already >= 0 else MAX_SIZE
+        return MAX_SIZE if set_already == NO_LIMIT and MAX_SIZE_VARIABLE not in os.environ else set_already
     if max_size < SMALLEST:
         raise ValueError(f"`max_size` must be at least {SMALLEST} bytes, but is {max_size}")
     return max_size

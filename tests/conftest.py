@@ -20,7 +20,19 @@ def pytest_configure(config):
     """Set up jax before a test module imports it, but not in the process that only hands tests to others."""
     hands_out = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if not hands_out:
-        importlib.import_module("settings")
+        folder = importlib.import_module("settings").FOLDER
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+            few_programs(folder)
+
+
+def few_programs(folder, most=2**32):
+    """Remove compiled programs that were used longest ago while the folder holds more than `most` bytes."""
+    seen = sorted((path.stat().st_atime, path.stat().st_size, path) for path in folder.glob("*-cache"))
+    excess = sum(size for _, size, _ in seen) - most
+    for _, size, path in seen:
+        if excess > 0:
+            path.unlink(missing_ok=True)
+            excess -= size
 
 
 LONG_TESTS = tuple(

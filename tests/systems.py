@@ -26,6 +26,19 @@ def compilations():
         active[0] = False
 
 
+def interrupted_at(number, function):
+    """The function, whose call of this number is interrupted, and that one only."""
+    calls = []
+
+    def called(*arguments):
+        calls.append(arguments)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return called
+
+
 # rings
 
 RING_PREFACTOR = 0.1

@@ -82,6 +82,12 @@ def test_a_folder_that_jax_was_given_is_kept(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
+def test_without_a_limit_in_the_environment_there_are_neither_locks_nor_times_and_programs_stay(tmp_path):
+    folder, hits, misses = finish(start(tmp_path, JAX_COMPILATION_CACHE_MAX_SIZE="-1"))
+    assert hits == 0 and misses == cache.entries(folder) == len(list(folder.iterdir()))
+    assert finish(start(tmp_path, JAX_COMPILATION_CACHE_MAX_SIZE="-1")) == (folder, misses, 0)
+
+
 def test_two_processes_at_once_share_a_folder(tmp_path):
     """They compile the same programs in opposite orders; a third one finds each of them, and none twice."""
     arguments, orders = f"{str(tmp_path)!r}, max_size=2**24", ((100, 150), (150, 100))

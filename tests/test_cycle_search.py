@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from jaxthermo.brownian.accuracy.promise import TWO_WELLS, trapping
-from jaxthermo.brownian.driven.cycle_search import estimate_after, no_estimate, returns
+from jaxthermo.brownian.driven.cycle_search import (
+    RETURNED,
+    RETURNED_OF_RUN,
+    estimate_after,
+    no_estimate,
+    returns,
+)
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_late_runs, weights_of_runs
@@ -79,6 +85,12 @@ def test_a_run_that_has_nothing_to_do_with_the_others_shows(bad):
 def test_u_has_to_come_back():
     assert bool(returns(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
     assert not bool(returns(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
+
+
+def test_runs_that_come_back_do_so_when_they_are_extrapolated():
+    """Else a cycle is refused for what each of its runs was allowed to miss: seeds 106 and 158 of the audit."""
+    for weights in weights_of_runs(8, symmetric=True)[0]:
+        assert np.abs(weights).sum() * RETURNED_OF_RUN <= RETURNED
 
 
 def test_levels_left_out_count_for_more_in_two_wells():

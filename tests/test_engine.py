@@ -54,7 +54,10 @@ CYCLES = [
 ]
 
 
-@pytest.mark.parametrize("cycle", CYCLES)
+SPLINES = jt.SplineCycle.along(CYCLE, 6)
+
+
+@pytest.mark.parametrize("cycle", [*CYCLES, SPLINES])
 def test_default_bounds_hold_the_cycle(cycle):
     for name, (low, high) in jt.search.default_bounds(cycle).items():
         value = np.asarray(getattr(cycle, name))
@@ -63,7 +66,8 @@ def test_default_bounds_hold_the_cycle(cycle):
 
 def test_every_array_of_any_cycle_may_be_free():
     """What a name stands for is replaced, the rest stays, and strokes fill the period again."""
-    for cycle, name in (*((c, "strokes") for c in CYCLES), (FOURIER, "x_series.sines"), (PIECES, "betas")):
+    others = (FOURIER, "x_series.sines"), (PIECES, "betas"), (SPLINES, "x_coefficients")
+    for cycle, name in (*((c, "strokes") for c in CYCLES), *others):
         value = np.asarray(functools.reduce(getattr, name.split("."), cycle))
         free = free_parameters(cycle, {name: (value - 0.04, value + 0.04), "period": (10.0, 40.0)})
         moved = with_parameters(jnp.asarray(free.high), cycle, free.names)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.papers.engine import cycle_facts, cycle_inference, data, ensemble, ensemble_report
+from jaxthermo.papers.engine import cycle_entropy, cycle_facts, cycle_inference, data, ensemble, ensemble_report
 from jaxthermo.papers.engine.flat_directions import Place, along_flat, corrected, learnt, room, walk
+from jaxthermo.papers.engine.runs import slower
 from jaxthermo.protocols.cycle import check_cycle
 
 # Three equations of six unknowns, curved, solved in the middle of the box.
@@ -72,6 +73,31 @@ def test_a_stored_cycle_does_the_work_that_is_stored():
     """The classical one whose work is printed most sharply; all six are made by `infer-protocol --others`."""
     each = CYCLES[-1]
     cycle = cycle_inference.cycle_from(jnp.asarray(each["parameters"]))
-    run = jt.run_cycle(data.oscillator("classical", 1.0, full=True), cycle, data.FINE_TOLERANCE, points=4)
+    model = data.oscillator("classical", 1.0, full=True)
+    run = jt.run_cycle(model, cycle, data.FINE_TOLERANCE, points=4, keep_states=True)
     assert run.ok and float(run.work) == pytest.approx(each["work"][1], abs=1e-8)
     assert float(run.cumulative_work_int[-1]) == pytest.approx(each["entropy_produced"][1], rel=1e-6)
+    # Entropy of the states less heat over temperature is what is produced: never less than before, and in all as above.
+    course = cycle_entropy._course_of(run)
+    produced = course.entropy - course.entropy[0] - np.asarray(run.cumulative_heat_ext)
+    assert np.diff(produced).min() > -1e-6
+    assert produced[-1] == pytest.approx(each["entropy_produced"][1], rel=1e-4)
+    # Its exact rate is the slope of that, here to the error of the trapezoidal rule over few times.
+    assert np.trapezoid(course.rate, run.time) == pytest.approx(produced[-1], rel=0.1)
+    moving, still = (each["rates"][name][1] for name in ("thermostatic", "isothermal"))
+    shares = np.asarray(cycle.strokes * cycle.period).reshape(2, 2).sum(0)
+    assert moving * shares[1] + still * shares[0] == pytest.approx(produced[-1], rel=0.03)
+
+
+def test_a_slower_cycle_has_its_ramps_where_they_were_in_their_strokes():
+    own = slower(data.our_cycle())
+    np.testing.assert_allclose(own.corners(), [0.0, 10.0, 15.0, 25.0, 30.0])
+    assert float(own.x(2.5)) == float(data.our_cycle().x(1.25)) and float(own.beta(12.5)) == 0.75
+    for each in CYCLES:
+        cycle = cycle_inference.cycle_from(jnp.asarray(each["parameters"]))
+        check_cycle(slower(cycle))
+        before, after = (np.asarray(one.corners()) for one in (cycle, slower(cycle)))
+        # Time passes half as fast in isothermal strokes, on either side of the period too.
+        wide = [np.concatenate([one[:-1] - one[-1], one, one[1:] + one[-1]]) for one in (before, after)]
+        for old, new in zip(cycle.spans(), slower(cycle).spans(), strict=True):
+            np.testing.assert_allclose(new, np.interp(old, *wide), rtol=1e-12)

@@ -7,6 +7,7 @@ import numpy as np
 
 import jaxthermo as jt
 from jaxthermo.solve.ensemble import BLOCK, final_state
+from jaxthermo.solve.lanes_last import along_lanes
 
 LIMITS = {"rtol": 1e-9, "atol": 1e-9, "max_steps": 4096}
 
@@ -70,6 +71,30 @@ def test_a_lane_that_does_not_arrive_is_nan_and_says_why():
     np.testing.assert_array_equal(np.isnan(end["a"]), [False, True, True])
     assert steps[1] == 100
     np.testing.assert_allclose(end["a"][0], exact(1.0, 3.0), atol=2e-8)
+
+
+def test_lanes_last_are_what_vmap_has():
+    """Numbers and arrays, with lanes and shared, moved, summed, stacked, chosen and multiplied; kept and not."""
+    turn = jnp.asarray([[0.0, -1.0, 0.5], [1.0, 0.0, 0.2], [0.3, 0.1, -0.4]])
+
+    def function(number, y, shared):
+        rising = jnp.exp(-number * jnp.roll(y, 1) + shared)
+        chosen = jnp.where(number > 0.5, rising, y[jnp.asarray([2, 0, 0])])
+        pair = jnp.concatenate([jnp.reshape(number, 1), jnp.sum(rising, keepdims=True), shared[:1]])
+        return {"a": jnp.roll(rising, -1) - rising, "b": turn @ chosen + jnp.log(pair), "c": shared, "d": 2.0 * number}
+
+    number, shared = jnp.linspace(0.2, 1.0, 5), jnp.asarray([0.3, -0.2, 0.1])
+    y = jnp.linspace(0.1, 2.0, 15).reshape(3, 5)
+
+    def both(going):
+        for axes in ((0, -1, None), (None, -1, None), (0, None, None)):
+            args = (number if axes[0] == 0 else number[0], y if axes[1] == -1 else y[:, 0], jnp.exp(shared))
+            many = [axis is not None for axis in axes]
+            expected = jax.vmap(function, in_axes=axes, out_axes=-1)(*args)
+            yield from ((along_lanes(function, args, many, one), expected) for one in (going, None))
+
+    for found, expected in jax.jit(lambda going: list(both(going)))(jnp.asarray(True)):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13), found, expected)
 
 
 # ---- rings ----------------------------------------------------------------------------------------------------------

@@ -101,6 +101,24 @@ def test_a_key_gives_the_same_trajectories_in_any_chunk(steady):
     assert (other.work != steady.work).any()
 
 
+@pytest.mark.parametrize("is_driven", [False, True])
+def test_lanes_of_a_known_key_and_known_counts_are_the_loop(is_driven):
+    """Nothing but the temperature is traced here; hops are the same ones, heats up to the last digits."""
+
+    def run(beta):
+        schedule = (lambda t: beta + 0.1 * t) if is_driven else beta
+        found = jt.potts.simulate(RING, schedule, 20, 2.0, 16, jax.random.key(7), [8, 6, 6])
+        return found.work, found.heats, found.final_counts, found.jumps, found.status
+
+    betas = jnp.array([2.0, 3.5])
+    together, alone = jax.vmap(run)(betas), [run(beta) for beta in betas]
+    for lanes, each in zip(together, zip(*alone, strict=True), strict=True):
+        np.testing.assert_allclose(lanes, np.stack(each), rtol=1e-12, atol=1e-12)
+    for compiled, each in zip(jax.jit(run)(betas[0]), alone[0], strict=True):
+        np.testing.assert_allclose(compiled, each, rtol=1e-12, atol=1e-12)
+    assert (together[3][0] != together[3][1]).any()
+
+
 def test_entropy_production_obeys_the_integral_theorem():
     """<exp(-Sigma)> = 1 from the stationary state, with the change of -ln p counted; few hops, so that it converges."""
     ring = jt.PottsRing(3, -1.0, 0.6, 1.0, [0.0, 0.2, -0.1])

@@ -1,12 +1,14 @@
 """Quasi-static and non-equilibrium potentials against quadrature, closed moment equations and exact bounds."""
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from systems import interrupted_at
 
 import jaxthermo as jt
 from jaxthermo import Status
@@ -153,6 +155,31 @@ def test_a_cycle_may_stand_for_its_run_and_is_run_again_for_its_states(engine, m
     np.testing.assert_allclose(again.planck[0], searched.planck[0], atol=1e-9)
     process_potentials._with_states(dataclasses.replace(run, members=None), None, None)
     assert asked[1]["points"] == 2 and asked[1]["steps"] == 20
+
+
+def test_an_interrupt_keeps_the_series_up_to_the_last_search(engine, monkeypatch):
+    _, run, whole = engine
+    # One thread, which takes state after state.
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+    def interrupted(number):
+        monkeypatch.setattr(process_potentials, "_lanes", interrupted_at(number, lanes))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            jt.potentials(run, points=8, order=3, dt=0.2)
+        return caught.value
+
+    lanes = process_potentials._lanes
+    kept = interrupted(4).result
+    assert kept.status == Status.interrupted and kept.search.shape == (3,)
+    reached = np.asarray(run.time) <= float(whole.search[2])
+    for name in ("planck", "helmholtz", "entropy_produced", "entropy_production_rate", "waste_heat"):
+        # The rate at the last search is that of the interval before, since none follows.
+        there = reached & ((name != "entropy_production_rate") | (np.asarray(run.time) < float(whole.search[2])))
+        np.testing.assert_allclose(getattr(kept, name)[there], getattr(whole, name)[there], atol=1e-9, err_msg=name)
+        assert np.isnan(getattr(kept, name)[~reached]).all()
+    np.testing.assert_array_equal(kept.planck_qst, whole.planck_qst)
+    # One state alone has no interval.
+    assert not isinstance(interrupted(2), jt.Interrupted)
 
 
 def test_potentials_are_a_dataset(engine):

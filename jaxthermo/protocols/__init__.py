@@ -6,6 +6,7 @@ from jaxthermo.protocols.periodic_cycle import PeriodicCycle
 from jaxthermo.protocols.piecewise_cycle import PiecewiseCycle
 from jaxthermo.protocols.polynomial import PolynomialSchedule
 from jaxthermo.protocols.schedules import AbstractSchedule, Constant, Fourier, Ramp, Table
+from jaxthermo.protocols.spline_cycle import SplineCycle
 from jaxthermo.protocols.stirling import StirlingCycle
 from jaxthermo.protocols.switched_cycles import CarnotCycle, OttoCycle
 
@@ -21,6 +22,7 @@ __all__ = [
     "PiecewiseCycle",
     "PolynomialSchedule",
     "Ramp",
+    "SplineCycle",
     "StirlingCycle",
     "Table",
 ]

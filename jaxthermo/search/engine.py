@@ -58,7 +58,8 @@ def optimise_cycle(
 
     oscillator   of the engine
     cycle        where the search starts: any `jt.AbstractCycle`, such as `jt.StirlingCycle`, `jt.CarnotCycle`,
-                 `jt.FourierCycle`; `jt.PiecewiseCycle.along(cycle)` gives another cycle's values a free form
+                 `jt.FourierCycle`; `jt.PiecewiseCycle.along(cycle)` and `jt.SplineCycle.along(cycle)` give another
+                 cycle's values a free form
     objective    a function of the `PeriodicRun` of a cycle and of the cycle, which JAX can differentiate:
                  `jt.search.power`, `efficiency`, `Negative(entropy_production_rate)`, or your own
     bounds       {name: (low, high)} of the cycle's parameters that may change, by the names of its fields ("period",
@@ -85,13 +86,12 @@ def optimise_cycle(
     search = _Search(oscillator, cycle, objective, tuple(constraints), free)
     with Line("optimise_cycle", progress) as line:
         try:
-            status = search.descend(limit, line)
+            result = search.result(search.descend(limit, line))
         except KeyboardInterrupt:
             if not search.tried:
                 raise
             line.say(f"interrupted; the best of {len(search.tried)} cycles tried is run again, Ctrl-C leaves at once")
             raise Interrupted("optimise_cycle", search.result(Status.interrupted)) from None
-    result = search.result(status)
     warn_unless_ok(result)
     return result
 

@@ -30,9 +30,9 @@ class Free(NamedTuple):
 def default_bounds(cycle: AbstractCycle) -> Bounds:
     """How far `jt.optimise_cycle` changes which parameters where its user does not say.
 
-    Half to twice the period; fields moved by up to their own range, or, of a `jt.PiecewiseCycle`, beta and x between
-    their least and largest values; strokes of a fifth to 3.4 times of an equal share. Temperatures of baths, ramps and
-    windows stay.
+    Half to twice the period; fields moved by up to their own range, or, of a `jt.PiecewiseCycle` and a
+    `jt.SplineCycle`, beta and x between their least and largest values; strokes of a fifth to 3.4 times of an equal
+    share. Temperatures of baths, ramps and windows stay.
 
     cycle   around which a search is to look
     Raises  ValueError for a cycle that says nothing, such as a `jt.FourierCycle`

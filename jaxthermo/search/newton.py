@@ -37,19 +37,28 @@ def newton_descent(evaluate: Evaluate, start: np.ndarray, *, gain: float, max_st
     """A local minimum near `start`, never above its value there.
 
     It has converged where a Newton step promises to gain less than `gain` (1 + |value|), and stands on a plateau where
-    a step gains less than the rounding errors of the value though it promises more.
+    a step gains less than the rounding errors of the value though it promises more. A keyboard interrupt after the
+    first evaluation ends it at the best point until then.
     """
     search = _Descent(evaluate, start)
+    try:
+        return search.ended(_descend(search, gain, max_steps))
+    except KeyboardInterrupt:
+        return search.ended(Status.interrupted)
+
+
+def _descend(search: "_Descent", gain: float, max_steps: int) -> Status:
+    """Steps until nothing is gained, and why there is none more."""
     for _ in range(max_steps + 1):
         if not np.isfinite(search.value):
-            return search.ended(Status.not_finite)
+            return Status.not_finite
         if search.step is None:
             search.look()
         if search.left <= gain * (1.0 + abs(search.value)):
-            return search.ended(Status.ok)
+            return Status.ok
         if not search.go():
-            return search.ended(Status.plateau)
-    return search.ended(Status.max_steps_reached)
+            return Status.plateau
+    return Status.max_steps_reached
 
 
 class _Descent:

@@ -1,5 +1,6 @@
 """The eight potentials along a driven process, quasi-static and out of equilibrium, and its entropy production."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.states.information import entropy_production_rate
 from jaxthermo.checks import require_integer, require_scalar
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols import AbstractCycle
 from jaxthermo.search.least_work import STEP, settled, steps_of
 from jaxthermo.search.potential_range import potential_around, problem_of
@@ -118,7 +120,8 @@ def potentials(
     Accuracy     `status` is ok where the run and all searches are
     Source       Koyanagi & Tanimura 2024, Tables 1, 2 and Fig. 5a
 
-    Quantum values belong to the run's number of poles.
+    Quantum values belong to the run's number of poles. A keyboard interrupt ends the searches with a `jt.Interrupted`,
+    whose `result` has the series up to the last state searched, from the second on, and NaN beyond.
     """
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator
@@ -131,16 +134,25 @@ def potentials(
     assert run.members is not None
     potential = potential_around(oscillator, beta, x)
     settings = potential, require_scalar("horizon", horizon), order, bool(jumps), steps
+    done: dict[int, Found] = {}
     with Line("potentials", progress) as line:
-        done = 0
+        stopped = False
 
         def tell(count: int) -> None:
-            nonlocal done
-            done += count
-            line.tell(f"{done} of {len(chosen)} states")
+            line.tell(f"{len(done)} of {len(chosen)} states")
 
-        found = searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], tell)
-    return _result(run, found, chosen, settings)
+        try:
+            found = searched(oscillator, settings, run.members[chosen], beta[chosen], x[chosen], done, tell)
+        except KeyboardInterrupt:
+            reached = next(place for place in range(len(done) + 1) if place not in done)
+            if reached < 2:
+                raise
+            found, stopped = jax.tree.map(lambda *each: np.concatenate(each), *map(done.get, range(reached))), True
+    result = _result(run, found, chosen[: len(found.value)], settings)
+    if stopped:
+        raise Interrupted("potentials", replace(result, status=as_codes(Status.interrupted)))
+    warn_unless_ok(result)
+    return result
 
 
 def _with_states(
@@ -180,13 +192,21 @@ def searched(
     states: ArrayLike,
     beta: np.ndarray,
     x: np.ndarray,
+    done: dict[int, Found] | None = None,
     tell: Progress | None = None,
 ) -> Found:
     """A search from each of many states, one after another on each core; one program serves all.
 
     settings   the potential, the horizon, the order, whether jumps are tried, and the time steps
+    done       is filled with what each state has given, by its place
     """
-    return map_lanes(lambda *each: _lanes(oscillator, settings, *each), states, beta, x, chunk=1, advance=tell)
+    done = {} if done is None else done
+
+    def search(place: np.ndarray, *each: Array) -> Found:
+        done[int(place[0])] = found = jax.tree.map(np.asarray, _lanes(oscillator, settings, *each))
+        return found
+
+    return map_lanes(search, np.arange(len(beta)), states, beta, x, chunk=1, advance=tell)
 
 
 @lean_jit
@@ -226,20 +246,22 @@ def _result(
 ) -> ProcessPotentials:
     potential, horizon, order, jumps, _ = settings
     t, beta, x, U, X = (np.asarray(series) for series in (run.time, run.beta, run.x, run.U, run.X))
+    # Beyond the last search, where an interrupt ended them, nothing is known.
+    known = np.where(np.arange(len(t)) <= chosen[-1], 1.0, np.nan)
     work_int = np.asarray(run.work_int if isinstance(run, DrivenRun) else run.cumulative_work_int)
     produced = found.value - found.value[0] + work_int[chosen] - work_int[chosen[0]]
-    sigma = np.interp(t, t[chosen], produced)
+    sigma = known * np.interp(t, t[chosen], produced)
     planck = found.value[0] - (work_int - work_int[chosen[0]]) + sigma
     rates = mean_rate(produced, t[chosen])
     interval = np.clip(np.searchsorted(t[chosen], t, side="right") - 1, 0, len(rates) - 1)
-    rate = rates[interval]
+    rate = known * rates[interval]
     heat = _mean_temperature(beta) * np.diff(sigma)
     neq, qst = (
         from_planck(values, beta, x, U, X)._asdict()
         for values in (planck, np.asarray(_along(potential, jnp.asarray(beta), jnp.asarray(x))))
     )
     series = neq | {f"{name}_qst": values for name, values in qst.items()}
-    result = ProcessPotentials(
+    return ProcessPotentials(
         status=as_codes(next((code for code in (int(run.status), *found.status) if code != Status.ok), Status.ok)),
         stats={"solves": int(np.sum(found.solves))},
         oscillator=run.oscillator,
@@ -260,5 +282,3 @@ def _result(
         entropy_production_rate_exact=None if found.exact is None else jnp.asarray(found.exact),
         maxwell_defect=None if potential.table is None else potential.table.maxwell_defect,
     )
-    warn_unless_ok(result)
-    return result

@@ -1,6 +1,7 @@
 """The protocol that moves the field from one value to another in a given time with the least work."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +19,7 @@ from jaxthermo.brownian.steps.spectrum import to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
@@ -165,7 +167,8 @@ def optimal_ramp(
 
     Newton's method on exact gradients. For U = m w^2 q^2/2 the work is quadratic in all it depends on, so one step
     ends the search; the minimum over all protocols is then -(dx)^2 t / [2 m w^2 (t + 2 gamma/(m w^2))]: jumps with
-    order 0 reach it, and without jumps every order stays above.
+    order 0 reach it, and without jumps every order stays above. A keyboard interrupt between two propagations ends the
+    search with a `jt.Interrupted`, whose `result` has the best ramp until then, and its work on steps half as long.
     """
     check_oscillator(oscillator)
     require_one_temperature(oscillator)
@@ -185,47 +188,80 @@ def optimal_ramp(
         V, equation, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
     )
     with Line("optimal_ramp", progress) as line:
-        result = _refined(problem, line, unsolved)
+        result, stopped = _refined(problem, line, unsolved)
+        if stopped:
+            raise Interrupted("optimal_ramp", replace(result, status=as_codes(Status.interrupted)))
     warn_unless_ok(result)
     return result
 
 
-def _refined(problem: _Problem, line: Line, unsolved: bool) -> OptimalRamp:
-    """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small."""
+def _refined(problem: _Problem, line: Line, unsolved: bool) -> tuple[OptimalRamp, bool]:
+    """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small.
+
+    Also whether a keyboard interrupt has ended them; then it is the best ramp until then.
+    """
     z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
+    best: tuple[_Problem, Descent, _Seen] | None = None
     for left in reversed(range(REFINEMENTS + 1)):
-        # One program serves the search and the check of what it found, with twice as many steps.
-        problem = replace(problem, most=max(LEAST_BOUND, bound_of(2 * int(problem.steps))))
-
-        def evaluate(z: np.ndarray, problem: _Problem = problem) -> tuple[float, np.ndarray]:
-            (value, _), slope = _value_and_slope(problem, jnp.asarray(z))
-            line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
-            return float(value), np.asarray(slope)
-
-        found = newton_descent(evaluate, z, gain=GAIN, max_steps=MAX_STEPS)
-        problem = replace(problem, steps=jnp.asarray(2 * int(problem.steps), jnp.int32))
-        (again, (step_error, edge)), _ = _value_and_slope(problem, jnp.asarray(found.point))
+        try:
+            problem, found, seen = best = _searched(problem, z, line)
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            return _labelled(*best, solves, unsolved), True
         solves += found.evaluations + 1
-        error = abs(float(again) - found.value)
-        hopeless = left == 0 or float(edge) >= EDGE
-        if hopeless or not error > FINE_ENOUGH * (1.0 + abs(float(again))):
+        if found.status is Status.interrupted:
+            return _labelled(*best, solves, unsolved), True
+        hopeless = left == 0 or float(seen.edge) >= EDGE
+        if hopeless or not seen.error > FINE_ENOUGH * (1.0 + abs(float(seen.work))):
             break
         z = found.point
-    return _labelled(problem, found, (again, error, step_error, edge), solves, unsolved)
+    return _labelled(problem, found, seen, solves, unsolved), False
 
 
-def _labelled(
-    problem: _Problem, found: Descent, seen: tuple[Array, float, Array, Array], solves: int, unsolved: bool
-) -> OptimalRamp:
-    work, error, step_error, edge = seen
+class _Seen(NamedTuple):
+    """A ramp on steps half as long as those of its search."""
+
+    work: Array
+    error: float
+    step_error: Array
+    edge: Array
+
+
+def _searched(problem: _Problem, z: np.ndarray, line: Line) -> tuple[_Problem, Descent, _Seen]:
+    """The best ramp near z, and its work on half the step; the problem that is returned has this step."""
+    # One program serves the search and the check of what it found, with twice as many steps.
+    problem = replace(problem, most=max(LEAST_BOUND, bound_of(2 * int(problem.steps))))
+
+    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+        (value, _), slope = _value_and_slope(problem, jnp.asarray(z))
+        line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
+        return float(value), np.asarray(slope)
+
+    found = newton_descent(evaluate, z, gain=GAIN, max_steps=MAX_STEPS)
+    finer = replace(problem, steps=jnp.asarray(2 * int(problem.steps), jnp.int32))
+
+    def seen() -> _Seen:
+        (work, (step_error, edge)), _ = _value_and_slope(finer, jnp.asarray(found.point))
+        return _Seen(work, abs(float(work) - found.value), step_error, edge)
+
+    try:
+        return finer, found, seen()
+    except KeyboardInterrupt:
+        if found.status is Status.interrupted:
+            raise
+        return finer, found._replace(status=Status.interrupted), seen()
+
+
+def _labelled(problem: _Problem, found: Descent, seen: _Seen, solves: int, unsolved: bool) -> OptimalRamp:
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # A search that stands still for rounding errors is named last, a search that broke off first.
     problems = (
         Status.not_converged if unsolved else Status.ok,
         Status.ok if found.status is Status.plateau else found.status,
-        Status.grid_too_small if float(edge) >= EDGE else Status.ok,
-        Status.time_step_too_long if not error <= RESOLVED * (1.0 + abs(float(work))) else Status.ok,
+        Status.grid_too_small if float(seen.edge) >= EDGE else Status.ok,
+        Status.time_step_too_long if not seen.error <= RESOLVED * (1.0 + abs(float(seen.work))) else Status.ok,
         found.status,
     )
     return OptimalRamp(
@@ -236,9 +272,9 @@ def _labelled(
         x_start=problem.x_start,
         x_end=problem.x_end,
         duration=problem.duration,
-        work=work,
-        error=jnp.asarray(error),
-        step_error=step_error,
+        work=seen.work,
+        error=jnp.asarray(seen.error),
+        step_error=seen.step_error,
         gradient=jnp.asarray(found.gradient),
         coefficients=jnp.asarray(_powers(shape)),
         ends=jnp.asarray(np.array([float(problem.x_start), float(problem.x_end)]) + jumps),

@@ -18,6 +18,7 @@ from jaxtyping import Array, Int, PyTree
 from jaxthermo._types import Real
 from jaxthermo.solve.explicit import Scheme, follow, scheme_of
 from jaxthermo.solve.integrate import VectorField, integrate, status_of, unreached_as_nan
+from jaxthermo.solve.lanes_last import along_lanes
 
 # Lanes of a block. On a processor their stages stay in the second-level cache; an accelerator wants all at once.
 BLOCK, BLOCK_ACCELERATOR = 128, 1 << 20
@@ -72,14 +73,18 @@ def final_state(
         y, _, t0, t1, _, _ = split(spread)
         _, args, _, _, rtol, atol = split(leaves)
         # What all lanes share stays one number in the field.
-        axes = jax.tree.unflatten(tree, [-1 if own else None for own in batched])[1]
         numbers, fixed = eqx.partition(args, eqx.is_array)
+        own = jax.tree.leaves(jax.tree.unflatten(tree, batched)[1])
+        on_host = jax.default_backend() == "cpu"
 
         def single(t: Array, y: PyTree, numbers: PyTree) -> PyTree:
             return field(t, y, eqx.combine(numbers, fixed))
 
-        many = jax.vmap(single, in_axes=(0, -1, axes), out_axes=-1)
-        return follow(lambda t, y: many(t, y, numbers), y, t0, t1, kept, rtol=rtol, atol=atol, max_steps=max_steps)
+        def many(t: Array, y: PyTree, going: Array) -> PyTree:
+            of_lanes = [True] * (1 + len(jax.tree.leaves(y))) + own
+            return along_lanes(single, (t, y, numbers), of_lanes, going if on_host else None)
+
+        return follow(many, y, t0, t1, kept, rtol=rtol, atol=atol, max_steps=max_steps)
 
     @jax.custom_batching.custom_vmap
     def alone(leaves: list[Array]) -> End:

@@ -11,13 +11,13 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK
 
 Tolerance = float | Array
-# dy/dt from times (lanes,) and states (..., lanes).
-LanesField = Callable[[Array, PyTree], PyTree]
+# dy/dt from times (lanes,), states (..., lanes), and whether any lane is under way, which is so where it is called.
+LanesField = Callable[[Array, PyTree, Array], PyTree]
 
 # As in `diffrax.PIDController`: how much a step size changes at once, and its margin below the size that would do.
 SHRINK, GROW, SAFETY = 0.2, 10.0, 0.9
@@ -54,13 +54,15 @@ def scheme_of(solver: diffrax.AbstractSolver) -> Scheme | None:
 
 
 class _Now(NamedTuple):
-    """Lanes under way: time, next step, state, its rate of change, and steps tried."""
+    """Lanes under way: time, next step, state, its rate of change, steps tried, which of them move, if any does."""
 
     t: Float[Array, " lanes"]
     step: Float[Array, " lanes"]
     y: PyTree
     rate: PyTree
     tried: Int[Array, " lanes"]
+    active: Bool[Array, " lanes"]
+    going: Bool[Array, ""]
 
 
 def follow(
@@ -79,9 +81,10 @@ def follow(
     Shapes     leaves of y: (..., lanes)
     """
 
-    def moving(now: _Now) -> Array:
+    def with_lanes_that_move(t: Array, step: Array, y: PyTree, rate: PyTree, tried: Array) -> _Now:
         # A step that does not move the time, or is not a number, will not do so later.
-        return (now.t < t1) & (now.tried < max_steps) & (now.t + now.step > now.t)
+        active = (t < t1) & (tried < max_steps) & (t + step > t)
+        return _Now(t, step, y, rate, tried, active, jnp.any(active))
 
     def body(now: _Now) -> _Now:
         left = t1 - now.t
@@ -92,21 +95,20 @@ def follow(
         small = square < 1.0
         usual = SAFETY * jnp.exp(-0.5 / scheme.order * jnp.log(square))
         factor = jnp.where(small, jnp.clip(usual, 1.0, GROW), jnp.clip(usual, SHRINK, SAFETY))
-        active = moving(now)
-        accepted = small & active
+        accepted = small & now.active
         then = jnp.where(last, t1, now.t + h)
-        return _Now(
+        return with_lanes_that_move(
             jnp.where(accepted, then, now.t),
-            jnp.where(active, h * jnp.where(jnp.isnan(square), SHRINK, factor), now.step),
+            jnp.where(now.active, h * jnp.where(jnp.isnan(square), SHRINK, factor), now.step),
             _chosen(accepted, y, now.y),
             _chosen(accepted, rate, now.rate),
-            now.tried + active.astype(jnp.int32),
+            now.tried + now.active.astype(jnp.int32),
         )
 
-    rate = field(t0, y)
+    rate = field(t0, y, jnp.any(t0 < t1))
     first = _first_step(y, rate, t1 - t0, rtol, atol)
-    now = _Now(t0, first, y, rate, jnp.zeros(t0.shape, jnp.int32))
-    now = jax.lax.while_loop(lambda now: jnp.any(moving(now)), body, now)
+    now = with_lanes_that_move(t0, first, y, rate, jnp.zeros(t0.shape, jnp.int32))
+    now = jax.lax.while_loop(lambda now: now.going, body, now)
     arrived = now.t >= t1
     trouble = jnp.where(now.tried >= max_steps, MAX_STEPS, FAILED)
     nowhere = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), now.y)
@@ -133,7 +135,7 @@ def _step(field: LanesField, now: _Now, h: Array, scheme: Scheme) -> tuple[PyTre
             return y + _across(h, y) * total
 
         y = jax.tree.map(reached, now.y, rates)
-        rate = field(now.t + node * h, y)
+        rate = field(now.t + node * h, y, now.going)
         rates = jax.tree.map(lambda k, new: jax.lax.dynamic_update_index_in_dim(k, new, index, 0), rates, rate)
         return (rates, y), None
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Int, PyTree
 
 from jaxthermo.solve.lean import is_traced
 
@@ -23,14 +23,15 @@ def in_slices(
     carry: Carry,
     unfinished: Callable[[Carry], bool | Bool[Array, ""]],
     first: int = FIRST,
+    given: PyTree = None,
 ) -> Carry:
     """advance(carry, steps) over and over until nothing is unfinished, with as many steps as take about a second.
 
     `advance` makes at most so many steps, of a compiled loop bounded by this number. Each slice is waited for, so
     that an interrupt of the thread which calls this leaves nothing to compute on; Python interrupts only its main one.
-    Under a jax transformation all is one slice.
+    Under a jax transformation of the carry, or of what `advance` and `unfinished` are `given`, all is one slice.
     """
-    if is_traced(carry):
+    if is_traced((carry, given)):
         return advance(carry, jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32))
     steps = first
     while True:

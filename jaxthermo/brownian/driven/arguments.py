@@ -53,9 +53,13 @@ def check_protocol(
 @lean_jit
 def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], ...]:
     """The times asked for with `SAMPLES` times from each to the next, and both schedules at them."""
-    parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
-    moments = jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts[None]).ravel(), ts[-1])
+    moments = _moments(ts)
     return moments, *(jax.vmap(lambda t, s=s: value_at(s, t))(moments) for s in (protocol.beta, protocol.x))
+
+
+def _moments(ts: Float[Array, " times"]) -> Float[Array, " n"]:
+    parts = jnp.arange(SAMPLES, dtype=ts.dtype) / SAMPLES
+    return jnp.append((ts[:-1, None] + (ts[1:] - ts[:-1])[:, None] * parts[None]).ravel(), ts[-1])
 
 
 def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> HierarchyState:
@@ -99,14 +103,32 @@ def solver_for(oscillator: Oscillator, solver: diffrax.AbstractSolver | None) ->
 
 
 def stable_step(
-    oscillator: Oscillator, solver: diffrax.AbstractSolver | None, betas: Array, fields: Array
+    oscillator: Oscillator,
+    solver: diffrax.AbstractSolver | None,
+    ts: Float[Array, " times"],
+    betas: Float[Array, " n"],
+    fields: Float[Array, " m"],
 ) -> Float[Array, ""] | None:
-    """The longest step at which a solver is stable at the extremes of temperature and field; None: at every one."""
+    """The longest step at which a solver is stable at the extremes of temperature and field; None: at every one.
+
+    A bath behind a window is damping and noise at some times only, so many times are looked at.
+    """
     if solver is None or isinstance(solver, SplitStep):
         return None
-    equation, extents = equation_on(oscillator), stability_extents(solver)
+    return _stable_step(oscillator, stability_extents(solver), ts, betas, fields)
+
+
+@lean_jit
+def _stable_step(
+    oscillator: Oscillator, extents: tuple[float, float], ts: Array, betas: Array, fields: Array
+) -> Float[Array, ""]:
+    equation = equation_on(oscillator)
     corners = [(1.0 / b, x) for b in (betas.min(), betas.max()) for x in (fields.min(), fields.max())]
-    return jnp.min(jnp.stack([step_limit(equation, T, x, extents) for T, x in corners]))
+
+    def at(t: Array) -> Array:
+        return jnp.min(jnp.stack([step_limit(equation, T, x, extents, t) for T, x in corners]))
+
+    return jnp.min(jax.vmap(at)(_moments(ts)))
 
 
 def checked_steps(
@@ -120,7 +142,7 @@ def checked_steps(
     """Fixed steps to each of the times of a cycle: those asked for, or where it is None `first` or more, so many that
     the solver is stable; ValueError that names `steps` if they are known to be too few for that.
     """
-    limit = stable_step(oscillator, solver, *cycle.bounds())
+    limit = stable_step(oscillator, solver, times, *cycle.bounds())
     if limit is None:
         return first if steps is None else jnp.asarray(steps, jnp.int32)
     least = jnp.ceil(jnp.max(jnp.diff(times)) / limit - 1e-9).astype(jnp.int32)
@@ -135,11 +157,16 @@ def checked_steps(
 
 
 def checked_step(
-    oscillator: Oscillator, solver: diffrax.AbstractSolver | None, dt: ScalarLike, betas: Array, fields: Array
+    oscillator: Oscillator,
+    solver: diffrax.AbstractSolver | None,
+    dt: ScalarLike,
+    ts: Float[Array, " times"],
+    betas: Float[Array, " n"],
+    fields: Float[Array, " m"],
 ) -> Float[Array, ""]:
     """A fixed step as an array; ValueError that names `dt` if an explicit solver is known to be unstable at it."""
     step = require_positive_scalar("dt", dt)
-    limit = stable_step(oscillator, solver, betas, fields)
+    limit = stable_step(oscillator, solver, ts, betas, fields)
     if limit is not None and is_known(step, limit) and float(step) > float(limit):
         name = type(solver).__name__
         raise ValueError(

@@ -113,7 +113,7 @@ def drive(
         oscillator = oscillator.with_grid(state.grid)
         steps = None
         if dt is not None:
-            step = checked_step(oscillator, solver, dt, betas, fields)
+            step = checked_step(oscillator, solver, dt, ts, betas, fields)
             # A hair's breadth is not worth one more step.
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()

@@ -7,6 +7,8 @@ number of steps.
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import diffrax
@@ -22,6 +24,7 @@ from jaxthermo.brownian.driven.cycle_search import (
     AHEAD,
     CLOSER,
     CLOSEST,
+    RETURNED_OF_RUN,
     CycleSearch,
     Engine,
     Found,
@@ -169,7 +172,8 @@ class SolverPeriods:
         return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_one_period, _estimate_after, _returns = lean_jit(one_period), lean_jit(estimate_after), lean_jit(returns)
+_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
+_returns = lean_jit(partial(returns, share=RETURNED_OF_RUN))
 
 
 @lean_jit
@@ -235,7 +239,8 @@ def closed(
 def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: Callable[[Observables], bool]) -> Found:
     """`search_traced` as short calls.
 
-    `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken.
+    `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken. What an
+    interrupt ends has the status `interrupted`, once a cycle has been closed.
     """
     engine, solver, keep_states = wanted.engine, wanted.solver, wanted.keep_states
     count, limit = int(wanted.count), int(wanted.max_cycles)
@@ -244,10 +249,16 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
     most = most_runs(split, wanted.halvings)
     guess, estimate = first_guess(engine), no_estimate(most, wanted.tolerance)
     runs: list[Closed] = []
-    cycles, contraction = 0, float("inf")
+    cycles, contraction, stopped = 0, float("inf"), False
     for i in range(most):
         closeness = float(estimate.closeness)
-        now = closed(turns, guess, count * 2**i, closeness, float(wanted.tolerance), limit, tell, contraction)
+        try:
+            now = closed(turns, guess, count * 2**i, closeness, float(wanted.tolerance), limit, tell, contraction)
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            i, stopped = i - 1, True
+            break
         cycles, contraction = cycles + now.cycles, now.contraction
         runs = [*runs, now] if split else [now]
         estimate = _estimate_after(estimate, now.solution, jnp.asarray(i, jnp.int32), wanted.tolerance, split)
@@ -263,6 +274,8 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
     error = estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
     taken, steps = (jnp.asarray(number, jnp.int32) for number in (cycles, count * 2 ** max(i - split, 0)))
     best = _best_of(runs, split, states=wanted.halvings > 0)
+    if stopped:
+        best = replace(best, status=as_codes(Status.interrupted))
     return Found(best, jnp.asarray(runs[-1].residual), error, taken, steps)
 
 

@@ -16,6 +16,7 @@ from jaxthermo.brownian.driven.host_search import search_from_host
 from jaxthermo.brownian.driven.runs import PeriodicRun, series_of
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
+from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
@@ -49,7 +50,7 @@ def run_cycle(
                the extrapolation of single steps this is stable at any coupling
 
     oscillator   of `jt.quantum_oscillator` or `jt.classical_oscillator`; a grid or a depth left open is chosen
-    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.PeriodicCycle` or another `jt.AbstractCycle`; or
+    cycle        a `jt.StirlingCycle`, `jt.FourierCycle`, `jt.SplineCycle` or another `jt.AbstractCycle`; or
                  `jt.CarnotCycle`, `jt.OttoCycle`, which switch baths of their own: the oscillator's `OhmicBath` stands
                  for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
@@ -75,8 +76,10 @@ def run_cycle(
                  `oscillator` has the last
     Source       Koyanagi & Tanimura 2024, Sec. III.4
 
-    The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Where jax traces, it is
-    one program. Derivatives in the cycle and the oscillator, in either mode, are those of the periodic state, as a
+    The search runs in calls of about a second, after any of which a keyboard interrupt ends it. Once a cycle is closed
+    on one number of steps, and shorter ones are under way, that is a `jt.Interrupted`, whose `result` is the cycle on
+    the steps until then; its `step_error` is inf where there was only one number. Where jax traces, it is one program.
+    Derivatives in the cycle and the oscillator, in either mode, are those of the periodic state, as a
     series over further cycles, and not those of the search.
     """
     check_oscillator(oscillator)
@@ -108,6 +111,8 @@ def run_cycle(
 
     with Line("run_cycle", progress) as line:
         run = until_held(searched, whole, oscillator, growth_of_cycle, ATTEMPTS, line)
+    if is_known(run.status) and int(run.status) == Status.interrupted:
+        raise Interrupted("run_cycle", run)
     warn_unless_ok(run)
     return run
 

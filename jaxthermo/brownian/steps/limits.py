@@ -13,8 +13,10 @@ from jaxthermo.brownian.hierarchy import Equation, members_of
 CLASSICAL = (2.785, 2.828)
 
 
-def spectral_bounds(equation: Equation, temperature: Any, x: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Bounds on |Re| and |Im| of the generator's eigenvalues, from the parameters and the grid alone.
+def spectral_bounds(
+    equation: Equation, temperature: Any, x: Any, t: Any = 0.0
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Bounds on |Re| and |Im| of the eigenvalues of the generator of time t, from the parameters and the grid alone.
 
     Equation   Re: D y_max^2 + N max nu_k + gamma/m;  Im: (k_max + gamma y_max) v_max + max |Moyal phase| + (drag v_max
                + cross y_max + 2 push y_max) sqrt(N) + feed N, with v_max = (p_max + zeta_max)/m and zeta_max = 2
@@ -22,7 +24,7 @@ def spectral_bounds(equation: Equation, temperature: Any, x: Any) -> tuple[Float
     """
     oscillator, grid = equation.oscillator, equation.grid
     depth = int(members_of(oscillator).level.max())
-    terms = oscillator.bath.terms(0.0, jnp.asarray(temperature), oscillator.hbar)
+    terms = oscillator.bath.terms(t, jnp.asarray(temperature), oscillator.hbar)
     y_max, k_max = grid.y[-1], grid.k[-1]
     noise = 2.0 * jnp.sqrt(depth * jnp.sum(terms.jitter**2) + 1e-300)
     velocity = (grid.p_max + noise) / oscillator.mass
@@ -37,13 +39,13 @@ def spectral_bounds(equation: Equation, temperature: Any, x: Any) -> tuple[Float
 
 
 def step_limit(
-    equation: Equation, temperature: Any, x: Any, extents: tuple[float, float] = CLASSICAL
+    equation: Equation, temperature: Any, x: Any, extents: tuple[float, float] = CLASSICAL, t: Any = 0.0
 ) -> Float[Array, ""]:
-    """A step at which a Runge-Kutta method with these real and imaginary stability extents is stable.
+    """A step at which a Runge-Kutta method with these real and imaginary stability extents is stable at time t.
 
     Equation   h [ |Re| / real extent + |Im| / imaginary extent ] <= 1, a diamond inside the region of stability
     """
-    real, imaginary = spectral_bounds(equation, temperature, x)
+    real, imaginary = spectral_bounds(equation, temperature, x, t)
     return 1.0 / (real / extents[0] + imaginary / extents[1])
 
 

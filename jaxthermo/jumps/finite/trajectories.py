@@ -32,7 +32,7 @@ from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import is_traced, lean_jit
 from jaxthermo.solve.slices import in_slices
 
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
@@ -151,6 +151,7 @@ def simulate(
     first = start_counts(driven, units, count, draw, n0)
     # As arrays, so that other numbers are not compiled again.
     limit, number = jnp.asarray(cap), as_float(units)
+    given = (driven, t_end, step)
 
     def walked(counts: Array | np.ndarray, stream: Stream) -> Walk:
         walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), graph.reservoir_count)
@@ -159,11 +160,13 @@ def simulate(
                 lambda now, blocks: steady_jumps(driven.at(0.0), number, t_end, limit, now, blocks),
                 walk,
                 lambda now: unfinished(now, t_end, limit),
+                given=given,
             )
         return in_slices(
             lambda now, blocks: driven_jumps(driven, number, t_end, limit, step, now, blocks),
             first_hazard(walk),
             lambda now: unfinished(now[0], t_end, limit),
+            given=given,
         )[0]
 
     # A walk has its trajectories last; map_lanes wants them first.
@@ -180,7 +183,10 @@ def simulate(
 
     # Powers of two, so that numbers of like size share one compilation.
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
-    done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size))
+    lanes = (first, streams(seed, count))
+    # Chunks are cut by NumPy, which knows no traced parameters.
+    done = chunk(*lanes) if is_traced(given) else map_lanes(chunk, *lanes, chunk=size)
+    done = jax.tree.map(jnp.asarray, done)
     ends = driven.at(jnp.zeros(())), driven.at(t_end)
     cut = done["status"] != int(Status.ok)
     result = Trajectories(

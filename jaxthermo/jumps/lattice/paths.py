@@ -168,9 +168,7 @@ def _until(rules: Hopping, around: Array, until: Array, walk: LatticeWalk) -> La
     def advance(walk: LatticeWalk, blocks: Array) -> LatticeWalk:
         return onward(rules, around, until, walk, blocks)
 
-    if is_traced((rules, until)):
-        return advance(walk, jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32))
-    return in_slices(advance, walk, lambda walk: underway(walk, until))
+    return in_slices(advance, walk, lambda walk: underway(walk, until), given=(rules, until))
 
 
 @eqx.filter_jit

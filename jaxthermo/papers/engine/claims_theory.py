@@ -5,6 +5,7 @@ import numpy as np
 from jaxthermo.papers.claims import Claim, Verdict
 from jaxthermo.papers.engine import inequalities, relations
 from jaxthermo.papers.engine.data import CYCLES
+from jaxthermo.papers.engine.ensemble_report import over_all, steepest
 from jaxthermo.papers.engine.numbers import EngineNumbers
 
 # Of what is differentiated or searched for, relative to its span.
@@ -230,7 +231,12 @@ def _converged(n: EngineNumbers) -> Verdict:
 CLAIMS: tuple[Claim[EngineNumbers], ...] = (
     Claim("Eqs. (1), (4)", "First law in dimensionless form.", "fig3", _first_laws),
     Claim("Eqs. (6), (7), (46)", "Works and heats are Legendre transforms of each other.", "fig3", _transforms),
-    Claim("Eqs. (8), (9), (47), (48)", "Second law: least work, largest entropy, over a cycle.", "fig3", _closed),
+    Claim(
+        "Eqs. (8), (9), (47), (48)",
+        "Second law: least work, largest entropy, over a cycle.",
+        "fig3",
+        over_all(_closed, lambda f: min(f["entropy_produced"]) >= 0.0),
+    ),
     Claim("abstract, Sec. I", "Valid in the full quantum regime, without factorised starts.", "fig3", _entangled),
     _relations(NONEQ, still=False),
     _relations(ENERGIES, still=False),
@@ -249,6 +255,11 @@ CLAIMS: tuple[Claim[EngineNumbers], ...] = (
     ),
     Claim("companion, abstract", "Quasi-static quantum work falls as A grows.", "quasi_static", _companion_quantum),
     Claim("Sec. I", "With entanglement the equilibrium deviates from Boltzmann's.", "quasi_static", _not_canonical),
-    Claim("Sec. III.1", "The time of the quantum noise is shorter than that of beta(t).", "fig2", _fast_noise),
+    Claim(
+        "Sec. III.1",
+        "The time of the quantum noise is shorter than that of beta(t).",
+        "fig2",
+        over_all(_fast_noise, lambda f: steepest(f) < 2.0 * np.pi),
+    ),
     Claim("Sec. III.1", "Results with K poles are those of the bath.", "quasi_static", _converged),
 )

@@ -1,18 +1,15 @@
-"""What the claims about the engine need of one cycle: works, heats, entropy and energies of its six runs."""
+"""What the claims about the engine need of one cycle: works, heats and energies of its six runs."""
 
 import functools
 import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun, run_cycle
-from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.states.information import entropy_production_rate
 from jaxthermo.papers.engine.cycle_inference import cycle_from
 from jaxthermo.papers.engine.data import FINE_TOLERANCE, KINDS, STRENGTHS, TABLE_4, oscillator
 
@@ -20,7 +17,7 @@ CASES = tuple((kind, a) for kind in KINDS for a in STRENGTHS)
 PRINTED = np.array([TABLE_4[case].work for case in CASES])
 ROUNDING = np.array([TABLE_4[case].rounding for case in CASES])
 # Saved times of each piece of a cycle.
-POINTS, RATE_POINTS = 4, 10
+POINTS = 4
 FIGURES = 8
 # A change of a work that its rounding hides.
 SMALL = 0.1
@@ -52,11 +49,11 @@ def facts_of(parameters: tuple[float, ...]) -> dict[str, Any]:
     each = list(runs.values())
     return {
         "parameters": list(parameters),
-        "work": [_short(run.work) for run in each],
-        "absorbed": [_short(_absorbed(run)) for run in each],
-        "entropy_produced": [_short(run.cumulative_work_int[-1]) for run in each],
-        "horizontal": _short(_horizontal(runs["classical", 1.0])),
-        "apart": {name: [_short(_apart(runs, a, name)) for a in STRENGTHS] for name in ("H", "U")},
+        "work": [short(run.work) for run in each],
+        "absorbed": [short(_absorbed(run)) for run in each],
+        "entropy_produced": [short(run.cumulative_work_int[-1]) for run in each],
+        "horizontal": short(_horizontal(runs["classical", 1.0])),
+        "apart": {name: [short(_apart(runs, a, name)) for a in STRENGTHS] for name in ("H", "U")},
         "outcomes": [str(run.outcome) for run in each],
     }
 
@@ -64,32 +61,6 @@ def facts_of(parameters: tuple[float, ...]) -> dict[str, Any]:
 def residuals(facts: dict[str, Any]) -> np.ndarray:
     """(W - W of Table 4) over half of its last digit."""
     return (np.array(facts["work"]) - PRINTED) / ROUNDING
-
-
-def rates_of(parameters: tuple[float, ...]) -> dict[str, list[float]]:
-    """Mean rate of entropy production in the two kinds of strokes, by coupling; classical, exact.
-
-    Equation   gamma beta int (p W/m + T dW/dp)^2/W dq dp, its mean over the time by the trapezoidal rule
-    """
-    cycle = cycle_from(jnp.asarray(parameters))
-    found: dict[str, list[float]] = {"isothermal": [], "thermostatic": []}
-    for strength in STRENGTHS:
-        model = oscillator("classical", strength, full=True)
-        run = run_cycle(model, cycle, FINE_TOLERANCE, points=RATE_POINTS, keep_states=True)
-        time, rate = np.asarray(run.time), np.asarray(_rates(run))
-        areas, lengths = 0.5 * (rate[1:] + rate[:-1]) * np.diff(time), np.diff(time)
-        corners = np.asarray(cycle.corners())
-        moving = np.searchsorted(corners, 0.5 * (time[1:] + time[:-1]), side="right") % 2 == 0
-        for name, chosen in (("isothermal", ~moving), ("thermostatic", moving)):
-            found[name].append(_short(areas[chosen].sum() / lengths[chosen].sum()))
-    return found
-
-
-@jax.jit
-def _rates(run: PeriodicRun) -> jax.Array:
-    assert run.members is not None and run.oscillator.grid is not None
-    equation = equation_on(run.oscillator, run.oscillator.grid)
-    return jax.vmap(lambda V, beta: entropy_production_rate(V, equation, beta))(run.members, run.beta)
 
 
 def one_level_more(facts: dict[str, Any]) -> list[float]:
@@ -132,5 +103,6 @@ def _apart(runs: dict[tuple[str, float], PeriodicRun], strength: float, name: st
     return float(np.abs(gains[1] - gains[0]).max() / np.ptp(gains[0]))
 
 
-def _short(value: Any) -> float:
+def short(value: Any) -> float:
+    """A number with as many figures as are kept."""
     return float(f"{float(value):.{FIGURES}g}")

@@ -19,6 +19,7 @@ from rich.console import Console
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.papers.engine import cycle_entropy
 from jaxthermo.papers.engine import cycle_inference as inference
 from jaxthermo.papers.engine.cycle_facts import (
     CASES,
@@ -27,7 +28,6 @@ from jaxthermo.papers.engine.cycle_facts import (
     facts_of,
     fits,
     one_level_more,
-    rates_of,
     residuals,
 )
 from jaxthermo.papers.engine.data import INFERRED
@@ -73,8 +73,8 @@ def further_cycles(out: Path, count: int, say: Callable[[str], None] | None = No
             known["cycles"].append(_checked({"walk": number} | _other(number, known, say)))
             _write(path, known)
     for index, each in enumerate(known["cycles"]):
-        if "rates" not in each:
-            known["cycles"][index] = each | {"rates": rates_of(tuple(each["parameters"]))}
+        if not each.keys() >= cycle_entropy.NAMES:
+            known["cycles"][index] = each | cycle_entropy.entropy_of(tuple(each["parameters"]))
             _write(path, known)
     fitting = [each for each in known["cycles"] if fits(each)]
     say(f"{len(fitting)} of {len(known['cycles'])} cycles have the six works, the inferred one included")
