@@ -17,7 +17,7 @@ from jaxthermo.brownian.driven.cycle_search import (
 )
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
-from jaxthermo.solve.extrapolation import weights_of_runs
+from jaxthermo.solve.extrapolation import weights_of_late_runs, weights_of_runs
 
 SPAN, TOLERANCE = 2.0, jnp.zeros(()) + 1e-6
 NAMES = [field.name for field in dataclasses.fields(Observables)]
@@ -68,6 +68,18 @@ def test_romberg_is_exact_for_even_powers():
     for power in (2, 4, 6):
         assert abs(best[3] @ steps**power) < 1e-14
     assert abs(other[3] @ steps**4) < 1e-14 < abs(other[3] @ steps**6)
+
+
+@pytest.mark.parametrize("bad", range(6))
+def test_a_run_that_has_nothing_to_do_with_the_others_shows(bad):
+    # Early runs may find other eigenvalues; extrapolation through all of them was off by 60 times the error it gave.
+    best, late, early = weights_of_late_runs(6, symmetric=True)
+    steps = 0.5 ** np.arange(6)
+    runs = 0.7 + 0.1 * steps**2 - 0.2 * steps**4 + 0.05 * steps**6
+    np.testing.assert_allclose(best @ np.ones(6), 1.0)
+    assert abs((late - early)[5] @ runs) < 1e-6 and abs(best[5] @ runs - 0.7) < 1e-13
+    runs[bad] += 0.5
+    assert abs(best[5] @ runs - 0.7) < 1e-13 or abs((late - early)[5] @ runs) > 0.005
 
 
 def test_u_has_to_come_back():
