@@ -36,13 +36,14 @@ def work_precision(panel: Axes, rows: list[Row]) -> None:
 
 
 def workers(panel: Axes, rows: list[Row]) -> None:
-    """Time of all chunks over workers, and of one process without a cluster."""
-    count, seconds, cpu = _columns(rows, "workers", "seconds", "cpu_seconds")
-    slope = np.polyfit(np.log(count), np.log(seconds), 1)[0]
-    panel.plot(count, seconds, "o-", color=PALETTE[0], label=f"by the clock, exponent {slope:.2f}")
-    panel.plot(count, cpu, "s--", color=PALETTE[1], label="of the processor")
-    panel.axhline(rows[0]["alone_seconds"], color=PALETTE[2], label="one process, by the clock")
-    panel.set(title=f"{rows[0]['chunks']} chunks", xlabel="workers", ylabel="seconds", xticks=count, ylim=(0.0, None))
+    """Processor time of a chunk over workers, and that of one process; time by the clock says more of the load."""
+    count, cpu = _columns(rows, "workers", "cpu_seconds")
+    slope = np.polyfit(np.log(count), np.log(cpu), 1)[0]
+    chunks = rows[0]["chunks"]
+    panel.plot(count, 1e3 * cpu / chunks, "o-", color=PALETTE[1], label=f"all processes, exponent {slope:.2f}")
+    panel.axhline(1e3 * rows[0]["alone_cpu_seconds"] / chunks, color=PALETTE[0], label="one process, no cluster")
+    panel.set(title=f"{chunks} chunks", xlabel="workers", xticks=count, ylim=(0.0, None))
+    panel.set_ylabel("processor time of a chunk, ms")
     panel.legend(fontsize="x-small")
 
 

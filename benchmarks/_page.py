@@ -98,7 +98,8 @@ TABLES = {
     "work_precision": Table(
         "Error and time",
         "Processor time of each error: rings against a hand-written loop and a vmapped diffrax, one quantum cycle "
-        "against explicit RK4 on the published hierarchy, which has no longer stable step than its first.",
+        "against explicit RK4 on the published hierarchy, whose first number of steps is the least stable one. The "
+        "cycle runs on a mesh that is too coarse for the library's promise, where explicit steps may be long.",
         {
             "family": _text("family"),
             "method": _text("method"),
@@ -172,12 +173,15 @@ TABLES = {
     ),
     "scan_dask": Table(
         "Scans on a cluster of dask",
-        "Chunks of almost no work, by workers on this machine; overhead is what a chunk takes beyond one process's.",
+        "Chunks of almost no work, by workers on this machine; overhead is what a chunk takes beyond one process's. "
+        "Seconds by the clock mean little where the load is above the number of cores.",
         {
             "workers": _text("workers"),
             "chunks": _text("chunks"),
             "seconds": _number("seconds"),
             "one process": _number("alone_seconds"),
+            "CPU seconds": _number("cpu_seconds"),
+            "one process's": _number("alone_cpu_seconds"),
             "overhead, ms a chunk": _number("overhead_ms", 2),
             "load": _number("load", 2),
         },
