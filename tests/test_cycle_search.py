@@ -23,9 +23,9 @@ SPAN, TOLERANCE = 2.0, jnp.zeros(()) + 1e-6
 NAMES = [field.name for field in dataclasses.fields(Observables)]
 
 
-def solution(work, back=0.0):
-    """What `estimate_after` looks at: the integral of X dx, and U, whose span is SPAN."""
-    seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(jnp.array([0.0, SPAN, back]))
+def solution(work, back=0.0, span=SPAN):
+    """What `estimate_after` looks at: the integral of X dx, and U."""
+    seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(jnp.array([0.0, span, back]))
     none = jnp.zeros((), jnp.int32)
     return DriveSolution(seen, jnp.array([[0.0], [-work]]), jnp.zeros((1, 1, 1)), None, none, none)
 
@@ -85,6 +85,9 @@ def test_a_run_that_has_nothing_to_do_with_the_others_shows(bad):
 def test_u_has_to_come_back():
     assert bool(returns(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
     assert not bool(returns(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
+    # On resonance U rests, so that work is the scale.
+    assert bool(returns(solution(4.0, 1e-6, span=0.0), TOLERANCE))
+    assert not bool(returns(solution(4.0, 2e-6, span=0.0), TOLERANCE))
 
 
 def test_runs_that_come_back_do_so_when_they_are_extrapolated():

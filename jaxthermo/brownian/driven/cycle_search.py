@@ -101,7 +101,9 @@ def returns(solution: DriveSolution, tolerance: Any, share: float = RETURNED) ->
     0.34 and a temperature ten times that of the baths 6e-6 in the 2-norm were 1.6e-3 in U and 2.5e-3 in the work.
     """
     U = solution.measured.U
-    return jnp.abs(U[-1] - U[0]) <= share * allowed_error(solution, tolerance)
+    # On resonance U rests, and all work is heat at once.
+    scale = jnp.maximum(jnp.ptp(U), jnp.abs(work_of(solution)))
+    return jnp.abs(U[-1] - U[0]) <= share * tolerance * scale
 
 
 class Estimate(eqx.Module):
