@@ -4,6 +4,7 @@ import dataclasses
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -65,6 +66,10 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 
 def _version(name: str) -> str:
+    loaded = getattr(sys.modules.get(name), "__version__", None)
+    if loaded is not None:
+        # What an editable installation says of itself is as old as that installation.
+        return str(loaded)
     try:
         return version(name)
     except PackageNotFoundError:

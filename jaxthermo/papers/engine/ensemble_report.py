@@ -22,13 +22,14 @@ Judge = Callable[[EngineNumbers], Verdict]
 
 
 def over_all(judge: Judge, holds: Callable[[Facts], bool]) -> Judge:
-    """The same judge, which also says for how many of the stored cycles the claim holds."""
+    """The same judge, which also says for how many of the stored cycles the claim holds; for none, it differs."""
 
     def judged(numbers: EngineNumbers) -> Verdict:
         verdict, cycles = judge(numbers), stored()["cycles"]
         count = sum(holds(each) for each in cycles)
         more = f"holds for {count or 'none'} of the {len(cycles)} cycles with the six works (`cycles`)"
-        return replace(verdict, computed=f"{verdict.computed}; {more}")
+        holds_somewhere = None if verdict.holds is None else verdict.holds and count > 0
+        return replace(verdict, holds=holds_somewhere, computed=f"{verdict.computed}; {more}")
 
     return judged
 
