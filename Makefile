@@ -5,6 +5,9 @@ DOCS_STAMP := .venv/.docs
 .PHONY: run test test-all audit lint types bench bench-quick bench-gpu bench-latency operations docs site figures notebooks \
 	clean help
 
+# Bytecode is kept, whatever the environment says: else each of the suite's many processes compiles the library again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The newest Python that the constraints were made for, then any newer one; pyenv's too, whose names on PATH may be
 # stubs. Each is run, since a name alone says little. `make PYTHON=/path/to/python` takes that one.
 FIND_PYTHON = for name in $(PYTHON) \
@@ -25,7 +28,7 @@ test: $(STAMP) ## Run the test suite on two processes
 test-all: $(STAMP) ## Run the slow tests as well
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
 
-audit: $(STAMP) ## Ask 1000 random questions, compare with independent references, write docs/audit.md; resumable
+audit: $(STAMP) ## Ask 1040 random questions, compare with independent references, write docs/audit.md; resumable
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m audit.run
 
 lint: $(STAMP) ## Check style, imports between rooms, and that everything public is documented and links lead somewhere

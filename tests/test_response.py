@@ -339,6 +339,16 @@ def test_escape_from_a_well_tends_to_kramers_rate_as_the_barrier_grows():
     assert 1.5 < (1.0 - ratios[0]) / (1.0 - ratios[1]) < 2.6
 
 
+def test_rates_whose_first_runs_see_other_modes():
+    # By the generator among 26 to 38 levels (tests/audit/resonances.py). The frequency was off by 3e-6 beside an error
+    # of 5e-8: the coarsest runs, which had other modes, were extrapolated too.
+    model = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.15322927, 0.03578901, 0.02383574]), 0.26430074, 0)
+    found = jt.relaxation_rates(model, 0.70314231, -0.3477956)
+    assert bool(found.ok) and np.all(np.asarray(found.error) < 1e-8)
+    np.testing.assert_allclose(found.rate, [0.08494147, 0.1085891], atol=2e-8)
+    np.testing.assert_allclose(found.frequency, [0.0, 0.78824092], atol=2e-8)
+
+
 def test_a_slow_mode_agrees_with_the_decay_of_the_correlation():
     well, grid = jt.Polynomial([0.5, 0.0, -1.0, 0.0, 0.5]), jt.PhaseGrid(3.3, 0.15, 5.6, 0.4)
     model = jt.classical_oscillator(well, 1.2, grid)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jaxthermo.papers.markdown_html import to_html
+from jaxthermo.papers.markdown_html import inline, to_html
 from jaxthermo.papers.plan import Made, Product
 from jaxthermo.provenance import provenance
 
@@ -24,7 +24,7 @@ figure {{ margin: 0; }}
 figcaption, .made {{ color: #303030; }} .made {{ font-size: 0.85rem; overflow-wrap: anywhere; }}
 .wide {{ overflow-x: auto; }}
 /* On a narrow screen figures and tables stay legible and move inside their own frames. */
-@media (max-width: 42rem) {{ .wide img, .wide table {{ min-width: 40rem; }} }}
+@media (max-width: 42rem) {{ .wide img, .wide table.broad {{ min-width: 40rem; }} }}
 table {{ border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0; }}
 th, td {{ border-top: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }}
 td {{ min-width: 3rem; }} td.whole {{ white-space: nowrap; }}
@@ -92,7 +92,7 @@ def _entry(out: Path, name: str, entry: dict[str, Any]) -> str:
     )
     return (
         f'<section id="{name}"><h2>{html.escape(entry["title"])}</h2>\n<figure>{shown}\n'
-        f'<figcaption>{html.escape(entry["caption"])}</figcaption></figure>\n<p class="made">{made}</p></section>'
+        f'<figcaption>{inline(entry["caption"])}</figcaption></figure>\n<p class="made">{made}</p></section>'
     )
 
 

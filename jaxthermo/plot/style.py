@@ -62,7 +62,9 @@ def caption(fig: Figure, text: str) -> None:
 
 
 def save(fig: Figure, stem: Path) -> list[Path]:
-    """Write stem.png and stem.svg."""
+    """Write stem.png and stem.svg, laid out once for both."""
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     for path in paths:
         metadata = {"Date": None} if path.suffix == ".svg" else None

@@ -126,6 +126,27 @@ def classical_theorem() -> float:
     return float(jnp.max(jnp.abs(found.imbalance)))
 
 
+def slowest_modes() -> float:
+    """Rates and frequencies of a damped parabola on the grid against sums of 1/2 +- i sqrt(3)/2."""
+    found = jt.relaxation_rates(jt.classical_oscillator(lambda q: 0.5 * q**2, 1.0, GRID), 1.0, 0.3, 4)
+    exact = np.array([0.5, 0.5, 1.0, 1.0, *(np.sqrt(0.75) * np.array([1.0, -1.0, 2.0, 0.0]))])
+    return float(np.max(np.abs(np.concatenate([found.rate, found.frequency]) - exact)))
+
+
+def number_state() -> float:
+    """Means of q^4 and of the Weyl symbol q^2 p^2 in the first excited state, 15/4 and 5/4, and its purity."""
+    model = jt.quantum_oscillator(HARMONIC, 0.5, 0, grid=jt.PhaseGrid(6.0, 0.3, 6.0, 0.3))
+    one = jt.State.fock(model, 1, beta=1.0)
+    means = [jt.brownian.expectation(one, f) for f in (lambda q, p: q**4, lambda q, p: q**2 * p**2)]
+    return float(np.max(np.abs(np.array([*means, one.purity]) - np.array([3.75, 1.25, 1.0]))))
+
+
+def least_work() -> float:
+    """Work of the best ramp with impulses, 5 in a time of 1 at friction 1, plus that of the trap, against 25/3."""
+    found = jt.optimal_ramp(jt.classical_oscillator(HARMONIC, 1.0), 1.0, 0.0, 5.0, 1.0, 0, jumps=True, progress=False)
+    return abs(float(found.work) + 12.5 - 25.0 / 3.0)
+
+
 CHECKS = (
     ("Pade [K-1/K]: 1 + 2 sum eta = (K+1)(2K+1), K = 0..6; coth(1/2) at K = 6", 1e-12, pade_sum),
     ("harmonic <q^2>, <p^2> = closed moment equations, K = 0, 1, 2, depth 1", 1e-8, stationary_moments),
@@ -142,5 +163,8 @@ CHECKS = (
         susceptibility,
     ),
     ("classical quartic: fluctuation-dissipation theorem", 1e-8, classical_theorem),
+    ("slowest eigenvalues of a damped parabola on the grid = sums of 1/2 +- i sqrt(3)/2", 1e-8, slowest_modes),
+    ("number state n = 1: <q^4> = 15/4, <q^2 p^2> = 5/4, purity 1", 1e-8, number_state),
+    ("least work of moving a trap by 5 in t = 1: 25/3", 1e-7, least_work),
     ("gradient of equilibrium <q> in beta, x, A = central differences", 1e-6, equilibrium_gradient),
 )

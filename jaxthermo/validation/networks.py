@@ -39,6 +39,28 @@ def tight_coupling() -> float:
     return max(abs(float(many) - 0.8 / change), abs(float(one) - 0.8 / GAP))
 
 
+def chain_of_twenty() -> float:
+    """Largest error of work and heats of 20 interacting units against their chain of births and deaths."""
+    number, force = 20, np.array([[0.0], [0.8]])
+    n = np.arange(number + 1)
+    change = np.diff(GAP * n - 0.3 * (n**2 + (number - n) ** 2) / number)
+    betas, prefactor = np.array(BETAS)[:, None], np.array([[1.0], [0.4]])
+    push = np.exp(-0.5 * betas * (change - force))
+    up, down = prefactor * (number - n[:-1]) * push, prefactor * n[1:] / push
+    p = np.append(1.0, np.cumprod(up.sum(axis=0) / down.sum(axis=0)))
+    currents = (up * p[:-1] - down * p[1:]) / p.sum()
+    exact = np.append((force * currents).sum(), ((change - force) * currents).sum(axis=1)) / number
+    found = jt.jumps.mesoscopic_stationary(_pair(0.8, -0.6), BETAS, number)
+    return float(np.max(np.abs(np.append(found.work_current, found.heat_currents) - exact)))
+
+
+def heat_on_a_lattice() -> float:
+    """Largest work along trajectories on a square without forces: energy of the states less the heat counted."""
+    free, square = jt.PottsRing(3, -1.1, 0.0, 1.0, [0.0, 0.2, -0.1]), jt.jumps.cubic_lattice([4, 4])
+    paths = jt.jumps.simulate_lattice(free, 3.0, square, [0.0, 5.0], 8, jax.random.key(0))
+    return float(jnp.max(jnp.abs(paths.work)))
+
+
 def entropy_symmetry() -> float:
     """Largest |lambda(s) - lambda(-1 - s)| for the entropy of five units between two temperatures."""
     found = jt.jumps.scaled_cumulant(_pair(0.8, -0.6), BETAS, 5, [0.3, -1.3, -0.2, -0.8], of="entropy")
@@ -113,6 +135,8 @@ def stability_and_dissipation() -> float:
 CHECKS = (
     ("two reservoirs on one edge, N = 1 and mean field: work and heats from four rates", 1e-12, parallel_reservoirs),
     ("efficiency = load/energy difference, N = 1 and interacting mean field", 1e-10, tight_coupling),
+    ("N = 20, interacting, two states: work and heats = chain of births and deaths", 1e-10, chain_of_twenty),
+    ("units on a lattice, no forces: change of energy = heat", 1e-12, heat_on_a_lattice),
     ("two temperatures: lambda(s) = lambda(-1 - s) of the entropy production", 1e-10, entropy_symmetry),
     (
         "N = 1, flat ring: quality factor = its bound, cot(pi/q) tanh(beta f/2) (relative)",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, contacts, cycles, hierarchy, kramers, networks, switched, wells
+from . import ask, contacts, cycles, hierarchy, kramers, networks, resonances, switched, wells
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -289,6 +289,8 @@ REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "equilibrium, harmonic": (NO_DENSITY, no_harmonic_equilibrium),
     "equilibrium, quantum": (NO_DENSITY, no_quantum_equilibrium),
     "correlation, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
+    "spectrum, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
+    "relaxation rates, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),
     "cycle, Otto": (NO_GRID, switched.no_cycle),
 }
@@ -309,4 +311,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **contacts.JUDGES,
     **cycles.JUDGES,
     **wells.JUDGES,
+    **resonances.JUDGES,
 }

@@ -4,7 +4,7 @@ import numpy as np
 import oscillator_exact as exact
 import pytest
 
-from . import draws, hierarchy, judge, kramers
+from . import draws, hierarchy, judge, kramers, resonances
 
 # Of the draws of a kind, so many may fail honestly: their meshes are drawn too small on purpose.
 HONEST = 0.7
@@ -59,3 +59,21 @@ def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():
     for name, value in (at | {"X": at["q"]}).items():
         if name in found:
             np.testing.assert_allclose(found[name], value, atol=1e-8)
+
+
+@pytest.mark.parametrize("poles", [0, 1])
+def test_the_generator_of_a_parabola_has_the_closed_response_and_rates(poles):
+    p = {"coefficients": (0.0, 0.0, 0.5), "strength": 0.7, "poles": poles, "beta": 2.0, "x": 0.2}
+    w = np.array([0.3, 1.1])
+    _, chi = resonances._spectra(p | {"frequencies": w}, 16, 3)
+    np.testing.assert_allclose(chi, 1.0 / (1.0 - w**2 - 0.49j * w), rtol=1e-5)
+    # Of the slowest, the motion's own pair.
+    at = resonances._eigenvalues(p, 12, 2 * poles)[:2]
+    np.testing.assert_allclose(np.sort_complex(at), np.sort_complex(np.roots([1.0, 0.49, 1.0])), atol=1e-5)
+
+
+def test_kinds_that_came_later_leave_older_draws_as_they_were():
+    # Of an audit before them.
+    assert draws.question(515) == ("ring, limit cycle", draws.question(515, kind="ring, limit cycle")[1])
+    assert draws.question(515)[1]["beta"] == pytest.approx(6.419989881780216, abs=1e-15)
+    assert {draws.question(seed)[0] for seed in range(1000, 1004)} == set(draws.LATER)

@@ -41,8 +41,9 @@ FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
 NEAR, CLOSER, CLOSEST = 100.0, 0.1, 0.01
 # The share of what halving a split step changed that halving it again should change.
 AHEAD = 0.25
-# U of a closed cycle comes back to this share of the error that the work may have.
-RETURNED = 0.3
+# U of a closed cycle comes back to this share of the error that the work may have. What is missing in each run adds up
+# where runs are extrapolated, with weights whose sizes sum up to less than two.
+RETURNED, RETURNED_OF_RUN = 0.3, 0.15
 
 
 class Engine(eqx.Module):
@@ -93,14 +94,14 @@ def allowed_error(solution: DriveSolution, tolerance: Any) -> Float[Array, ""]:
     return tolerance * jnp.ptp(solution.measured.U)
 
 
-def returns(solution: DriveSolution, tolerance: Any) -> Bool[Array, ""]:
-    """Whether U comes back after the turn, to a part of the error that the work may have.
+def returns(solution: DriveSolution, tolerance: Any, share: float = RETURNED) -> Bool[Array, ""]:
+    """Whether U comes back after the turn, to a share of the error that the work may have.
 
     The 2-norm of a wide state is small, and what friction has not forgotten yet adds up over turns to come: with A =
     0.34 and a temperature ten times that of the baths 6e-6 in the 2-norm were 1.6e-3 in U and 2.5e-3 in the work.
     """
     U = solution.measured.U
-    return jnp.abs(U[-1] - U[0]) <= RETURNED * allowed_error(solution, tolerance)
+    return jnp.abs(U[-1] - U[0]) <= share * allowed_error(solution, tolerance)
 
 
 class Estimate(eqx.Module):

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import diffrax
@@ -23,6 +24,7 @@ from jaxthermo.brownian.driven.cycle_search import (
     AHEAD,
     CLOSER,
     CLOSEST,
+    RETURNED_OF_RUN,
     CycleSearch,
     Engine,
     Found,
@@ -170,7 +172,8 @@ class SolverPeriods:
         return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_one_period, _estimate_after, _returns = lean_jit(one_period), lean_jit(estimate_after), lean_jit(returns)
+_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
+_returns = lean_jit(partial(returns, share=RETURNED_OF_RUN))
 
 
 @lean_jit

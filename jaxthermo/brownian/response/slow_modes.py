@@ -15,7 +15,7 @@ from jaxthermo.brownian.equilibrium.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
-from jaxthermo.solve.extrapolation import weights_of_runs
+from jaxthermo.solve.extrapolation import weights_of_late_runs
 
 # Vectors of the Krylov space; the time tau in units of the crossing time, and at most, where friction is slow.
 SIZE, SHORT, LONG = 40, 2.0, 30.0
@@ -45,6 +45,7 @@ class SlowModes(eqx.Module):
 class _Search(eqx.Module):
     runs: Complex[Array, "runs modes"]
     latest: Modes
+    values: Complex[Array, " modes"]
     errors: Float[Array, " modes"]
     next: Int[Array, ""]
     done: Bool[Array, ""]
@@ -55,7 +56,8 @@ def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance:
 
     tolerance   of each eigenvalue over its modulus
     """
-    best, other = (jnp.asarray(w) for w in weights_of_runs(RUNS, problem.oscillator.bath.flows() is not None))
+    symmetric = problem.oscillator.bath.flows() is not None
+    best, late, early = (jnp.asarray(w, complex) for w in weights_of_late_runs(RUNS, symmetric))
     crossing = problem.crossing()
     friction = problem.oscillator.mass / problem.oscillator.bath.friction()
     tau = jnp.clip(friction, SHORT * crossing, LONG * crossing)
@@ -67,25 +69,25 @@ def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance:
     def run(so_far: _Search) -> _Search:
         i = so_far.next
         modes = _by_propagator(problem, begin, count, tau, first * 2**i)
-        # In the order of the run before: nearly equal rates may change places.
-        places = jnp.where(i > 0, _nearest(modes.values, so_far.latest.values), jnp.arange(more))
-        values, own = modes.values[places], modes.errors[places]
-        runs = so_far.runs.at[i].set(values)
-        change = jnp.abs(jnp.tensordot((best[i] - other[i]).astype(runs.dtype), runs, axes=1))
-        errors = jnp.where(i > 0, change, jnp.inf) + own
-        asked = slice(None, count)
+        runs = so_far.runs.at[i].set(modes.values)
+        # Nearly equal rates change places from run to run.
+        places = jax.vmap(lambda values: _nearest(values, modes.values))(runs)
+        ordered = jnp.take_along_axis(runs, places, axis=1)
+        change = jnp.abs((late[i] - early[i]) @ ordered)
+        errors = jnp.where(i > 0, change, jnp.inf) + modes.errors
+        values = best[i] @ ordered
+        asked = _slowest(modes.values)[:count]
         enough = jnp.all(errors[asked] <= tolerance * jnp.abs(values[asked])) | (i + 1 >= RUNS)
-        return _Search(runs, Modes(values, own, modes.held), errors, i + 1, enough)
+        return _Search(runs, modes, values, errors, i + 1, enough)
 
-    nothing = jnp.zeros(more, complex)
-    empty = Modes(nothing, jnp.zeros(more), jnp.zeros(3))
-    start = _Search(
-        jnp.zeros((RUNS, more), complex), empty, jnp.full(more, jnp.inf), jnp.zeros((), jnp.int32), jnp.asarray(False)
-    )
+    nothing, unknown = jnp.zeros(more, complex), jnp.full(more, jnp.inf)
+    empty, none = Modes(nothing, jnp.zeros(more), jnp.zeros(3)), jnp.zeros((RUNS, more), complex)
+    start = _Search(none, empty, nothing, unknown, jnp.zeros((), jnp.int32), jnp.asarray(False))
     end = jax.lax.while_loop(lambda s: ~s.done, run, start)
-    values = jnp.tensordot(best[end.next - 1].astype(complex), end.runs, axes=1)
-    order = _slowest(values)[:count]
-    return SlowModes(values[order], end.errors[order], end.latest.held, end.next, first * (2**end.next - 1) * SIZE)
+    # What is no mode may extrapolate to anything, so the last run tells which ones are slowest.
+    chosen = _slowest(end.latest.values)[:count]
+    order = chosen[_slowest(end.values[chosen])]
+    return SlowModes(end.values[order], end.errors[order], end.latest.held, end.next, first * (2**end.next - 1) * SIZE)
 
 
 def _nearest(values: Complex[Array, " n"], wanted: Complex[Array, " n"]) -> Int[Array, " n"]:

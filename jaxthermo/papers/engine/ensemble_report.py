@@ -27,8 +27,7 @@ def over_all(judge: Judge, holds: Callable[[Facts], bool]) -> Judge:
     def judged(numbers: EngineNumbers) -> Verdict:
         verdict, cycles = judge(numbers), stored()["cycles"]
         count = sum(holds(each) for each in cycles)
-        words = {len(cycles): "for all", 0: "for none"}.get(count, f"for {count}")
-        more = f"holds {words} of the {len(cycles)} cycles with the six works (`cycles`)"
+        more = f"holds for {count or 'none'} of the {len(cycles)} cycles with the six works (`cycles`)"
         return replace(verdict, computed=f"{verdict.computed}; {more}")
 
     return judged
@@ -83,14 +82,14 @@ def text() -> str:
     ]
     widths = np.array([high - low for _, _, low, high in PARAMETERS])
     spread = np.ptp([each["parameters"] for each in cycles], axis=0) / widths
-    late = known["provenance"]
+    late, deeper = known["provenance"], max(np.abs(each["one_level_more"]).max() for each in cycles)
+    level = f"Where depth 4 was called too shallow, one more level changes the work by at most {deeper:.0e}. "
     note = (
-        f"All {len(cycles)} cycles have all six works within half of the last digit; none is the paper's. A parameter "
-        f"differs between them by up to {spread.max():.0%} of the width of its bounds ({NAMES[int(spread.argmax())]}). "
-        "Where a hierarchy of depth 4 was called too shallow, one more level changes the work by at most "
-        f"{max(np.abs(each['one_level_more']).max() for each in cycles):.0e}. Made by `{known['command']} 4`, "
-        f"jaxthermo {late['jaxthermo_version']}, jax {late['jax_version']}, {late['date_utc'][:10]}, "
-        "and kept with the library."
+        f"Each of the {len(cycles)} cycles has all six works within half of the last digit; none is the paper's. A "
+        f"parameter differs between them by up to {spread.max():.0%} of the width of its bounds "
+        f"({NAMES[int(spread.argmax())]}). {level if deeper else ''}Made by `{known['command']} {len(cycles) - 1}`, "
+        f"jaxthermo {late['jaxthermo_version']}, jax {late['jax_version']}, {late['date_utc'][:10]}, and kept with the "
+        "library."
     )
     return "\n".join(
         (
