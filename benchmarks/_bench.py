@@ -18,6 +18,10 @@ from jaxthermo.provenance import provenance
 RESULTS = Path(__file__).parent / "results"
 
 
+class MissingPeer(ModuleNotFoundError):
+    """What a benchmark compares with is not installed."""
+
+
 class Timing(NamedTuple):
     """Seconds: the first call, which compiles and runs once, and the median of the calls after it."""
 

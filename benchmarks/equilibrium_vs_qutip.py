@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxthermo as jt
-from benchmarks._bench import Timing, time_call
+from benchmarks._bench import MissingPeer, Timing, time_call
 from jaxthermo.brownian.oscillator import Oscillator
 
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -77,7 +77,7 @@ def _peer() -> tuple[Callable[..., Any], str, tuple[tuple[int, int], ...]]:
 
         from benchmarks._qutip_reference import steady_state
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(MISSING, name=error.name) from error
+        raise MissingPeer(MISSING, name=error.name) from error
     if qutip.settings.has_mkl:
         return steady_state, f"QuTiP {qutip.__version__} HEOMSolver, PARDISO", PARDISO_SIZES
     return steady_state, f"QuTiP {qutip.__version__} HEOMSolver, SuperLU", SUPERLU_SIZES

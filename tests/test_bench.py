@@ -1,4 +1,5 @@
 import json
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -38,3 +39,12 @@ def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["nonsense"])
     assert "no benchmark named nonsense" in capsys.readouterr().err
+
+
+def test_a_missing_peer_is_left_out_of_quick_runs_only(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "qutip", None)
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)
+    assert command.main(["equilibrium_vs_qutip", "--quick"]) == 0
+    assert "left out: the benchmark `equilibrium_vs_qutip` needs QuTiP" in capsys.readouterr().out
+    assert command.main(["equilibrium_vs_qutip", "--out", str(tmp_path)]) == 1
+    assert not list(tmp_path.iterdir())
