@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status
+from jaxthermo.brownian.accuracy.promise import RIM
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.states.canonical import canonical_members
@@ -104,6 +105,11 @@ def returns(solution: DriveSolution, tolerance: Any, share: float = RETURNED) ->
     # On resonance U rests, and all work is heat at once.
     scale = jnp.maximum(jnp.ptp(U), jnp.abs(work_of(solution)))
     return jnp.abs(U[-1] - U[0]) <= share * tolerance * scale
+
+
+def runs_into_rim(solution: DriveSolution, index: Int[Array, ""]) -> Bool[Array, ""]:
+    """Whether the run of this index asks for another grid, and not for shorter steps; the first may have waves."""
+    return (index > 0) & (jnp.max(solution.measured.edge) > RIM)
 
 
 class Estimate(eqx.Module):
@@ -239,7 +245,7 @@ def search_traced(wanted: CycleSearch) -> Found:
             guess = now.image + share * (now.image - before)
             runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
             lost = now.record.status != int(Status.ok)
-            done = estimate.enough | lost | (i + 1 >= most)
+            done = estimate.enough | lost | runs_into_rim(now.record, i) | (i + 1 >= most)
             return _Sequence(i + 1, guess, runs, estimate, so_far.cycles + now.applications, done)
 
         guess = first_guess(engine)

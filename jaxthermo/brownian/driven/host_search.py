@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
-from jaxthermo.brownian.accuracy.promise import RIM
 from jaxthermo.brownian.driven.cycle_search import (
     AHEAD,
     CLOSER,
@@ -34,6 +33,7 @@ from jaxthermo.brownian.driven.cycle_search import (
     no_estimate,
     one_period,
     returns,
+    runs_into_rim,
 )
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables, observe
@@ -172,7 +172,7 @@ class SolverPeriods:
         return jax.block_until_ready(_one_period(V, self.engine, count, True, self.solver, self.keep_states)[1])
 
 
-_one_period, _estimate_after = lean_jit(one_period), lean_jit(estimate_after)
+_one_period, _estimate_after, _runs_into_rim = lean_jit(one_period), lean_jit(estimate_after), lean_jit(runs_into_rim)
 _returns = lean_jit(partial(returns, share=RETURNED_OF_RUN))
 
 
@@ -263,9 +263,8 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         runs = [*runs, now] if split else [now]
         estimate = _estimate_after(estimate, now.solution, jnp.asarray(i, jnp.int32), wanted.tolerance, split)
         lost = int(now.solution.status) != Status.ok
-        # A state that runs into the rim asks for another grid, not for shorter steps.
         seen = jax.tree.map(np.asarray, now.solution.measured)
-        hopeless = i > 0 and (seen.edge.max() > RIM or misses(seen))
+        hopeless = bool(_runs_into_rim(now.solution, jnp.asarray(i, jnp.int32))) or (i > 0 and misses(seen))
         if bool(estimate.enough) or lost or hopeless:
             break
         # One run is its own forecast.
