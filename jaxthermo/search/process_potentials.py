@@ -202,8 +202,8 @@ def searched(
     """
     done = {} if done is None else done
 
-    def search(place: np.ndarray, *each: Array) -> Found:
-        done[int(place[0])] = found = jax.tree.map(np.asarray, _lanes(oscillator, settings, *each))
+    def search(place: np.ndarray, *each: Array | np.ndarray) -> Found:
+        done[int(place[0])] = found = jax.tree.map(np.asarray, _lanes(oscillator, settings, *map(jnp.asarray, each)))
         return found
 
     return map_lanes(search, np.arange(len(beta)), states, beta, x, chunk=1, advance=tell)
