@@ -127,7 +127,11 @@ def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
     """
     kind = as_float(0.0).dtype
     floor = TOLERANCE_FLOOR_IN_EPS * float(jnp.finfo(kind).eps)
-    if rtol >= floor:
+    try:
+        reached = float(rtol) >= floor
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be a number, but is {rtol!r}") from None
+    if reached:
         return
     if kind == jnp.float32:
         raise ValueError(

@@ -225,6 +225,7 @@ cases = {
     "`solver` must be an explicit Runge-Kutta method": lambda: jt.run_cycle(kramers, cycle, solver="Tsit5"),
     "`state` must come from": lambda: jt.drive(kramers, 1.0, 0.5, [0.0, 1.0], state=[1.0]),
     "`cycle` must be a jt.AbstractCycle": lambda: jt.run_cycle(kramers, "carnot"),
+    "`tol` must be a number": lambda: jt.run_cycle(kramers, cycle, "fine"),
 }
 for message, call in cases.items():
     try:
