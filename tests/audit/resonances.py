@@ -81,7 +81,7 @@ class Chain:
         if self.count == 1:
             return alone, np.zeros(0), np.zeros(0), np.zeros(1)
         up, down = (block(self.ladder.moved(units, 0, T, sign)) for sign in (1.0, -1.0))
-        return alone, down, up, self.ladder.decays(T)
+        return alone, up, down, self.ladder.decays(T)
 
     def matrix(self) -> Array:
         alone, up, down, decay = self.blocks

@@ -72,6 +72,14 @@ def test_the_generator_of_a_parabola_has_the_closed_response_and_rates(poles):
     np.testing.assert_allclose(np.sort_complex(at), np.sort_complex(np.roots([1.0, 0.49, 1.0])), atol=1e-5)
 
 
+def test_the_generator_of_a_quartic_well_leaves_its_stationary_state_alone():
+    """A parabola does not feel it where what goes up the hierarchy and what comes down are confused."""
+    well = {"coefficients": (0.0, 0.0, 0.1, 0.02, 0.05), "strength": 0.7, "poles": 1, "beta": 1.5, "x": 0.2}
+    chain = resonances.Chain(well, 10, 2)
+    state, _ = chain.ladder.stationary(well["beta"])
+    assert np.abs(chain.matrix() @ state.ravel()).max() < 1e-12 * np.abs(chain.matrix()).max()
+
+
 def test_kinds_that_came_later_leave_older_draws_as_they_were():
     # Of an audit before them.
     assert draws.question(515) == ("ring, limit cycle", draws.question(515, kind="ring, limit cycle")[1])
