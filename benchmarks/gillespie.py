@@ -62,7 +62,7 @@ def start_of(units: int) -> np.ndarray:
     return np.full(Q, units // Q)
 
 
-def library_run(units: int, trajectories: int, t_end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def jaxthermo_run(units: int, trajectories: int, t_end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Work per unit and time, jumps, and final counts, of every trajectory."""
     done = jt.potts.simulate(ring(), BETA, units, t_end, trajectories, jax.random.key(0), start_of(units))
     return np.asarray(done.work), np.asarray(done.jumps), np.asarray(done.final_counts)
@@ -147,8 +147,8 @@ def _end(worker: "subprocess.Popen[str]") -> None:
 
 def _rows(units: int, trajectories: int, t_end: float) -> list[dict[str, Any]]:
     jax.clear_caches()
-    timing = time_call(lambda: library_run(units, trajectories, t_end)[1], repeats=REPEATS)
-    work, jumps, counts = library_run(units, trajectories, t_end)
+    timing = time_call(lambda: jaxthermo_run(units, trajectories, t_end)[1], repeats=REPEATS)
+    work, jumps, counts = jaxthermo_run(units, trajectories, t_end)
     ours = _row("jaxthermo simulate", units, trajectories, t_end, int(jumps.sum()), timing, _cores())
     ours |= _mean("work", work) | _mean("spread", spread(counts))
     peer = numba_run(units)

@@ -49,15 +49,15 @@ def states(q: int) -> Point:
 
 def hops(t_end: float) -> Point:
     """Trajectories of 300 units, longer and longer."""
-    made = int(gillespie.library_run(300, 512, t_end)[1].sum())
-    return made, best_seconds(lambda: gillespie.library_run(300, 512, t_end)[1])[1]
+    made = int(gillespie.jaxthermo_run(300, 512, t_end)[1].sum())
+    return made, best_seconds(lambda: gillespie.jaxthermo_run(300, 512, t_end)[1])[1]
 
 
 def units(count: int) -> Point:
     """One hop of a ring of so many units, at about as many hops."""
     t_end = 900.0 / count
-    made = int(gillespie.library_run(count, 512, t_end)[1].sum())
-    return count, best_seconds(lambda: gillespie.library_run(count, 512, t_end)[1])[1] / made
+    made = int(gillespie.jaxthermo_run(count, 512, t_end)[1].sum())
+    return count, best_seconds(lambda: gillespie.jaxthermo_run(count, 512, t_end)[1])[1] / made
 
 
 def members(depth: int) -> Point:

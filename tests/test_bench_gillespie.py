@@ -8,7 +8,7 @@ from benchmarks import gillespie
 
 def test_the_hand_written_loop_does_the_same_work():
     """Means of work and of jumps within four standard errors of each other."""
-    *ours, _ = gillespie.library_run(30, 512, 2.0)
+    *ours, _ = gillespie.jaxthermo_run(30, 512, 2.0)
     theirs = gillespie.numba_run(30)(512, 2.0)
     for one, other in zip(ours, theirs, strict=True):
         error = np.sqrt((one.var() + other.var()) / 512)

@@ -16,6 +16,7 @@ import jaxthermo as jt
 from . import draws, hierarchy
 from .ask import Answer, answer, oscillator, quiet
 from .draws import Draw, Generator, between
+from .wells import place
 
 Array = np.ndarray
 # What the verbs promise: of a spectrum over its largest value, of an eigenvalue over its modulus; and by how much two
@@ -30,22 +31,12 @@ LADDERS = {
 LARGEST = 1700
 
 
-def _place(rng: Generator) -> Draw:
-    return {
-        "coefficients": draws.well(rng),
-        "strength": between(rng, 0.2, 0.8),
-        "poles": int(rng.integers(0, 2)),
-        "beta": between(rng, 0.6, 3.0),
-        "x": rng.uniform(-0.5, 0.5),
-    }
-
-
 def spectrum(rng: Generator, narrow: bool) -> Draw:
-    return _place(rng) | {"frequencies": sorted(between(rng, 0.1, 4.0) for _ in range(3))}
+    return place(rng) | {"frequencies": sorted(between(rng, 0.1, 4.0) for _ in range(3))}
 
 
 def rates(rng: Generator, narrow: bool) -> Draw:
-    return _place(rng)
+    return place(rng)
 
 
 def ask_spectrum(p: Draw) -> Answer:

@@ -17,15 +17,19 @@ CORRELATION, CHANGE = 1e-6, 3e-7
 LADDERS = ((20, 3), (26, 4), (32, 6), (38, 8))
 
 
-def correlation(rng: Generator, narrow: bool) -> Draw:
+def place(rng: Generator) -> Draw:
+    """A well, its bath, temperature and field."""
     return {
         "coefficients": draws.well(rng),
         "strength": between(rng, 0.2, 0.8),
         "poles": int(rng.integers(0, 2)),
         "beta": between(rng, 0.6, 3.0),
         "x": rng.uniform(-0.5, 0.5),
-        "ts": sorted(float(t) for t in rng.uniform(0.0, 6.0, 4)),
     }
+
+
+def correlation(rng: Generator, narrow: bool) -> Draw:
+    return place(rng) | {"ts": sorted(float(t) for t in rng.uniform(0.0, 6.0, 4))}
 
 
 def ask_correlation(p: Draw) -> Answer:
