@@ -24,7 +24,11 @@ def usual_chunk(lanes: int, host: int = CHUNK) -> int:
 
 
 def map_lanes(
-    vectorised: Callable[..., PyTree], *lanes: PyTree, chunk: int | None = None, advance: Progress | None = None
+    vectorised: Callable[..., PyTree],
+    *lanes: PyTree,
+    chunk: int | None = None,
+    advance: Progress | None = None,
+    given: PyTree = None,
 ) -> PyTree:
     """vectorised(*lanes) chunk by chunk, as a pytree of NumPy arrays in the same order.
 
@@ -35,13 +39,14 @@ def map_lanes(
 
     `advance(count)` is called, from any thread, when `count` more lanes are done. An interrupt ends the call at once,
     except in the first chunk, which compiles; the chunks that run then end by themselves, at most one for each core.
-    Under a jax transformation all lanes are one chunk, and the result holds what jax traces.
+    Under a jax transformation of the lanes, or of what `vectorised` is `given`, all lanes are one chunk, and the result
+    holds what jax traces.
     """
     counts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(lanes)}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"`lanes` must share one non-empty leading axis, but have lengths {sorted(counts)}")
     total = counts.pop()
-    if is_traced(lanes):
+    if is_traced((lanes, given)):
         return vectorised(*lanes)
     length = usual_chunk(total) if chunk is None else chunk
 

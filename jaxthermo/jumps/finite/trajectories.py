@@ -32,7 +32,7 @@ from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.slices import in_slices
 
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
@@ -183,10 +183,7 @@ def simulate(
 
     # Powers of two, so that numbers of like size share one compilation.
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
-    lanes = (first, streams(seed, count))
-    # Chunks are cut by NumPy, which knows no traced parameters.
-    done = chunk(*lanes) if is_traced(given) else map_lanes(chunk, *lanes, chunk=size)
-    done = jax.tree.map(jnp.asarray, done)
+    done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size, given=given))
     ends = driven.at(jnp.zeros(())), driven.at(t_end)
     cut = done["status"] != int(Status.ok)
     result = Trajectories(

@@ -21,7 +21,6 @@ from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
-from jaxthermo.solve.lean import is_traced
 from jaxthermo.solve.slices import in_slices
 
 # Trajectories side by side on a processor.
@@ -123,10 +122,7 @@ def simulate_lattice(
         return _walked(network, rules, around, ts, jnp.asarray(units), jax.tree.map(jnp.asarray, stream))
 
     size = min(1 << (count - 1).bit_length(), usual_chunk(count, CHUNK))
-    lanes = (first, streams(seed, count))
-    # Chunks are cut by NumPy, which knows no traced parameters.
-    done = chunk(*lanes) if is_traced((rules, ts)) else map_lanes(chunk, *lanes, chunk=size)
-    done = jax.tree.map(jnp.asarray, done)
+    done = jax.tree.map(jnp.asarray, map_lanes(chunk, first, streams(seed, count), chunk=size, given=(rules, ts)))
     bad = jnp.isnan(done["reached"])
     result = LatticePaths(
         stats={"proposals": jnp.sum(done["proposals"])},
