@@ -3,53 +3,56 @@
 import importlib
 from types import ModuleType
 
-from jaxthermo import brownian, jumps, potts, protocols, scans, search
-from jaxthermo._status import Status
-from jaxthermo.advice import audit
-from jaxthermo.brownian import (
-    AbstractBath,
-    AbstractPotential,
-    DrudeBath,
-    OhmicBath,
-    PhaseGrid,
-    Polynomial,
-    SplitStep,
-    State,
-    SwitchedBaths,
-    classical_oscillator,
-    correlation,
-    drive,
-    equilibrium,
-    grid_for,
-    isentropic_field,
-    planck_potential,
-    quantum_oscillator,
-    relaxation_rates,
-    run_cycle,
-    spectrum,
-)
-from jaxthermo.cache import enable_cache
-from jaxthermo.citation import cite
-from jaxthermo.environment import about
-from jaxthermo.interrupted import Interrupted
-from jaxthermo.jumps import JumpNetwork, bounds
-from jaxthermo.potts import PottsRing
-from jaxthermo.protocols import (
-    AbstractCycle,
-    CarnotCycle,
-    Constant,
-    Fourier,
-    FourierCycle,
-    OttoCycle,
-    PeriodicCycle,
-    PiecewiseCycle,
-    Ramp,
-    SplineCycle,
-    StirlingCycle,
-    Table,
-)
-from jaxthermo.scans import scan
-from jaxthermo.search import minimum_work, optimal_ramp, optimise_cycle, potentials
+from jaxthermo._collection import paused_collection
+
+with paused_collection():
+    from jaxthermo import brownian, jumps, potts, protocols, scans, search
+    from jaxthermo._status import Status
+    from jaxthermo.advice import audit
+    from jaxthermo.brownian import (
+        AbstractBath,
+        AbstractPotential,
+        DrudeBath,
+        OhmicBath,
+        PhaseGrid,
+        Polynomial,
+        SplitStep,
+        State,
+        SwitchedBaths,
+        classical_oscillator,
+        correlation,
+        drive,
+        equilibrium,
+        grid_for,
+        isentropic_field,
+        planck_potential,
+        quantum_oscillator,
+        relaxation_rates,
+        run_cycle,
+        spectrum,
+    )
+    from jaxthermo.cache import enable_cache
+    from jaxthermo.citation import cite
+    from jaxthermo.environment import about
+    from jaxthermo.interrupted import Interrupted
+    from jaxthermo.jumps import JumpNetwork, bounds
+    from jaxthermo.potts import PottsRing
+    from jaxthermo.protocols import (
+        AbstractCycle,
+        CarnotCycle,
+        Constant,
+        Fourier,
+        FourierCycle,
+        OttoCycle,
+        PeriodicCycle,
+        PiecewiseCycle,
+        Ramp,
+        SplineCycle,
+        StirlingCycle,
+        Table,
+    )
+    from jaxthermo.scans import scan
+    from jaxthermo.search import minimum_work, optimal_ramp, optimise_cycle, potentials
 
 __version__ = "0.2.0"
 

@@ -1,5 +1,6 @@
 """Compiled programs kept on disk, seen from processes of their own, and what an import loads."""
 
+import gc
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo import cache
+from jaxthermo._collection import paused_collection
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -132,3 +134,18 @@ def test_import_loads_the_numerical_core_only():
         for c in (code, bare)
     )
     assert own == theirs
+
+
+def test_loading_leaves_the_collector_as_it_was():
+    assert gc.isenabled()
+    with pytest.raises(ImportError), paused_collection():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with paused_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
