@@ -37,6 +37,17 @@ def test_cat_states_have_their_parity(phase, parity):
     assert float(state.min_wigner) < -0.05
 
 
+@pytest.mark.parametrize("phase", [0.5 * np.pi, -1.0])
+def test_the_phase_of_a_cat_belongs_to_its_second_part(phase):
+    """<a> = -2i alpha sin(phase) s/[2 + 2 cos(phase) s] with s = exp(-2 |alpha|^2) the overlap of both parts."""
+    q, p = 0.6, 0.4
+    overlap = np.exp(-(q**2) - p**2)
+    share = np.sin(phase) * overlap / (1.0 + np.cos(phase) * overlap)
+    state = jt.State.cat(MODEL, q, p, phase, beta=1.0)
+    momentum = float(np.sum(np.asarray(state.wigner) * np.asarray(GRID.p))) * float(GRID.cell)
+    np.testing.assert_allclose([state.q, momentum], [p * share, -q * share], rtol=0.0, atol=1e-10)
+
+
 def test_the_canonical_state_has_no_bath_in_it():
     state = jt.State.canonical(MODEL, beta=0.8)
     exactly = 0.5 / np.tanh(0.4)

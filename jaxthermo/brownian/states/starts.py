@@ -166,7 +166,7 @@ class AbstractStarts(eqx.Module):
             return jnp.exp(-((q * scale) ** 2 + (p / scale) ** 2) / hbar)
 
         def wigner(q: Array, p: Array) -> Array:
-            waves = jnp.cos(2.0 * (p0 * q - q0 * p) / hbar + angle)
+            waves = jnp.cos(2.0 * (q0 * p - p0 * q) / hbar + angle)
             return (gaussian(q - q0, p - p0) + gaussian(q + q0, p + p0) + 2.0 * waves * gaussian(q, p)) / norm
 
         return cls.from_wigner(oscillator, wigner, beta=beta, x=x)
