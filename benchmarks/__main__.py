@@ -6,8 +6,10 @@ on the smallest sizes within seconds.
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -16,6 +18,11 @@ import jax
 import benchmarks
 from benchmarks._bench import RESULTS, MissingPeer, device_slug, write
 
+# What benchmarks race against, and where each comes from.
+PEERS = {"numba": "test", "distributed": "dask", "qutip": "bench"}
+# Has a target and a page of its own, `make bench-latency`, and takes as long as all others.
+APART = "latency"
+
 
 def names() -> list[str]:
     """Every benchmark there is."""
@@ -23,9 +30,14 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named benchmarks, or all; 1 if one of them failed."""
+    """Run the named benchmarks, or all but the one of latency; 1 if one of them failed.
+
+    One whose peer is not installed says so, and leaves its record as it is.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names()) or 'none yet'}; default all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(names()) or 'none yet'}; default all but {APART}"
+    )
     parser.add_argument("--quick", action="store_true", help="smallest sizes; nothing is written unless --out is given")
     parser.add_argument("--out", type=Path, help="folder for the JSON files, default benchmarks/results/<device>")
     options = parser.parse_args(arguments)
@@ -34,23 +46,26 @@ def main(arguments: list[str] | None = None) -> int:
     jax.config.update("jax_enable_x64", True)
     # Quick numbers must not overwrite the ones that are quoted.
     out = options.out or (None if options.quick else RESULTS / device_slug())
+    wanted = options.names or [name for name in names() if options.quick or name != APART]
     # A list, as all() would stop at the first failure.
-    return 0 if all([_run(name, options.quick, out) for name in options.names or names()]) else 1
+    return 0 if all([_run(name, options.quick, out) for name in wanted]) else 1
 
 
 def _run(name: str, quick: bool, out: Path | None) -> bool:
     print(f"{name} ...", flush=True)
+    begin, begin_cpu = time.perf_counter(), _cpu_seconds()
     # Each benchmark pays for its own compilation, whatever ran before it.
     jax.clear_caches()
     try:
         rows = importlib.import_module(f"benchmarks.{name}").run(quick=quick)
-    except MissingPeer as missing:
-        # Quick runs show that all works that can; a record without its peer would not be one.
+    except Exception as error:
+        missing = _missing_peer(error)
+        if missing is None:
+            traceback.print_exc()
+            return False
+        # A record without its peer would not be one.
         print(f"  left out: {missing}")
-        return quick
-    except Exception:
-        traceback.print_exc()
-        return False
+        return True
     for row in rows:
         print(
             "  "
@@ -60,7 +75,22 @@ def _run(name: str, quick: bool, out: Path | None) -> bool:
         )
     if out is not None:
         print(f"  {write(name, rows, out)}")
+    print(f"  {time.perf_counter() - begin:.0f} s, {_cpu_seconds() - begin_cpu:.0f} s of processors", flush=True)
     return True
+
+
+def _missing_peer(error: Exception) -> str | None:
+    """What is not installed, and how it is; None where that is not the trouble."""
+    if isinstance(error, MissingPeer):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in PEERS:
+        return f"it needs {error.name}: pip install 'jaxthermo[{PEERS[error.name]}]'"
+    return None
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
 
 
 if __name__ == "__main__":

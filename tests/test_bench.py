@@ -41,10 +41,13 @@ def test_an_unknown_benchmark_is_named(capsys):
     assert "no benchmark named nonsense" in capsys.readouterr().err
 
 
-def test_a_missing_peer_is_left_out_of_quick_runs_only(monkeypatch, tmp_path, capsys):
+def test_a_missing_peer_is_named_and_its_record_left_as_it_is(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "qutip", None)
     monkeypatch.setattr(jax, "clear_caches", lambda: None)
     assert command.main(["equilibrium_vs_qutip", "--quick"]) == 0
     assert "left out: the benchmark `equilibrium_vs_qutip` needs QuTiP" in capsys.readouterr().out
-    assert command.main(["equilibrium_vs_qutip", "--out", str(tmp_path)]) == 1
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert command.main(["equilibrium_vs_qutip", "scan_dask", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "needs QuTiP" in shown and "left out: it needs distributed: pip install 'jaxthermo[dask]'" in shown
     assert not list(tmp_path.iterdir())

@@ -18,8 +18,9 @@ from jaxthermo._results import AbstractResult, quantity
 from jaxthermo.scans import with_units
 from jaxthermo.scans.axes import axes_for
 from jaxthermo.scans.compiled import chosen_width
-from jaxthermo.scans.layout import Layout, grouped, layout_for
+from jaxthermo.scans.layout import Layout, grouped, joined, layout_for
 from jaxthermo.scans.memory import bytes_per_lane
+from jaxthermo.scans.prepared import parts_in_a_chunk
 from jaxthermo.scans.template import RECORD
 from jaxthermo.scans.traced import trace
 
@@ -225,6 +226,40 @@ def test_every_lane_is_in_one_chunk(shape, chunk):
     np.testing.assert_array_equal(np.sort(lanes_of(layout)), np.arange(np.prod(shape)))
 
 
+@pytest.mark.parametrize(
+    ("shape", "part", "most"), [((7,), 2, 3), ((5, 6, 7), 11, 4), ((1000, 3), 7, 50), ((9, 4), 3, 99)]
+)
+def test_joined_chunks_have_the_parts_they_are_made_of(shape, part, most):
+    """The same lanes in the same parts, in fewer chunks."""
+    names = "abc"[: len(shape)]
+    axes = axes_for(lambda **axes: 0.0, {name: np.arange(n) for name, n in zip(names, shape, strict=True)})
+    plain = layout_for(axes, part)
+    layout = joined(plain, most)
+    assert layout.chunks < plain.chunks and layout.size <= most * plain.size
+
+    def parts(layout):
+        for chunk in range(layout.chunks):
+            lanes = np.ravel_multi_index(layout.lanes(chunk), shape)
+            assert len(layout.parts(chunk)) <= most
+            yield from (tuple(lanes[at]) for at in layout.parts(chunk))
+
+    assert sorted(parts(layout)) == sorted(parts(plain))
+
+
+def test_a_chunk_takes_about_a_second():
+    """Less where some lanes are slow or results large; and lanes that need much memory are few at a time."""
+    small = trace(lambda a: jnp.sin(a), ("a",))
+    layout = layout_for(axes_for(lambda a: a, {"a": np.arange(10_000.0)}), 100)
+    assert parts_in_a_chunk(small, layout, [0.1, 0.1]) == 10
+    assert parts_in_a_chunk(small, layout, [0.01, 0.5, 0.01]) == 4
+    assert parts_in_a_chunk(small, layout, [5.0]) == 1
+    large = trace(lambda a: jnp.sin(a) * jnp.arange(10_000.0), ("a",))
+    assert parts_in_a_chunk(large, layout, [1e-4]) == 2**26 // (8 * 10_000 * 100)
+    cpu = jax.local_devices()
+    assert chosen_width(small, 6_400_000, cpu[:1]) == 2**16
+    assert 8 <= chosen_width(large, 6_400_000, cpu[:1]) <= 2**24 // 80_000
+
+
 def slowest(layout, steps):
     return layout.width * sum(steps[layout.lanes(k)].max() for k in range(layout.chunks))
 
@@ -271,7 +306,7 @@ def test_memory_of_a_lane_counts_what_is_alive():
 
 
 def test_a_layout_is_what_the_store_says():
-    layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)))
+    layout = Layout((5, 4), (2, 3), (np.arange(5), np.arange(4)), (2, 2))
     assert (layout.counts, layout.chunks) == ((3, 2), 6)
     assert layout.region(5) == (slice(4, 5), slice(3, 4))
 

@@ -380,16 +380,36 @@ class TestInTheBackground:
     def test_what_is_computed_is_kept_when_the_next_chunk_fails(self, store, whole, monkeypatch):
         started = Chunks.start
 
-        def failing(self, columns):
+        def failing(self, columns, parts):
             if len(begun(store)) == 4:
                 raise RuntimeError("no more")
-            return started(self, columns)
+            return started(self, columns, parts)
 
         with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="no more"):
             patch.setattr(Chunks, "start", failing)
             jt.scan(function, AXES, store=store, chunk=CHUNK)
         assert begun(store) == [0, 1, 2, 3]
         assert again(store, whole[1]) == [3, 4, 5]
+
+
+def test_chunks_of_several_parts(store, monkeypatch):
+    """As many as take a second; a part that was timed is not computed again, and a resumed scan times nothing."""
+    calls, compiled, axes = [], Chunks.compile, {"a": np.arange(40.0), "b": np.arange(30.0)}
+
+    def counted(self):
+        return lambda *columns: calls.append(1) or compiled(self)(*columns)
+
+    monkeypatch.setattr(Chunks, "compile", counted)
+    timed = Chunks.seconds
+    monkeypatch.setattr(Chunks, "seconds", lambda self, columns: 0.4 + 0.0 * timed(self, columns))
+    data = jt.scan(lambda a, b: 100.0 * a + b, axes, store=store)
+    np.testing.assert_array_equal(data.value, 100.0 * axes["a"][:, None] + axes["b"])
+    layout = json.loads((store / "scan_record" / "manifest.json").read_text())["layout"]
+    assert (layout["part"], layout["box"]) == ([8, 30], [16, 30]) and len(calls) == 5
+    (store / "value" / "c" / "1" / "0").unlink()
+    monkeypatch.setattr(Chunks, "seconds", None)
+    xarray.testing.assert_equal(jt.scan(lambda a, b: 100.0 * a + b, axes, store=store), data)
+    assert len(calls) == 5 + 2 and begun(store) == [0, 1, 2, 1]
 
 
 def test_sigterm_keeps_the_chunk_in_flight(store):

@@ -17,7 +17,7 @@ from jaxthermo.scans.cluster import TaskClient
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import PENDING
 from jaxthermo.scans.memory import available
-from jaxthermo.scans.prepared import prepare
+from jaxthermo.scans.prepared import by_time, prepare
 from jaxthermo.scans.run import scan
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.template import RECORD
@@ -74,7 +74,7 @@ def _found(path: Path) -> str:
 
 
 def dry_run(experiment: Experiment) -> str:
-    """What the scan will take, from one chunk computed for a trial; nothing is written."""
+    """What the scan will take, from some lanes computed for a trial; nothing is written."""
     prepared = prepare(experiment.function(), experiment.axes, experiment.chunk, precision=experiment.precision)
     layout = prepared.layout()
     chunks = prepared.compiled(layout)
@@ -84,16 +84,18 @@ def dry_run(experiment: Experiment) -> str:
     begin = time.perf_counter()
     chunks.run(prepared.axes.columns(layout.lanes(layout.chunks // 2)))
     seconds = time.perf_counter() - begin
+    total = seconds * layout.chunks
+    layout = by_time(prepared, layout, lambda layout, parts: [seconds] * len(parts))
     disk = prepared.axes.lanes * sum(v.dtype.itemsize * math.prod(v.shape) for v in prepared.traced.variables)
     where = f"{len(prepared.devices)} {prepared.devices[0].device_kind} device(s)"
     return "\n".join(
         [
             f"lanes     {prepared.axes.lanes} ({' x '.join(map(str, prepared.axes.shape))})",
-            f"chunks    {layout.chunks} of {layout.width} lanes, on {where}",
-            f"memory    {_bytes(memory)} on each device while a chunk runs; a scan plans with at most "
+            f"chunks    {layout.chunks} of {layout.size} lanes, computed {layout.width} at a time, on {where}",
+            f"memory    {_bytes(memory)} on each device while it computes; a scan plans with at most "
             f"{_bytes(available(prepared.devices))}",
             f"results   {_bytes(disk)}, before compression",
-            f"time      about {_duration(seconds * layout.chunks)}: {_duration(seconds)} for a chunk in the middle, "
+            f"time      about {_duration(total)}: {_duration(seconds)} for {layout.width} lanes in the middle, "
             f"after {_duration(compiling)} of compilation",
             f"store     {experiment.store}{' (exists)' if (experiment.store / RECORD).exists() else ''}",
         ]
@@ -107,7 +109,7 @@ def show(path: Path, out: Path, variable: str | None = None) -> str:
     done = [chunk for chunk in range(store.layout.chunks) if store.is_recorded(chunk)]
     damaged = [chunk for chunk in done if not store.is_sound(chunk)]
     groups, origin = manifest["identity"]["groups"], manifest["attrs"]
-    lines = [f"{path}: {len(done)} of {store.layout.chunks} chunks of {store.layout.width} lanes"]
+    lines = [f"{path}: {len(done)} of {store.layout.chunks} chunks of {store.layout.size} lanes"]
     for group in groups:
         for name in group:
             axis = manifest["identity"]["axes"][name]

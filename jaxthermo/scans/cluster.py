@@ -13,10 +13,10 @@ import numpy as np
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.loop import ScanProgress, lanes_done
-from jaxthermo.scans.prepared import Prepared, slices
+from jaxthermo.scans.prepared import SHARED, Prepared, slices
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
-from jaxthermo.scans.worker import compute, costs, job_of
+from jaxthermo.scans.worker import compute, costs, job_of, seconds
 from jaxthermo.solve.progress import Line
 
 # How often the process that waits for the workers looks whether it was asked to stop.
@@ -51,6 +51,8 @@ def require_client(client: object) -> None:
 class Cluster:
     """Computes the chunks of a scan on the workers of `client`."""
 
+    fewest = SHARED
+
     def __init__(self, client: TaskClient, prepared: Prepared, line: Line) -> None:
         self.client, self.prepared, self._line = client, prepared, line
         # As a task of its own, whose result each worker asks for once, and which is run again where its worker is lost.
@@ -65,6 +67,12 @@ class Cluster:
         with _told("nothing is written yet"):
             tried = self.client.map(costs, parts, job=self._job, width=layout.width, pure=False)
             return np.concatenate(self.client.gather(tried))
+
+    def seconds(self, layout: Layout, parts: list[tuple[np.ndarray, ...]]) -> list[float]:
+        """How long each of these parts takes a worker."""
+        with _told("nothing is written yet"):
+            timed = self.client.map(seconds, parts, job=self._job, width=layout.width, pure=False)
+            return list(self.client.gather(timed))
 
     def fill(self, store: Store, todo: list[int]) -> None:
         """Have these chunks computed and written.

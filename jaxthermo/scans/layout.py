@@ -1,5 +1,9 @@
-"""How the lanes of a scan are cut into chunks: boxes of neighbours, so that lanes of like cost run together."""
+"""How the lanes of a scan are cut into chunks: boxes of neighbours, so that lanes of like cost run together.
 
+A chunk is what is written at a time. It is computed in parts, smaller boxes inside it, each a call of one program.
+"""
+
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,11 +20,15 @@ WORTH = 0.1
 
 
 class Layout(NamedTuple):
-    """Boxes of `box` lanes over dimensions of `shape`, stored in the `order` given by one permutation each."""
+    """Boxes of `box` lanes over dimensions of `shape`, stored in the `order` given by one permutation each.
+
+    Each is computed in boxes of `part` lanes.
+    """
 
     shape: tuple[int, ...]
     box: tuple[int, ...]
     order: tuple[np.ndarray, ...]
+    part: tuple[int, ...]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -34,6 +42,11 @@ class Layout(NamedTuple):
 
     @property
     def width(self) -> int:
+        """Lanes of a full part, for which the program is compiled."""
+        return math.prod(self.part)
+
+    @property
+    def size(self) -> int:
         """Lanes of a full chunk."""
         return math.prod(self.box)
 
@@ -51,10 +64,32 @@ class Layout(NamedTuple):
         along = [order[part] for order, part in zip(self.order, self.region(chunk), strict=True)]
         return tuple(grid.ravel() for grid in np.meshgrid(*along, indexing="ij"))
 
+    def parts(self, chunk: int) -> list[np.ndarray]:
+        """Where the lanes of each part are among those of the chunk."""
+        counts = tuple(part.stop - part.start for part in self.region(chunk))
+        place = np.arange(math.prod(counts)).reshape(counts)
+        begins = [range(0, n, size) for n, size in zip(counts, self.part, strict=True)]
+        return [
+            place[tuple(slice(b, b + size) for b, size in zip(begin, self.part, strict=True))].ravel()
+            for begin in itertools.product(*begins)
+        ]
+
 
 def layout_for(axes: Axes, chunk: int) -> Layout:
-    """Boxes of at most `chunk` lanes: whole rows of the last axes where they fit."""
+    """Boxes of at most `chunk` lanes: whole rows of the last axes where they fit. Each is computed at once."""
     return _boxes(axes, chunk, tuple(range(len(axes.shape)))[::-1], _as_given(axes))
+
+
+def joined(layout: Layout, most: int) -> Layout:
+    """Chunks of at most so many of the layout's, which become their parts; nothing else about a lane changes."""
+    box = list(layout.box)
+    for d in reversed(range(len(box))):
+        # Of equal length, so that the last one is not half empty.
+        pieces = -(-layout.counts[d] // min(layout.counts[d], most))
+        times = -(-layout.counts[d] // pieces)
+        box[d] = min(times * box[d], layout.shape[d])
+        most //= times
+    return layout._replace(box=tuple(box))
 
 
 def grouped(axes: Axes, plain: Layout, steps_of: Callable[[tuple[np.ndarray, ...]], np.ndarray]) -> Layout:
@@ -78,7 +113,7 @@ def grouped(axes: Axes, plain: Layout, steps_of: Callable[[tuple[np.ndarray, ...
     # Of two axes that matter alike the last is filled first, as in the plain layout.
     fill = tuple(sorted(dims, key=lambda d: (spread[d], -d)))
     other = _boxes(axes, plain.width, fill, tuple(order))
-    saves = _lockstep(expected, other, plain.width) < (1.0 - WORTH) * _lockstep(expected, plain, plain.width)
+    saves = _lockstep(expected, other) < (1.0 - WORTH) * _lockstep(expected, plain)
     return other if saves else plain
 
 
@@ -94,7 +129,7 @@ def _boxes(axes: Axes, chunk: int, fill: tuple[int, ...], order: tuple[np.ndarra
         # Of equal length, so that the last one is not half empty.
         box[d] = -(-n // pieces)
         room //= box[d]
-    return Layout(axes.shape, tuple(box), order)
+    return Layout(axes.shape, tuple(box), order, tuple(box))
 
 
 def _sample(axes: Axes, most: int) -> list[np.ndarray]:
@@ -119,9 +154,9 @@ def _nearest(axes: Axes, d: int, sample: np.ndarray) -> np.ndarray:
     return np.asarray(cKDTree(points[sample]).query(points)[1])
 
 
-def _lockstep(expected: np.ndarray, layout: Layout, width: int) -> float:
-    """Steps of all chunks, in each of which every lane waits for the slowest."""
+def _lockstep(expected: np.ndarray, layout: Layout) -> float:
+    """Steps of all parts, in each of which every lane waits for the slowest, divided by the lanes of one."""
     slowest = expected[np.ix_(*layout.order)]
-    for d, size in enumerate(layout.box):
+    for d, size in enumerate(layout.part):
         slowest = np.maximum.reduceat(slowest, np.arange(0, layout.shape[d], size), axis=d)
-    return width * float(slowest.sum())
+    return float(slowest.sum())

@@ -14,7 +14,7 @@ from jaxthermo._status import Status
 from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.compiled import Chunks, Running, fetched
 from jaxthermo.scans.layout import Layout
-from jaxthermo.scans.prepared import Prepared, slices
+from jaxthermo.scans.prepared import SHARED, Prepared
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
 from jaxthermo.solve.progress import Line
@@ -60,7 +60,7 @@ def run_chunks(
                 )
             log("begin", chunk)
             begin = time.perf_counter()
-            running = chunks.start(axes.columns(layout.lanes(chunk)))
+            running = chunks.start(axes.columns(layout.lanes(chunk)), layout.parts(chunk))
             # While this one runs: the one before is kept, or there is no use in going on.
             settle()
             jax.block_until_ready(running.results)
@@ -161,9 +161,11 @@ class Here:
     def __init__(self, prepared: Prepared, line: Line) -> None:
         self.prepared, self._line = prepared, line
         self._chunks: Chunks | None = None
+        # Processes of one run have shares to compute.
+        self.fewest = 1 if jax.process_count() == 1 else SHARED
 
     def ready(self, layout: Layout) -> Chunks:
-        """The program of a chunk, compiled."""
+        """The program of a part, compiled."""
         if self._chunks is None:
             self._line.tell("compiling")
             self._chunks = self.prepared.compiled(layout)
@@ -174,7 +176,12 @@ class Here:
         """What these lanes cost."""
         where, chunks = self.prepared.traced.cost, self.ready(layout)
         assert where is not None
-        return np.concatenate([chunks.run(part)[where] for part in slices(columns, layout.width)])
+        return chunks.run(columns)[where]
+
+    def seconds(self, layout: Layout, parts: list[tuple[np.ndarray, ...]]) -> list[float]:
+        """How long each of these parts takes; what was computed is kept for the chunks that they belong to."""
+        chunks = self.ready(layout)
+        return [chunks.seconds(part) for part in parts]
 
     def run(self, layout: Layout, todo: list[int], keep: Keep, log: Any = None, store: Any = None) -> None:
         """Compute these chunks and hand each to `keep`."""

@@ -32,13 +32,14 @@ def identity(traced: Traced, axes: Axes) -> dict[str, Any]:
 def layout_record(layout: Layout) -> dict[str, Any]:
     """How the lanes are cut up; the order only of dimensions that are not stored as they were given."""
     order = {str(d): o.tolist() for d, o in enumerate(layout.order) if not np.array_equal(o, np.arange(len(o)))}
-    return {"box": list(layout.box), "order": order}
+    parts = {} if layout.part == layout.box else {"part": list(layout.part)}
+    return {"box": list(layout.box), **parts, "order": order}
 
 
 def layout_from(record: dict[str, Any], shape: tuple[int, ...]) -> Layout:
     """The layout that a store was made with."""
     order = [np.asarray(record["order"].get(str(d), np.arange(n)), int) for d, n in enumerate(shape)]
-    return Layout(shape, tuple(record["box"]), tuple(order))
+    return Layout(shape, tuple(record["box"]), tuple(order), tuple(record.get("part", record["box"])))
 
 
 def require_same(stored: dict[str, Any], own: dict[str, Any], path: Any) -> None:

@@ -5,6 +5,7 @@ a share 1 - (1 - c)^(1/n) of all lanes does, whatever their distribution: 1 % fo
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,11 +16,19 @@ from jaxthermo._status import Status
 from jaxthermo.checks import require_integer
 from jaxthermo.scans.axes import Axes, axes_for
 from jaxthermo.scans.compiled import Chunks, chosen_width, own_devices
-from jaxthermo.scans.layout import TRIAL_FROM, Layout, grouped, layout_for
+from jaxthermo.scans.layout import TRIAL_FROM, Layout, grouped, joined, layout_for
 from jaxthermo.scans.traced import Traced, trace
 
-# Computes lanes for a trial, in chunks of a layout; what each of them cost.
+# Computes lanes for a trial, in parts of a layout; what each of them counts as its cost, or the seconds of each part.
 Try = Callable[[Layout, tuple[np.ndarray, ...]], np.ndarray]
+TryEach = Callable[[Layout, list[tuple[np.ndarray, ...]]], list[float]]
+# On a CPU a chunk takes about so many seconds, and where its lanes are the slowest at most the second number: writing
+# one costs about 5 ms, and what is lost by a kill is one or two. Its results are at most so many bytes.
+USUAL_SECONDS, MOST_SECONDS, MOST_BYTES = 1.0, 2.0, 1 << 26
+# How many parts are timed, all over the scan. Their results are kept, so that costs nothing.
+TIMED = 3
+# Chunks that several processes should have to share, at least.
+SHARED = 64
 SAMPLE, CONFIDENCE = 300, 0.95
 SEED = 0
 
@@ -40,7 +49,7 @@ class Prepared(NamedTuple):
         return certificate(self.function, self.axes, self.traced, self.devices[:1])
 
     def layout(self) -> Layout:
-        """The chunks that the memory, or the user, asks for."""
+        """The chunks that the memory, or the user, asks for, each computed at once."""
         lanes = self.axes.lanes
         width = chosen_width(self.traced, lanes, self.devices) if self.chunk is None else min(self.chunk, lanes)
         return layout_for(self.axes, width)
@@ -73,8 +82,27 @@ def by_cost(prepared: Prepared, layout: Layout, costs: Try) -> Layout:
     return grouped(prepared.axes, layout, lambda index: costs(layout, prepared.axes.columns(index)))
 
 
+def by_time(prepared: Prepared, layout: Layout, seconds: TryEach, fewest: int = 1) -> Layout:
+    """The layout with as many of its chunks joined to one as take about a second, but at least so many left.
+
+    On a CPU, and where the user has not said how long chunks are.
+    """
+    if prepared.chunk is not None or prepared.devices[0].platform != "cpu" or layout.chunks <= fewest:
+        return layout
+    some = np.unique(np.linspace(0, layout.chunks - 1, TIMED).astype(int))
+    found = seconds(layout, [prepared.axes.columns(layout.lanes(int(chunk))) for chunk in some])
+    return joined(layout, min(parts_in_a_chunk(prepared.traced, layout, found), layout.chunks // fewest))
+
+
+def parts_in_a_chunk(traced: Traced, layout: Layout, seconds: list[float]) -> int:
+    """How many parts a chunk has if some of them, all over the scan, take these times."""
+    size = layout.width * sum(v.dtype.itemsize * math.prod(v.shape) for v in traced.variables)
+    mean = sum(seconds) / len(seconds)
+    return max(1, int(min(USUAL_SECONDS / mean, MOST_SECONDS / max(seconds), MOST_BYTES / size)))
+
+
 def slices(columns: tuple[np.ndarray, ...], width: int) -> list[tuple[np.ndarray, ...]]:
-    """Columns cut into chunks."""
+    """Columns cut into parts."""
     return [tuple(c[n : n + width] for c in columns) for n in range(0, len(columns[0]), width)]
 
 

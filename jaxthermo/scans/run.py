@@ -14,7 +14,7 @@ from jaxthermo.scans.compiled import zeros_like
 from jaxthermo.scans.labels import labelled, origin_of
 from jaxthermo.scans.loop import Here
 from jaxthermo.scans.manifest import identity
-from jaxthermo.scans.prepared import Prepared, by_cost, prepare
+from jaxthermo.scans.prepared import Prepared, by_cost, by_time, prepare
 from jaxthermo.scans.stored import scan_in_store
 from jaxthermo.solve.progress import Line
 
@@ -43,7 +43,8 @@ def scan(
     axes       {name: values}, combined with each other; {(name, name): (values, values)}, run together along one
                dimension; all values one-dimensional
     store      a folder, in which every chunk is written when it is done; None: nothing is written
-    chunk      lanes that are computed together; None: as memory allows
+    chunk      lanes that are computed together and written at a time; None: as memory allows, and on a CPU as many as
+               take about a second
     resume     whether to go on with a scan that the store holds; False refuses such a store
     devices    over which lanes are spread; None: all of this process
     client     a `dask.distributed.Client`, whose workers compute the chunks, each on all devices that it has, and
@@ -126,7 +127,7 @@ def _with_named(axes: Any, named: dict[str, object]) -> Any:
 
 def _in_memory(prepared: Prepared, line: Line) -> "xarray.Dataset":
     here = Here(prepared, line)
-    layout = by_cost(prepared, prepared.layout(), here.costs)
+    layout = by_time(prepared, by_cost(prepared, prepared.layout(), here.costs), here.seconds)
     names = [variable.name for variable in prepared.traced.variables]
     arrays = zeros_like(prepared.traced, prepared.axes.shape)
 

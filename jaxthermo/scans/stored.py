@@ -14,7 +14,7 @@ from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.labels import labelled, origin_of
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import identity, layout_from, layout_record, require_same
-from jaxthermo.scans.prepared import Prepared, by_cost
+from jaxthermo.scans.prepared import Prepared, by_cost, by_time
 from jaxthermo.scans.store import Store
 from jaxthermo.solve.progress import Line
 
@@ -24,13 +24,21 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Workshop(Protocol):
-    """Where chunks are computed: this process, or a cluster."""
+    """Where chunks are computed: this process, or a cluster.
+
+    `fewest`: how many chunks it should be given at least.
+    """
+
+    fewest: int
 
     def ready(self, layout: Layout) -> object:
         """Fail now rather than later, where that can be known; before a store is made."""
 
     def costs(self, layout: Layout, columns: tuple[np.ndarray, ...]) -> np.ndarray:
         """What these lanes cost."""
+
+    def seconds(self, layout: Layout, parts: list[tuple[np.ndarray, ...]]) -> list[float]:
+        """How long each of these parts takes."""
 
     def fill(self, store: Store, todo: list[int]) -> None:
         """Compute the missing chunks into the store, all of them before this returns."""
@@ -74,6 +82,7 @@ def _create(store: Store, prepared: Prepared, own: dict[str, Any], workshop: Wor
     workshop.ready(layout)
     begin = time.perf_counter()
     layout = by_cost(prepared, layout, workshop.costs)
+    layout = by_time(prepared, layout, workshop.seconds, workshop.fewest)
     trial = time.perf_counter() - begin
     attrs = origin_of(prepared.function, prepared.axes, own["function"]["program"])
     attrs |= prepared.certificate()

@@ -18,7 +18,7 @@ from jaxthermo.scans.compiled import Chunks
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.loop import about, ended
 from jaxthermo.scans.manifest import identity, require_same
-from jaxthermo.scans.prepared import Prepared, slices
+from jaxthermo.scans.prepared import Prepared
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.traced import trace
 
@@ -78,7 +78,7 @@ def _cache() -> str | None:
 
 
 class _Ready:
-    """A job in this process: traced, and compiled for each width of chunks and store that it is asked for."""
+    """A job in this process: traced, and compiled for each width of parts and store that it is asked for."""
 
     def __init__(self, job: Job) -> None:
         import cloudpickle
@@ -96,7 +96,7 @@ class _Ready:
         self._stores: dict[str, Store] = {}
 
     def program(self, width: int) -> Chunks:
-        """For chunks of this width, on all devices of this worker."""
+        """For parts of this width, on all devices of this worker."""
         if width not in self._programs:
             self._programs[width] = Chunks(self.traced, width, jax.local_devices())
         return self._programs[width]
@@ -130,7 +130,17 @@ def costs(columns: tuple[np.ndarray, ...], job: Job, width: int) -> np.ndarray:
         ready = _ready(job)
         where = ready.traced.cost
         assert where is not None
-        return np.concatenate([ready.program(width).run(part)[where] for part in slices(columns, width)])
+        return ready.program(width).run(columns)[where]
+
+
+def seconds(columns: tuple[np.ndarray, ...], job: Job, width: int) -> float:
+    """How long these lanes take, one part, once compiled."""
+    with _BUSY:
+        program = _ready(job).program(width)
+        program.compile()
+        begin = time.perf_counter()
+        program.run(columns)
+        return time.perf_counter() - begin
 
 
 def compute(chunk: int, job: Job, path: str, run: str) -> tuple[int, dict[int, int], float]:
@@ -149,10 +159,10 @@ def compute(chunk: int, job: Job, path: str, run: str) -> tuple[int, dict[int, i
             program.compile()
             store.log("begin", chunk)
             begin = time.perf_counter()
-            results = program.run(ready.axes.columns(store.layout.lanes(chunk)))
-            seconds = time.perf_counter() - begin
+            results = program.run(ready.axes.columns(store.layout.lanes(chunk)), store.layout.parts(chunk))
+            taken = time.perf_counter() - begin
     if results is not None:
-        store.write(chunk, results, about(ended(results), seconds))
+        store.write(chunk, results, about(ended(results), taken))
         store.log("done", chunk)
     record = store.record(chunk)
     if record is None:
