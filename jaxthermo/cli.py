@@ -152,14 +152,11 @@ def infer_protocol(
     from jaxthermo.papers.engine.ensemble import further_cycles
     from jaxthermo.papers.engine.inference_report import infer_protocol
 
-    try:
+    with _one_message():
         if others:
             further_cycles(out, others)
         else:
             infer_protocol(out, quick, thermostat)
-    except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(MISUSED) from None
     typer.echo(f"Written to {out}")
 
 
@@ -195,11 +192,8 @@ def phases(
     """Draw the phases of a driven ring over force and inverse temperature."""
     from jaxthermo.papers.rings.phases import draw_phases, summary
 
-    try:
+    with _one_message():
         data = draw_phases(out, q, coupling, prefactor, beta_max, force_max, points, forward_force)
-    except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(MISUSED) from None
     typer.echo(summary(data))
     typer.echo(f"Written to {out}")
 

@@ -162,7 +162,7 @@ def turned():
 @pytest.mark.parametrize("step", [None, 0.05])
 def test_driven_trajectories_are_those_of_the_master_equation(turned, step):
     ring, beta, coupling = turned
-    run = jt.potts.simulate(ring, beta, 4, 1.0, 4096, jax.random.key(1), [2, 1, 1], coupling=coupling, step=step)
+    run = jt.potts.simulate(ring, beta, 4, 1.0, 4096, jax.random.key(1), [2, 1, 1], coupling=coupling, dt=step)
     exact = jt.potts.mesoscopic_evolve(ring, beta, 4, [2, 1, 1], [0.0, 1.0], coupling=coupling)
     close(run.work, float(exact.work[-1]))
     close(run.heat, float(exact.heat[-1]))

@@ -71,7 +71,7 @@ def test_a_search_for_a_ramp_keeps_its_best_one(monkeypatch):
 
     def kept(number):
         with monkeypatch.context() as patch:
-            patch.setattr(ramp, "_value_and_slope", interrupted_at(number, ramp._value_and_slope))
+            patch.setattr(ramp, "value_and_slope", interrupted_at(number, ramp.value_and_slope))
             with pytest.raises(jt.Interrupted) as caught:
                 search()
         assert caught.value.result.status == Status.interrupted
@@ -86,7 +86,7 @@ def test_a_search_for_a_ramp_keeps_its_best_one(monkeypatch):
     assert whole.ok and int(whole.solves) == 7
     np.testing.assert_array_equal(kept(7).work, whole.work)
     assert float(whole.work) < float(found.work) - 1e-3
-    monkeypatch.setattr(ramp, "_value_and_slope", interrupted_at(1, ramp._value_and_slope))
+    monkeypatch.setattr(ramp, "value_and_slope", interrupted_at(1, ramp.value_and_slope))
     with pytest.raises(KeyboardInterrupt) as caught:
         search()
     assert not isinstance(caught.value, jt.Interrupted)

@@ -238,7 +238,7 @@ def test_driven_trajectories_agree_with_the_master_equation():
     network = jt.JumpNetwork(EDGES, ENERGIES, MATRIX, forces, RESERVOIRS, prefactor=PREFACTOR)
     betas = (1.0, cooling)
     exact = jt.jumps.mesoscopic_evolve(network, betas, UNITS, None, np.linspace(0.0, 2.0, 2))
-    run = jt.jumps.simulate(network, betas, UNITS, 2.0, 2000, jax.random.key(6), [UNITS, 0, 0], step=0.05)
+    run = jt.jumps.simulate(network, betas, UNITS, 2.0, 2000, jax.random.key(6), [UNITS, 0, 0], dt=0.05)
     for name in ("work", "heat"):
         values = getattr(run, name) * 2.0
         assert abs(float(values.mean()) - float(getattr(exact, name)[-1])) < 4.0 * float(values.std()) / np.sqrt(2000)

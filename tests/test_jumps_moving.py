@@ -121,7 +121,7 @@ def test_a_few_units_take_up_what_the_coupling_schedule_says():
 def test_trajectories_agree_with_the_master_equation():
     ts = np.linspace(0.0, 1.0, 2)
     exact = jt.jumps.mesoscopic_evolve(lifted(), BETAS, 5, [3, 2], ts)
-    run = jt.jumps.simulate(lifted(), BETAS, 5, 1.0, 4000, jax.random.key(3), [3, 2], step=0.02)
+    run = jt.jumps.simulate(lifted(), BETAS, 5, 1.0, 4000, jax.random.key(3), [3, 2], dt=0.02)
     for name in ("work", "heat"):
         values = getattr(run, name)
         error = float(values.std()) / np.sqrt(4000)

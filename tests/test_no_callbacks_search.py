@@ -9,7 +9,7 @@ import jaxthermo as jt
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.search.engine import _loss
 from jaxthermo.search.potential_range import problem_of
-from jaxthermo.search.ramp import _Problem, _value_and_slope
+from jaxthermo.search.ramp_problem import RampProblem, value_and_slope
 from jaxthermo.search.refinement import _advanced, first_refinement
 
 GRID = jt.PhaseGrid(5.0, 1.0, 7.0, 1.0)
@@ -46,8 +46,8 @@ def whole():
 def ramp():
     oscillator = jt.classical_oscillator(QUARTIC, 1.0, GRID)
     V = jnp.ones((GRID.p_points, 1, GRID.q_points))
-    problem = _Problem(V, equation_on(oscillator), ONE, ONE, 2.0 * ONE, ONE, COUNT, 64, 2, True)
-    return text_of(lambda problem, z: _value_and_slope(problem, z), problem, jnp.zeros(6))
+    problem = RampProblem(V, equation_on(oscillator), ONE, ONE, 2.0 * ONE, ONE, COUNT, 64, 2, True)
+    return text_of(lambda problem, z: value_and_slope(problem, z), problem, jnp.zeros(6))
 
 
 def engine():

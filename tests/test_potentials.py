@@ -14,7 +14,7 @@ import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo.brownian.bath import expansion
 from jaxthermo.brownian.equilibrium.quasistatic import partition_of
-from jaxthermo.search import process_potentials
+from jaxthermo.search import many_searches, process_potentials
 from jaxthermo.thermo.potentials import from_planck
 
 COEFFICIENTS = (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -163,12 +163,12 @@ def test_an_interrupt_keeps_the_series_up_to_the_last_search(engine, monkeypatch
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
     def interrupted(number):
-        monkeypatch.setattr(process_potentials, "_lanes", interrupted_at(number, lanes))
+        monkeypatch.setattr(many_searches, "_lanes", interrupted_at(number, lanes))
         with pytest.raises(KeyboardInterrupt) as caught:
             jt.potentials(run, points=8, order=3, dt=0.2)
         return caught.value
 
-    lanes = process_potentials._lanes
+    lanes = many_searches._lanes
     kept = interrupted(4).result
     assert kept.status == Status.interrupted and kept.search.shape == (3,)
     reached = np.asarray(run.time) <= float(whole.search[2])

@@ -58,7 +58,7 @@ class Branch(AbstractFlowResult):
 def branch(
     network: AbstractJumpModel,
     beta: Betas,
-    start: ArrayLike | Sequence[ScalarLike] | None = None,
+    p0: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     along: str = "beta",
     low: ScalarLike,
@@ -73,14 +73,14 @@ def branch(
 
     network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
     beta       where the branch starts, a number or (R,) numbers, one for each reservoir, which keep their ratios
-    start      (q,), a guess for Newton's method there, None for P_1 = 1
+    p0         (q,), a guess for Newton's method there, None for P_1 = 1
     along      "beta" (that of reservoir 0) or "force", which must be one for all edges
     low, high  between which values of it the branch is followed
     upward     whether it first heads for larger values of the parameter, and not for smaller ones
     points     steps after which it ends
     longest    length of a step, in the arclength of the equation
     Units      in the labels of the result
-    Raises     ValueError if no fixed point is found near `start`, for impossible parameters, without double precision
+    Raises     ValueError if no fixed point is found near `p0`, for impossible parameters, without double precision
     Source     pseudo-arclength: Keller, in Applications of Bifurcation Theory (1977)
 
     It ends outside [low, high], after `points` steps, or where the curve cannot be followed. `fold` marks the first
@@ -99,13 +99,13 @@ def branch(
     first = jnp.ravel(betas)[0] if along == "beta" else network.forces_at(0.0)
     if is_known((first, low, high)) and not low <= first <= high:
         raise ValueError(f"`low` and `high` must hold the start's {along} = {first}, but are {low} and {high}")
-    guess = initial_occupation(network.q, start)
+    guess = initial_occupation(network.q, p0)
     step = require_scalar("longest", longest)
     result, kept = _follow(model, betas, guess, step, (low, high), along, 1.0 if upward else -1.0, points)
     if is_known(result.status):
         if not bool(result.ok):
             raise ValueError(
-                f"`start` must be near a fixed point, but Newton's method found none at beta = {np.asarray(betas)}"
+                f"`p0` must be near a fixed point, but Newton's method found none at beta = {np.asarray(betas)}"
             )
         result = _shortened(result, np.asarray(kept))
     warn_unless_ok(result)

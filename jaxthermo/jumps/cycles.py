@@ -49,7 +49,7 @@ class LimitCycle(AbstractFlowResult):
 
 
 def limit_cycle(
-    network: AbstractJumpModel, beta: Betas, start: ArrayLike | Sequence[ScalarLike] | None = None
+    network: AbstractJumpModel, beta: Betas, p0: ArrayLike | Sequence[ScalarLike] | None = None
 ) -> LimitCycle:
     """A stable limit cycle of the mean field, with averages over it.
 
@@ -59,7 +59,7 @@ def limit_cycle(
     network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces; of a ring that is close to where its period
                diverges `jt.potts.limit_cycle` finds the cycle too
     beta       a number, or (R,) numbers, one for each reservoir
-    start      where the search starts, (q,); None: P_1 = 1 - small, then near the uniform state
+    p0         where the search starts, (q,); None: P_1 = 1 - small, then near the uniform state
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError for impossible parameters, two states, or without double precision
     Source     Radau collocation: Ascher, Mattheij & Russell, Numerical Solution of Boundary Value Problems (1988)
@@ -72,7 +72,7 @@ def limit_cycle(
     require_double_for(RTOL, RTOL)
     if network.q < 3:
         raise ValueError("`network` must have q >= 3 states to cycle, but has q = 2")
-    starts = usual_starts(network.q) if start is None else initial_occupation(network.q, start)[None]
+    starts = usual_starts(network.q) if p0 is None else initial_occupation(network.q, p0)[None]
     held, warmth = stop_gradient((network, betas))
     found, _ = first_cycle(held, jnp.stack([warmth] * len(starts)), starts, len(starts))
     result = described(model, betas, *settled(held, warmth, found))

@@ -65,18 +65,18 @@ class Fold(AbstractResult):
 def fold_beta(
     network: AbstractJumpModel,
     beta: Betas,
-    start: ArrayLike | Sequence[ScalarLike] | None = None,
+    p0: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     upward: bool = False,
 ) -> Float[Array, ""]:
     """Inverse temperature, of reservoir 0, at which a branch of fixed points turns; arguments as `fold`."""
-    return fold(network, beta, start, upward=upward).beta
+    return fold(network, beta, p0, upward=upward).beta
 
 
 def fold(
     network: AbstractJumpModel,
     beta: Betas,
-    start: ArrayLike | Sequence[ScalarLike] | None = None,
+    p0: ArrayLike | Sequence[ScalarLike] | None = None,
     *,
     upward: bool = False,
 ) -> Fold:
@@ -86,7 +86,7 @@ def fold(
 
     network    a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
     beta       where the branch starts, a number or (R,) numbers, one for each reservoir, which keep their ratios
-    start      a guess for the fixed point there, (q,); None for P_1 = 1 - small
+    p0         a guess for the fixed point there, (q,); None for P_1 = 1 - small
     upward     whether to look at lower temperatures than the start's, and not at higher ones
     Units      beta: 1/energy
     Raises     ValueError for impossible parameters, beta = 0, or without double precision
@@ -95,12 +95,12 @@ def fold(
     The branch is followed by pseudo-arclength in ln beta; Newton's method on the extended system ends the search.
     Derivatives in the network's numbers and in the ratios of `beta` are those of the implicit function theorem (both
     modes).
-    `Status.not_converged` where there is no fixed point near the start, or its branch does not turn.
+    `Status.not_converged` where there is no fixed point near p0, or its branch does not turn.
     """
     model = network
     network, betas = require_constant(model, beta)
     require_double_for(1e-13, 1e-13)
-    result = _fold(model, betas, initial_occupation(network.q, start), 1.0 if upward else -1.0)
+    result = _fold(model, betas, initial_occupation(network.q, p0), 1.0 if upward else -1.0)
     warn_unless_ok(result)
     return result
 

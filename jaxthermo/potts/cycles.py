@@ -26,7 +26,7 @@ from jaxthermo.solve.loop_path import ContinuedLoop, continue_to
 SHARE_BACK = 0.15
 
 
-def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[ScalarLike] | None = None) -> LimitCycle:
+def limit_cycle(ring: PottsRing, beta: ScalarLike, p0: ArrayLike | Sequence[ScalarLike] | None = None) -> LimitCycle:
     """A limit cycle of the ring, with averages over it.
 
     Equation   P(t + T) = P(t); averages (1/T) int_0^T dt; multipliers: eigenvalues of dP(T)/dP(0), the trivial one, 1,
@@ -34,7 +34,7 @@ def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[S
 
     ring       a `jt.PottsRing` with q >= 3, coupling < 0 and a constant force
     beta       inverse temperature, a number
-    start      where the search starts, (q,); None: as below
+    p0         where the search starts, (q,); None: as below
     Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
     Raises     ValueError for impossible parameters, q = 2, a coupling that is known to be >= 0, or without double
                precision
@@ -42,13 +42,13 @@ def limit_cycle(ring: PottsRing, beta: ScalarLike, start: ArrayLike | Sequence[S
 
     Which cycle: that reached from P_1 = 1; if that start does not end on a cycle, that reached from near the uniform
     state; if neither does, but beta lies between beta_c1 and the fold, that reached from P_1 = 1 a little warmer,
-    continued in beta. So a period too long for a trajectory is still found. With `start` only that start is tried. All
+    continued in beta. So a period too long for a trajectory is still found. With `p0` only that start is tried. All
     searches are for stable cycles; a continued one may have lost its stability (`stable`). `Status.no_cycle_found`
     where none is found. Derivatives in beta and the ring's parameters are those of the cycle (both modes), except for
     `multipliers`, `point` and `stable`, which have none.
     """
     beta = check_cycle(ring, beta)
-    result = described(ring, beta, *find_loop(stop_gradient(ring), stop_gradient(beta), start))
+    result = described(ring, beta, *find_loop(stop_gradient(ring), stop_gradient(beta), p0))
     warn_unless_ok(result)
     return result
 
@@ -64,12 +64,12 @@ def check_cycle(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]:
 
 
 def find_loop(
-    ring: PottsRing, beta: Float[Array, ""], start: ArrayLike | Sequence[ScalarLike] | None
+    ring: PottsRing, beta: Float[Array, ""], p0: ArrayLike | Sequence[ScalarLike] | None
 ) -> tuple[ContinuedLoop, Bool[Array, ""]]:
     """The cycle that `limit_cycle` documents, closed on a mesh, and whether one was found."""
     network = ring.network
-    if start is not None:
-        found, _ = first_cycle(network, beta[None], initial_occupation(ring.q, start)[None], 1)
+    if p0 is not None:
+        found, _ = first_cycle(network, beta[None], initial_occupation(ring.q, p0)[None], 1)
         return settled(network, beta, found)
     starts = usual_starts(ring.q)
     if not is_traced((ring, beta)):

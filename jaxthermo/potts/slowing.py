@@ -53,7 +53,7 @@ class CycleBranch(AbstractFlowResult):
 
 
 def cycle_branch(
-    ring: PottsRing, betas: ArrayLike | Sequence[ScalarLike], start: ArrayLike | Sequence[ScalarLike] | None = None
+    ring: PottsRing, betas: ArrayLike | Sequence[ScalarLike], p0: ArrayLike | Sequence[ScalarLike] | None = None
 ) -> CycleBranch:
     """One limit cycle continued through the given betas in their order, and the law by which its period diverges.
 
@@ -62,7 +62,7 @@ def cycle_branch(
 
     ring       a `jt.PottsRing` with q >= 3, coupling < 0 and a constant force
     betas      inverse temperatures, (betas,), in the order in which they are reached
-    start      (q,), as in `limit_cycle`, which finds the cycle at betas[0]
+    p0         (q,), as in `limit_cycle`, which finds the cycle at betas[0]
     Raises     ValueError as `limit_cycle`, or if betas are not one-dimensional
     Source     Herpich & Esposito 2019, Sec. III
 
@@ -76,7 +76,7 @@ def cycle_branch(
         raise ValueError(f"`betas` must be one-dimensional and not empty, but has shape {betas.shape}")
     require_not_negative("beta", betas)
     first = check_cycle(ring, betas[0])
-    result = _along(ring, betas, fold_of(ring), *find_loop(stop_gradient(ring), stop_gradient(first), start))
+    result = _along(ring, betas, fold_of(ring), *find_loop(stop_gradient(ring), stop_gradient(first), p0))
     warn_unless_ok(result)
     return result
 

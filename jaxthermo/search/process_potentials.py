@@ -1,12 +1,12 @@
 """The eight potentials along a driven process, quasi-static and out of equilibrium, and its entropy production."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
@@ -15,14 +15,12 @@ from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.states.information import entropy_production_rate
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols import AbstractCycle
-from jaxthermo.search.least_work import STEP, settled, steps_of
-from jaxthermo.search.potential_range import potential_around, problem_of
-from jaxthermo.search.refinement import refined
-from jaxthermo.solve.lanes import Progress, map_lanes
+from jaxthermo.search.least_work import STEP, steps_of
+from jaxthermo.search.many_searches import Found, searched
+from jaxthermo.search.potential_range import potential_around
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.progress import Line
 from jaxthermo.thermo.potentials import MEANING, from_planck, mean_rate
@@ -172,55 +170,6 @@ def _with_states(
     steps = int(run.stats["steps_per_piece"]) if bool(jnp.isnan(run.step_error)) else None
     how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
     return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
-
-
-class Found(NamedTuple):
-    """What is kept of each search; for a quantum oscillator there is neither a bound nor an exact rate."""
-
-    value: Array
-    upper: Array
-    lower: Array | None
-    error: Array
-    status: Array
-    solves: Array
-    exact: Array | None
-
-
-def searched(
-    oscillator: Oscillator,
-    settings: tuple[PyTree, ...],
-    states: ArrayLike,
-    beta: np.ndarray,
-    x: np.ndarray,
-    done: dict[int, Found] | None = None,
-    tell: Progress | None = None,
-) -> Found:
-    """A search from each of many states, one after another on each core; one program serves all.
-
-    settings   the potential, the horizon, the order, whether jumps are tried, and the time steps
-    done       is filled with what each state has given, by its place
-    """
-    done = {} if done is None else done
-
-    def search(place: np.ndarray, *each: Array | np.ndarray) -> Found:
-        done[int(place[0])] = found = jax.tree.map(np.asarray, _lanes(oscillator, settings, *map(jnp.asarray, each)))
-        return found
-
-    return map_lanes(search, np.arange(len(beta)), states, beta, x, chunk=1, advance=tell)
-
-
-@lean_jit
-def _lanes(oscillator: Oscillator, settings: tuple[PyTree, ...], states: Array, betas: Array, fields: Array) -> Found:
-    potential, horizon, order, jumps, steps = settings
-
-    def one(V: Array, beta: Array, x: Array) -> Found:
-        problem = problem_of(oscillator, potential, V, beta, x, horizon, order, jumps)
-        end = refined(problem, jnp.zeros(problem.parameters), steps)
-        found = settled(problem, end, [end.evaluations], as_codes(Status.ok))
-        exact = None if oscillator.quantum else entropy_production_rate(V, problem.equation, beta)
-        return Found(found.value, found.upper, found.lower, found.error, found.status, found.solves, exact)
-
-    return jax.vmap(one)(states, betas, fields)
 
 
 def _nearest(t: np.ndarray, points: int) -> np.ndarray:

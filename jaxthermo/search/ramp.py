@@ -3,28 +3,21 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.bath import require_one_temperature
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.steps.spectrum import to_spectrum
-from jaxthermo.brownian.steps.split import noise_of
-from jaxthermo.brownian.steps.stepper import DrivenTerm
 from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
 from jaxthermo.interrupted import Interrupted
-from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.newton import Descent, newton_descent
+from jaxthermo.search.ramp_problem import RampProblem, powers_of, value_and_slope
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
-from jaxthermo.search.work_functional import EDGE, bound_of, extrapolated, kick_energy, measure_of, propagate, with_kick
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.search.work_functional import EDGE, bound_of
 from jaxthermo.solve.progress import Line
 
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
@@ -67,69 +60,6 @@ class OptimalRamp(AbstractResult):
     def solves(self) -> int:
         """How often the state was propagated with its gradient."""
         return self.stats["solves"]
-
-
-class _Problem(eqx.Module):
-    V: HierarchyState
-    equation: Equation
-    beta: Float[Array, ""]
-    x_start: Float[Array, ""]
-    x_end: Float[Array, ""]
-    duration: Float[Array, ""]
-    steps: Int[Array, ""]
-    most: int = eqx.field(static=True)
-    order: int = eqx.field(static=True)
-    jumps: bool = eqx.field(static=True)
-
-    def schedule(self, z: Float[Array, " parameters"]) -> tuple[PolynomialSchedule, Array, Array]:
-        """x(t) between the ends, its ends, and the kicks; Chebyshev coefficients multiply s (1 - s)."""
-        ends = jnp.stack([self.x_start, self.x_end])
-        kicks = jnp.zeros(2)
-        if self.jumps:
-            ends, kicks = ends + z[:2], z[2:4]
-        shape = z[-self.order :] if self.order else jnp.zeros(1)
-        return PolynomialSchedule(_bent(shape, ends), self.duration), ends, kicks
-
-    def cost(self, z: Float[Array, " parameters"]) -> tuple[Array, tuple[Array, Array]]:
-        """The work, extrapolated from steps and half steps; what halving changed, and how much reached the rim."""
-        schedule, ends, kicks = self.schedule(z)
-        equation, noise = self.equation, noise_of(self.equation)
-        measure = measure_of(equation, noise, self.jumps)
-        begin, early = to_spectrum(self.V, equation), jnp.zeros(())
-        if self.jumps:
-            # A jump costs -X dx at frozen state, an impulse the kinetic energy that it brings.
-            seen = measure(begin, self.beta)
-            early = kick_energy(seen, kicks[0]) - seen[1] * (ends[0] - self.x_start)
-            begin = with_kick(begin, equation, kicks[0])
-        term = DrivenTerm(equation, self.beta, schedule)
-        done = propagate(term, noise, begin, self.duration, self.steps, self.most, measure)
-        pair = early - done.totals[:, 0]
-        if self.jumps:
-            pair = pair + kick_energy(done.last, kicks[1]) - done.last[:, 1] * (self.x_end - ends[1])
-        return extrapolated(pair), (jax.lax.stop_gradient(jnp.abs(pair[1] - pair[0]) / 3.0), done.edge)
-
-
-def _bent(shape: Float[Array, " order"], ends: Float[Array, "2"]) -> Float[Array, " powers"]:
-    """Chebyshev coefficients of the line between the ends plus s (1 - s) sum_j shape_j T_j; s (1 - s) = (1 - T_2)/8."""
-    lines, bends = _shapes(shape.shape[0])
-    return jnp.asarray(lines) @ ends + jnp.asarray(bends) @ shape
-
-
-def _shapes(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The Chebyshev coefficients that the two ends and each of `count` shapes contribute."""
-    lines, bends = np.zeros((count + 2, 2)), np.zeros((count + 2, count))
-    lines[0], lines[1] = (0.5, 0.5), (-0.5, 0.5)
-    for j in range(count):
-        # T_2 T_j = [T_(j+2) + T_|j-2|]/2
-        bends[j, j] += 1.0 / 8.0
-        bends[j + 2, j] -= 1.0 / 16.0
-        bends[abs(j - 2), j] -= 1.0 / 16.0
-    return lines, bends
-
-
-@lean_jit
-def _value_and_slope(problem: _Problem, z: Float[Array, " parameters"]) -> tuple[tuple[Array, PyTree], Array]:
-    return jax.value_and_grad(problem.cost, has_aux=True)(z)
 
 
 def optimal_ramp(
@@ -184,7 +114,7 @@ def optimal_ramp(
     start = correlated_start if oscillator.quantum else classical_start
     V, equation, unsolved = start(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
-    problem = _Problem(
+    problem = RampProblem(
         V, equation, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
     )
     with Line("optimal_ramp", progress) as line:
@@ -195,13 +125,13 @@ def optimal_ramp(
     return result
 
 
-def _refined(problem: _Problem, line: Line, unsolved: bool) -> tuple[OptimalRamp, bool]:
+def _refined(problem: RampProblem, line: Line, unsolved: bool) -> tuple[OptimalRamp, bool]:
     """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small.
 
     Also whether a keyboard interrupt has ended them; then it is the best ramp until then.
     """
     z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
-    best: tuple[_Problem, Descent, _Seen] | None = None
+    best: tuple[RampProblem, Descent, _Seen] | None = None
     for left in reversed(range(REFINEMENTS + 1)):
         try:
             problem, found, seen = best = _searched(problem, z, line)
@@ -228,13 +158,13 @@ class _Seen(NamedTuple):
     edge: Array
 
 
-def _searched(problem: _Problem, z: np.ndarray, line: Line) -> tuple[_Problem, Descent, _Seen]:
+def _searched(problem: RampProblem, z: np.ndarray, line: Line) -> tuple[RampProblem, Descent, _Seen]:
     """The best ramp near z, and its work on half the step; the problem that is returned has this step."""
     # One program serves the search and the check of what it found, with twice as many steps.
     problem = replace(problem, most=max(LEAST_BOUND, bound_of(2 * int(problem.steps))))
 
     def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
-        (value, _), slope = _value_and_slope(problem, jnp.asarray(z))
+        (value, _), slope = value_and_slope(problem, jnp.asarray(z))
         line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
         return float(value), np.asarray(slope)
 
@@ -242,7 +172,7 @@ def _searched(problem: _Problem, z: np.ndarray, line: Line) -> tuple[_Problem, D
     finer = replace(problem, steps=jnp.asarray(2 * int(problem.steps), jnp.int32))
 
     def seen() -> _Seen:
-        (work, (step_error, edge)), _ = _value_and_slope(finer, jnp.asarray(found.point))
+        (work, (step_error, edge)), _ = value_and_slope(finer, jnp.asarray(found.point))
         return _Seen(work, abs(float(work) - found.value), step_error, edge)
 
     try:
@@ -253,7 +183,7 @@ def _searched(problem: _Problem, z: np.ndarray, line: Line) -> tuple[_Problem, D
         return finer, found._replace(status=Status.interrupted), seen()
 
 
-def _labelled(problem: _Problem, found: Descent, seen: _Seen, solves: int, unsolved: bool) -> OptimalRamp:
+def _labelled(problem: RampProblem, found: Descent, seen: _Seen, solves: int, unsolved: bool) -> OptimalRamp:
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # A search that stands still for rounding errors is named last, a search that broke off first.
@@ -276,13 +206,8 @@ def _labelled(problem: _Problem, found: Descent, seen: _Seen, solves: int, unsol
         error=jnp.asarray(seen.error),
         step_error=seen.step_error,
         gradient=jnp.asarray(found.gradient),
-        coefficients=jnp.asarray(_powers(shape)),
+        coefficients=jnp.asarray(powers_of(shape)),
         ends=jnp.asarray(np.array([float(problem.x_start), float(problem.x_end)]) + jumps),
         kicks=jnp.asarray(kicks),
         history=jnp.asarray(found.history),
     )
-
-
-def _powers(shape: np.ndarray) -> np.ndarray:
-    """Coefficients of 1, s, s^2, ... of sum_j shape_j T_j(2 s - 1)."""
-    return unit_powers(len(shape) - 1) @ shape if len(shape) else shape

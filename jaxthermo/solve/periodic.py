@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import IntLike, Real
 from jaxthermo.solve.checks_off import without_checks
@@ -17,8 +17,11 @@ MEMORY = 8
 # Of the linear equations that derivatives solve, relative to the first term of their series.
 DERIVATIVE_TOLERANCE = 1e-9
 MAX_TERMS = 500
-# What the loop of `repeated` is about to do.
-SEARCH, LAST, DONE = 0, 1, 2
+# Where a map is not back although it changes little, it is to change so much less each time, down to this share of the
+# tolerance.
+CLOSER, CLOSEST = 0.1, 0.01
+# An application that changes this share of the tolerance needs no other to confirm it.
+SURE = 1e-3
 
 # map(x, args, measured) gives the image of x and a record of what happened on the way, which may be anything of the
 # right shapes where `measured` is False.
@@ -28,14 +31,15 @@ Map = Callable[[Float[Array, "..."], Any, Any], tuple[Float[Array, "..."], Any]]
 class FixedPoint(eqx.Module):
     """x = map(x): x, its image, and the record of that last application.
 
-    `residual` is the 2-norm of what the last application of the search changed, `applications` how many it took.
-    `which` tells maps of one family apart.
+    `residual` is the 2-norm of what the last application of the search changed, `contraction` its ratio to what the one
+    before changed, `applications` how many the search took. `which` tells maps of one family apart.
     """
 
     x: Float[Array, "..."]
     image: Float[Array, "..."]
     record: PyTree
     residual: Float[Array, "..."]
+    contraction: Float[Array, "..."]
     applications: Int[Array, "..."]
     which: Int[Array, "..."]
 
@@ -75,29 +79,80 @@ def improved(
     return History(images, residuals, count + 1), (weights @ images).reshape(x.shape), jnp.linalg.norm(change)
 
 
+class Repetition(eqx.Module):
+    """How far the repetition of a map has come.
+
+    `x` is what the map is applied to next, and `recorded` whether that may be the last time, so that its record is
+    wanted. The last application changed `residual`, which is `contraction` of what the one before changed. Near the
+    fixed point it is at most `goal`, which begins as the `tolerance`. With `done` set, `x` is the fixed point.
+    """
+
+    x: Float[Array, "..."]
+    history: History
+    residual: Float[Array, ""]
+    contraction: Float[Array, ""]
+    goal: Float[Array, ""]
+    tolerance: Float[Array, ""]
+    limit: Int[Array, ""]
+    recorded: Bool[Array, ""]
+    done: Bool[Array, ""]
+
+
+def begun(x: Float[Array, "..."], tolerance: Real, limit: IntLike, contraction: Real = float("inf")) -> Repetition:
+    """A repetition from a guess, until it changes less than `tolerance`, of at most `limit` applications and one more.
+
+    `contraction` is that of an earlier repetition of nearly the same map, if there was any.
+    """
+    goal, no = jnp.asarray(tolerance), jnp.asarray(False)
+    unknown, count = jnp.asarray(jnp.inf), jnp.asarray(limit, jnp.int32)
+    return Repetition(x, no_history(x), unknown, jnp.asarray(contraction), goal, goal, count, no, no)
+
+
+def after(so_far: Repetition, image: Float[Array, "..."], returns: Bool[Array, ""]) -> Repetition:
+    """What the image of `so_far.x` adds: the rules of when a map is closed, and what it is applied to next.
+
+    It is closed where the application before changed no more than the goal and the record says that it `returns`. A
+    record that does not say so, where hardly any change is left, is taken all the same; otherwise the goal is lowered.
+    An application that may be expected to change a thousandth of the tolerance is recorded at once, and is the last if
+    it keeps to that. What is applied after the limit is the last in any case.
+    """
+    tolerance, limit, recorded = so_far.tolerance, so_far.limit, so_far.recorded
+    near = recorded & ~(so_far.residual > so_far.goal)
+    closed = (near & (returns | (so_far.goal <= CLOSEST * tolerance))) | (so_far.history.count >= limit)
+    history, better, change = improved(so_far.history, so_far.x, image)
+    done = closed | (recorded & returns & (change <= SURE * tolerance))
+    # What was closed before this application was not changed by it.
+    history, residual = _where(closed, (so_far.history, so_far.residual), (history, change))
+    first = ~jnp.isfinite(so_far.residual)
+    contraction = jnp.where(closed | first, so_far.contraction, residual / so_far.residual)
+    goal = jnp.where(near, CLOSER * so_far.goal, so_far.goal)
+    soon = ~(residual > goal) | (residual * contraction <= SURE * tolerance) | (history.count >= limit)
+    x = jnp.where(done, so_far.x, better)
+    return Repetition(x, history, residual, contraction, goal, tolerance, limit, soon, done)
+
+
 def repeated(
-    step: Map, x: Float[Array, "..."], args: PyTree, tolerance: Real, limit: IntLike, which: IntLike = 0
+    step: Map,
+    begin: Repetition,
+    args: PyTree,
+    which: IntLike = 0,
+    returns: Callable[[PyTree], Bool[Array, ""]] = lambda record: jnp.asarray(True),
 ) -> FixedPoint:
-    """Accelerated repetition until the map changes x by less than `tolerance`, and once more for the record.
+    """Accelerated repetition until the map changes x by less than the tolerance and the record of one more `returns`.
 
     One loop does both, so that the program holds the map once.
     """
 
-    def advance(carry: PyTree) -> PyTree:
-        history, x, _, _, _, residual, stage = carry
-        image, record = step(x, args, stage == LAST)
-        later, better, change = improved(history, x, image)
-        ends = ~(change > tolerance) | (later.count >= limit)
-        searching = stage == SEARCH
-        history, residual = _where(searching, (later, change), (history, residual))
-        stage = jnp.where(searching, jnp.where(ends, LAST, SEARCH), DONE).astype(jnp.int32)
-        return history, jnp.where(searching, better, x), x, image, record, residual, stage
+    def advance(carry: tuple[Repetition, Array, PyTree]) -> tuple[Repetition, Array, PyTree]:
+        so_far, _, _ = carry
+        image, record = step(so_far.x, args, so_far.recorded)
+        return after(so_far, image, returns(record)), image, record
 
-    shapes = eqx.filter_eval_shape(step, x, args, jnp.asarray(False))
-    image, record = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    start = (no_history(x), x, x, image, record, jnp.asarray(jnp.inf), jnp.asarray(SEARCH, jnp.int32))
-    history, _, x, image, record, residual, _ = jax.lax.while_loop(lambda carry: carry[-1] != DONE, advance, start)
-    return FixedPoint(x, image, record, residual, history.count, jnp.asarray(which, jnp.int32))
+    shapes = eqx.filter_eval_shape(step, begin.x, args, jnp.asarray(False))
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    end, image, record = jax.lax.while_loop(lambda carry: ~carry[0].done, advance, (begin, *empty))
+    which = jnp.asarray(which, jnp.int32)
+    return FixedPoint(end.x, image, record, end.residual, end.contraction, end.history.count, which)
 
 
 def _where(condition: Array, yes: PyTree, no: PyTree) -> PyTree:
@@ -131,9 +186,8 @@ def derivable(
 
         dx, image, record = jax.lax.map(lambda each: one(*each), (found.x, found.which))
         floats = eqx.filter(found, eqx.is_inexact_array)
-        still = jax.tree.map(jnp.zeros_like, (found.residual, eqx.filter(others, eqx.is_inexact_array)))
-        moved = eqx.tree_at(lambda f: (f.x, f.image, f.record, f.residual), floats, (dx, image, record, still[0]))
-        return moved, still[1]
+        moved, still = jax.tree.map(jnp.zeros_like, (floats, eqx.filter(others, eqx.is_inexact_array)))
+        return eqx.tree_at(lambda f: (f.x, f.image, f.record), moved, (dx, image, record)), still
 
     def cotangent(moving: PyTree, fixed: PyTree, result: PyTree, covectors: PyTree) -> PyTree:
         (found, _), (covectors, _) = result, covectors

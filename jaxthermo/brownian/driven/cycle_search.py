@@ -1,88 +1,39 @@
-"""The search for a stationary cycle: turns of an engine until it comes back to itself, and ever shorter time steps.
+"""The search for a stationary cycle: what is tried next, and when it is good enough.
 
-Here it is one program, for what jax transforms; `host_search` is the same as short calls.
+A cycle is closed on one number of steps by repeating it (`jaxthermo.solve.periodic`), then on twice as many, until the
+work rests. These are its rules, as functions of small records. `traced_search` follows them in one program, for what
+jax transforms, and `host_search` in short calls.
 """
 
 from typing import Any
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status
 from jaxthermo.brownian.accuracy.promise import RIM
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
-from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.states.canonical import canonical_members
-from jaxthermo.brownian.steps.propagation import (
-    Drive,
-    DriveSolution,
-    Method,
-    Protocol,
-    extrapolated,
-    propagate_by,
-    propagate_fixed_steps,
-)
+from jaxthermo.brownian.driven.engine import Engine
+from jaxthermo.brownian.hierarchy import HierarchyState
+from jaxthermo.brownian.steps.propagation import DriveSolution, extrapolated
 from jaxthermo.checks import as_float
-from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.solve.extrapolation import weights_of_runs
-from jaxthermo.solve.lean import lean_jit
-from jaxthermo.solve.periodic import FixedPoint, derivable, repeated
+from jaxthermo.solve.periodic import CLOSER, CLOSEST, FixedPoint, Repetition, begun
 
-# The first guess of a time step.
-FIRST_STEP = 0.25
 # Halving a step divides the error of the work by more than this where steps are short: split steps are extrapolated to
 # an order that grows with every run, and explicit solvers have their own, 4 or more. By how much it must have been seen
 # to fall before that is relied on.
 FALLS, FALLS_OF_SOLVER, SEEN = 64.0, 16.0, 6.0
 # Where halving does not lessen a change of the work that is so many times the allowed error, or less, the cycle is not
-# closed well enough for it, and is closed by so much better each time, down to this share of the tolerance.
-NEAR, CLOSER, CLOSEST = 100.0, 0.1, 0.01
+# closed well enough for it, and is closed better the next time.
+NEAR = 100.0
 # The share of what halving a split step changed that halving it again should change.
 AHEAD = 0.25
 # U of a closed cycle comes back to this share of the error that the work may have. What is missing in each run adds up
 # where runs are extrapolated, with weights whose sizes sum up to less than two.
 RETURNED, RETURNED_OF_RUN = 0.3, 0.15
-
-
-class Engine(eqx.Module):
-    """What runs in a cycle: parameters, schedules, and the times at which a turn is measured."""
-
-    oscillator: Oscillator
-    cycle: AbstractCycle
-    times: Float[Array, " times"]
-
-    @property
-    def drive(self) -> Drive:
-        """One period of it."""
-        return Drive(self.oscillator, Protocol(self.cycle.beta, self.cycle.x), self.times)
-
-    @property
-    def equation(self) -> Equation:
-        """The discretised equation."""
-        return equation_on(self.oscillator)
-
-    @property
-    def size(self) -> Float[Array, ""]:
-        """What turns a norm over grid points into one over phase space."""
-        return jnp.sqrt(jax.lax.stop_gradient(self.equation.grid.cell))
-
-
-@lean_jit
-def engine_of(
-    oscillator: Oscillator, cycle: AbstractCycle, points: int
-) -> tuple[Engine, Float[Array, " times"], Int[Array, ""]]:
-    """An engine that is measured at `points` equal intervals in each piece between two corners of its cycle.
-
-    With it, the inverse temperatures at these times, and how many steps to try first between two of them.
-    """
-    knots = cycle.knots()
-    inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points)[None] / points)
-    times = jnp.concatenate([inside.ravel(), knots[-1:]])
-    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / FIRST_STEP - 1e-9))
-    return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)
 
 
 def work_of(solution: DriveSolution) -> Float[Array, ""]:
@@ -156,49 +107,6 @@ def estimate_after(
     return Estimate(works, work, change, error, closeness, error <= allowed)
 
 
-class Found(eqx.Module):
-    """A stationary cycle: its measured turn, and how the search ended.
-
-    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
-    steps between two measured times in the last run, or in the coarser of the last two where runs are extrapolated.
-    """
-
-    solution: DriveSolution
-    residual: Float[Array, ""]
-    step_error: Float[Array, ""]
-    cycles: Int[Array, ""]
-    count: Int[Array, ""]
-
-
-def one_period(
-    V: HierarchyState, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
-) -> tuple[HierarchyState, DriveSolution]:
-    """The state after one turn from the state V, and what was measured on the way."""
-    if solver is None:
-        done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse)
-        return done.V, done
-    steps = jnp.asarray(steps, jnp.int32)
-    method = Method(solver, jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1), keep_states)
-    done = propagate_by(engine.drive, V, method, reverse)
-    return done.V, done
-
-
-class _Sequence(eqx.Module):
-    """Runs with ever more steps: those that count, and what they say of the work."""
-
-    index: Int[Array, ""]
-    guess: HierarchyState
-    runs: FixedPoint
-    estimate: Estimate
-    cycles: Int[Array, ""]
-    done: Bool[Array, ""]
-
-
-def most_runs(split: bool, halvings: int) -> int:
-    """How many numbers of steps are tried; an extrapolation needs two."""
-    return halvings + (2 if split else 1)
-
-
 class CycleSearch(eqx.Module):
     """What is searched for, and how.
 
@@ -214,64 +122,74 @@ class CycleSearch(eqx.Module):
     keep_states: bool = eqx.field(static=True)
     halvings: int = eqx.field(static=True)
 
+    @property
+    def is_split(self) -> bool:
+        """Whether steps are symmetric, so that runs of several numbers of steps are extrapolated."""
+        return self.solver is None
 
-def search_traced(wanted: CycleSearch) -> Found:
-    """The stationary cycle as one program, with derivatives in either mode by the implicit function theorem."""
-    engine, solver, keep_states, halvings = wanted.engine, wanted.solver, wanted.keep_states, wanted.halvings
-    split = solver is None
-    most = most_runs(split, halvings)
-    # Runs that are not extrapolated are forgotten.
-    kept = most if split else 1
-
-    def step(V: HierarchyState, args: Any, steps: Any, reverse: bool) -> tuple[HierarchyState, DriveSolution]:
-        return one_period(V, args[0], steps, True, solver, keep_states, reverse)
-
-    def search(args: Any) -> tuple[FixedPoint, tuple[Array, Array, Array, Array]]:
-        engine, count, max_cycles, tolerance = args
-
-        def run(guess: HierarchyState, steps: Array) -> FixedPoint:
-            def image(V: HierarchyState, engine: Engine, measured: Any) -> tuple[HierarchyState, DriveSolution]:
-                return one_period(V, engine, steps, measured, solver, keep_states)
-
-            # As close as it gets, since what `returns` asks is not looked at here.
-            return repeated(image, guess, engine, CLOSEST * tolerance / engine.size, max_cycles, steps)
-
-        def advance(so_far: _Sequence) -> _Sequence:
-            i = so_far.index
-            now = run(so_far.guess, count * 2**i)
-            estimate = estimate_after(so_far.estimate, now.record, i, tolerance, split)
-            before = so_far.runs.image[jnp.maximum(i - 1, 0) if split else 0]
-            share = jnp.where((i > 0) & split, AHEAD, 0.0)
-            guess = now.image + share * (now.image - before)
-            runs = jax.tree.map(lambda all, one: all.at[i if split else 0].set(one), so_far.runs, now)
-            lost = now.record.status != int(Status.ok)
-            done = estimate.enough | lost | runs_into_rim(now.record, i) | (i + 1 >= most)
-            return _Sequence(i + 1, guess, runs, estimate, so_far.cycles + now.applications, done)
-
-        guess = first_guess(engine)
-        shapes = jax.eval_shape(run, guess, count)
-        empty = jax.tree.map(lambda leaf: jnp.zeros((kept, *leaf.shape), leaf.dtype), shapes)
-        none = jnp.zeros((), jnp.int32)
-        begin = _Sequence(none, guess, empty, no_estimate(most, tolerance), none, jnp.asarray(False))
-        end = jax.lax.while_loop(lambda s: ~s.done, advance, begin)
-        last = end.index - 1
-        residual = end.runs.residual[last if split else 0] * engine.size
-        return end.runs, (end.estimate.error if halvings else jnp.asarray(jnp.nan), end.cycles, residual, last)
-
-    # Places of runs that were not needed hold no steps, and so nothing to derive.
-    args = (engine, wanted.count, wanted.max_cycles, wanted.tolerance)
-    runs, (error, cycles, residual, last) = derivable(search, step, args, _without_norm)
-    weights = jnp.asarray(weights_of_runs(most, split)[0])[last] if split else jnp.ones(1)
-    solution = extrapolated(runs.record, weights, last if split else 0, states=halvings > 0)
-    return Found(solution, residual, error, cycles, runs.which[jnp.maximum(last - 1, 0) if split else 0])
+    @property
+    def most_runs(self) -> int:
+        """How many numbers of steps are tried; an extrapolation needs two."""
+        return self.halvings + (2 if self.is_split else 1)
 
 
-def _without_norm(covector: HierarchyState, root: HierarchyState) -> HierarchyState:
-    # A turn keeps the norm, so the sum over W_0 is its left eigenvector of 1, and the root the right one.
-    return covector.at[:, 0].add(-jnp.sum(covector * root) / jnp.sum(root[:, 0]))
+class Runs(eqx.Module):
+    """What is known after `index` runs, each with twice the steps of the one before.
+
+    `guess`: what the next run begins with; `image`: what the last one ended with; `contraction`: what its last turn
+    left of the change before; `cycles`: turns so far; `done`: whether no other run is to follow.
+    """
+
+    index: Int[Array, ""]
+    guess: HierarchyState
+    image: HierarchyState
+    estimate: Estimate
+    contraction: Float[Array, ""]
+    cycles: Int[Array, ""]
+    done: Bool[Array, ""]
 
 
-@lean_jit
-def first_guess(engine: Engine) -> HierarchyState:
-    """The canonical state at t = 0."""
-    return canonical_members(engine.equation, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))
+def no_runs(wanted: CycleSearch, guess: HierarchyState) -> Runs:
+    """What is known before the first run."""
+    none, estimate = jnp.zeros((), jnp.int32), no_estimate(wanted.most_runs, wanted.tolerance)
+    return Runs(none, guess, guess, estimate, as_float(float("inf")), none, jnp.asarray(False))
+
+
+def next_run(wanted: CycleSearch, runs: Runs) -> tuple[Repetition, Int[Array, ""]]:
+    """The repetition that the next run begins as, and its steps between two measured times."""
+    closeness = runs.estimate.closeness / wanted.engine.size
+    return begun(runs.guess, closeness, wanted.max_cycles, runs.contraction), wanted.count * 2**runs.index
+
+
+def after_run(wanted: CycleSearch, runs: Runs, run: FixedPoint) -> Runs:
+    """What a run adds, as the record of its last turn says."""
+    split, i = wanted.is_split, runs.index
+    estimate = estimate_after(runs.estimate, run.record, i, wanted.tolerance, split)
+    # What half the step should give, with an error that falls with the square of the step.
+    share = jnp.where((i > 0) & split, AHEAD, 0.0)
+    guess = run.image + share * (run.image - runs.image)
+    lost = run.record.status != int(Status.ok)
+    done = estimate.enough | lost | runs_into_rim(run.record, i) | (i + 1 >= wanted.most_runs)
+    return Runs(i + 1, guess, run.image, estimate, run.contraction, runs.cycles + run.applications, done)
+
+
+class Found(eqx.Module):
+    """A stationary cycle: its measured turn, and how the search ended.
+
+    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
+    steps between two measured times in the last run, or in the coarser of the last two where runs are extrapolated.
+    """
+
+    solution: DriveSolution
+    residual: Float[Array, ""]
+    step_error: Float[Array, ""]
+    cycles: Int[Array, ""]
+    count: Int[Array, ""]
+
+
+def found_in(wanted: CycleSearch, runs: Runs, kept: FixedPoint, weights: Array | np.ndarray, last: Any) -> Found:
+    """The stationary cycle, at step 0, from the runs that were `kept`, stacked; `last` is the place of the last one."""
+    error = runs.estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
+    solution = extrapolated(kept.record, weights, last, states=wanted.halvings > 0)
+    count = kept.which[jnp.maximum(last - 1, 0)]
+    return Found(solution, kept.residual[last] * wanted.engine.size, error, runs.cycles, count)

@@ -11,9 +11,11 @@ from jaxthermo.brownian.accuracy.automatic import resolved, until_held
 from jaxthermo.brownian.accuracy.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_held
 from jaxthermo.brownian.baths.switched import require_periodic, with_baths
 from jaxthermo.brownian.driven.arguments import checked_steps, require_solver, solver_for
-from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, engine_of, returns, search_traced
+from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, returns
+from jaxthermo.brownian.driven.engine import engine_of
 from jaxthermo.brownian.driven.host_search import search_from_host
 from jaxthermo.brownian.driven.runs import PeriodicRun, series_of
+from jaxthermo.brownian.driven.traced_search import search_traced
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.interrupted import Interrupted

@@ -19,6 +19,7 @@ from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.states.canonical import canonical_states, factorised
 from jaxthermo.brownian.states.density_matrix import checked_basis, checked_density_matrix, wigner_of
+from jaxthermo.brownian.states.wigner_functions import WignerFunction, cat, number_state, squeezed
 from jaxthermo.checks import (
     as_float,
     is_known,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
     from jaxthermo.brownian.states.state import State
 
-# W at positions and momenta of one shape.
-WignerFunction = Callable[[jax.Array, jax.Array], jax.Array]
 # How often a grid that was left open is chosen.
 ATTEMPTS = 7
 
@@ -96,14 +95,7 @@ class AbstractStarts(eqx.Module):
         """
         r, turned = _number("squeezing", squeezing), _number("angle", angle)
         center, scale = _placed(oscillator, q, p, x, frequency)
-        hbar = oscillator.hbar
-
-        def wigner(q: Array, p: Array) -> Array:
-            a, b = (q - center[0]) * scale, (p - center[1]) / scale
-            along, across = a * jnp.cos(turned) + b * jnp.sin(turned), b * jnp.cos(turned) - a * jnp.sin(turned)
-            return jnp.exp(-(along**2 * jnp.exp(2.0 * r) + across**2 * jnp.exp(-2.0 * r)) / hbar) / (np.pi * hbar)
-
-        return cls.from_wigner(oscillator, wigner, beta=beta, x=x)
+        return cls.from_wigner(oscillator, squeezed(center, r, turned, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def fock(
@@ -127,16 +119,7 @@ class AbstractStarts(eqx.Module):
         if n > 40:
             raise ValueError(f"`quanta` must be <= 40, but is {n}")
         _, scale = _placed(oscillator, 0.0, 0.0, x, frequency)
-        hbar = oscillator.hbar
-
-        def wigner(q: Array, p: Array) -> Array:
-            s = 2.0 * ((q * scale) ** 2 + (p / scale) ** 2) / hbar
-            before, now = jnp.zeros_like(s), jnp.ones_like(s)
-            for i in range(n):
-                before, now = now, ((2.0 * i + 1.0 - s) * now - i * before) / (i + 1.0)
-            return (-1.0) ** n * jnp.exp(-0.5 * s) * now / (np.pi * hbar)
-
-        return cls.from_wigner(oscillator, wigner, beta=beta, x=x)
+        return cls.from_wigner(oscillator, number_state(n, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def cat(
@@ -158,18 +141,8 @@ class AbstractStarts(eqx.Module):
         """
         angle = _number("phase", phase)
         _, scale = _placed(oscillator, 0.0, 0.0, x, frequency)
-        q0, p0, hbar = _number("q", q), _number("p", p), oscillator.hbar
-        overlap = jnp.exp(-((q0 * scale) ** 2 + (p0 / scale) ** 2) / hbar)
-        norm = 2.0 * (1.0 + jnp.cos(angle) * overlap) * np.pi * hbar
-
-        def gaussian(q: Array, p: Array) -> Array:
-            return jnp.exp(-((q * scale) ** 2 + (p / scale) ** 2) / hbar)
-
-        def wigner(q: Array, p: Array) -> Array:
-            waves = jnp.cos(2.0 * (q0 * p - p0 * q) / hbar + angle)
-            return (gaussian(q - q0, p - p0) + gaussian(q + q0, p + p0) + 2.0 * waves * gaussian(q, p)) / norm
-
-        return cls.from_wigner(oscillator, wigner, beta=beta, x=x)
+        center = _number("q", q), _number("p", p)
+        return cls.from_wigner(oscillator, cat(center, angle, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def canonical(cls, oscillator: Oscillator, *, beta: ScalarLike, x: ScalarLike = 0.0) -> "Self":

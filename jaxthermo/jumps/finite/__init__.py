@@ -14,9 +14,9 @@ from jaxthermo.jumps.finite.leaps import tau_leap as tau_leap
 from jaxthermo.jumps.finite.master import FiniteEvolution as FiniteEvolution
 from jaxthermo.jumps.finite.master import mesoscopic_evolve as mesoscopic_evolve
 from jaxthermo.jumps.finite.master import microscopic_evolve as microscopic_evolve
-from jaxthermo.jumps.finite.master import multipartite_information as multipartite_information
 from jaxthermo.jumps.finite.modes import Coherence as Coherence
 from jaxthermo.jumps.finite.modes import coherence as coherence
+from jaxthermo.jumps.finite.mutual_information import multipartite_information as multipartite_information
 from jaxthermo.jumps.finite.theorem import WorkTheorem as WorkTheorem
 from jaxthermo.jumps.finite.theorem import work_theorem as work_theorem
 from jaxthermo.jumps.finite.trajectories import Trajectories as Trajectories

@@ -13,7 +13,6 @@ from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._types import IntLike, Real, ScalarLike, Stats
 from jaxthermo.checks import as_float, require_double_for, require_times
 from jaxthermo.jumps.arguments import checked
-from jaxthermo.jumps.finite.balance import FiniteStationary
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
 from jaxthermo.jumps.finite.levels import AbstractLevel, FiniteThermodynamics, mesoscopic_level, microscopic_level
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
@@ -263,24 +262,3 @@ def _look(t: Real, state: tuple[Array, Array], args: PyTree) -> tuple[FiniteTher
     p, totals = state
     driven, level = args
     return level.observe(p, driven.at(t)), totals, jnp.sum(p)
-
-
-def multipartite_information(result: FiniteStationary | FiniteEvolution) -> Float[Array, "*batch"]:
-    """Multipartite mutual information of N units, the entropy that they lack because they are correlated.
-
-    Equation   I = N S(P) - S_N >= 0, with S(P) = -sum P_i ln P_i of the distribution P of one unit, and S_N that of all
-
-    result     of `mesoscopic_stationary` or `mesoscopic_evolve`, or of their microscopic twins
-    Units      k_B, of all units: divide by N for the share of one
-    Returns    (*batch)
-    Source     Ptaszynski & Esposito, arXiv 2410.13375: I grows like N on a limit cycle; where units relax to fixed
-               points it does not, or any small perturbation takes that growth away
-
-    In a state that units share alike, as the stationary one and every mesoscopic one are, P is that of each unit. An
-    evolution that starts from known units, by `microscopic_evolve`, has other units with other distributions, and I is
-    then relative to their mean P.
-    """
-    P = result.occupation
-    occupied = P > 0
-    single = -jnp.sum(jnp.where(occupied, P * jnp.log(jnp.where(occupied, P, 1.0)), 0.0), axis=-1)
-    return result.units * (single - result.entropy)

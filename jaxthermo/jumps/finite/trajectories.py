@@ -38,7 +38,7 @@ from jaxthermo.solve.slices import in_slices
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
 CHUNK = 256
 MAX_JUMPS = 10**12
-# Windows of a driven trajectory, if no step is given.
+# Windows of a driven trajectory, if no `dt` is given.
 WINDOWS = 1000
 # Numbers kept for each trajectory, beside the counts: before, after, copies of both, and totals.
 COPIES, TOTALS = 6, 24
@@ -107,7 +107,7 @@ def simulate(
     n0: ArrayLike | Sequence[int] | None = None,
     *,
     coupling: Schedule | None = None,
-    step: ScalarLike | None = None,
+    dt: ScalarLike | None = None,
     max_jumps: IntLike = MAX_JUMPS,
 ) -> Trajectories:
     """Exact trajectories of N units from time 0 to t_end.
@@ -124,12 +124,12 @@ def simulate(
     key            a `jax.random.key`
     n0             (q,) counts for all, or (trajectories, q); None: drawn from the stationary state at time 0
     coupling       a number or a callable of t in place of an interaction that is a number
-    step           longest window of the integrated hazard; None: t_end/1000
+    dt             longest window of the integrated hazard; None: t_end/1000
     max_jumps      hops after which a trajectory is stopped
     Units          `dimensionless_work`: of all units; all else per unit and per unit time
     Raises         ValueError that names the argument; without double precision
     Source         Gillespie 1976 for constant beta, forces and coupling. If one is a callable of time, the hazard is
-                   integrated, a parabola in time over windows of at most `step`; see `driven_jumps`
+                   integrated, a parabola in time over windows of at most `dt`; see `driven_jumps`
 
     The entropy production leaves out -ln p, which only a distribution has; it is bounded, so its share in a rate falls
     like 1/t_end. `dimensionless_work` is w = int E dbeta + beta dW, the one of Jarzynski's equality, <exp(-w)> =
@@ -145,13 +145,13 @@ def simulate(
     t_end = require_positive_scalar("t_end", t_end)
     key = require_key(key)
     driven = driven_network(network, beta, coupling, 0.0, t_end)
-    step = t_end / WINDOWS if step is None else require_positive_scalar("step", step)
+    dt = t_end / WINDOWS if dt is None else require_positive_scalar("dt", dt)
 
     seed, draw = jax.random.split(key)
     first = start_counts(driven, units, count, draw, n0)
     # As arrays, so that other numbers are not compiled again.
     limit, number = jnp.asarray(cap), as_float(units)
-    given = (driven, t_end, step)
+    given = (driven, t_end, dt)
 
     def walked(counts: Array | np.ndarray, stream: Stream) -> Walk:
         walk = start(jnp.asarray(counts), jax.tree.map(jnp.asarray, stream), graph.reservoir_count)
@@ -163,7 +163,7 @@ def simulate(
                 given=given,
             )
         return in_slices(
-            lambda now, blocks: driven_jumps(driven, number, t_end, limit, step, now, blocks),
+            lambda now, blocks: driven_jumps(driven, number, t_end, limit, dt, now, blocks),
             first_hazard(walk),
             lambda now: unfinished(now[0], t_end, limit),
             given=given,

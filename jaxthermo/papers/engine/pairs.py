@@ -23,8 +23,8 @@ from jaxthermo.papers.engine.runs import run_of
 from jaxthermo.papers.labels import labelled
 from jaxthermo.papers.tables import markdown
 from jaxthermo.search.least_work import steps_of
+from jaxthermo.search.many_searches import searched
 from jaxthermo.search.potential_range import potential_around
-from jaxthermo.search.process_potentials import searched
 
 PAIRS, SEARCHED, COARSE_SEARCHED = 200, 200, 3
 SEED = 1

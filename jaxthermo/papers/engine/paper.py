@@ -12,6 +12,7 @@ from jaxthermo.papers import claims
 from jaxthermo.papers.engine import (
     carnot,
     claims_engine,
+    claims_entropy,
     claims_theory,
     ensemble_report,
     figures,
@@ -179,7 +180,7 @@ def _of_cycle(jobs: Jobs, words: dict[str, tuple[str, str]], cycle: str) -> list
     ]
 
 
-CLAIMS = (*claims_theory.CLAIMS, *claims_engine.CLAIMS)
+CLAIMS = (*claims_theory.CLAIMS, *claims_engine.CLAIMS, *claims_entropy.CLAIMS)
 PAPER = Paper(NAME, TITLE, NOTE, products)
 
 
