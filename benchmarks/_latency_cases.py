@@ -73,6 +73,60 @@ def carnot(beta_hot: float) -> Any:
     return jt.CarnotCycle(beta_hot, 1.0, [0.0, -0.5, -0.875, -0.75], 24.0)
 
 
+def windows(beta_hot: float) -> Any:
+    """README's particle between two baths that hand over to each other."""
+    openings = [lambda t: jnp.cos(0.6 * t) ** 2, lambda t: jnp.sin(0.6 * t) ** 2]
+    baths = jt.SwitchedBaths([jt.OhmicBath(1.0, 1, 2)] * 2, [beta_hot, 1.0], openings)
+    between = jt.quantum_oscillator(jt.Polynomial(QUARTIC), baths, grid=readme_grid())
+    return jt.drive(between, 1.0, 1.0, TIMES).heat_of
+
+
+def spline(beta_hot: float) -> Any:
+    """README's cycle without corners."""
+    return jt.run_cycle(classical(readme_grid()), jt.SplineCycle.along(engine(beta_hot), 8), 1e-4).work
+
+
+def better(period: float) -> Any:
+    """Two steps of a search for more power from README's cycle."""
+    cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period)
+    return jt.optimise_cycle(classical(readme_grid()), cycle, bounds={"x_end": (0.5, 1.4)}, steps=2).power
+
+
+def cat(q: float) -> Any:
+    """A cat state of the particle of docs/brownian.md."""
+    parabola = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, 1, 3)
+    return jt.State.cat(parabola, q, 0.0, beta=1.0).purity
+
+
+def pair(coupling: Any = -0.6) -> Any:
+    """Two-state units, both of whose reservoirs share the edge."""
+    return jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], coupling, [0.0, 0.8], [0, 1])
+
+
+def converted(beta_hot: float) -> Any:
+    """Efficiency of ten of them."""
+    steady = jt.jumps.mesoscopic_stationary(pair(), [beta_hot, 2.0], 10)
+    return jt.jumps.conversion(steady.work_current, steady.heat_currents, [beta_hot, 2.0])
+
+
+def swinging(swing: float) -> Any:
+    """The work of a period while the first temperature swings."""
+
+    def hot(t: Any) -> Any:
+        return 0.5 + swing * jnp.cos(2.0 * jnp.pi * t / 10.0)
+
+    return jt.jumps.periodic_state(pair(), (hot, 2.0), 10.0).work
+
+
+def followed(period: float) -> Any:
+    """README's ring under the drive of docs/jumps.md."""
+
+    def force(t: Any) -> Any:
+        return 1.0 + 0.4 * jnp.cos(2.0 * jnp.pi * t / period)
+
+    return jt.jumps.locking(jt.PottsRing(3, -1.0, force, 0.1), 3.5, period, steps=64).lyapunov
+
+
 def work_of(beta: Any) -> Any:
     """Stationary work current of README's ring."""
     return jt.potts.stationary(ring(), beta).work_current
@@ -159,6 +213,54 @@ CASES = {
         lambda: lambda beta: jt.jumps.mesoscopic_affinities(ring(), beta, 10).affinity, 2.0, 1.9, (4.0, 0.1, 1.5)
     ),
     "jumps.simulate_lattice of 8 x 6^3": Case(lambda: cubes, 3.6, 3.5, (4.0, 0.5, 1.5)),
+    "jumps.periodic_state": Case(lambda: swinging, 0.2, 0.1, (4.0, 1.5, 1.5)),
+    "jumps.locking": Case(lambda: followed, 5.4, 5.0, (4.0, 1.5, 1.5)),
+    "jumps.linear_noise": Case(
+        lambda: lambda beta: jt.jumps.linear_noise(ring(), beta).phase_diffusion, 3.5, 3.6, (6.0, 0.5, 2.0)
+    ),
+    "jumps.fold": Case(
+        lambda: lambda energy: jt.jumps.fold(jt.JumpNetwork([(0, 1)], [0.0, energy], -2.0), 4.0, [0.01, 0.99]).beta,
+        0.4,
+        0.3,
+        (4.0, 0.1, 1.5),
+    ),
+    "jumps.branch": Case(
+        lambda: (
+            lambda energy: (
+                jt.jumps.branch(
+                    jt.JumpNetwork([(0, 1)], [0.0, energy], -2.0), 4.0, [0.01, 0.99], low=1.0, high=4.5
+                ).occupation
+            )
+        ),
+        0.4,
+        0.3,
+        (4.0, 0.5, 1.5),
+    ),
+    "jumps.cumulants of 10, bounds": Case(
+        lambda: lambda hot: jt.bounds(jt.jumps.cumulants(pair(), [hot, 2.0], 10)).slack, 0.5, 0.6, (4.0, 0.1, 1.5)
+    ),
+    "jumps.scaled_cumulant of 10": Case(
+        lambda: lambda hot: jt.jumps.scaled_cumulant(pair(), [hot, 2.0], 10, [-0.5, 0.5]).scaled_cumulant,
+        0.5,
+        0.6,
+        (4.0, 0.5, 1.5),
+    ),
+    "jumps.mesoscopic_stationary of 10, conversion": Case(
+        lambda: lambda hot: converted(hot).efficiency, 0.5, 0.6, (4.0, 0.1, 1.5)
+    ),
+    "jumps.simulate of 100 x 10": Case(
+        lambda: lambda hot: jt.jumps.simulate(pair(), [hot, 2.0], 10, 5.0, 100, jax.random.key(0)).work,
+        0.5,
+        0.6,
+        (4.0, 0.5, 1.5),
+    ),
+    "jumps.tau_leap of 100 x 10000": Case(
+        lambda: lambda hot: jt.jumps.tau_leap(pair(), [hot, 2.0], 10_000, 5.0, 100, jax.random.key(0)).work,
+        0.5,
+        0.6,
+        (6.0, 0.5, 2.0),
+    ),
+    "State.cat": Case(lambda: cat, 1.5, 1.2, (4.0, 0.4, 1.5)),
     "equilibrium, classical": Case(
         lambda: lambda beta: jt.equilibrium(classical(), beta=beta, x=1.0).X,
         1.0,
@@ -191,6 +293,9 @@ CASES = {
     "run_cycle, Carnot": Case(
         lambda: lambda beta: jt.run_cycle(breathing(), carnot(beta), 1e-4, points=5).work, 0.5, 0.55, (8.0, 3.0, 3.0)
     ),
+    "run_cycle, spline": Case(lambda: spline, 0.5, 0.6, (6.0, 1.0, 1.5)),
+    "drive, switched baths": Case(lambda: windows, 0.5, 0.6, (10.0, 3.0, 3.0)),
+    "optimise_cycle, two steps": Case(lambda: better, 20.0, 24.0, (20.0, 10.0, 10.0)),
     "correlation, quantum": Case(
         lambda: lambda beta: jt.correlation(shallow(), beta, 1.0, TIMES).response, 1.0, 0.9, (10.0, 3.0, 3.0)
     ),

@@ -1,12 +1,17 @@
-"""Interacting two-state engines between two temperatures: exact for every number of units, and what the paper found.
+"""Interacting two- and three-state engines between two temperatures: exact numbers of units, and what the papers found.
 
 Vroylandt, Esposito & Verley, arXiv 1707.00326: interactions can raise the power of each machine; they break tight
-coupling in finite ensembles, and the macroscopic limit restores it.
+coupling in finite ensembles, and the macroscopic limit restores it. Filho, Forao, Busiello, Cleuren & Fiore, arXiv
+2301.06591: units that are ordered reach efficiencies at maximum power between Curzon & Ahlborn's and Carnot's.
 """
+
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from audit import contacts, networks
+from scipy.optimize import minimize_scalar, root
 
 import jaxthermo as jt
 
@@ -73,3 +78,87 @@ def test_interactions_raise_the_power_and_only_finite_ensembles_leak_heat():
     efficiencies = [float(one.efficiency) for one in few]
     assert all(one < float(limit.efficiency) < float(limit.carnot) for one in efficiencies)
     assert float(limit.efficiency) - efficiencies[-1] < 0.2 * (float(limit.efficiency) - efficiencies[-2])
+
+
+SPINS = np.array([1.0, 0.0, -1.0])
+
+
+def three_states(coupling, load):
+    """Spins 1, 0, -1 with E = -coupling m^2/2, which two reservoirs drive round the triangle in opposite senses."""
+    way = np.repeat([-1.0, 1.0], 3)
+    edges, interaction = [(0, 1), (1, 2), (2, 0)] * 2, -coupling * np.outer(SPINS, SPINS)
+    return jt.JumpNetwork(edges, np.zeros(3), interaction, load * way, [0, 0, 0, 1, 1, 1])
+
+
+def plain(coupling, load, number=1):
+    """The same for `tests/audit`."""
+    return {
+        "energies": np.zeros(3),
+        "interaction": -coupling * np.outer(SPINS, SPINS),
+        "forces": load * np.repeat([-1.0, 1.0], 3),
+        "prefactor": np.ones(6),
+        "betas": BETAS,
+        "units": number,
+    }
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_any_number_of_three_state_units_is_a_matrix(number):
+    coupling, load = 4.0, 0.5
+    found = jt.jumps.mesoscopic_stationary(three_states(coupling, load), BETAS, number)
+    _, _, W, hops = contacts.generator(plain(coupling, load, number))
+    at, heats, work = networks.null_vector(W), np.zeros(2), 0.0
+    for hop in hops:
+        current = (hop.out * at[hop.fro] - hop.back * at[hop.to]) / number
+        heats[contacts.RESERVOIRS[hop.edge]] += current * hop.heat
+        work += current * plain(coupling, load)["forces"][hop.edge]
+    np.testing.assert_allclose(found.heat_currents, heats, rtol=0, atol=1e-10)
+    assert float(found.work_current) == pytest.approx(work, abs=1e-10)
+    if number == 1:
+        # One unit with the levels -c/2, 0, -c/2: weights are sums over the trees of a triangle that lead to a state.
+        levels, up, down = np.array([-0.5, 0.0, -0.5]) * coupling, np.zeros(3), np.zeros(3)
+        for beta, sense in zip(BETAS, (-1.0, 1.0), strict=True):
+            half = 0.5 * beta * (np.roll(levels, -1) - levels - sense * load)
+            up, down = up + np.exp(-half), down + np.exp(half)
+        a, b = up, down  # a[i] from i to i + 1, b[i] back
+        weights = np.array([b[0] * b[1] + b[0] * a[2] + a[1] * a[2], a[0] * b[1] + a[0] * a[2] + b[1] * b[2], 0.0])
+        weights[2] = a[0] * a[1] + a[1] * b[2] + b[0] * b[2]
+        # Counts are in the order (0, 0, 1), (0, 1, 0), (1, 0, 0).
+        np.testing.assert_allclose(at[::-1], weights / weights.sum(), atol=1e-12)
+
+
+def ordered(coupling, load):
+    """Power, efficiency and occupations of the mean field near spin 1, by a root of its rates."""
+    p = plain(coupling, load)
+
+    def rates(x):
+        forward, backward, _ = contacts.flows(p, np.append(x, 1.0 - x.sum()), BETAS)
+        return (contacts.ARRIVALS @ (forward - backward))[:2] * np.exp(0.5 * (coupling + load))
+
+    x = root(rates, [1.0 - 2.0 * np.exp(-coupling), np.exp(-coupling)], tol=1e-14).x
+    forward, backward, heat = contacts.flows(p, np.append(x, 1.0 - x.sum()), BETAS)
+    J = forward - backward
+    power = -float(J @ p["forces"])
+    return power, power / float((J * heat)[:3].sum()), np.append(x, 1.0 - x.sum())
+
+
+def test_ordered_units_have_their_best_power_between_curzon_ahlborn_and_carnot():
+    load = 3.0
+    best = minimize_scalar(lambda c: -ordered(c, load)[0], bounds=(9.0, 14.0), method="bounded").x
+    power, efficiency, P = ordered(best, load)
+    assert 1.0 - np.sqrt(0.5) < efficiency < 0.5
+    flow = jt.jumps.thermodynamics(0.0, jnp.asarray(P), three_states(best, load), BETAS)
+    found = engine(flow.work_current, flow.heat_currents)
+    assert found.mode == "heat engine"
+    np.testing.assert_allclose([found.power, found.efficiency], [power, efficiency], rtol=1e-9)
+
+
+def test_ordered_units_are_found_or_said_not_to_be_where_rates_are_very_unlike():
+    """A hop from the highest level to the lowest is exp(24) times faster than one without energy."""
+    for coupling, load in ((8.0, 2.0), (10.77, 3.0)):
+        power, _, P = ordered(coupling, load)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = jt.jumps.stationary(three_states(coupling, load), BETAS, P)
+        assert bool(found.ok) == (load == 2.0)
+        assert not found.ok or float(found.work_current) == pytest.approx(-power, abs=1e-6)

@@ -7,18 +7,20 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from jaxthermo._results import quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
+from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, observe
-from jaxthermo.solve.attractor import UNDECIDED, Attractor, AttractorKind, find_attractor
+from jaxthermo.solve.attractor import FIXED_POINT, UNDECIDED, Attractor, AttractorKind, find_attractor
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lean import brief_jit
 
 MAX_ROUNDS = 256
+# The largest |dP/dt| of a fixed point, over its work current or over 1, with which the currents keep what is promised.
+SETTLED = 1e-7
 
 
 class Stationary(AbstractFlowResult):
@@ -69,6 +71,8 @@ def stationary(
     Units        per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises       ValueError for impossible parameters; without double precision
     Accuracy     1e-9, since Newton's method ends the search: `residual` is near rounding error for both known kinds.
+                 Occupations have rounding errors of 1e-16, which large rates make large in the currents: where they
+                 miss 1e-6 the status is `not_converged`
     Source       Herpich & Esposito 2019, Secs. III and IV, for any graph and several reservoirs
 
     Derivatives with respect to beta and all numbers of the network are those of the attractor (both modes).
@@ -96,7 +100,11 @@ def long_time_state(
 @brief_jit
 def _described(model: AbstractJumpModel, beta: Array, found: Attractor) -> Stationary:
     mean, occupation = averages(found.mean, model.network.reservoir_count)
-    known = status_if(found.kind == UNDECIDED, Status.undecided)
+    unsettled = found.residual > SETTLED * jnp.maximum(1.0, jnp.abs(mean.work_current))
+    known = first_problem(
+        status_if(found.kind == UNDECIDED, Status.undecided),
+        status_if((found.kind == FIXED_POINT) & unsettled, Status.not_converged),
+    )
     return Stationary(
         status=jnp.where(jnp.isfinite(mean.work_current), known, int(Status.not_finite)).astype(jnp.int32),
         stats={"rounds": found.rounds},

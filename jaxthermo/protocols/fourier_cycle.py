@@ -26,6 +26,12 @@ class FourierCycle(AbstractCycle):
                               m + h tanh((f - m)/h), with their mean m and half their distance h
     Raises                    ValueError unless the amplitudes of each are finite and of one shape, and limits increase;
                               at a solve's door where beta is not > 0
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.FourierCycle(1.0, [0.2], [0.0], 0.5, [0.0], [0.3], period=8.0)
+        >>> round(float(cycle.beta(4.0)), 12), round(float(cycle.x(2.0)), 12)
+        (0.8, 0.8)
     """
 
     beta_series: Fourier

@@ -26,6 +26,13 @@ class PeriodicCycle(AbstractCycle):
                  period, which is enough for smooth functions
     Raises       ValueError if the corners do not increase inside the period; at a solve's door where beta is not > 0,
                  or a function does not come back
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> cycle = jt.PeriodicCycle(1.0, lambda t: jnp.minimum(t, 8.0 - t), period=8.0, corners=[4.0])
+        >>> float(cycle.x(6.0)), float(cycle.x(9.0))
+        (2.0, 1.0)
     """
 
     beta_schedule: Schedule

@@ -146,6 +146,12 @@ class OttoCycle(AbstractSwitchedCycle):
 
     The same remark on coordinates holds as for `CarnotCycle`. A parabola of stiffness k_hot and k_cold has the
     efficiency 1 - sqrt(k_cold/k_hot) in the limit of long periods and weak coupling.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.OttoCycle(0.5, 1.0, x_hot=0.0, x_cold=-0.4, period=24.0)
+        >>> [round(float(cycle.x(t)), 3) for t in (3.0, 9.0, 15.0)]
+        [0.0, -0.2, -0.4]
     """
 
     x_hot: Float[Array, ""]

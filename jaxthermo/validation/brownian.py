@@ -147,6 +147,79 @@ def least_work() -> float:
     return abs(float(found.work) + 12.5 - 25.0 / 3.0)
 
 
+def prepared_states() -> float:
+    """Largest error of <q>, <p> of a cat state, <q^2> of a squeezed one, and the entropy of a mixture of two levels."""
+    grid = jt.PhaseGrid(6.5, 0.3, 6.5, 0.3)
+    model = jt.quantum_oscillator(HARMONIC, 0.5, 0, grid=grid)
+    q, p, phase = 0.6, 0.4, 1.0
+    cat = jt.State.cat(model, q, p, phase, beta=1.0)
+    share = np.sin(phase) / (np.exp(q**2 + p**2) + np.cos(phase))
+    squeezed = jt.State.squeezed(model, 0.5, 0.0, 0.3, beta=1.0)
+    mixed = jt.State.from_density_matrix(model, np.diag([0.7, 0.3]), beta=1.0)
+    differences = [
+        jt.brownian.expectation(cat, "q") - p * share,
+        jt.brownian.expectation(cat, "p") + q * share,
+        squeezed.q2 - 0.25 - 0.5 * np.exp(-0.6),
+        jt.brownian.von_neumann_entropy(mixed) + 0.7 * np.log(0.7) + 0.3 * np.log(0.3),
+    ]
+    return float(np.max(np.abs(np.array([float(one) for one in differences]))))
+
+
+def _absorbed(amplitudes: np.ndarray, period: float) -> float:
+    """Work of moving a parabola of friction 1: pi sum_n n a_n^2 Im chi(n w), a_n the amplitudes of x(t)."""
+    n = np.arange(1, len(amplitudes) + 1)
+    w = 2.0 * np.pi * n / period
+    return float(np.pi * np.sum(n * amplitudes**2 * w / ((1.0 - w**2) ** 2 + w**2)))
+
+
+def moved_parabola() -> float:
+    """Largest error of a cycle's work for a cosine, a square wave and a spline, while beta changes too (relative)."""
+    model, period, size = jt.classical_oscillator(HARMONIC, 1.0, GRID), 8.0, 0.5
+    odd = np.arange(1, 20001)
+    square = np.where(odd % 2 == 1, 4.0 * size / (np.pi * odd), 0.0)
+    corners = size * np.array([1.0, 0.5, -1.0, -0.5])
+    # A coefficient stands for a B-spline, whose Fourier series is the fourth power of that of a box.
+    n = np.arange(1, 401)
+    spline = 2.0 * np.abs(np.fft.fft(corners)[n % 4]) / 4.0 * np.abs(np.sinc(n / 4.0)) ** 4
+
+    def beta(t: Any) -> Any:
+        return 1.0 + 0.1 * jnp.cos(2.0 * jnp.pi * t / period)
+
+    cycles = [
+        (jt.PeriodicCycle(beta, lambda t: size * jnp.sin(2.0 * jnp.pi * t / period), period), np.array([size])),
+        (jt.PiecewiseCycle([[1.0, 1.1], [1.1, 1.0]], [[size, size], [-size, -size]], period), square),
+        (jt.SplineCycle([1.0, 1.1, 1.0, 0.9], corners, period), spline),
+    ]
+    errors = []
+    for cycle, amplitudes in cycles:
+        work = jt.run_cycle(model, cycle, 1e-7, points=10, steps=4).work
+        errors.append(abs(float(work) / _absorbed(amplitudes, period) - 1.0))
+    return max(errors)
+
+
+def first_law_of_carnot() -> float:
+    """Work + heats of both baths + work of both windows in a Carnot cycle, over the largest heat."""
+    grid = jt.PhaseGrid(9.0, 0.5, 7.5, 0.6)
+    breathing = jt.classical_oscillator(HARMONIC, 0.5, grid, coordinate=jt.Polynomial([0.0, 0.0, -0.5]))
+    run = jt.run_cycle(breathing, jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0, rise=0.25), 1e-8, points=2)
+    closed = run.work + jnp.sum(run.heat_of) + jnp.sum(run.switching_of)
+    return float(jnp.abs(closed) / jnp.max(jnp.abs(run.heat_of)))
+
+
+def best_amplitude() -> float:
+    """Error of the amplitude a at which a search finds the most of a - W(a), 1/(2 pi Im chi) (relative)."""
+    model, period = jt.classical_oscillator(HARMONIC, 1.0, GRID), 8.0
+    start = jt.FourierCycle(1.0, [0.0], [0.0], 0.0, [0.1], [0.0], period)
+
+    def gain(run: Any, cycle: Any) -> Any:
+        return cycle.x_series.cosines[0] - run.work
+
+    bounds = {"x_series.cosines": (0.01, 1.0)}
+    found = jt.optimise_cycle(model, start, gain, bounds, progress=False)
+    exact = 0.5 / _absorbed(np.ones(1), period)
+    return abs(float(found.cycle.x_series.cosines[0]) / exact - 1.0)
+
+
 CHECKS = (
     ("Pade [K-1/K]: 1 + 2 sum eta = (K+1)(2K+1), K = 0..6; coth(1/2) at K = 6", 1e-12, pade_sum),
     ("harmonic <q^2>, <p^2> = closed moment equations, K = 0, 1, 2, depth 1", 1e-8, stationary_moments),
@@ -165,6 +238,10 @@ CHECKS = (
     ("classical quartic: fluctuation-dissipation theorem", 1e-8, classical_theorem),
     ("slowest eigenvalues of a damped parabola on the grid = sums of 1/2 +- i sqrt(3)/2", 1e-8, slowest_modes),
     ("number state n = 1: <q^4> = 15/4, <q^2 p^2> = 5/4, purity 1", 1e-8, number_state),
+    ("cat, squeezed state, mixture: <q>, <p>, <q^2>, entropy", 1e-8, prepared_states),
+    ("moving a parabola: work of cosine, square wave, spline = pi sum n a_n^2 Im chi (relative)", 1e-5, moved_parabola),
+    ("Carnot: work + heats + work of the windows = 0, over the largest heat", 1e-6, first_law_of_carnot),
+    ("search: most of a - W(a) at the amplitude 1/(2 pi Im chi) (relative)", 1e-4, best_amplitude),
     ("least work of moving a trap by 5 in t = 1: 25/3", 1e-7, least_work),
     ("gradient of equilibrium <q> in beta, x, A = central differences", 1e-6, equilibrium_gradient),
 )

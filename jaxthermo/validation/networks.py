@@ -132,6 +132,67 @@ def stability_and_dissipation() -> float:
     return max(errors)
 
 
+def common_clock() -> float:
+    """Largest error of heats where one factor (1 + cos(2 pi t/T)/2)/2 speeds up all hops: T/2 times those at rest."""
+    still = _pair(0.8, -0.6)
+    period, base = 3.0, (1.0, 0.4)
+    hops = [lambda t, G=G: G * (0.5 + 0.25 * jnp.cos(2.0 * jnp.pi * t / period)) for G in base]
+    moved = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, GAP], -0.6, [0.0, 0.8], [0, 1], prefactor=hops)
+    found = jt.jumps.periodic_state(moved, BETAS, period)
+    rest = jt.jumps.stationary(still, BETAS)
+    return float(jnp.max(jnp.abs(found.heats - 0.5 * period * rest.heat_currents)))
+
+
+def first_law_of_paths() -> float:
+    """Largest |change of energy - (work + heat) t| of one trajectory, exact or by leaps, per unit."""
+    pair, number, duration = _pair(0.8, -0.6), 30, 2.0
+    key = jax.random.key(1)
+    exact = jt.jumps.simulate(pair, BETAS, number, duration, 16, key)
+    leaps = jt.jumps.tau_leap(pair, BETAS, number, duration, 16, key, steps=200)
+    errors = []
+    for paths in (exact, leaps):
+        shares = [np.asarray(counts) / number for counts in (paths.initial_counts, paths.final_counts)]
+        before, after = (GAP * one[:, 1] - 0.3 * (one**2).sum(axis=1) for one in shares)
+        errors.append(after - before - duration * (paths.work + paths.heats.sum(axis=1)))
+    return float(np.max(np.abs(errors)))
+
+
+def own_rhythm() -> float:
+    """Error of the one turn that a ring makes in a period that is its own, with a force that rests."""
+    ring = jt.PottsRing(3, -1.0, 1.0, 0.1)
+    cycle = jt.potts.limit_cycle(ring, 3.5)
+    found = jt.jumps.locking(ring, 3.5, cycle.period, cycle.point, transient=0, periods=20, steps=400)
+    return abs(abs(float(found.rotation_number)) - 1.0)
+
+
+def spinodal() -> float:
+    """Largest error of ln(P_2/P_1) = -beta dE and 1/(P_1 P_2) = 2 |u| beta at the fold of two states (relative)."""
+    gap, coupling = 0.4, -2.0
+    units = jt.JumpNetwork([(0, 1)], [0.0, gap], coupling)
+    found = jt.jumps.fold(units, 4.0, [0.01, 0.99])
+    low, high = (float(one) for one in found.occupation)
+    rest = float(found.beta) * (gap + coupling * (high - low)) / np.log(low / high) - 1.0
+    return max(abs(rest), abs(2.0 * low * high * abs(coupling) * float(found.beta) - 1.0))
+
+
+def branch_of_two_states() -> float:
+    """Largest |beta dE + ln(P_2/P_1)| along a branch through its fold."""
+    gap, coupling = 0.4, -2.0
+    units = jt.JumpNetwork([(0, 1)], [0.0, gap], coupling)
+    found = jt.jumps.branch(units, 4.0, [0.01, 0.99], low=1.0, high=4.5)
+    P = np.asarray(found.occupation)
+    change = np.asarray(found.beta) * (gap + coupling * (P[:, 1] - P[:, 0]))
+    assert np.sum(found.fold) == 1
+    return float(np.max(np.abs(change + np.log(P[:, 1] / P[:, 0]))))
+
+
+def no_information() -> float:
+    """|multipartite information| of eight units between two temperatures that do not interact."""
+    free = jt.JumpNetwork([(0, 1), (1, 2), (2, 0), (0, 1)], [0.0, 0.3, 0.5], None, 0.7, [0, 0, 0, 1])
+    steady = jt.jumps.mesoscopic_stationary(free, np.array([1.0, 2.5]), 8)
+    return abs(float(jt.jumps.multipartite_information(steady)))
+
+
 CHECKS = (
     ("two reservoirs on one edge, N = 1 and mean field: work and heats from four rates", 1e-12, parallel_reservoirs),
     ("efficiency = load/energy difference, N = 1 and interacting mean field", 1e-10, tight_coupling),
@@ -145,6 +206,12 @@ CHECKS = (
     ),
     ("N = 5: sum of affinities x currents round cycles = entropy production (relative)", 1e-10, cycles_of_units),
     ("no forces: no housekeeping; at rest: no excess (relative)", 1e-10, split_entropy_production),
+    ("all hops sped up by one factor: periodic state's heats = mean factor x those at rest", 1e-8, common_clock),
+    ("each trajectory, exact or by leaps: change of energy = work + heats", 1e-12, first_law_of_paths),
+    ("ring under a steady force, counted in its own period: one turn", 1e-6, own_rhythm),
+    ("fold of two states = spinodal, 1/(P_1 P_2) = 2 |u| beta (relative)", 1e-9, spinodal),
+    ("branch of two states through its fold: ln(P_2/P_1) = -beta dE", 1e-9, branch_of_two_states),
+    ("no interaction: no multipartite information, N = 8, two temperatures", 1e-9, no_information),
     ("limit cycle: <div F> = sum of Floquet exponents (relative)", 1e-6, volume),
     ("no interaction: N cov = diag(P) - P P^T, out of equilibrium", 1e-11, independent_units),
     ("onset: entropy production against <div F>, (f/2|u|) tanh(q f/2|u|) (relative)", 1e-9, stability_and_dissipation),

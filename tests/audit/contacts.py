@@ -6,7 +6,7 @@ Units on a triangle whose edges two reservoirs share; energy per unit eps.P + P.
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +43,7 @@ def network(rng: Generator, narrow: bool) -> Draw:
     }
 
 
-def _network(p: Draw) -> Any:
+def network_of(p: Draw) -> Any:
     settings = {"forces": p["forces"], "reservoirs": RESERVOIRS.tolist(), "prefactor": p["prefactor"]}
     return jt.JumpNetwork([*TRIANGLE, *TRIANGLE], p["energies"], p["interaction"], **settings)
 
@@ -53,12 +53,12 @@ def _numbers(found: Any, *names: str) -> Answer:
 
 
 def ask_stationary(p: Draw) -> Answer:
-    found = quiet(jt.jumps.stationary, _network(p), np.array(p["betas"]), p["start"])
+    found = quiet(jt.jumps.stationary, network_of(p), np.array(p["betas"]), p["start"])
     return _numbers(found, "occupation", "work_current", "heat_currents", "entropy_production_rate")
 
 
 def ask_finite(p: Draw) -> Answer:
-    found = quiet(jt.jumps.mesoscopic_stationary, _network(p), np.array(p["betas"]), p["units"])
+    found = quiet(jt.jumps.mesoscopic_stationary, network_of(p), np.array(p["betas"]), p["units"])
     return _numbers(found, "work_current", "heat_currents", "energy", "entropy_production_rate")
 
 
@@ -68,17 +68,17 @@ def ask_periodic(p: Draw) -> Answer:
     def swinging(t: Any) -> Any:
         return hot * (1.0 + p["swing"] * jnp.cos(2.0 * jnp.pi * t / p["period"]))
 
-    found = quiet(jt.jumps.periodic_state, _network(p), (swinging, cold), p["period"])
+    found = quiet(jt.jumps.periodic_state, network_of(p), (swinging, cold), p["period"])
     return _numbers(found, "work", "heats", "entropy_produced")
 
 
 def ask_parts(p: Draw) -> Answer:
-    run = quiet(jt.jumps.evolve, _network(p), np.array(p["betas"]), p["start"], np.array([0.0, *p["times"]]))
+    run = quiet(jt.jumps.evolve, network_of(p), np.array(p["betas"]), p["start"], np.array([0.0, *p["times"]]))
     parts = quiet(jt.jumps.housekeeping, run)
     return _numbers(parts, "housekeeping", "excess", "adiabatic", "nonadiabatic")
 
 
-def _flows(p: Draw, P: Array, betas: Array) -> tuple[Array, Array, Array]:
+def flows(p: Draw, P: Array, betas: Array) -> tuple[Array, Array, Array]:
     """Flows forward and backward along each edge, and what a hop forward takes up as heat."""
     levels = np.array(p["energies"]) + np.array(p["interaction"]) @ P
     heat = levels[EDGES[:, 1]] - levels[EDGES[:, 0]] - np.array(p["forces"])
@@ -89,13 +89,13 @@ def _flows(p: Draw, P: Array, betas: Array) -> tuple[Array, Array, Array]:
 
 def _rates(p: Draw, P: Array, betas: Array) -> Array:
     """dP/dt, work, the heat from each reservoir, and entropy production per time."""
-    forward, backward, heat = _flows(p, P, betas)
+    forward, backward, heat = flows(p, P, betas)
     J = forward - backward
     heats = [float((J * heat)[r == RESERVOIRS].sum()) for r in (0, 1)]
     return np.array([*ARRIVALS @ J, J @ np.array(p["forces"]), *heats, J @ np.log(forward / backward)])
 
 
-def _follow(p: Draw, P: Array, betas: Callable[[float], Array], ts: Array) -> Array:
+def follow(p: Draw, P: Array, betas: Callable[[float], Array], ts: Array) -> Array:
     """States, and work, heats and entropy production since the first time, at all times."""
 
     def slope(t: float, y: Array) -> Array:
@@ -105,7 +105,7 @@ def _follow(p: Draw, P: Array, betas: Callable[[float], Array], ts: Array) -> Ar
     return solve_ivp(slope, (ts[0], ts[-1]), start, method="LSODA", rtol=1e-11, atol=1e-13, t_eval=ts).y.T
 
 
-def _furthest(pairs: list[tuple[Any, Any]], promised: float) -> float:
+def furthest(pairs: list[tuple[Any, Any]], promised: float) -> float:
     """The largest difference, over 1 or the size of what is expected."""
     return max(float(np.max(np.abs(a - b)) / max(1.0, np.max(np.abs(b)))) for a, b in pairs) / promised
 
@@ -113,11 +113,11 @@ def _furthest(pairs: list[tuple[Any, Any]], promised: float) -> float:
 def stationary(p: Draw, found: Answer) -> float | None:
     P, betas = np.array(p["start"]), np.array(p["betas"])
     for _ in range(20):
-        P = _follow(p, P, lambda t: betas, np.array([0.0, 100.0]))[-1, :3]
+        P = follow(p, P, lambda t: betas, np.array([0.0, 100.0]))[-1, :3]
         at = _rates(p, P, betas)
         if np.abs(at[:3]).max() < 1e-10:
             numbers = found.numbers
-            return _furthest(
+            return furthest(
                 [
                     (numbers["occupation"], P),
                     (numbers["work_current"], at[3]),
@@ -136,26 +136,26 @@ def periodic(p: Draw, found: Answer) -> float | None:
         return np.array([hot * (1.0 + p["swing"] * math.cos(2.0 * math.pi * t / p["period"])), cold])
 
     for _ in range(300):
-        y = _follow(p, P, betas, np.array([0.0, p["period"]]))[-1]
+        y = follow(p, P, betas, np.array([0.0, p["period"]]))[-1]
         gap, P = float(np.abs(y[:3] - P).max()), y[:3]
         if gap < 1e-11:
             numbers = found.numbers
             pairs = [(numbers["work"], y[3]), (numbers["heats"], y[4:6]), (numbers["entropy_produced"], y[6])]
-            return _furthest(pairs, FIELD)
+            return furthest(pairs, FIELD)
     return None
 
 
 def parts(p: Draw, found: Answer) -> float:
     """Excess as the least sum of squares by a pseudo-inverse; the state at rest as a null vector."""
     betas = np.array(p["betas"])
-    states = _follow(p, np.array(p["start"]), lambda t: betas, np.array([0.0, *p["times"]]))[:, :3]
+    states = follow(p, np.array(p["start"]), lambda t: betas, np.array([0.0, *p["times"]]))[:, :3]
     rows = np.array([_parts(p, P, betas) for P in states]).T
     names = ("housekeeping", "excess", "adiabatic", "nonadiabatic")
-    return _furthest([(found.numbers[name], row) for name, row in zip(names, rows, strict=True)], FIELD)
+    return furthest([(found.numbers[name], row) for name, row in zip(names, rows, strict=True)], FIELD)
 
 
 def _parts(p: Draw, P: Array, betas: Array) -> tuple[float, float, float, float]:
-    forward, backward, _ = _flows(p, P, betas)
+    forward, backward, _ = flows(p, P, betas)
     force = np.log(forward / backward)
     J = forward - backward
     moved, total = ARRIVALS @ J, float(J @ force)
@@ -171,8 +171,19 @@ def _parts(p: Draw, P: Array, betas: Array) -> tuple[float, float, float, float]
     return total - excess, excess, total - away, away
 
 
-def finite(p: Draw, found: Answer) -> float:
-    """The null vector of the whole matrix of N units."""
+class Hop(NamedTuple):
+    """Of N units along an edge, from one state to another: both rates, and what one forward takes up as heat."""
+
+    edge: int
+    fro: int
+    to: int
+    out: float
+    back: float
+    heat: float
+
+
+def generator(p: Draw) -> tuple[Array, Array, Array, list[Hop]]:
+    """Counts of all states of N units, their energies, the matrix of rates and its hops."""
     N, eps, K = p["units"], np.array(p["energies"]), np.array(p["interaction"])
     states = np.array([n for n in itertools.product(range(N + 1), repeat=3) if sum(n) == N])
     place = {tuple(n): i for i, n in enumerate(states)}
@@ -192,14 +203,20 @@ def finite(p: Draw, found: Answer) -> float:
             W[i, i] -= out
             W[i, j] += back
             W[j, j] -= back
-            hops.append((e, i, j, out, back, heat))
-    at = networks.null_vector(W)
+            hops.append(Hop(e, i, j, out, back, heat))
+    return states, energy, W, hops
+
+
+def finite(p: Draw, found: Answer) -> float:
+    """The null vector of the whole matrix of N units."""
+    _, energy, W, hops = generator(p)
+    at, N = networks.null_vector(W), p["units"]
     work, heats, produced = 0.0, np.zeros(2), 0.0
-    for e, i, j, out, back, heat in hops:
-        J = out * at[i] - back * at[j]
-        work += J * p["forces"][e]
-        heats[RESERVOIRS[e]] += J * heat
-        produced += J * math.log(out * at[i] / (back * at[j]))
+    for hop in hops:
+        there, back = hop.out * at[hop.fro], hop.back * at[hop.to]
+        work += (there - back) * p["forces"][hop.edge]
+        heats[RESERVOIRS[hop.edge]] += (there - back) * hop.heat
+        produced += (there - back) * math.log(there / back)
     numbers = found.numbers
     pairs = [
         (numbers["work_current"], work / N),
@@ -207,7 +224,7 @@ def finite(p: Draw, found: Answer) -> float:
         (numbers["energy"], energy @ at / N),
         (numbers["entropy_production_rate"], produced / N),
     ]
-    return _furthest(pairs, FINITE)
+    return furthest(pairs, FINITE)
 
 
 JUDGES = {

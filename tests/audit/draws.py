@@ -228,9 +228,17 @@ SHORT = {
 }
 
 
-# Kinds without a share, that were added later: those of seeds from LATEST on, in turn, so that a seed keeps its draw.
-LATER: tuple[str, ...] = ()
-LATEST = 1000
+# Kinds without a share, which came later: from the seed of their generation on they are asked in turn, so that older
+# seeds keep their draws.
+LATER: dict[int, tuple[str, ...]] = {1000: (), 1040: ()}
+# Of the last generation, so many draws of each kind.
+EACH = 10
+
+
+def count() -> int:
+    """Draws of an audit."""
+    latest = max(LATER)
+    return latest + EACH * len(LATER[latest])
 
 
 def question(seed: int, narrow: bool = False, kind: str | None = None) -> tuple[str, Draw]:
@@ -238,7 +246,8 @@ def question(seed: int, narrow: bool = False, kind: str | None = None) -> tuple[
     rng = np.random.default_rng(seed)
     names, shares = list(KINDS), np.array([share for _, share in KINDS.values()])
     drawn = str(rng.choice(names, p=shares / shares.sum()))
-    if seed >= LATEST:
-        drawn = LATER[seed % len(LATER)]
+    if seed >= min(LATER):
+        own = LATER[max(first for first in LATER if first <= seed)]
+        drawn = own[seed % len(own)]
     kind = drawn if kind is None else kind
     return kind, KINDS[kind][0](rng, narrow)

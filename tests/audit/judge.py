@@ -8,7 +8,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import oscillator_exact as exact
 
-from . import ask, contacts, cycles, hierarchy, kramers, networks, resonances, switched, wells
+from . import (
+    ask,
+    bends,
+    contacts,
+    crowds,
+    cycles,
+    hierarchy,
+    kramers,
+    networks,
+    periods,
+    resonances,
+    searches,
+    starts,
+    switched,
+    wells,
+    windows,
+)
 from .ask import Answer
 
 # What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
@@ -312,4 +328,10 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **cycles.JUDGES,
     **wells.JUDGES,
     **resonances.JUDGES,
+    **periods.JUDGES,
+    **windows.JUDGES,
+    **starts.JUDGES,
+    **crowds.JUDGES,
+    **bends.JUDGES,
+    **searches.JUDGES,
 }

@@ -164,4 +164,4 @@ JUDGES = {
     "relaxation rates, anharmonic": (ask_rates, relaxation),
 }
 draws.KINDS |= {"spectrum, anharmonic": (spectrum, 0.0), "relaxation rates, anharmonic": (rates, 0.0)}
-draws.LATER += tuple(JUDGES)
+draws.LATER[1000] += tuple(JUDGES)
