@@ -98,6 +98,33 @@ def steady_state(
     )
 
 
+def correlation(
+    coefficients: Sequence[float],
+    strength: float,
+    poles: int,
+    depth: int,
+    beta: float,
+    x: float,
+    levels: int,
+    ts: Sequence[float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """<{q(t), q}>/2 - <q>^2 and i <[q(t), q]> in the stationary state, hbar = m = 1, from the whole hierarchy."""
+    mean, deviation = classical_moments(coefficients, beta, x)
+    operators = _operators(coefficients, levels, STIFFNESS / (deviation * np.sqrt(beta)), mean, 1.0, 1.0)
+    solver = _solver(operators, strength, poles, depth, beta, x, 1.0, 1.0)
+    state, hierarchy = solver.steady_state(use_mkl=qutip.settings.has_mkl)
+    members = np.array([hierarchy.extract(label).full() for label in solver.ados.labels])
+    q = operators.q
+    mean = float(np.trace(q @ state.full()).real)
+    starts = (0.5 * (q @ members + members @ q) - mean * members, 1j * (q @ members - members @ q))
+    functions = []
+    for start in starts:
+        # QuTiP keeps its matrices in columns.
+        run = solver.run(np.swapaxes(start, 1, 2), np.asarray(ts), e_ops=[_sparse(q)])
+        functions.append(np.real(run.expect[0]))
+    return functions[0], functions[1]
+
+
 def pade(poles: int) -> tuple[np.ndarray, np.ndarray]:
     """xi_k and eta_k of coth(y/2) = (2/y)[1 + sum_k 2 eta_k y^2/(y^2 + xi_k^2)], Pade [K-1/K].
 
