@@ -11,7 +11,6 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.checks import as_float, require_numbers, require_scalar, require_times
-from jaxthermo.jumps.schedules import require_schedule
 
 RING = jt.PottsRing(3, -1.0, 1.0, 0.1)
 START, TIMES = [0.5, 0.3, 0.2], [0.0, 1.0]
@@ -19,7 +18,7 @@ START, TIMES = [0.5, 0.3, 0.2], [0.0, 1.0]
 
 # NumPy would read "4" as 4.
 @pytest.mark.parametrize("value", ["4", "x", ["1", "2"], ("1", 2.0)])
-@pytest.mark.parametrize("door", [require_numbers, require_scalar, require_times, require_schedule])
+@pytest.mark.parametrize("door", [require_numbers, require_scalar, require_times])
 def test_text_is_no_number(door, value):
     with pytest.raises(ValueError, match="`given` must be"):
         door("given", value)
