@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
 from jaxthermo.plot.style import PALETTE, style
 
@@ -22,6 +24,13 @@ def scaling(panel: Axes, rows: list[Row]) -> None:
     panel.loglog(size, seconds, "o", color=PALETTE[1])
     panel.loglog(size, fitted, "-", color=PALETTE[0], label=f"exponent {slope:.2f}")
     panel.set(title=rows[0]["family"], xlabel=rows[0]["what"], ylabel="processor time, s")
+    # A share of a decade would show a cost that hardly changes as a steep line.
+    low, high = panel.get_ylim()
+    middle = np.sqrt(low * high)
+    panel.set_ylim(min(low, middle / 10**0.5), max(high, middle * 10**0.5))
+    panel.set_xticks(size, [f"{value:.0f}" if value < 1e5 else f"{value / 1e6:.2g} million" for value in size])
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    _few_ticks(panel.yaxis)
     panel.legend()
 
 
@@ -32,7 +41,9 @@ def work_precision(panel: Axes, rows: list[Row]) -> None:
         # Rounding has no smaller error to show.
         panel.loglog(seconds, np.maximum(error, ROUNDING), "o-", color=color, label=method)
     panel.set(title=rows[0]["family"], xlabel="processor time, s", ylabel="error")
-    panel.legend(fontsize="x-small")
+    _few_ticks(panel.xaxis)
+    # Below the panel, where no point is.
+    panel.legend(fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 def workers(panel: Axes, rows: list[Row]) -> None:
@@ -75,6 +86,15 @@ def draw(name: str, slug: str, rows: list[Row]) -> None:
             panel_of(panel, [row for row in rows if row[column] == group])
         figure.savefig(FOLDER / picture_of(name, slug), dpi=110)
         plt.close(figure)
+
+
+def _few_ticks(axis: Axis) -> None:
+    """Numbers at 1, 2 and 5 of a decade only, since those at all digits run into each other; over many at 1 only."""
+    low, high = axis.get_view_interval()
+    if high > 1e3 * low:
+        return
+    axis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+    axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(np.inf, np.inf)))
 
 
 def _columns(rows: list[Row], *names: str) -> tuple[np.ndarray, ...]:

@@ -51,8 +51,21 @@ def postpone(condition: Callable[[], ArrayLike]) -> None:
 
 
 def as_float(value: object) -> Float[Array, "..."]:
-    """`value` as an array of jax's current default float type (float64 once `jax_enable_x64` is set)."""
+    """`value` as an array of jax's current default float type (float64 once `jax_enable_x64` is set).
+
+    Raises     TypeError for text, which NumPy would read as a number
+    """
+    if isinstance(value, str) or (isinstance(value, list | tuple) and any(isinstance(one, str) for one in value)):
+        raise TypeError(f"{value!r} is text, not numbers")
     return jnp.asarray(value, dtype=float)
+
+
+def require_numbers(name: str, value: object) -> Float[Array, "..."]:
+    """A float array of any shape, or a ValueError that names the argument."""
+    try:
+        return as_float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be made of numbers, but is {value!r}") from None
 
 
 def is_known(*values: object) -> bool:
@@ -143,7 +156,7 @@ def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
 
 def require_times(name: str, ts: object) -> Float[Array, " times"]:
     """A strictly increasing, finite, one-dimensional array of at least two times."""
-    array = as_float(ts)
+    array = require_numbers(name, ts)
     if array.ndim != 1 or array.shape[0] < 2:
         raise ValueError(f"`{name}` must be one-dimensional with at least two times, but has shape {array.shape}")
     require_finite(name, array)

@@ -92,6 +92,7 @@ def reproduce(
 ) -> None:
     """Make the figures and tables of a paper again, set them beside its own, and judge its claims.
 
+    Both papers coarsely take about seven minutes of one core, a figure half a minute to a minute; --full takes hours.
     What an earlier run into the same folder has computed is used again.
     """
     if paper is not None and paper not in PAPERS:
@@ -147,7 +148,8 @@ def infer_protocol(
 ) -> None:
     """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024, or for further ones.
 
-    A further cycle takes some five minutes of one core. What an earlier run into the same folder has found stays.
+    Takes about an hour of one core, a further cycle some five minutes. What an earlier run into the same folder has
+    found stays.
     """
     from jaxthermo.papers.engine.ensemble import further_cycles
     from jaxthermo.papers.engine.inference_report import infer_protocol

@@ -173,7 +173,8 @@ def _side(name: str, reach: Any, step: Any) -> tuple[np.ndarray, int]:
     values = []
     for label, value in ((f"{name}_max", reach), (f"d{name}", step)):
         try:
-            number = float(value)
+            # `float` would read text as a number.
+            number = float("" if isinstance(value, str) else value)
         except (TypeError, ValueError):
             raise ValueError(f"`{label}` must be a number known before jax traces, but is {value!r}") from None
         if not (np.isfinite(number) and number > 0):

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, VectorLike
-from jaxthermo.checks import as_float
+from jaxthermo.checks import as_float, require_numbers
 from jaxthermo.protocols.formula import formula
 
 
@@ -46,7 +46,7 @@ class Polynomial(AbstractPotential):
     coefficients: Float[Array, " powers"]
 
     def __init__(self, coefficients: VectorLike):
-        self.coefficients = as_float(coefficients)
+        self.coefficients = require_numbers("coefficients", coefficients)
         if self.coefficients.ndim != 1 or self.coefficients.shape[0] == 0:
             raise ValueError(
                 f"`coefficients` must be one-dimensional and not empty, but has shape {self.coefficients.shape}"

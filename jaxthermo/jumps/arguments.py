@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import VectorLike
 from jaxthermo.checks import as_float, is_known, postpone, require_finite
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
-from jaxthermo.jumps.schedules import Schedule, as_schedule
+from jaxthermo.jumps.schedules import Schedule, require_schedule
 
 
 def as_network(model: AbstractJumpModel) -> JumpNetwork:
@@ -39,10 +39,7 @@ def require_constant(
 
 def require_betas(network: JumpNetwork, beta: Schedule | Sequence[Schedule]) -> Schedule:
     """beta as an array or a callable pytree, of the right shape, finite and >= 0 where it is known."""
-    try:
-        schedule = as_schedule(beta)
-    except (TypeError, ValueError):
-        raise ValueError(f"`beta` must be numbers or callables of time, but is {beta!r}") from None
+    schedule = require_schedule("beta", beta)
     if callable(schedule):
         return schedule
     betas = as_float(schedule)

@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._results import quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import require_double_for
+from jaxthermo.checks import is_known, require_double_for, require_integer
 from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
@@ -91,6 +91,8 @@ def long_time_state(
     """`stationary` without a warning."""
     network, betas = require_constant(model, beta)
     require_double_for(RTOL, RTOL)
+    if is_known(max_rounds):
+        require_integer("max_rounds", max_rounds, 1)
     start = initial_occupation(network.q, p0)
     # As an array, so that another number of rounds is not compiled again.
     found = find_attractor(field, observe, start[:-1], (network, betas), jnp.asarray(max_rounds, jnp.int32))

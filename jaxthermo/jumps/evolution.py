@@ -98,6 +98,8 @@ def evolve(
     model = network
     network, betas = checked(model, beta)
     require_double_for(rtol, atol, "rtol")
+    if solver is not None and not isinstance(solver, diffrax.AbstractSolver):
+        raise ValueError(f"`solver` must be a solver of diffrax, such as diffrax.Kvaerno5(), but is {solver!r}")
     ts = require_times("ts", ts)
     p0 = initial_occupation(network.q, p0)
     # A callable is checked where the user will see it: at the times asked for.

@@ -12,10 +12,19 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import VectorLike
-from jaxthermo.checks import as_float, is_known, require_finite, require_positive
+from jaxthermo.checks import is_known, require_finite, require_numbers, require_positive
 from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, taken
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
-from jaxthermo.jumps.schedules import HeldSchedule, Moving, MovingEnergy, Schedule, as_schedule, moving, takes_time
+from jaxthermo.jumps.schedules import (
+    HeldSchedule,
+    Moving,
+    MovingEnergy,
+    Schedule,
+    as_schedule,
+    moving,
+    require_schedule,
+    takes_time,
+)
 from jaxthermo.protocols.formula import HeldFunction, formula
 from jaxthermo.protocols.schedules import value_at
 
@@ -91,17 +100,17 @@ class JumpNetwork(AbstractJumpModel):
         rates: AbstractRates | None = None,
         prefactor: Schedule | Sequence[Schedule] = 1.0,
     ):
-        self.energies = as_schedule(energies)
+        self.energies = require_schedule("energies", energies)
         shape = jax.eval_shape(lambda: value_at(self.energies, 0.0)).shape
         if len(shape) != 1 or shape[0] < 2:
             raise ValueError(f"`energies` must have shape (q,) with q >= 2, but has shape {shape}")
         self.edges = checked_edges(edges, shape[0])
         self.reservoirs = (0,) * len(self.edges) if reservoirs is None else checked_labels(reservoirs, len(self.edges))
         self.interaction = _interaction(interaction, self.q)
-        self.forces = as_schedule(forces)
+        self.forces = require_schedule("forces", forces)
         if not callable(self.forces):
             _require_per_edge("forces", self.forces, len(self.edges))
-        self.prefactor = as_schedule(prefactor)
+        self.prefactor = require_schedule("prefactor", prefactor)
         if not callable(self.prefactor):
             _require_per_edge("prefactor", self.prefactor, len(self.edges))
         self.rates = require_rates(Arrhenius() if rates is None else rates)
@@ -230,7 +239,7 @@ def _interaction(interaction: VectorLike | Interaction | MovingEnergy | None, q:
         if takes_time(interaction):
             return moving(cast(MovingEnergy, interaction), q)
         return formula(cast(Interaction, interaction), jnp.full(q, 1.0 / q))
-    matrix = as_float(interaction)
+    matrix = require_numbers("interaction", interaction)
     if matrix.shape not in ((), (q, q)):
         raise ValueError(f"`interaction` must be a scalar or have shape ({q}, {q}), but has shape {matrix.shape}")
     if is_known(matrix) and matrix.ndim == 2:

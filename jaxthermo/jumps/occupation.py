@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import VectorLike
-from jaxthermo.checks import as_float, is_known, require_finite
+from jaxthermo.checks import as_float, is_known, require_finite, require_numbers
 from jaxthermo.jumps.mean_field import Betas, Thermodynamics, thermodynamics, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel
 
@@ -29,12 +29,16 @@ def _localised(q: int, small: float) -> np.ndarray:
 
 def initial_occupation(q: int, p0: VectorLike | None, name: str = "p0") -> Float[Array, " q"]:
     """p0 checked and scaled to sum exactly 1; None for the paper's P_1(0) = 1 - small. `name` is for messages."""
-    return localised(q) if p0 is None else _checked(as_float(p0), (q,), name)
+    return localised(q) if p0 is None else _checked(require_numbers(name, p0), (q,), name)
 
 
 def initial_occupations(q: int, p0: VectorLike | None, lanes: int) -> Float[Array, "lanes q"]:
     """`initial_occupation` for every lane."""
-    return as_float(np.tile(_localised(q, SMALL), (lanes, 1))) if p0 is None else _checked(as_float(p0), (lanes, q))
+    return (
+        as_float(np.tile(_localised(q, SMALL), (lanes, 1)))
+        if p0 is None
+        else _checked(require_numbers("p0", p0), (lanes, q))
+    )
 
 
 def _checked(p0: Float[Array, "*lanes q"], shape: tuple[int, ...], name: str = "p0") -> Float[Array, "*lanes q"]:

@@ -38,6 +38,18 @@ def as_schedule(value: Schedule | Sequence[Schedule]) -> HeldSchedule:
     return as_float(value)
 
 
+def require_schedule(name: str, value: Schedule | Sequence[Schedule]) -> HeldSchedule:
+    """`as_schedule`, or a ValueError that names the argument; what jax cannot trace names itself."""
+    try:
+        return as_schedule(value)
+    except (TypeError, ValueError) as error:
+        if callable(value) and isinstance(error, ValueError):
+            raise
+        raise ValueError(
+            f"`{name}` must be numbers, or functions of time that give numbers, but is {value!r}"
+        ) from None
+
+
 class Moving(eqx.Module):
     """phi(P, t), held as a function of the row (P, t); made by `moving`."""
 

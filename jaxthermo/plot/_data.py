@@ -79,6 +79,8 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
     Raises     ValueError if one of the variables needed is missing
     """
     dataset = data.to_dataset() if isinstance(data, AbstractResult) else data
+    if not hasattr(dataset, "variables"):
+        raise ValueError(f"`data` must be a result of the library or its dataset, but is {type(data).__name__}")
     missing = [name for name in needed if name not in dataset.variables]
     if missing:
         hint = "; a run has states: jt.plot.wigner(run.final), or run.state_at(time) where keep_states=True kept them"

@@ -70,8 +70,9 @@ def wigner_animation(
         first = np.asarray(states[0].wigner)
         image = panel.pcolormesh(q, p, first.T, cmap=COLOURS, norm=norm, shading="nearest")
         _cut(panel, np.max([np.abs(np.asarray(state.wigner)) for state in states], axis=0), q, p)
-        panel.set(xlabel="$q$", ylabel="$p$")
-        fig.colorbar(image, ax=panel, label="$W$")
+        named = dataset_of(states[0], "wigner", "position", "momentum")
+        panel.set(xlabel=label(named.position), ylabel=label(named.momentum))
+        fig.colorbar(image, ax=panel, label=label(named.wigner))
 
     def draw(index: int) -> list[Any]:
         image.set_array(np.asarray(states[index].wigner).T)

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.checks import as_float, is_known, require_double_for
+from jaxthermo.checks import is_known, require_double_for, require_numbers
 from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.attractor import MAX_ROUNDS, Stationary, long_time_state
 from jaxthermo.jumps.cycles import described
@@ -134,7 +134,7 @@ def long_time_lanes(
 ) -> Stationary:
     """`stationary_lanes` without a warning."""
     require_autonomous(rings, 1.0)
-    betas = as_float(betas)
+    betas = require_numbers("betas", betas)
     if betas.ndim != 1:
         raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
     require_not_negative("beta", betas)

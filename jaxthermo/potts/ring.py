@@ -9,11 +9,11 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike
 from jaxthermo.checks import (
-    as_float,
     is_known,
     postpone,
     require_finite,
     require_integer,
+    require_numbers,
     require_positive,
     require_scalar,
 )
@@ -67,7 +67,7 @@ class PottsRing(AbstractJumpModel):
         self.coupling = require_scalar("coupling", coupling)
         self.force = as_schedule(force) if callable(force) else require_scalar("force", force)
         self.prefactor = require_scalar("prefactor", prefactor)
-        self.energies = jnp.zeros(self.q) if energies is None else as_float(energies)
+        self.energies = jnp.zeros(self.q) if energies is None else require_numbers("energies", energies)
         if self.energies.shape != (self.q,):
             raise ValueError(f"`energies` must have shape ({self.q},), but has shape {self.energies.shape}")
         self.rates = require_rates(Arrhenius() if rates is None else rates)

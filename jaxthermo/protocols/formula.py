@@ -16,6 +16,13 @@ from jaxthermo.checks import as_float, is_known
 # Text in a jaxpr that names an object by its address says nothing about what the object does.
 ADDRESSES = (" at 0x", "<function", "<lambda>", "object at")
 
+# What jax raises where a function asks for a number that is not there yet: by NumPy, by `math`, by `if`, as an index.
+UNTRACED = (
+    jax.errors.TracerArrayConversionError,
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerIntegerConversionError,
+)
+
 # A function of a user as models hold it and programs call it.
 HeldFunction = Callable[[Array], Array]
 
@@ -64,10 +71,10 @@ def formula(function: Function, example: Float[Array, "..."]) -> HeldFunction:
         return cast(HeldFunction, function)
     try:
         traced = jax.make_jaxpr(function)(example)
-    except (jax.errors.TracerArrayConversionError, jax.errors.TracerBoolConversionError) as error:
+    except UNTRACED as error:
         name = getattr(function, "__name__", type(function).__name__)
         raise ValueError(
-            f"`{name}` must be a function that jax can trace: write jax.numpy for numpy, and jnp.where for `if`"
+            f"`{name}` must be a function that jax can trace: write jax.numpy for numpy or math, jnp.where for `if`"
         ) from error
     if len(traced.out_avals) == 1 and _said_by_text(traced.jaxpr):
         jaxpr, numbers = _lifted(traced.jaxpr)

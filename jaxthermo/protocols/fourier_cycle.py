@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
-from jaxthermo.checks import as_float, is_known, require_scalar
+from jaxthermo.checks import as_float, is_known, require_numbers, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import Fourier
 
@@ -82,7 +82,7 @@ class FourierCycle(AbstractCycle):
 def _limits(name: str, pair: VectorLike | None) -> Float[Array, "2"] | None:
     if pair is None:
         return None
-    found = as_float(pair)
+    found = require_numbers(name, pair)
     if found.shape != (2,):
         raise ValueError(f"`{name}` must be (low, high), but has shape {found.shape}")
     if is_known(found) and not float(found[0]) < float(found[1]):

@@ -6,7 +6,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
-from jaxthermo.checks import as_float, require_finite, require_integer, require_positive, require_scalar
+from jaxthermo.checks import (
+    as_float,
+    require_finite,
+    require_integer,
+    require_numbers,
+    require_positive,
+    require_scalar,
+)
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds
 from jaxthermo.protocols.strokes import AbstractStrokes
 
@@ -51,7 +58,7 @@ class PiecewiseCycle(AbstractStrokes):
         self.betas, self.x_values = _pieces("betas", betas), _pieces("x_values", x_values)
         count = self.betas.shape[0]
         self.period = require_scalar("period", period)
-        self.strokes = jnp.full(count, 1.0 / count) if strokes is None else as_float(strokes)
+        self.strokes = jnp.full(count, 1.0 / count) if strokes is None else require_numbers("strokes", strokes)
         for name, shape in (("x_values", self.x_values.shape[:1]), ("strokes", self.strokes.shape)):
             if shape != (count,):
                 raise ValueError(f"`{name}` must have the {count} pieces of `betas`, but has shape {shape}")
@@ -113,7 +120,7 @@ class PiecewiseCycle(AbstractStrokes):
 
 
 def _pieces(name: str, values: VectorLike) -> Float[Array, "pieces ..."]:
-    found = as_float(values)
+    found = require_numbers(name, values)
     if found.ndim not in (1, 2) or found.shape[0] < 2 or found.shape[1:] not in ((), (2,)):
         raise ValueError(f"`{name}` must have shape (pieces,) or (pieces, 2), pieces >= 2, but has {np.shape(found)}")
     return found

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, ScalarLike, ScheduleLike, VectorLike
-from jaxthermo.checks import as_float, is_known, require_finite, require_positive, require_scalar
+from jaxthermo.checks import as_float, is_known, require_finite, require_numbers, require_positive, require_scalar
 from jaxthermo.protocols.formula import formula
 
 
@@ -87,7 +87,7 @@ class Table(AbstractSchedule):
     values: Float[Array, " points"]
 
     def __init__(self, times: VectorLike, values: VectorLike):
-        self.times, self.values = as_float(times), as_float(values)
+        self.times, self.values = require_numbers("times", times), require_numbers("values", values)
         if self.times.ndim != 1 or self.times.shape[0] < 2:
             raise ValueError(f"`times` must have shape (points,), points >= 2, but has shape {self.times.shape}")
         if self.values.shape != self.times.shape:

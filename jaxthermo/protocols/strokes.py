@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import VectorLike
-from jaxthermo.checks import as_float, is_known
+from jaxthermo.checks import is_known, require_numbers
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds
 
 # Where a search may take a stroke by default, in units of an equal share of the period.
@@ -42,7 +42,7 @@ class AbstractStrokes(AbstractCycle):
 
 def four(name: str, values: VectorLike) -> Float[Array, "4"]:
     """One number for each stroke, or a ValueError that names the argument."""
-    found = as_float(values)
+    found = require_numbers(name, values)
     if found.shape != (4,):
         raise ValueError(f"`{name}` must have shape (4,), but has shape {found.shape}")
     return found

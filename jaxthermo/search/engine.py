@@ -1,5 +1,6 @@
 """Better engines: stationary cycles improved by gradients through the periodic state."""
 
+import inspect
 import math
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from jaxthermo._parameters import shown
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem
 from jaxthermo._types import IntLike
@@ -81,6 +83,9 @@ def optimise_cycle(
     knots = cycle.knots()
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, knots, jax.vmap(cycle.beta)(knots))
     limit = require_integer("steps", steps, 1)
+    _require_function_of_a_run("objective", objective)
+    for constraint in constraints:
+        _require_function_of_a_run("constraints", constraint)
     free = free_parameters(cycle, default_bounds(cycle) if bounds is None else bounds)
     oscillator = with_room(oscillator, cycle, free)
     search = _Search(oscillator, cycle, objective, tuple(constraints), free)
@@ -94,6 +99,14 @@ def optimise_cycle(
             raise Interrupted("optimise_cycle", search.result(Status.interrupted)) from None
     warn_unless_ok(result)
     return result
+
+
+def _require_function_of_a_run(name: str, function: object) -> None:
+    """Raise a ValueError that names the argument unless it can be called with a run and its cycle."""
+    try:
+        inspect.signature(function).bind(None, None)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"`{name}` must be called with (run, cycle), but is {shown(function)}") from None
 
 
 class _Search:

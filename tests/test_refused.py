@@ -1,0 +1,40 @@
+"""What a hurried user types by mistake is refused at the door, by the name of the argument.
+
+The suite's own checks of types refuse text before the library sees it, so its doors are tried by themselves.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxthermo as jt
+from jaxthermo.checks import as_float, require_numbers, require_scalar, require_times
+
+RING = jt.PottsRing(3, -1.0, 1.0, 0.1)
+START, TIMES = [0.5, 0.3, 0.2], [0.0, 1.0]
+
+
+# NumPy would read "4" as 4.
+@pytest.mark.parametrize("value", ["4", "x", ["1", "2"], ("1", 2.0)])
+@pytest.mark.parametrize("door", [require_numbers, require_scalar, require_times])
+def test_text_is_no_number(door, value):
+    with pytest.raises(ValueError, match="`given` must be"):
+        door("given", value)
+
+
+def test_numbers_of_any_kind_are_numbers():
+    for value in (1, True, 1.0, np.float32(1), jnp.ones(()), [1, np.float64(1)], (1.0, jnp.ones(())), range(2)):
+        assert require_numbers("x", value).dtype == as_float(0.0).dtype
+
+
+@pytest.mark.parametrize("function", [np.sin, math.sin])
+def test_a_function_that_jax_cannot_trace_is_told_apart(function):
+    with pytest.raises(ValueError, match=r"write jax\.numpy for numpy or math"):
+        jt.potts.evolve(RING, lambda t: 2.0 + function(t), START, TIMES)
+
+
+def test_a_function_that_gives_no_number_is_told_apart():
+    with pytest.raises(ValueError, match="`beta` must be numbers, or functions of time that give numbers"):
+        jt.potts.evolve(RING, lambda t: "cold", START, TIMES)
