@@ -144,6 +144,23 @@ TABLES = {
             "slower than the library": _number("ratio_to_library"),
         },
     ),
+    "equilibrium_cold": Table(
+        "Oscillator: equilibrium from hot to cold",
+        "The displacement X over temperature and coupling, K = 2: QuTiP's direct solve at two sizes, and the library's "
+        "quickest way with no larger error, on a phase grid or among levels.",
+        {
+            "beta": _text("beta"),
+            "A": _text("strength"),
+            "QuTiP's depth": _text("depth"),
+            "levels": _text("levels"),
+            "error": _number("error", 2),
+            "CPU seconds": _number("cpu_seconds"),
+            "library": _text("library"),
+            "its error": _number("library_error", 2),
+            "its CPU seconds": _number("library_cpu_seconds"),
+            "times as fast": _number("ratio_to_library"),
+        },
+    ),
     "minimum_work": Table(
         "Search: processes of least work",
         "Towards 20 points of a cycle, against Nelder-Mead on the same compiled objective.",
