@@ -10,7 +10,7 @@ from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.steps.spectrum import to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import DrivenTerm
-from jaxthermo.protocols.polynomial import PolynomialSchedule
+from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.work_functional import extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.solve.lean import lean_jit
 
@@ -86,4 +86,4 @@ def value_and_slope(problem: RampProblem, z: Float[Array, " parameters"]) -> tup
 
 def powers_of(shape: np.ndarray) -> np.ndarray:
     """Coefficients of 1, s, s^2, ... of sum_j shape_j T_j(2 s - 1)."""
-    return unitpowers_of(len(shape) - 1) @ shape if len(shape) else shape
+    return unit_powers(len(shape) - 1) @ shape if len(shape) else shape

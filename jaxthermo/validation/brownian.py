@@ -202,6 +202,7 @@ def first_law_of_carnot() -> float:
     grid = jt.PhaseGrid(9.0, 0.5, 7.5, 0.6)
     breathing = jt.classical_oscillator(HARMONIC, 0.5, grid, coordinate=jt.Polynomial([0.0, 0.0, -0.5]))
     run = jt.run_cycle(breathing, jt.CarnotCycle(0.5, 1.0, [0.0, -0.2, -0.5, -0.3], 24.0, rise=0.25), 1e-8, points=2)
+    assert run.heat_of is not None and run.switching_of is not None
     closed = run.work + jnp.sum(run.heat_of) + jnp.sum(run.switching_of)
     return float(jnp.abs(closed) / jnp.max(jnp.abs(run.heat_of)))
 
@@ -215,9 +216,10 @@ def best_amplitude() -> float:
         return cycle.x_series.cosines[0] - run.work
 
     bounds = {"x_series.cosines": (0.01, 1.0)}
-    found = jt.optimise_cycle(model, start, gain, bounds, progress=False)
+    best = jt.optimise_cycle(model, start, gain, bounds, progress=False).cycle
+    assert isinstance(best, jt.protocols.FourierCycle)
     exact = 0.5 / _absorbed(np.ones(1), period)
-    return abs(float(found.cycle.x_series.cosines[0]) / exact - 1.0)
+    return abs(float(best.x_series.cosines[0]) / exact - 1.0)
 
 
 CHECKS = (

@@ -71,7 +71,8 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         if solver is None
         else SolverPeriods(engine, solver, wanted.keep_states)
     )
-    runs, kept, stopped = _no_runs(wanted, first_guess(engine)), [], False
+    kept: list[FixedPoint] = []
+    runs, stopped = _no_runs(wanted, first_guess(engine)), False
     while not runs.done:
         try:
             now = closed(wanted, periods, *_next_run(wanted, runs), tell)

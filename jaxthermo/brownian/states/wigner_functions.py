@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxthermo._types import Real
+from jaxthermo.checks import as_float
 
 # W at positions and momenta of one shape.
 WignerFunction = Callable[[jax.Array, jax.Array], jax.Array]
@@ -47,7 +48,7 @@ def cat(center: tuple[Real, Real], phase: Real, scale: Real, hbar: Real) -> Wign
     def gaussian(q: jax.Array, p: jax.Array) -> jax.Array:
         return jnp.exp(-((q * scale) ** 2 + (p / scale) ** 2) / hbar)
 
-    norm = 2.0 * (1.0 + jnp.cos(phase) * gaussian(q0, p0)) * np.pi * hbar
+    norm = 2.0 * (1.0 + jnp.cos(phase) * gaussian(as_float(q0), as_float(p0))) * np.pi * hbar
 
     def wigner(q: jax.Array, p: jax.Array) -> jax.Array:
         waves = jnp.cos(2.0 * (q0 * p - p0 * q) / hbar + phase)
