@@ -52,8 +52,8 @@ class OhmicFlows(AbstractDecayingFlows):
     def heat_members(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
     ) -> Spectrum:
-        """The hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); in the real basis they are (d ln T/dt) y zeta, a real symmetric
-        matrix."""
+        """The hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); in the real basis they are
+        (d ln T/dt) y zeta, a real symmetric matrix."""
         assert noise is not None
         basis = noise.basis
 
