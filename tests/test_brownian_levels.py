@@ -8,7 +8,7 @@ import pytest
 from audit import hierarchy
 
 import jaxthermo as jt
-from jaxthermo.brownian.accuracy.promise import held
+from jaxthermo.brownian.accuracy.promise import state_problem
 from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import basis_of
 from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
@@ -119,7 +119,7 @@ def test_a_solve_that_does_not_end_says_where_there_is_no_state(spread, error, o
     oscillator = jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 0.015, 0, None, jt.PhaseGrid(4.0, 0.2, 4.0, 0.2))
     numbers = dict.fromkeys(LABELS, 0.0) | {"q": 0.8, "q2": 0.64 + spread, "p2": 0.1}
     seen = Observables(**{name: jnp.asarray(value) for name, value in numbers.items()})
-    assert jt.Status(int(held(seen, jnp.asarray(error), oscillator))).word == outcome
+    assert jt.Status(int(state_problem(seen, jnp.asarray(error), oscillator))).word == outcome
 
 
 def test_a_grid_without_poles_holds_the_narrow_state():

@@ -11,9 +11,9 @@ from jaxthermo.brownian.accuracy.promise import TWO_WELLS, trapping
 from jaxthermo.brownian.driven.cycle_search import (
     RETURNED,
     RETURNED_OF_RUN,
+    comes_back,
     estimate_after,
     no_estimate,
-    returns,
 )
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
@@ -83,11 +83,11 @@ def test_a_run_that_has_nothing_to_do_with_the_others_shows(bad):
 
 
 def test_u_has_to_come_back():
-    assert bool(returns(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
-    assert not bool(returns(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
+    assert bool(comes_back(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
+    assert not bool(comes_back(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
     # On resonance U rests, so that work is the scale.
-    assert bool(returns(solution(4.0, 1e-6, span=0.0), TOLERANCE))
-    assert not bool(returns(solution(4.0, 2e-6, span=0.0), TOLERANCE))
+    assert bool(comes_back(solution(4.0, 1e-6, span=0.0), TOLERANCE))
+    assert not bool(comes_back(solution(4.0, 2e-6, span=0.0), TOLERANCE))
 
 
 def test_runs_that_come_back_do_so_when_they_are_extrapolated():

@@ -6,7 +6,7 @@ import pytest
 
 import jaxthermo as jt
 from jaxthermo.papers.engine import cycle_entropy, cycle_facts, cycle_inference, data, ensemble, ensemble_report
-from jaxthermo.papers.engine.flat_directions import Place, along_flat, corrected, learnt, room, walk
+from jaxthermo.papers.engine.flat_directions import Place, corrected, flat_part, room, walk, with_learnt_slopes
 from jaxthermo.papers.engine.runs import slower
 from jaxthermo.protocols.cycle import check_cycle
 
@@ -24,7 +24,7 @@ def curved(point):
 
 def test_a_walk_along_a_flat_direction_ends_at_another_solution():
     direction = np.random.default_rng(2).normal(size=6)
-    along = along_flat(direction, START.jacobian, MIDDLE, 0.01)
+    along = flat_part(direction, START.jacobian, MIDDLE, 0.01)
     assert np.abs(START.jacobian @ along).max() < 1e-11 and np.linalg.norm(along) == pytest.approx(1.0)
     # The step alone breaks the equations by their curvature; steps of least norm bring them back.
     assert np.abs(curved(MIDDLE + 0.3 * along)).max() > 1.0
@@ -38,7 +38,7 @@ def test_a_walk_goes_on_along_a_wall():
     direction = np.array([1.0, 0.3, 0.0, -0.2, 0.1, 0.4])
     end = walk(curved, START, direction, 0.7, 0.1, margin=0.1, enough=1e-3)
     assert np.all((end.point > 0.05) & (end.point < 0.95)) and np.abs(curved(end.point)).max() <= 1e-3
-    held = along_flat(direction, START.jacobian, np.where(np.arange(6) == 0, 0.9, 0.5), 0.1)
+    held = flat_part(direction, START.jacobian, np.where(np.arange(6) == 0, 0.9, 0.5), 0.1)
     assert abs(held[0]) < 1e-12 and np.abs(START.jacobian @ held).max() < 1e-11
     assert room(MIDDLE, np.array([1.0, 0, 0, 0, 0, -0.1]), 0.1) == pytest.approx(0.4)
 
@@ -46,7 +46,7 @@ def test_a_walk_goes_on_along_a_wall():
 def test_a_jacobian_is_learnt_along_the_steps():
     place = Place(np.zeros(6), np.zeros(3), np.zeros((3, 6)))
     for point in np.cumsum(np.eye(6), axis=0):
-        place = learnt(place, point, MATRIX @ point)
+        place = with_learnt_slopes(place, point, MATRIX @ point)
     np.testing.assert_allclose(place.jacobian, MATRIX, atol=1e-12)
     # With it a linear problem is solved by one step, up to the damping.
     there = corrected(lambda p: 1e3 * MATRIX @ (p - MIDDLE), Place(MIDDLE + 0.01, 1e3 * MATRIX @ np.full(6, 0.01),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxthermo.solve.periodic import begun, derivable, repeated
+from jaxthermo.solve.periodic import begin_repetition, derivable, repeated
 
 SIZE = 12
 
@@ -41,7 +41,7 @@ def solved(weights, slowness=0.0):
         image, record = step(x, args, measured)
         return slowness * x + (1.0 - slowness) * image, record
 
-    return repeated(slow, begun(start, 1e-12, 200), weights)
+    return repeated(slow, begin_repetition(start, 1e-12, 200), weights)
 
 
 def test_it_finds_the_stationary_state_and_keeps_the_norm(weights):
@@ -65,13 +65,13 @@ def test_it_needs_far_fewer_turns_than_repetition(weights):
 
 def test_it_stops_at_its_limit_and_says_what_is_left(weights):
     start = jnp.zeros(SIZE).at[0].set(1.0)
-    found = repeated(step, begun(start, 1e-14, 3), weights)
+    found = repeated(step, begin_repetition(start, 1e-14, 3), weights)
     assert int(found.applications) == 3
     assert found.residual > 1e-8
 
 
 def test_a_fixed_point_as_the_guess_is_found_at_once(weights):
-    found = repeated(step, begun(jnp.asarray(stationary(weights)), 1e-12, 200), weights)
+    found = repeated(step, begin_repetition(jnp.asarray(stationary(weights)), 1e-12, 200), weights)
     assert int(found.applications) == 1
 
 
@@ -81,7 +81,7 @@ def test_it_does_not_care_about_the_shape(weights):
         return image.reshape(x.shape), record
 
     start = jnp.zeros((3, 4)).at[0, 0].set(1.0)
-    found = repeated(folded, begun(start, 1e-12, 200), weights)
+    found = repeated(folded, begin_repetition(start, 1e-12, 200), weights)
     np.testing.assert_allclose(found.x.reshape(-1), solved(weights).x, atol=1e-11)
 
 
@@ -99,7 +99,9 @@ def test_derivatives_in_both_modes_are_central_differences(weights):
 
         def search(weights):
             guesses = jnp.eye(SIZE)[:2]
-            return jax.lax.map(lambda guess: repeated(step, begun(guess, 1e-12, 200), weights), guesses), jnp.ones(())
+            return jax.lax.map(
+                lambda guess: repeated(step, begin_repetition(guess, 1e-12, 200), weights), guesses
+            ), jnp.ones(())
 
         points, _ = derivable(search, lambda x, args, which, reverse: step(x, args, True), weights, project)
         first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in (0, 1))

@@ -15,6 +15,14 @@ def stationary(beta, force):
     return jt.potts.stationary(ring(force), beta)
 
 
+def evolve(beta):
+    return jt.potts.evolve(ring(), beta, [0.8, 0.1, 0.1], TIMES)
+
+
+def limit_cycle(beta):
+    return jt.potts.limit_cycle(ring(), beta)
+
+
 def mesoscopic(beta):
     return jt.potts.mesoscopic_stationary(ring(), beta, 12)
 
@@ -34,6 +42,8 @@ def run_cycle(period):
 # A lane's numbers may differ from the verb's own by rounding, which solves amplify.
 VERBS = [
     (stationary, {"beta": [1.0, 4.0], "force": [0.5, 1.0]}, 1e-8),
+    (evolve, {"beta": [1.0, 4.0]}, 1e-8),
+    (limit_cycle, {"beta": [4.0, 4.5]}, 1e-8),
     (mesoscopic, {"beta": [1.0, 2.0]}, 1e-9),
     (equilibrium, {"beta": [0.7, 0.8]}, 1e-8),
     (drive, {"x": [0.3, 0.5]}, 1e-8),

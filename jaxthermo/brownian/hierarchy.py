@@ -117,20 +117,20 @@ def vector_field(
     members, bath = members_of(oscillator), oscillator.bath
     terms = bath.terms(t, as_float(temperature), oscillator.hbar, heating)
     side, mass, memory = grid.p_side, oscillator.mass, terms.memory
-    down = jnp.asarray(lowering(members))
+    down = jnp.asarray(annihilation_operators(members))
     up = jnp.swapaxes(down, 1, 2)
 
     velocity = grid.p[:, None, None] * V
     if bath.modes:
-        velocity = velocity + among_members(weighed(terms.jitter, down + up), V)
+        velocity = velocity + mix_members(weighted_sum(terms.jitter, down + up), V)
     velocity = velocity / mass
     # What stands to the right of one derivative d_p, which acts as i y.
     flux = terms.friction * velocity
     if bath.modes:
-        mixed = weighed(terms.push, down + up) + terms.heating * weighed(terms.jitter, up - down)
+        mixed = weighted_sum(terms.push, down + up) + terms.heating * weighted_sum(terms.jitter, up - down)
         if memory is not None:
-            mixed = mixed + weighed(memory.cross, up)
-        flux = flux + among_members(mixed, V)
+            mixed = mixed + weighted_sum(memory.cross, up)
+        flux = flux + mix_members(mixed, V)
 
     spectrum, flux = (jnp.tensordot(grid.p_to_y(), f, axes=1) for f in (V, flux))
     y = grid.y[1:][:, None, None]
@@ -149,10 +149,10 @@ def vector_field(
         return change
     pairs = jnp.einsum("kl,kmi,lin->mn", memory.feed + memory.stretch, up, down)
     pairs = pairs + jnp.einsum("kl,kmi,lin->mn", memory.stretch, up, up)
-    return change + among_members(weighed(memory.drag, up), velocity) - among_members(pairs, V)
+    return change + mix_members(weighted_sum(memory.drag, up), velocity) - mix_members(pairs, V)
 
 
-def lowering(members: Members) -> np.ndarray:
+def annihilation_operators(members: Members) -> np.ndarray:
     """The operators a_k as matrices on the members that are kept, (modes, members, members)."""
     modes, count = members.above.shape
     lower = np.zeros((modes, count, count))
@@ -162,12 +162,12 @@ def lowering(members: Members) -> np.ndarray:
     return lower
 
 
-def weighed(weights: Float[Array, " modes"], matrices: Float[Array, "modes n n"]) -> Float[Array, "n n"]:
+def weighted_sum(weights: Float[Array, " modes"], matrices: Float[Array, "modes n n"]) -> Float[Array, "n n"]:
     """sum_k weight_k matrix_k."""
     return jnp.tensordot(weights, matrices, axes=1)
 
 
-def among_members(matrix: Float[Array, "n n"], V: HierarchyState) -> HierarchyState:
+def mix_members(matrix: Float[Array, "n n"], V: HierarchyState) -> HierarchyState:
     """A matrix that mixes the members, at every momentum and position.
 
     XLA takes a third of the time for it that a batch of small products `matrix @ V` takes on a CPU.

@@ -63,9 +63,9 @@ def oscillator_of(dataset: "xarray.Dataset", oscillator: Oscillator | None) -> O
     if not isinstance(record, dict):
         raise ValueError("`dataset` must record its oscillator, as `to_dataset` does")
     if oscillator is None:
-        return remade(record)
+        return restored(record)
     check_oscillator(oscillator)
-    chosen = (remade(record["grid"]), _deep(oscillator.bath, record["bath"]))
+    chosen = (restored(record["grid"]), _deep(oscillator.bath, record["bath"]))
     return eqx.tree_at(lambda o: (o.grid, o.bath), oscillator, chosen, is_leaf=lambda leaf: leaf is None)
 
 
@@ -79,10 +79,10 @@ def status_of(dataset: "xarray.Dataset") -> Int[Array, ""]:
     return as_codes(next(member for member in Status if member.word == dataset.attrs["status"]))
 
 
-def remade(record: Any) -> Any:
+def restored(record: Any) -> Any:
     """What a record of the provenance stands for: modules by the name of their class, numbers as arrays."""
     if isinstance(record, list) and any(isinstance(entry, dict) for entry in record):
-        return tuple(remade(entry) for entry in record)
+        return tuple(restored(entry) for entry in record)
     if isinstance(record, str):
         raise ValueError(f"`oscillator` must be given, since the dataset records the function {record} by name only")
     if not isinstance(record, dict):
@@ -94,7 +94,7 @@ def remade(record: Any) -> Any:
     made = object.__new__(kind)
     for field in dataclasses.fields(kind):
         value = record[field.name]
-        object.__setattr__(made, field.name, value if field.metadata.get("static") else remade(value))
+        object.__setattr__(made, field.name, value if field.metadata.get("static") else restored(value))
     return made
 
 

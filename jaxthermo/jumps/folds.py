@@ -112,11 +112,11 @@ def _fold(model: AbstractJumpModel, betas: Array, start: Array, direction: float
     log_beta = jnp.log(stop_gradient(jnp.ravel(betas)[0]))
     fixed = stop_gradient((network, ratios))
     x, _, known = newton(lambda x, args: equations(jnp.append(x, log_beta), args), start[:-1], fixed)
-    before, after = past_the_bend(jnp.append(x, log_beta), known, fixed, direction)
-    guess, null = between(before, after)
+    before, after = step_over_fold(jnp.append(x, log_beta), known, fixed, direction)
+    guess, null = fold_between(before, after)
     n = network.q - 1
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
-    found &= near(root[:n], root[-1], guess) & after.alive
+    found &= is_same_fold(root[:n], root[-1], guess) & after.alive
     unknowns = unpack(implicit_root(extended, root, (network, ratios)))
     return described(model, ratios, *unknowns, jnp.where(found, int(Bifurcation.fold), int(Bifurcation.none)))
 
@@ -166,7 +166,7 @@ def scaled_field(x: Float[Array, " n"], model: AbstractJumpModel, betas: Float[A
     return field(x, (network, betas)) / (unit if unit.ndim == 0 else jnp.mean(unit))
 
 
-def past_the_bend(
+def step_over_fold(
     point: Float[Array, " q"], found: Bool[Array, ""], args: Args, direction: float
 ) -> tuple[ArclengthState, ArclengthState]:
     """The last front before the branch through a point turns, followed in one direction of ln beta, and the next."""
@@ -185,7 +185,7 @@ def past_the_bend(
     return before, eqx.tree_at(lambda f: f.alive, after, after.alive & (direction * after.tangent[-1] <= 0))
 
 
-def between(before: ArclengthState, after: ArclengthState) -> tuple[Array, Array]:
+def fold_between(before: ArclengthState, after: ArclengthState) -> tuple[Array, Array]:
     """Where the tangent's last component vanishes, by linear interpolation, and the unit direction of the branch."""
     share = before.tangent[-1] / (before.tangent[-1] - after.tangent[-1])
     point = before.point + share * (after.point - before.point)
@@ -193,7 +193,7 @@ def between(before: ArclengthState, after: ArclengthState) -> tuple[Array, Array
     return point, direction / jnp.linalg.norm(direction)
 
 
-def near(x: Array, log_beta: Array, guess: Array) -> Bool[Array, ""]:
+def is_same_fold(x: Array, log_beta: Array, guess: Array) -> Bool[Array, ""]:
     """Whether a fold is the one that the branch has shown."""
     return jnp.max(jnp.abs(jnp.append(x, log_beta) - guess)) < NEARBY
 

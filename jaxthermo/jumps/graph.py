@@ -63,7 +63,7 @@ def _integers(name: str, values: ArrayLike | Sequence[int] | Sequence[Edge]) -> 
     return np.asarray(whole, np.int64).reshape(table.shape)
 
 
-def taken(x: Array, index: tuple[int, ...]) -> Array:
+def take_rows(x: Array, index: tuple[int, ...]) -> Array:
     """x[index] along the first axis; where the index goes once round all of x, as on a ring, a rotation or x itself."""
     if is_cyclic(index, x.shape[0]):
         return rotated(x, -index[0])

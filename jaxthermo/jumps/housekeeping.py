@@ -16,7 +16,7 @@ from jaxthermo.jumps.driven import POINTS, PeriodicState
 from jaxthermo.jumps.evolution import Evolution, evolve
 from jaxthermo.jumps.finite.driving import DrivenNetwork
 from jaxthermo.jumps.finite.levels import Mesoscopic
-from jaxthermo.jumps.finite.master import ATOL, MAX_STEPS, RTOL, FiniteEvolution, followed
+from jaxthermo.jumps.finite.master import ATOL, MAX_STEPS, RTOL, FiniteEvolution, solve_master_equation
 from jaxthermo.jumps.finite.space import DIRECT, space
 from jaxthermo.jumps.mean_field import Betas, flows
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
@@ -122,7 +122,7 @@ def _(result: FiniteEvolution) -> Housekeeping:
     counts = jnp.rint(result.occupation[0] * result.units).astype(states.counts.dtype)
     start = jnp.all(states.counts == counts[:, None], axis=0).astype(float)
     driven, options = DrivenNetwork(network, result.betas, result.coupling), (RTOL, ATOL, MAX_STEPS, None)
-    parts, status, _ = followed(driven, Mesoscopic(states), start, times, options, _of_units)
+    parts, status, _ = solve_master_equation(driven, Mesoscopic(states), start, times, options, _of_units)
     parts = jax.tree.map(lambda rate: rate / result.units, parts)
     parts = eqx.tree_at(lambda one: one.residual, parts, result.units * parts.residual)
     return _described(result.network, result.betas, times, parts, first_problem(result.status, status), 1)

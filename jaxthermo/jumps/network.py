@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import VectorLike
 from jaxthermo.checks import is_known, require_finite, require_numbers, require_positive
-from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, taken
+from jaxthermo.jumps.graph import Edge, checked_edges, checked_labels, incidence, is_cyclic, rotated, take_rows
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, require_rates
 from jaxthermo.jumps.schedules import (
     HeldSchedule,
@@ -205,15 +205,15 @@ class JumpNetwork(AbstractJumpModel):
                 f"`beta` must be a scalar or have shape ({self.reservoir_count},), one for each reservoir, but has "
                 f"shape {betas.shape}"
             )
-        return betas if betas.ndim == 0 else taken(betas, self.reservoirs)
+        return betas if betas.ndim == 0 else take_rows(betas, self.reservoirs)
 
     def at_sources(self, x: Array) -> Array:
         """Values x of states, (q, ...), at the first state of each edge, (E, ...)."""
-        return taken(x, tuple(first for first, _ in self.edges))
+        return take_rows(x, tuple(first for first, _ in self.edges))
 
     def at_targets(self, x: Array) -> Array:
         """Values x of states, (q, ...), at the second state of each edge, (E, ...)."""
-        return taken(x, tuple(second for _, second in self.edges))
+        return take_rows(x, tuple(second for _, second in self.edges))
 
     def gains(self, flow: Array) -> Array:
         """What a flow along each edge, (E, ...), brings to each state, (q, ...)."""

@@ -20,7 +20,7 @@ HeldSchedule = Array | HeldFunction
 MovingEnergy = Callable[[Float[Array, " q"], Float[Array, ""]], Float[Array, ""]]
 
 
-class Several(eqx.Module):
+class StackedSchedules(eqx.Module):
     """Schedules side by side, as one that has the values of all."""
 
     schedules: tuple[PyTree, ...]
@@ -34,7 +34,7 @@ def as_schedule(value: Schedule | Sequence[Schedule]) -> HeldSchedule:
     if callable(value):
         return formula(value, jnp.zeros(()))
     if isinstance(value, list | tuple) and any(callable(one) for one in value):
-        return Several(tuple(as_schedule(one) for one in value))
+        return StackedSchedules(tuple(as_schedule(one) for one in value))
     return as_float(value)
 
 

@@ -12,12 +12,12 @@ from jaxthermo.jumps.folds import (
     LONGEST_STEP,
     Bifurcation,
     Fold,
-    between,
     described,
     equations,
     extended,
-    near,
-    past_the_bend,
+    fold_between,
+    is_same_fold,
+    step_over_fold,
     unpack,
 )
 from jaxthermo.jumps.network import JumpNetwork
@@ -86,17 +86,17 @@ def fold_of(ring: PottsRing) -> Fold:
 def _fold(ring: PottsRing) -> Fold:
     n, network = ring.q - 1, ring.network
     fixed = stop_gradient(network)
-    before, after = past_the_bend(*cold_state(stop_gradient(ring)), (fixed, None), -1.0)
-    guess, null = between(before, after)
+    before, after = step_over_fold(*cold_state(stop_gradient(ring)), (fixed, None), -1.0)
+    guess, null = fold_between(before, after)
     root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
-    found &= near(root[:n], root[-1], guess) & after.alive
+    found &= is_same_fold(root[:n], root[-1], guess) & after.alive
     state, vector, log_beta = unpack(implicit_root(extended, root, (network, None)))
     kind = jnp.where(found, FOLD, NONE)
     if ring.q % 2 == 0:
         symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
         at, along, at_log_beta = _unpack_half(implicit_root(_half_turn, symmetric_root, network))
         asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
-        born &= near(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
+        born &= is_same_fold(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
         state, vector = jnp.where(born, at, state), jnp.where(born, along, vector)
         log_beta, kind = jnp.where(born, at_log_beta, log_beta), jnp.where(born, PITCHFORK, kind)
     return described(ring, None, state, vector, log_beta, kind)

@@ -98,7 +98,9 @@ class Repetition(eqx.Module):
     done: Bool[Array, ""]
 
 
-def begun(x: Float[Array, "..."], tolerance: Real, limit: IntLike, contraction: Real = float("inf")) -> Repetition:
+def begin_repetition(
+    x: Float[Array, "..."], tolerance: Real, limit: IntLike, contraction: Real = float("inf")
+) -> Repetition:
     """A repetition from a guess, until it changes less than `tolerance`, of at most `limit` applications and one more.
 
     `contraction` is that of an earlier repetition of nearly the same map, if there was any.
@@ -108,7 +110,7 @@ def begun(x: Float[Array, "..."], tolerance: Real, limit: IntLike, contraction: 
     return Repetition(x, no_history(x), unknown, jnp.asarray(contraction), goal, goal, count, no, no)
 
 
-def after(so_far: Repetition, image: Float[Array, "..."], returns: Bool[Array, ""]) -> Repetition:
+def after_application(so_far: Repetition, image: Float[Array, "..."], returns: Bool[Array, ""]) -> Repetition:
     """What the image of `so_far.x` adds: the rules of when a map is closed, and what it is applied to next.
 
     It is closed where the application before changed no more than the goal and the record says that it `returns`. A
@@ -146,7 +148,7 @@ def repeated(
     def advance(carry: tuple[Repetition, Array, PyTree]) -> tuple[Repetition, Array, PyTree]:
         so_far, _, _ = carry
         image, record = step(so_far.x, args, so_far.recorded)
-        return after(so_far, image, returns(record)), image, record
+        return after_application(so_far, image, returns(record)), image, record
 
     shapes = eqx.filter_eval_shape(step, begin.x, args, jnp.asarray(False))
     empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

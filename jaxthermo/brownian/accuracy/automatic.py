@@ -92,7 +92,7 @@ def grid_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> P
 
 def grid_reaching(reach: Reach) -> PhaseGrid:
     """A grid of as many points as a ladder has for this range and these wavenumbers."""
-    q_side, p_side = rung(reach.q, reach.k), rung(reach.p, reach.y)
+    q_side, p_side = points_to_one_side(reach.q, reach.k), points_to_one_side(reach.p, reach.y)
     dq, dp = step(q_side, reach.q, reach.k), step(p_side, reach.p, reach.y)
     return PhaseGrid(q_side * dq, dq, p_side * dp, dp)
 
@@ -119,7 +119,7 @@ def check_values(betas: Any, fields: Any) -> None:
     require_positive("betas", betas)
 
 
-def rung(reach: float, wave: float) -> int:
+def points_to_one_side(reach: float, wave: float) -> int:
     """The lowest number of points to one side that holds this range and these wavenumbers.
 
     Beyond the last rung range and resolution suffer, which the state's `edge` shows.
@@ -186,7 +186,7 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> O
     return oscillator if oscillator.grid is not None else oscillator.with_grid(grid_for(oscillator, betas, fields))
 
 
-def said(oscillator: Oscillator) -> str:
+def in_words(oscillator: Oscillator) -> str:
     """Grid and depth in words, for a line of progress."""
     depth, grid = oscillator.bath.depth or 0, oscillator.grid
     members = math.comb(oscillator.bath.modes + depth, depth)
@@ -194,7 +194,7 @@ def said(oscillator: Oscillator) -> str:
     return f"{mesh}{members} {'members' if members > 1 else 'member'}"
 
 
-def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
+def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
     """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
         depth: Any = chosen.bath.depth
@@ -205,7 +205,10 @@ def larger(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growt
         return None
     old: Any = chosen.grid
     reaches = [growth.room * side * float(step) for side, step in ((old.q_side, old.dq), (old.p_side, old.dp))]
-    sides = [rung(max(growth.room * growth.resolution * side, side + 1.0), np.pi) for side in (old.q_side, old.p_side)]
+    sides = [
+        points_to_one_side(max(growth.room * growth.resolution * side, side + 1.0), np.pi)
+        for side in (old.q_side, old.p_side)
+    ]
     if max(sides) > MOST_POINTS:
         return None
     q_step, p_step = (reach / side for reach, side in zip(reaches, sides, strict=True))
@@ -243,11 +246,11 @@ def until_held(
     """
     for attempt in range(attempts):
         if line is not None:
-            line.tell(f"{said(chosen)}, attempt {attempt + 1}")
+            line.tell(f"{in_words(chosen)}, attempt {attempt + 1}")
         found = solve(chosen, attempt)
         if found is None or not is_known(jax.tree.leaves(found)) or int(found.status) == Status.ok:
             break
-        again = larger(found.oscillator, asked, Status(int(found.status)), growth(found))
+        again = with_more_room(found.oscillator, asked, Status(int(found.status)), growth(found))
         if again is None:
             break
         chosen = again

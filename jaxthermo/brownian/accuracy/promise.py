@@ -71,7 +71,7 @@ def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     return DENSITY_SHARE * crossings(seen, oscillator) * seen.tail_density ** (2.0 * (depth + 1.0) / depth)
 
 
-def held(
+def state_problem(
     measured: Observables,
     error: Any,
     oscillator: Oscillator,
@@ -99,8 +99,8 @@ def held(
         # A shallow hierarchy has shapes that a deep one would not ask of the grid.
         # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
         # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
-        deep(jnp.where(jnp.isnan(truncated), by_tail, truncated), oscillator, PROMISED),
-        gridded(rough * measured.edge, rough * measured.coarse, EDGE, COARSE),
+        is_deep_enough(jnp.where(jnp.isnan(truncated), by_tail, truncated), oscillator, PROMISED),
+        grid_growth(rough * measured.edge, rough * measured.coarse, EDGE, COARSE),
     )
 
 
@@ -138,7 +138,7 @@ def growth_of_cycle(run: Any) -> Growth:
 
 
 def growth_of_period(seen: Any, oscillator: Oscillator) -> Growth:
-    """The same, from what was measured: `run_held` judges it by limits that weak coupling lowers.
+    """The same, from what was measured: `run_problem` judges it by limits that weak coupling lowers.
 
     Of a state that runs into the rim the waves say nothing.
     """
@@ -199,7 +199,7 @@ def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:
     return jnp.where(two, jnp.maximum(TWO_WELLS, jnp.exp(jnp.minimum(beta * barrier, MOST_TRAPPED))), 1.0)
 
 
-def run_held(series: dict[str, Any], seen: Observables, produced: Real, closed: bool) -> Int[Array, ""]:
+def run_problem(series: dict[str, Any], seen: Observables, produced: Real, closed: bool) -> Int[Array, ""]:
     """What keeps a finished run, of which these are the series, from its promise; `closed` for a stationary cycle, in
     which this entropy is produced.
 
@@ -211,8 +211,8 @@ def run_held(series: dict[str, Any], seen: Observables, produced: Real, closed: 
     # A cycle has all the time that errors need to add up; a single drive is taken to be too short for that.
     slow = jnp.max(slowness(seen, oscillator)) if closed else jnp.ones(())
     problems = [
-        gridded(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
-        deep(slow * jnp.max(course_truncation(seen, oscillator)), oscillator, COURSE_TRUNCATED),
+        grid_growth(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
+        is_deep_enough(slow * jnp.max(course_truncation(seen, oscillator)), oscillator, COURSE_TRUNCATED),
         status_if(~(series["first_law_residual"] <= FIRST_LAW * kinetic), Status.first_law_violated),
     ]
     if closed:
@@ -221,7 +221,7 @@ def run_held(series: dict[str, Any], seen: Observables, produced: Real, closed: 
     return first_problem(*problems)
 
 
-def deep(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
+def is_deep_enough(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
     """Whether the levels left out of the hierarchy, which change moments by about `missed`, may be missed."""
     if not oscillator.bath.depth:
         return first_problem()
@@ -229,7 +229,7 @@ def deep(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]
     return status_if(~oscillator.has_linear_forces() & ~(missed < limit), Status.hierarchy_too_shallow)
 
 
-def gridded(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
+def grid_growth(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
     """What a grid is missing, if anything. Waves that it cannot hold also raise the rim, so the larger one is named."""
     small = status_if(~(edge < edge_limit), Status.grid_too_small)
     rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)

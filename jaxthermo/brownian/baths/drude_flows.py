@@ -13,10 +13,24 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.bath import BathTerms, MemoryTerms
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of, weighted
+from jaxthermo.brownian.hierarchy import (
+    Equation,
+    HierarchyState,
+    annihilation_operators,
+    members_of,
+    mix_members,
+    weighted,
+)
 from jaxthermo.brownian.steps.flows import AbstractFlows
-from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, noise_along, to_spectrum, twisted
-from jaxthermo.brownian.steps.split import decayed, from_momenta
+from jaxthermo.brownian.steps.spectrum import (
+    Noise,
+    Spectrum,
+    from_spectrum,
+    map_in_real_basis,
+    noise_along,
+    to_spectrum,
+)
+from jaxthermo.brownian.steps.split import from_momenta, mean_decay
 from jaxthermo.solve.linear import expm
 
 Matrices = Float[Array, "... n n"]
@@ -44,7 +58,7 @@ class DrudeFlows(AbstractFlows):
         return mixed(spectrum, equation, tables)
 
     def hops(self, equation: Equation, temperature: Any) -> Float[Array, "y n n"]:
-        """The twisted matrices of `mixing`."""
+        """The matrices of `mixing` in the real basis."""
         return mixing(equation, temperature)[1]
 
     def is_heated(self, equation: Equation) -> bool:
@@ -61,20 +75,20 @@ class DrudeFlows(AbstractFlows):
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
     ) -> Spectrum:
         """The state stays, and is written in other Hermite functions."""
-        return among_members(growth, spectrum)
+        return mix_members(growth, spectrum)
 
     def transport(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, duration: Any, temperature: Any, t: Any
     ) -> Spectrum:
         """Free motion between two halves of what the momentum does to chi, at this temperature."""
         noise = noise_at(equation, temperature)
-        V = kicked(from_spectrum(spectrum, equation), equation, 0.5 * duration, temperature)
+        V = friction_kick(from_spectrum(spectrum, equation), equation, 0.5 * duration, temperature)
         V = from_spectrum(from_momenta(V, equation, noise, duration, equation.oscillator.bath.friction()), equation)
-        return to_spectrum(kicked(V, equation, 0.5 * duration, temperature), equation)
+        return to_spectrum(friction_kick(V, equation, 0.5 * duration, temperature), equation)
 
     def change_temperature(self, V: HierarchyState, equation: Equation, old: Any, new: Any) -> HierarchyState:
         """The members written in the Hermite functions of the new temperature."""
-        return among_members(change_of_hermite_functions(equation, old, new), V)
+        return mix_members(change_of_hermite_functions(equation, old, new), V)
 
 
 def noise_at(equation: Equation, temperature: Any) -> Noise:
@@ -82,28 +96,30 @@ def noise_at(equation: Equation, temperature: Any) -> Noise:
     oscillator = equation.oscillator
     bath: Any = oscillator.bath
     first, others = bath.width(temperature, oscillator.hbar), bath.shares(temperature, oscillator.hbar)
-    return noise_along(lowering(members_of(oscillator)), bath.strength * jnp.concatenate([first[None], others]))
+    return noise_along(
+        annihilation_operators(members_of(oscillator)), bath.strength * jnp.concatenate([first[None], others])
+    )
 
 
 def mixing(equation: Equation, temperature: Any) -> tuple[Matrices, Matrices]:
-    """Generators of B but for phase and diffusion: the one at y = 0, and the twisted ones at each y > 0."""
+    """Generators of B but for phase and diffusion: the one at y = 0, and those in the real basis at each y > 0."""
     oscillator = equation.oscillator
     members = members_of(oscillator)
     terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
     memory = _memory(terms)
-    lower = lowering(members)
+    lower = annihilation_operators(members)
     up = jnp.asarray(lower[0].T)
     decay = jnp.diag(jnp.asarray(members.indices, dtype=float) @ terms.decay)
     drag = memory.drag[0] / oscillator.mass * terms.jitter
     down = jnp.tensordot(drag - memory.feed[0], jnp.asarray(lower), axes=1)
     both = jnp.tensordot(drag, jnp.asarray(np.swapaxes(lower, 1, 2)), axes=1)
     cross = memory.cross[0] * equation.grid.y[1:][:, None, None] * up[None]
-    # Two levels up is a change of sign in the twisted members.
+    # Two levels up is a change of sign of the members in the real basis.
     return up @ (down + both) - decay, (up @ (down - both) - decay)[None] + cross
 
 
 def local_tables(equation: Equation, duration: Any, temperature: Any) -> tuple[Matrices, Matrices]:
-    """What B does to the members over a time at frozen temperature: at y = 0, and, twisted, at each y > 0."""
+    """What B does to the members over a time at frozen temperature: at y = 0, and in the real basis at each y > 0."""
     at_zero, elsewhere = mixing(equation, temperature)
     diffusion = equation.oscillator.bath.friction() * temperature
     damping = jnp.exp(-duration * diffusion * equation.grid.y[1:] ** 2)[:, None, None]
@@ -113,11 +129,11 @@ def local_tables(equation: Equation, duration: Any, temperature: Any) -> tuple[M
 def mixed(spectrum: Spectrum, equation: Equation, tables: tuple[Matrices, Matrices]) -> Spectrum:
     """The members mixed by the matrices of `local_tables`."""
     still, step = tables
-    moved = twisted(spectrum, equation, lambda part: jnp.matmul(step, part))
+    moved = map_in_real_basis(spectrum, equation, lambda part: jnp.matmul(step, part))
     return moved.at[:1].set(jnp.matmul(still, spectrum[:1]))
 
 
-def kicked(V: HierarchyState, equation: Equation, duration: Any, temperature: Any) -> HierarchyState:
+def friction_kick(V: HierarchyState, equation: Equation, duration: Any, temperature: Any) -> HierarchyState:
     """exp[t drag (p/m) a_0^+], a finite series."""
     oscillator = equation.oscillator
     members = members_of(oscillator)
@@ -137,11 +153,11 @@ def change_of_hermite_functions(equation: Equation, old: Any, new: Any) -> Matri
     -ln mu, kappa_k = -tau_k kappa/(1 - mu).
     """
     bath: Any = equation.oscillator.bath
-    hbar, lower = equation.oscillator.hbar, lowering(members_of(equation.oscillator))
+    hbar, lower = equation.oscillator.hbar, annihilation_operators(members_of(equation.oscillator))
     before, after = bath.width(old, hbar), bath.width(new, hbar)
     kappa = jnp.log(after / before)
     moved = (bath.shares(new, hbar) - bath.shares(old, hbar)) / after
-    kappas = jnp.concatenate([kappa[None], moved / decayed(kappa)])
+    kappas = jnp.concatenate([kappa[None], moved / mean_decay(kappa)])
     both = jnp.tensordot(kappas, jnp.asarray(lower + np.swapaxes(lower, 1, 2)), axes=1)
     return expm(-jnp.asarray(lower[0].T) @ both)
 

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxthermo.brownian.grid import computed_once
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, annihilation_operators, members_of, mix_members
 from jaxthermo.brownian.steps.flows import AbstractDecayingFlows
-from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, map_in_real_basis, to_spectrum
 from jaxthermo.brownian.steps.split import from_momenta
 
 
@@ -20,7 +20,7 @@ class OhmicFlows(AbstractDecayingFlows):
     def noise(self, equation: Equation) -> Noise:
         """Its shape is a constant, only its scale A sqrt(hbar) is a parameter."""
         bath: Any = equation.oscillator.bath
-        matrix = np.tensordot(bath.jitter_shape(), lowering(members_of(equation.oscillator)), axes=1)
+        matrix = np.tensordot(bath.jitter_shape(), annihilation_operators(members_of(equation.oscillator)), axes=1)
         values, basis = np.linalg.eigh(matrix + matrix.T)
         return Noise(bath.jitter_scale(equation.oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
 
@@ -52,15 +52,15 @@ class OhmicFlows(AbstractDecayingFlows):
     def heat_members(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, growth: PyTree[Array]
     ) -> Spectrum:
-        """The hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); twisted they are (d ln T/dt) y zeta, a real symmetric
-        matrix."""
+        """The hops (d ln T/dt) d_p sum_k jitter_k (a_k^+ - a_k); in the real basis they are
+        (d ln T/dt) y zeta, a real symmetric matrix."""
         assert noise is not None
         basis = noise.basis
 
         def grown(part: Array) -> Array:
-            return among_members(basis, growth[:, :, None] * among_members(basis.T, part))
+            return mix_members(basis, growth[:, :, None] * mix_members(basis.T, part))
 
-        return twisted(spectrum, equation, grown)
+        return map_in_real_basis(spectrum, equation, grown)
 
     def transport(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, duration: Any, temperature: Any, t: Any
@@ -86,11 +86,11 @@ class OhmicFlows(AbstractDecayingFlows):
         y = equation.grid.y[1:][:, None, None]
         generator = jnp.zeros((y.shape[0], count, count))
         jitter = bath.terms(0.0, new, hbar).jitter
-        for k, lower in enumerate(lowering(members)):
+        for k, lower in enumerate(annihilation_operators(members)):
             shifted = lower - jitter[k] * y * np.eye(count)
             generator = generator + jnp.swapaxes(shifted, 1, 2) @ shifted
         step = jax.scipy.linalg.expm(-ratio * generator)
         spectrum = to_spectrum(V, equation)
         still = jnp.exp(-ratio * jnp.asarray(members.level, dtype=float))[:, None]
-        moved = twisted(spectrum, equation, lambda part: step @ part)
+        moved = map_in_real_basis(spectrum, equation, lambda part: step @ part)
         return from_spectrum(jnp.concatenate([still * spectrum[:1], moved[1:]]), equation)

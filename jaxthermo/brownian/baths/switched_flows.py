@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, lowering, members_of
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, annihilation_operators, members_of, mix_members
 from jaxthermo.brownian.steps.flows import AbstractDecayingFlows
 from jaxthermo.brownian.steps.ledger import Ledger
 from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, noise_along
@@ -65,10 +65,10 @@ class SwitchedFlows(AbstractDecayingFlows):
         """The shift, where it is diagonal, and the kick, which commutes with it."""
         (kick_cosine, kick_sine), (cosine, sine), basis = growth
         side = equation.grid.p_side
-        turned = among_members(basis.T, spectrum[1:])
+        turned = mix_members(basis.T, spectrum[1:])
         re, im = complex_multiply(turned[:side], turned[side:], cosine[:, :, None], sine[:, :, None])
         re, im = complex_multiply(re, im, kick_cosine[:, None, :], kick_sine[:, None, :])
-        return jnp.concatenate([spectrum[:1], among_members(basis, jnp.concatenate([re, im]))])
+        return jnp.concatenate([spectrum[:1], mix_members(basis, jnp.concatenate([re, im]))])
 
     def transport(
         self, spectrum: Spectrum, equation: Equation, noise: Noise | None, duration: Any, temperature: Any, t: Any
@@ -86,7 +86,7 @@ def along(equation: Equation, ledger: Ledger, openings: Float[Array, " baths"]) 
     """sum_b openings_b zeta_b diagonalised, zeta_b the noise of a bath whose window is open."""
     bath: Any = equation.oscillator.bath
     members = members_of(equation.oscillator)
-    lower, owners = lowering(members), np.array(ledger.owners, dtype=int)
+    lower, owners = annihilation_operators(members), np.array(ledger.owners, dtype=int)
     if not len(lower):
         return Noise(jnp.zeros(len(members)), jnp.eye(len(members)))
     # The shape of the noise of each bath is a constant, and one direction of the hierarchy.

@@ -9,6 +9,7 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -20,7 +21,7 @@ from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.steps.propagation import DriveSolution, extrapolated
 from jaxthermo.checks import as_float
 from jaxthermo.solve.extrapolation import weights_of_runs
-from jaxthermo.solve.periodic import CLOSER, CLOSEST, FixedPoint, Repetition, begun
+from jaxthermo.solve.periodic import CLOSER, CLOSEST, FixedPoint, Repetition, begin_repetition
 
 # Halving a step divides the error of the work by more than this where steps are short: split steps are extrapolated to
 # an order that grows with every run, and explicit solvers have their own, 4 or more. By how much it must have been seen
@@ -46,7 +47,7 @@ def allowed_error(solution: DriveSolution, tolerance: Any) -> Float[Array, ""]:
     return tolerance * jnp.ptp(solution.measured.U)
 
 
-def returns(solution: DriveSolution, tolerance: Any, share: float = RETURNED) -> Bool[Array, ""]:
+def comes_back(solution: DriveSolution, tolerance: Any, share: float = RETURNED) -> Bool[Array, ""]:
     """Whether U comes back after the turn, to a share of the error that the work may have.
 
     The 2-norm of a wide state is small, and what friction has not forgotten yet adds up over turns to come: with A =
@@ -158,7 +159,7 @@ def no_runs(wanted: CycleSearch, guess: HierarchyState) -> Runs:
 def next_run(wanted: CycleSearch, runs: Runs) -> tuple[Repetition, Int[Array, ""]]:
     """The repetition that the next run begins as, and its steps between two measured times."""
     closeness = runs.estimate.closeness / wanted.engine.size
-    return begun(runs.guess, closeness, wanted.max_cycles, runs.contraction), wanted.count * 2**runs.index
+    return begin_repetition(runs.guess, closeness, wanted.max_cycles, runs.contraction), wanted.count * 2**runs.index
 
 
 def after_run(wanted: CycleSearch, runs: Runs, run: FixedPoint) -> Runs:
@@ -191,5 +192,6 @@ def found_in(wanted: CycleSearch, runs: Runs, kept: FixedPoint, weights: Array |
     """The stationary cycle, at step 0, from the runs that were `kept`, stacked; `last` is the place of the last one."""
     error = runs.estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
     solution = extrapolated(kept.record, weights, last, states=wanted.halvings > 0)
-    count = kept.which[jnp.maximum(last - 1, 0)]
+    # Runs from the host are arrays of NumPy, which has no program for every number of them.
+    solution, count = jax.tree.map(jnp.asarray, (solution, kept.which[jnp.maximum(last - 1, 0)]))
     return Found(solution, kept.residual[last] * wanted.engine.size, error, runs.cycles, count)

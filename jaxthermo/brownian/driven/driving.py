@@ -12,8 +12,8 @@ from jaxtyping import Array, Int
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
-from jaxthermo.brownian.accuracy.automatic import resolved, said, until_held
-from jaxthermo.brownian.accuracy.promise import growth_of_run, run_held
+from jaxthermo.brownian.accuracy.automatic import in_words, resolved, until_held
+from jaxthermo.brownian.accuracy.promise import growth_of_run, run_problem
 from jaxthermo.brownian.driven.arguments import (
     check_protocol,
     checked_step,
@@ -118,7 +118,7 @@ def drive(
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()
         problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tolerance), steps, limit, keep_states)
-        line.tell(f"{said(oscillator)}, {len(ts)} times")
+        line.tell(f"{in_words(oscillator)}, {len(ts)} times")
         if len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem):
             return _driven(*problem, state.status)
         drive, _, method = problem
@@ -208,7 +208,7 @@ def _described(drive: Drive, method: Method, solution: DriveSolution, start: Int
     series = series_of(drive, solution)
     # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
     lost = status_if(start == int(Status.not_converged), Status.not_converged)
-    held = run_held(series, solution.measured, 0.0, closed=False)
+    held = run_problem(series, solution.measured, 0.0, closed=False)
     return DrivenRun(
         status=first_problem(solution.status, held, lost),
         stats={"steps": solution.steps},

@@ -14,10 +14,10 @@ from jaxthermo.brownian.driven.cycle_search import (
     CycleSearch,
     Found,
     after_run,
+    comes_back,
     found_in,
     next_run,
     no_runs,
-    returns,
 )
 from jaxthermo.brownian.driven.engine import first_guess
 from jaxthermo.brownian.driven.host_periods import SolverPeriods, SplitPeriods
@@ -26,7 +26,7 @@ from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import lean_jit
-from jaxthermo.solve.periodic import FixedPoint, Repetition, after
+from jaxthermo.solve.periodic import FixedPoint, Repetition, after_application
 
 _no_runs, _next_run, _after_run = lean_jit(no_runs), lean_jit(next_run), lean_jit(after_run)
 
@@ -35,8 +35,8 @@ _no_runs, _next_run, _after_run = lean_jit(no_runs), lean_jit(next_run), lean_ji
 def _after(
     wanted: CycleSearch, so_far: Repetition, image: HierarchyState, measured: DriveSolution | None
 ) -> Repetition:
-    back = jnp.asarray(False) if measured is None else returns(measured, wanted.tolerance, RETURNED_OF_RUN)
-    return after(so_far, image, back)
+    back = jnp.asarray(False) if measured is None else comes_back(measured, wanted.tolerance, RETURNED_OF_RUN)
+    return after_application(so_far, image, back)
 
 
 def closed(
@@ -71,8 +71,8 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         if solver is None
         else SolverPeriods(engine, solver, wanted.keep_states)
     )
-    kept: list[FixedPoint] = []
     runs, stopped = _no_runs(wanted, first_guess(engine)), False
+    kept: list[FixedPoint] = []
     while not runs.done:
         try:
             now = closed(wanted, periods, *_next_run(wanted, runs), tell)
@@ -85,11 +85,10 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
         kept = [*kept, now] if split else [now]
         if runs.index > 1 and misses(jax.tree.map(np.asarray, now.record.measured)):
             break
-    # Extrapolated by NumPy, which has no program for every number of runs.
     last = len(kept) - 1
     weights = weights_of_runs(last + 1, split)[0][last]
     stacked: FixedPoint = jax.tree.map(lambda *leaves: np.stack(leaves), *kept)
-    found: Found = jax.tree.map(jnp.asarray, found_in(wanted, runs, stacked, weights, last))
+    found = found_in(wanted, runs, stacked, weights, last)
     if stopped:
         return replace(found, solution=replace(found.solution, status=as_codes(Status.interrupted)))
     return found

@@ -13,7 +13,7 @@ from jaxthermo._sparkline import sparkline
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.records import AbstractRecord, oscillator_of, remade, require_one, status_of
+from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, restored, status_of
 from jaxthermo.brownian.states.state import State, measured_state
 from jaxthermo.brownian.steps.propagation import Drive, DriveSolution, Protocol
 from jaxthermo.checks import as_float, is_known
@@ -170,7 +170,7 @@ class PeriodicRun(AbstractRun):
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
         """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
-        return _read(cls, dataset, oscillator, cycle=remade(recorded(dataset.attrs)["cycle"]))
+        return _read(cls, dataset, oscillator, cycle=restored(recorded(dataset.attrs)["cycle"]))
 
 
 def series_of(drive: Drive, solution: DriveSolution, prefix: str = "") -> dict[str, Any]:
@@ -239,7 +239,7 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)
     values |= {name: record[name] for name in ("points",) if name in record}
-    values |= {name: remade(record[name]) for name in ("tolerance",) if name in record}
+    values |= {name: restored(record[name]) for name in ("tolerance",) if name in record}
     values |= {name: values.get(name) for name in OPTIONAL & labelled.keys()}
     values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
     for name, value in values.items():
@@ -251,5 +251,5 @@ def _schedule(dataset: "xarray.Dataset", name: str) -> Schedule:
     """The schedule that a dataset records, or where that is a function, straight lines between its values."""
     record = recorded(dataset.attrs)["protocol"][name]
     if isinstance(record, dict):
-        return remade(record)
+        return restored(record)
     return Table(dataset["time"].values, dataset[name].values)

@@ -8,10 +8,10 @@ from jaxtyping import Array, Int
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.accuracy.automatic import resolved, until_held
-from jaxthermo.brownian.accuracy.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_held
+from jaxthermo.brownian.accuracy.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_problem
 from jaxthermo.brownian.baths.switched import require_periodic, with_baths
 from jaxthermo.brownian.driven.arguments import checked_steps, require_solver, solver_for
-from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, returns
+from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, comes_back
 from jaxthermo.brownian.driven.engine import engine_of
 from jaxthermo.brownian.driven.host_search import search_from_host
 from jaxthermo.brownian.driven.runs import PeriodicRun, series_of
@@ -134,8 +134,8 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
     # A state that does not come back is named before what else is wrong with it.
     problems = [
         solution.status,
-        status_if(~((found.residual <= tol) & returns(solution, tol)), Status.not_periodic),
-        run_held(series, solution.measured, produced, closed=True),
+        status_if(~((found.residual <= tol) & comes_back(solution, tol)), Status.not_periodic),
+        run_problem(series, solution.measured, produced, closed=True),
     ]
     # Where the time step was to be halved until the work rests.
     if wanted.halvings:

@@ -12,10 +12,10 @@ from jaxthermo.brownian.driven.cycle_search import (
     Found,
     Runs,
     after_run,
+    comes_back,
     found_in,
     next_run,
     no_runs,
-    returns,
 )
 from jaxthermo.brownian.driven.engine import first_guess, one_period
 from jaxthermo.brownian.hierarchy import HierarchyState
@@ -41,7 +41,7 @@ def search_traced(wanted: CycleSearch) -> Found:
                 return one_period(V, wanted.engine, steps, measured, solver, keep_states)
 
             return repeated(
-                turn, begin, wanted, steps, lambda record: returns(record, wanted.tolerance, RETURNED_OF_RUN)
+                turn, begin, wanted, steps, lambda record: comes_back(record, wanted.tolerance, RETURNED_OF_RUN)
             )
 
         def advance(carry: tuple[FixedPoint, Runs]) -> tuple[FixedPoint, Runs]:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import chebyshev
 
-from jaxthermo.brownian.accuracy.automatic import FALLEN, MARGIN, depth_for, extremes, rung, step
+from jaxthermo.brownian.accuracy.automatic import FALLEN, MARGIN, depth_for, extremes, points_to_one_side, step
 from jaxthermo.brownian.bath import require_ohmic
 from jaxthermo.brownian.equilibrium.stationary import stationary_members
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
@@ -201,8 +201,8 @@ def _nodes(count: int) -> np.ndarray:
 def _grids(oscillator: Oscillator, betas: Any, fields: Any) -> tuple[PhaseGrid, np.ndarray, np.ndarray]:
     """A grid of as many points as the widest state needs, and the steps for each point."""
     reaches = [extremes(oscillator, beta, x) for beta, x in zip(betas, fields, strict=True)]
-    q_side = max(rung(reach.q, reach.k) for reach in reaches)
-    p_side = max(rung(reach.p, reach.y) for reach in reaches)
+    q_side = max(points_to_one_side(reach.q, reach.k) for reach in reaches)
+    p_side = max(points_to_one_side(reach.p, reach.y) for reach in reaches)
     dq = np.array([step(q_side, reach.q, reach.k) for reach in reaches])
     dp = np.array([step(p_side, reach.p, reach.y) for reach in reaches])
     return PhaseGrid(q_side, 1.0, p_side, 1.0), dq, dp

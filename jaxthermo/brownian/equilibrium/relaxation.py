@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.grid import PhaseGrid, complex_multiply
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members, members_of, vector_field
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, mix_members, vector_field
 from jaxthermo.brownian.steps.limits import step_limit
-from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, to_spectrum, twisted
+from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, map_in_real_basis, to_spectrum
 from jaxthermo.brownian.steps.split import flows_of, local_map, noise_of, transport_flow
 
 # Steps of this length, in units of the time in which the state is crossed at thermal velocity.
@@ -144,7 +144,7 @@ def local_resolvent(spectrum: Spectrum, equation: Equation, h: Any, temperature:
         # The phase with the decay of the members, and then the hops between them without it.
         count = hops.shape[-1]
         step = jnp.linalg.inv(jnp.eye(count)[None] - h * (hops + jnp.diag(decay[0, :, 0])[None]))
-        return twisted(jnp.concatenate([zero, re, im]), equation, lambda part: jnp.matmul(step, part))
+        return map_in_real_basis(jnp.concatenate([zero, re, im]), equation, lambda part: jnp.matmul(step, part))
     return jnp.concatenate([zero, re, im])
 
 
@@ -152,11 +152,11 @@ def transport_resolvent(spectrum: Spectrum, equation: Equation, noise: Noise, h:
     """(1 + h ((p + zeta)/m) d_q)^-1."""
     grid = equation.grid
     side = grid.q_side
-    V = from_spectrum(among_members(noise.basis.T, spectrum), equation)
+    V = from_spectrum(mix_members(noise.basis.T, spectrum), equation)
     waves = jnp.matmul(V, grid.q_to_k().T)
     velocity = (grid.p[:, None, None] + noise.values[None, :, None]) / equation.oscillator.mass
     phase = h * velocity * grid.k[None, None, 1:]
     size = 1.0 + phase**2
     re, im = complex_multiply(waves[..., 1 : side + 1], waves[..., side + 1 :], 1.0 / size, -phase / size)
     V = jnp.matmul(jnp.concatenate([waves[..., :1], re, im], axis=-1), grid.k_to_q().T)
-    return among_members(noise.basis, to_spectrum(V, equation))
+    return mix_members(noise.basis, to_spectrum(V, equation))

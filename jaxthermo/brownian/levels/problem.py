@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxthermo.brownian.hierarchy import Members, lowering
+from jaxthermo.brownian.hierarchy import Members, annihilation_operators
 from jaxthermo.brownian.levels.frame import Frame
 from jaxthermo.brownian.levels.matrices import Levels, Matrices
 from jaxthermo.brownian.oscillator import Oscillator
@@ -32,7 +32,7 @@ class Problem:
         self.carried = frame.carried
         self.friction, self.diffusion = noise.friction, noise.diffusion + float(np.sum(noise.decay * left**2))
         self.decay = members.indices @ noise.decay
-        up = np.swapaxes(lowering(members), 1, 2)
+        up = np.swapaxes(annihilation_operators(members), 1, 2)
         # To the member above: flow F - drift d_p; from there down: the transposes, with flow F + drift d_p.
         self.flow, self.drift = (np.tensordot(w, up, axes=1) for w in (self.carried, noise.decay * left))
         self.first = members.above[:, 0]

@@ -15,11 +15,11 @@ from jaxtyping import Array, Bool, Float
 from jaxthermo.brownian.hierarchy import (
     Equation,
     HierarchyState,
-    among_members,
+    annihilation_operators,
     derivative,
-    lowering,
     members_of,
-    weighed,
+    mix_members,
+    weighted_sum,
 )
 from jaxthermo.brownian.potential import AbstractPotential, force_phase
 from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
@@ -132,8 +132,8 @@ class Momentum(AbstractObservable):
         moved = equation.grid.p[:, None, None] * V
         if len(members_of(equation.oscillator)) == 1:
             return moved
-        lower = jnp.asarray(lowering(members_of(equation.oscillator)))
-        return moved + among_members(weighed(_jitter(equation, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
+        lower = jnp.asarray(annihilation_operators(members_of(equation.oscillator)))
+        return moved + mix_members(weighted_sum(_jitter(equation, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
 
     def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   d_q V."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
 from jaxthermo._types import Stats
-from jaxthermo.brownian.accuracy.promise import held, trapping
+from jaxthermo.brownian.accuracy.promise import state_problem, trapping
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on, members_of
 from jaxthermo.brownian.observables import measured, observe, wigner
@@ -102,8 +102,8 @@ def measured_state(
     """A state from its members: everything else is measured on them.
 
     An `error` of NaN means that no linear solve made the state; grid and hierarchy are judged all the same. `exact`:
-    the grid had no part in its making, and only holds it. `truncated`: see `held`. `W`: the Wigner function, where
-    it is known better than from the members on the grid.
+    the grid had no part in its making, and only holds it. `truncated`: see `state_problem`. `W`: the Wigner function,
+    where it is known better than from the members on the grid.
     """
     grid: Any = oscillator.grid
     equation = equation_on(oscillator)
@@ -111,7 +111,7 @@ def measured_state(
     seen = observe(V, equation, 1.0 / beta, t, W)
     trapped = jnp.where(jnp.isnan(error), 1.0, trapping(oscillator.height(grid.q, x), beta))
     return State(
-        status=held(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
+        status=state_problem(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
         stats={"members": len(members_of(oscillator))},
         oscillator=oscillator,
         beta=beta,

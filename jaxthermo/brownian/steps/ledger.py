@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import Real
 from jaxthermo.brownian.observables import Moments
-from jaxthermo.brownian.steps.split import decayed
+from jaxthermo.brownian.steps.split import mean_decay
 from jaxthermo.protocols.schedules import Schedule, rate_at, value_at
 
 PerBath = Float[Array, " baths"]
@@ -101,5 +101,5 @@ class Ledger(eqx.Module):
     def friction_share(self, m: Moments, mass: Real, middle: Real, duration: Real) -> Exchange:
         """What friction brings while p + zeta shrinks and nothing else happens, from the moments before."""
         each = self.frictions * self.openings(middle) ** 2
-        shrinks = decayed(2.0 * jnp.sum(each) * duration / mass)
+        shrinks = mean_decay(2.0 * jnp.sum(each) * duration / mass)
         return Exchange(-each * duration * shrinks * m.p2 / mass**2, jnp.zeros_like(each))

@@ -62,7 +62,7 @@ def from_spectrum(spectrum: Spectrum, equation: Equation) -> HierarchyState:
     return jnp.tensordot(grid.y_to_p(), spectrum, axes=1)
 
 
-def twisted(spectrum: Spectrum, equation: Equation, real_map: Callable[[Array], Array]) -> Spectrum:
+def map_in_real_basis(spectrum: Spectrum, equation: Equation, real_map: Callable[[Array], Array]) -> Spectrum:
     """A real map of the members at each y > 0, applied to (-i)^|n| V_n, in which d_p a^+ and d_p a are real."""
     side = equation.grid.p_side
     cosine, sine = members_of(equation.oscillator).powers_of_i(-1.0)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo.brownian.grid import complex_multiply, cosine_and_sine, forward
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, among_members
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, mix_members
 from jaxthermo.brownian.steps.flows import AbstractFlows
 from jaxthermo.brownian.steps.spectrum import Noise, Spectrum
 
@@ -119,7 +119,7 @@ def momenta_tables(equation: Equation, noise: Noise, duration: Any, friction: An
     """The phases of free motion at every momentum and noise, and the transform to the waves that friction contracts."""
     grid, oscillator = equation.grid, equation.oscillator
     rate = friction / oscillator.mass
-    step = (duration * decayed(rate * duration) / oscillator.mass) * grid.k[1:]
+    step = (duration * mean_decay(rate * duration) / oscillator.mass) * grid.k[1:]
     contracted = grid.y * jnp.exp(-rate * duration)
     angle = (-jnp.expm1(-rate * duration)) * noise.values[:, None] * grid.y[None, 1:]
     return MomentaTables(
@@ -144,7 +144,7 @@ def momenta_flow(V: HierarchyState, equation: Equation, noise: Noise, tables: Mo
     """`from_momenta` by tables made beforehand, for many steps of one duration."""
     grid = equation.grid
     # What acts on q, on p and on the members commutes. XLA moves least in this order.
-    waves = among_members(noise.basis.T, jnp.matmul(V, grid.q_to_k().T))
+    waves = mix_members(noise.basis.T, jnp.matmul(V, grid.q_to_k().T))
     side = grid.q_side
     re, im = waves[..., 1 : side + 1], waves[..., side + 1 :]
     # Two turns, since the cosine of their sum would have to be taken for every p, zeta and k.
@@ -154,10 +154,10 @@ def momenta_flow(V: HierarchyState, equation: Equation, noise: Noise, tables: Mo
     side = grid.p_side
     cosine, sine = (part.T[:, :, None] for part in tables.settled)
     re, im = complex_multiply(out[1 : side + 1], out[side + 1 :], cosine, sine)
-    return jnp.matmul(among_members(noise.basis, jnp.concatenate([out[:1], re, im])), grid.k_to_q().T)
+    return jnp.matmul(mix_members(noise.basis, jnp.concatenate([out[:1], re, im])), grid.k_to_q().T)
 
 
-def decayed(z: Float[Array, ""]) -> Float[Array, ""]:
+def mean_decay(z: Float[Array, ""]) -> Float[Array, ""]:
     """(1 - exp(-z)) / z, smooth through 0."""
     small = jnp.abs(z) < 1e-6
     safe = jnp.where(small, 1.0, z)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
-from jaxthermo.jumps.finite.balance import rest_of
+from jaxthermo.jumps.finite.balance import solve_stationary
 from jaxthermo.jumps.finite.distribution import CONVERGED
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.levels import Mesoscopic, units_at_rest
@@ -70,7 +70,7 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
         True
     """
     _, betas, states = units_at_rest(network, beta, units)
-    now, p, found = rest_of(network, betas, Mesoscopic(states))
+    now, p, found = solve_stationary(network, betas, Mesoscopic(states))
     edge, first, second, tree, along = cycles_of(states.q, states.units, states.edges)
     hops = mesoscopic_hops(now, states)
     forward, backward = hops.forward[edge, first], hops.backward[edge, first]

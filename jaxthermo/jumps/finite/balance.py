@@ -78,10 +78,10 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     """
     _, betas, states = units_at_rest(network, beta, units)
     level = Mesoscopic(states)
-    return _result(network, betas, level, *rest_of(network, betas, level))
+    return _result(network, betas, level, *solve_stationary(network, betas, level))
 
 
-def rest_of(
+def solve_stationary(
     model: AbstractJumpModel, betas: Array, level: Mesoscopic
 ) -> tuple[NetworkAtTime, Float[Array, " states"], Distribution]:
     """A network's numbers, its stationary distribution with derivatives in them, and how that was found."""

@@ -17,7 +17,7 @@ from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
 from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates
 from jaxthermo.jumps.finite.random import require_key
 from jaxthermo.jumps.finite.trajectories import Trajectories, ledger, require_trajectories, start_counts
-from jaxthermo.jumps.graph import taken
+from jaxthermo.jumps.graph import take_rows
 from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
@@ -155,12 +155,12 @@ def leaps(
         now = driven.at(t)
         forward, backward, _, _ = hop_rates(now, n, units)
         every = jnp.concatenate([forward, backward, jnp.zeros_like(forward[:1])])
-        return now, [taken(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
+        return now, [take_rows(every, slot) / jnp.maximum(n, 1e-300) for slot in slots]
 
     def along(flows: list[Array]) -> Array:
         """Net flow along every edge, from the flows through the hops out of every state."""
         flat = jnp.concatenate(flows)
-        forward, backward = (taken(flat, _places(slots, first, edges)) for first in (0, edges))
+        forward, backward = (take_rows(flat, _places(slots, first, edges)) for first in (0, edges))
         return forward - backward
 
     def leap(k: Int[Array, ""], state: Leaps) -> Leaps:

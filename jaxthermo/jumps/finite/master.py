@@ -186,7 +186,7 @@ def _evolved(
                the edges of each reservoir, all per unit; entropy_produced = S(t) - S(0) - int sum beta_r (heat current
                of r) dt
     """
-    (flow, totals, norm), status, steps = followed(driven, level, p0, ts, options, _look)
+    (flow, totals, norm), status, steps = solve_master_equation(driven, level, p0, ts, options, _look)
     network = driven.network
     return {
         "status": status,
@@ -202,7 +202,7 @@ def _evolved(
 
 
 @lean_jit
-def followed(
+def solve_master_equation(
     driven: DrivenNetwork,
     level: AbstractLevel,
     p0: Float[Array, " states"],

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from jaxthermo.jumps.finite.states import mesostates, rank_table
-from jaxthermo.jumps.graph import Edge, taken
+from jaxthermo.jumps.graph import Edge, take_rows
 from jaxthermo.jumps.network import JumpNetwork
 
 # At most so many states are solved for by elimination: single rings, and the coarsest cells.
@@ -67,7 +67,7 @@ class Space(eqx.Module):
         number = len(self.edges)
         source = self.neighbours[number : 2 * number]
         # Without a unit to take back there is no source: point to a state whose forward flow on this edge is zero.
-        following = taken(self.counts, tuple(second for _, second in self.edges))
+        following = take_rows(self.counts, tuple(second for _, second in self.edges))
         return Links(self.neighbours[:number], jnp.where(following > 0, source, self.empty[:, None]))
 
 

@@ -16,7 +16,7 @@ from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
 from jaxthermo.jumps.finite.states import MEMORY_LIMIT
 from jaxthermo.jumps.lattice.neighbours import checked_neighbours
-from jaxthermo.jumps.lattice.walks import Hopping, LatticeWalk, coupling_matrix, hopping, onward, underway
+from jaxthermo.jumps.lattice.walks import Hopping, LatticeWalk, coupling_matrix, has_time_left, hop_until, hopping
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.solve.derivatives import without_derivatives
@@ -162,9 +162,9 @@ def _walked(
 
 def _until(rules: Hopping, around: Array, until: Array, walk: LatticeWalk) -> LatticeWalk:
     def advance(walk: LatticeWalk, blocks: Array) -> LatticeWalk:
-        return onward(rules, around, until, walk, blocks)
+        return hop_until(rules, around, until, walk, blocks)
 
-    return in_slices(advance, walk, lambda walk: underway(walk, until), given=(rules, until))
+    return in_slices(advance, walk, lambda walk: has_time_left(walk, until), given=(rules, until))
 
 
 @eqx.filter_jit

@@ -107,13 +107,13 @@ class LatticeWalk(eqx.Module):
     stream: Stream
 
 
-def underway(walk: LatticeWalk, until: Real) -> Bool[Array, ""]:
+def has_time_left(walk: LatticeWalk, until: Real) -> Bool[Array, ""]:
     """Whether a trajectory has not come to its next time."""
     return jnp.any(walk.t < until)
 
 
 @eqx.filter_jit
-def onward(
+def hop_until(
     hopping: Hopping, neighbours: Int[Array, "units z"], until: Float[Array, ""], before: LatticeWalk, blocks: Real
 ) -> LatticeWalk:
     """All trajectories up to the time `until`, or until so many blocks of proposals are made.
@@ -152,7 +152,7 @@ def onward(
 
     def goes_on(carry: tuple[LatticeWalk, Array]) -> Array:
         walk, done = carry
-        return underway(walk, until) & (done < blocks)
+        return has_time_left(walk, until) & (done < blocks)
 
     def block(carry: tuple[LatticeWalk, Array]) -> tuple[LatticeWalk, Array]:
         walk, done = carry

@@ -30,7 +30,7 @@ class Place:
         return float(np.abs(self.residuals).max())
 
 
-def learnt(place: Place, point: np.ndarray, residuals: np.ndarray) -> Place:
+def with_learnt_slopes(place: Place, point: np.ndarray, residuals: np.ndarray) -> Place:
     """A new place, whose Jacobian is corrected by what the way there has shown (Broyden).
 
     Equation   J <- J + (dr - J dp) dp^T/(dp^T dp)
@@ -41,7 +41,7 @@ def learnt(place: Place, point: np.ndarray, residuals: np.ndarray) -> Place:
     return Place(point, residuals, place.jacobian + (np.outer(rest, moved) / size if size > 0.0 else 0.0))
 
 
-def along_flat(direction: np.ndarray, jacobian: np.ndarray, point: np.ndarray, margin: float) -> np.ndarray:
+def flat_part(direction: np.ndarray, jacobian: np.ndarray, point: np.ndarray, margin: float) -> np.ndarray:
     """The part of a direction that changes no residual to first order and leaves no wall's margin; its length is 1."""
     equations = jacobian
     while True:
@@ -72,7 +72,7 @@ def corrected(residuals: Residuals, place: Place, enough: float, corrections: in
             break
         step = least_norm_step(place.point, place.residuals, place.jacobian, DAMPING)
         point = np.clip(place.point + step, 0.0, 1.0)
-        place = learnt(place, point, residuals(point))
+        place = with_learnt_slopes(place, point, residuals(point))
         best = place if place.misfit < best.misfit else best
     return best
 
@@ -100,10 +100,10 @@ def walk(
     place, gone, now = start, 0.0, stretch
     while gone < length - 1e-9 and now >= SHORTEST * stretch:
         reach = min(now, length - gone)
-        step = reach * along_flat(direction, place.jacobian, place.point, margin)
+        step = reach * flat_part(direction, place.jacobian, place.point, margin)
         share = room(place.point, step, margin)
         point = place.point + share * step
-        there = corrected(residuals, learnt(place, point, residuals(point)), enough)
+        there = corrected(residuals, with_learnt_slopes(place, point, residuals(point)), enough)
         if there.misfit > enough:
             now /= 2.0
             say(f"misfit {there.misfit:.2f} after a stretch of {2.0 * now:.3g}; half of it")
