@@ -106,7 +106,7 @@ def require_finite(name: str, value: VectorLike) -> None:
     if not is_known(value):
         postpone(lambda: jnp.isfinite(as_float(value)))
     elif not np.all(met := np.isfinite(np.asarray(value))):
-        raise ValueError(f"`{name}` must be finite, but {_offending(value, met)}")
+        raise ValueError(f"`{name}` must be finite, but {offending(value, met)}")
 
 
 def require_positive(name: str, value: VectorLike) -> None:
@@ -115,7 +115,7 @@ def require_positive(name: str, value: VectorLike) -> None:
     if not is_known(value):
         postpone(lambda: as_float(value) > 0)
     elif not np.all(met := np.asarray(value) > 0):
-        raise ValueError(f"`{name}` must be > 0, but {_offending(value, met)}")
+        raise ValueError(f"`{name}` must be > 0, but {offending(value, met)}")
 
 
 def require_positive_scalar(name: str, value: object) -> Float[Array, ""]:
@@ -125,7 +125,7 @@ def require_positive_scalar(name: str, value: object) -> Float[Array, ""]:
     return array
 
 
-def _offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
+def offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
     """What is wrong with a value, or with the first wrong one of many."""
     values = np.asarray(value)
     if values.size <= SHOWN:
