@@ -151,7 +151,8 @@ def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
             "this needs double precision, which jax has not been told to use. Put this line before the first jax call: "
             'jax.config.update("jax_enable_x64", True)'
         )
-    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e} (atol {atol:.1e})")
+    beside = f" (atol {atol:.1e})" if name == "rtol" else ""
+    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e}{beside}")
 
 
 def require_times(name: str, ts: object) -> Float[Array, " times"]:
