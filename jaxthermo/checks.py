@@ -106,7 +106,7 @@ def require_finite(name: str, value: VectorLike) -> None:
     if not is_known(value):
         postpone(lambda: jnp.isfinite(as_float(value)))
     elif not np.all(met := np.isfinite(np.asarray(value))):
-        raise ValueError(f"`{name}` must be finite, but {_offending(value, met)}")
+        raise ValueError(f"`{name}` must be finite, but {offending(value, met)}")
 
 
 def require_positive(name: str, value: VectorLike) -> None:
@@ -115,7 +115,7 @@ def require_positive(name: str, value: VectorLike) -> None:
     if not is_known(value):
         postpone(lambda: as_float(value) > 0)
     elif not np.all(met := np.asarray(value) > 0):
-        raise ValueError(f"`{name}` must be > 0, but {_offending(value, met)}")
+        raise ValueError(f"`{name}` must be > 0, but {offending(value, met)}")
 
 
 def require_positive_scalar(name: str, value: object) -> Float[Array, ""]:
@@ -125,7 +125,7 @@ def require_positive_scalar(name: str, value: object) -> Float[Array, ""]:
     return array
 
 
-def _offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
+def offending(value: VectorLike, met: np.ndarray | np.bool_) -> str:
     """What is wrong with a value, or with the first wrong one of many."""
     values = np.asarray(value)
     if values.size <= SHOWN:
@@ -151,7 +151,8 @@ def require_double_for(rtol: float, atol: float, name: str = "rtol") -> None:
             "this needs double precision, which jax has not been told to use. Put this line before the first jax call: "
             'jax.config.update("jax_enable_x64", True)'
         )
-    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e} (atol {atol:.1e})")
+    beside = f" (atol {atol:.1e})" if name == "rtol" else ""
+    raise ValueError(f"`{name}` must be >= {floor:.1e} in {kind}, but is {rtol:.1e}{beside}")
 
 
 def require_times(name: str, ts: object) -> Float[Array, " times"]:

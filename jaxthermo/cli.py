@@ -202,7 +202,7 @@ def phases(
 
 @app.command(epilog=_examples("jaxthermo scan experiment.toml --dry-run", "jaxthermo scan experiment.toml --resume"))
 def scan(
-    experiment: Annotated[Path, typer.Argument(help="A TOML file: model, quantity, axes.", dir_okay=False)],
+    experiment: Annotated[Path, typer.Argument(help="TOML: model, quantity, axes.", exists=True, dir_okay=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the scan that the store holds.")] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it will take: lanes, memory, time.")] = False,
     distributed: Annotated[

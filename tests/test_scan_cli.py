@@ -273,7 +273,7 @@ class TestWrong:
 
     def test_a_file_that_is_not_there(self, command, tmp_path):
         result = command("scan", tmp_path / "none.toml")
-        assert result.exit_code == 1 and "No such file" in result.output
+        assert result.exit_code == 2 and "does not exist" in result.output
 
     def test_bytes_that_are_no_text(self, command, tmp_path):
         (tmp_path / "e.toml").write_bytes(b"\xff\xfe")

@@ -38,6 +38,12 @@ def quantum_oscillator(
     coordinate   X: a function of q as the potential is; None: q
     Raises       ValueError that names the argument
     Source       Koyanagi & Tanimura 2024, Sec. III; Ikeda & Tanimura 2019
+    Example
+        >>> import jaxthermo as jt
+        >>> well = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])  # U = 0.1 q^2 + 0.02 q^3 + 0.05 q^4
+        >>> particle = jt.quantum_oscillator(well, strength=1.0, poles=2)  # grid and depth are chosen later
+        >>> particle.bath.poles, particle.grid is None
+        (2, True)
 
     <p^2>, and with it energy, heat and entropy, grows like the logarithm of `poles` for a strictly Ohmic bath; <q>,
     <q^2> and work at constant temperature converge; works of a changing temperature see `OhmicBath.thermostat`.
@@ -66,6 +72,12 @@ def classical_oscillator(
     hbar       only sets the measure of phase space, dq dp / (2 pi hbar), for entropies
     Raises     ValueError that names the argument
     Source     Koyanagi & Tanimura 2024, Sec. III
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> particle = jt.classical_oscillator(lambda q: 0.5 * q**2 + 0.1 * jnp.cos(q), strength=0.5)
+        >>> float(particle.potential(0.0)), float(particle.bath.strength)
+        (0.1, 0.5)
     """
     bath = strength if isinstance(strength, AbstractBath) else OhmicBath(strength, poles=0, depth=0)
     if bath.modes:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo._types import VectorLike
-from jaxthermo.checks import as_float, is_known, postpone, require_finite
+from jaxthermo.checks import as_float, is_known, offending, postpone, require_finite
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule, require_schedule
 
@@ -53,8 +53,8 @@ def require_not_negative(name: str, value: VectorLike) -> None:
     require_finite(name, value)
     if not is_known(value):
         postpone(lambda: as_float(value) >= 0)
-    elif not np.all(np.asarray(value) >= 0):
-        raise ValueError(f"`{name}` must be >= 0, but is {np.asarray(value)}")
+    elif not np.all(met := np.asarray(value) >= 0):
+        raise ValueError(f"`{name}` must be >= 0, but {offending(value, met)}")
 
 
 def require_one_reservoir(network: JumpNetwork) -> JumpNetwork:

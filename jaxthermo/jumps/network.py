@@ -78,6 +78,11 @@ class JumpNetwork(AbstractJumpModel):
                   connect, for a matrix that is not symmetric, for rates without local detailed balance
     Source        local detailed balance: Esposito, Phys. Rev. E 85, 041125 (2012); interacting units:
                   Herpich & Esposito 2019, Sec. II
+    Example
+        >>> import jaxthermo as jt
+        >>> unit = jt.JumpNetwork(edges=[(0, 1), (0, 1)], energies=[0.0, 1.0], interaction=-0.5, reservoirs=[0, 1])
+        >>> unit.q, unit.reservoir_count
+        (2, 2)
 
     The inverse temperatures are not part of a network: functions take `beta`, one for all reservoirs or (R,).
     """
