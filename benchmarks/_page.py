@@ -76,12 +76,14 @@ TABLES = {
     "floors": Table(
         "Hot loops: share of the least time",
         "Operations counted from each loop's program, times the rates that this machine reaches for exponentials, "
-        "divisions, simple operations and matrix products in the same run, on one core.",
+        "divisions, simple operations and matrix products in the same run, on one core. "
+        "Of dgemm: the rate of a loop's matrix products, as if nothing else took time, over that of one large product.",
         {
             "loop": _text("loop"),
             "floor, us": _number("floor_microseconds"),
             "measured, us": _number("microseconds"),
             "share": _number("of_floor", 2),
+            "of dgemm": _number("of_dgemm", 2),
         },
     ),
     "scaling": Table(

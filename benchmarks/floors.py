@@ -1,9 +1,11 @@
 """Which share of the least time that its arithmetic takes does each hot loop reach on one core?
 
 Rings: one step of 128 lanes together, each with a step size of its own. Jumps: one hop of 1024 trajectories. Split
-steps: one of a quantum oscillator. Equilibrium: one iteration of its linear solve, generator and preconditioner.
-Search: one evaluation of the work and its gradient. Operations are counted from the program and their rates measured in
-the same run (`_floor`); seconds are those of the processor, which other processes on the machine do not lengthen.
+steps: one of a quantum oscillator, and of 16 together, each in a field of its own. Equilibrium: one iteration of its
+linear solve, generator and preconditioner. Search: one evaluation of the work and its gradient. Operations are counted
+from the program and their rates measured in the same run (`_floor`); `of_dgemm` is the rate of the loop's matrix
+products, as if nothing else took time, over that of a large product of this machine. Seconds are those of the
+processor, which other processes on the machine do not lengthen.
 """
 
 from collections import Counter
@@ -32,14 +34,15 @@ from jaxthermo.solve.explicit import follow, scheme_of
 
 RING_SIZES, LANES, TOLERANCE = (3, 5, 12), 128, 1e-7
 TRAJECTORIES, BLOCKS = 1024, 30
-SPLIT_STEPS, ITERATIONS = 20, 20
+SPLIT_STEPS, ITERATIONS, TOGETHER = 20, 20, 16
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row for each loop; `of_floor` is the counted time over the measured one."""
     sizes = RING_SIZES[:1] if quick else RING_SIZES
     setting = stirling_cycle.QUICK[0] if quick else stirling_cycle.SETTINGS[1]
-    return [*map(ring_row, sizes), jump_row(), split_row(setting), equilibrium_row(setting), search_row(quick)]
+    steps = [split_row(setting), split_row(setting, 2 if quick else TOGETHER)]
+    return [*map(ring_row, sizes), jump_row(), *steps, equilibrium_row(setting), search_row(quick)]
 
 
 def ring_row(q: int) -> dict[str, Any]:
@@ -79,20 +82,27 @@ def jump_row() -> dict[str, Any]:
     return _row("jump, q = 3", each, made, best_seconds(solve, walk, BLOCKS)[1])
 
 
-def split_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
-    """Steps of the paper's quantum oscillator in a Stirling cycle."""
+def split_row(setting: stirling_cycle.Setting, lanes: int = 1) -> dict[str, Any]:
+    """Steps of the paper's quantum oscillator in a Stirling cycle, of so many with fields of their own together."""
     oscillator = stirling_cycle.oscillator_of(setting, setting.depth)
     equation, cycle = equation_on(oscillator, oscillator.grid), stirling_cycle.CYCLE
-    term, noise, h = DrivenTerm(equation, cycle.beta, cycle.x), noise_of(equation), 0.05
+    noise, h = noise_of(equation), 0.05
     V = jt.equilibrium(oscillator, cycle.beta_hot, cycle.x_start).V
 
-    def step(i: Any, y: Driven) -> Driven:
+    def step(i: Any, y: Driven, field: Any) -> Driven:
+        term = DrivenTerm(equation, cycle.beta, lambda t: field * cycle.x(t))
         return strang(term, noise, y, i * h, (i + 1) * h)
 
-    first = Driven(to_spectrum(V, equation), jnp.zeros(4))
-    solve = jax.jit(lambda y: jax.lax.fori_loop(0, SPLIT_STEPS, lambda i, y: step(1.0 * i, y), y))
-    counts = operations(step, jnp.asarray(0.0), first)
-    return _row(f"split step, depth {setting.depth}", counts, SPLIT_STEPS, best_seconds(solve, first)[1])
+    def steps(y: Driven, fields: Any) -> Driven:
+        each = jax.vmap(step, in_axes=(None, 0, 0))
+        return jax.lax.fori_loop(0, SPLIT_STEPS, lambda i, y: each(1.0 * i, y, fields), y)
+
+    alone, fields = Driven(to_spectrum(V, equation), jnp.zeros(4)), jnp.linspace(0.5, 1.0, lanes)
+    first = jax.tree.map(lambda leaf: jnp.stack([leaf] * lanes), alone)
+    counts = operations(step, jnp.asarray(0.0), alone, fields[0])
+    seconds = best_seconds(jax.jit(steps), first, fields)[1]
+    name = f"split step, depth {setting.depth}" + (f", each of {lanes} lanes" if lanes > 1 else "")
+    return _row(name, counts, lanes * SPLIT_STEPS, seconds)
 
 
 def equilibrium_row(setting: stirling_cycle.Setting) -> dict[str, Any]:
@@ -138,5 +148,6 @@ def _row(loop: str, counts: Counter[str], times: int, seconds: float) -> dict[st
         "floor_microseconds": 1e6 * floor / times,
         "microseconds": 1e6 * seconds / times,
         "of_floor": floor / seconds,
+        "of_dgemm": 1e-9 * times * counts["product"] * rates.product / seconds,
         "rates_nanoseconds": rates._asdict(),
     }

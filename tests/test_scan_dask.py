@@ -131,6 +131,20 @@ def test_the_trial_is_made_by_the_workers(two, tmp_path, monkeypatch):
     assert bytes_of(tmp_path / "there.zarr") == bytes_of(tmp_path / "here.zarr")
 
 
+@pytest.mark.slow
+def test_the_workers_time_what_a_chunk_takes(two, tmp_path):
+    """At least 64 chunks are left to share; lanes are those of one process, bit for bit, however many make a chunk."""
+
+    def large(a):
+        return jnp.sum(jnp.sin(a * jnp.arange(30_000.0)))
+
+    axes = {"a": np.linspace(0.0, 1.0, 10_000)}
+    data = jt.scan(large, axes, store=tmp_path / "there.zarr", client=two[1])
+    layout = json.loads((tmp_path / "there.zarr" / "scan_record" / "manifest.json").read_text())["layout"]
+    assert layout["part"][0] < layout["box"][0] <= -(-10_000 // 64)
+    xarray.testing.assert_equal(data, jt.scan(large, axes))
+
+
 def test_workers_take_the_precision_of_the_client(two, tmp_path):
     with jax.enable_x64(False):
         data = jt.scan(lambda a: a / 3, {"a": [1.0, 2.0]}, store=tmp_path / "scan.zarr", client=two[1])
