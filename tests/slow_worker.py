@@ -11,9 +11,9 @@ SECONDS = 0.3
 
 def slowed(run):
     @functools.wraps(run)
-    def slow(self, columns):
+    def slow(self, columns, *parts):
         time.sleep(SECONDS)
-        return run(self, columns)
+        return run(self, columns, *parts)
 
     return slow
 

@@ -17,7 +17,7 @@ from jaxthermo import Status
 from jaxthermo._results import AbstractResult, quantity
 from jaxthermo.scans import with_units
 from jaxthermo.scans.axes import axes_for
-from jaxthermo.scans.compiled import chosen_width
+from jaxthermo.scans.compiled import Chunks, chosen_width
 from jaxthermo.scans.layout import Layout, grouped, joined, layout_for
 from jaxthermo.scans.memory import bytes_per_lane
 from jaxthermo.scans.prepared import parts_in_a_chunk
@@ -303,6 +303,21 @@ def test_memory_of_a_lane_counts_what_is_alive():
     """Two arrays of 1000 numbers are alive at once, of which nothing is left but their sum."""
     traced = trace(lambda a: jnp.sum(jnp.full(1000, a) * jnp.arange(1000.0)), ("a",))
     assert 16_000 <= bytes_per_lane(traced.program) <= 40_000
+
+
+def test_memory_of_a_chunk_is_no_more_than_that_of_its_lanes():
+    """What XLA plans, once compiled, against the estimate that a scan's chunks are sized by."""
+
+    def work(beta, force):
+        return jt.potts.uniform_work_current(jt.PottsRing(3, -1.0, force, 0.1), beta)
+
+    def turned(a, b):
+        return jnp.linalg.norm(jnp.sin(a * jnp.arange(2500.0).reshape(50, 50)) @ jnp.full(50, b))
+
+    for function, names in ((work, ("beta", "force")), (turned, ("a", "b"))):
+        traced = trace(function, names)
+        planned = Chunks(traced, 256, jax.local_devices()[:1]).memory
+        assert 8 * 256 <= planned <= 256 * bytes_per_lane(traced.program)
 
 
 def test_a_layout_is_what_the_store_says():
