@@ -86,4 +86,4 @@ def value_and_slope(problem: RampProblem, z: Float[Array, " parameters"]) -> tup
 
 def powers_of(shape: np.ndarray) -> np.ndarray:
     """Coefficients of 1, s, s^2, ... of sum_j shape_j T_j(2 s - 1)."""
-    return unitpowers_of(len(shape) - 1) @ shape if len(shape) else shape
+    return unit_powers(len(shape) - 1) @ shape if len(shape) else shape

@@ -246,7 +246,7 @@ def until_held(
     """
     for attempt in range(attempts):
         if line is not None:
-            line.tell(f"{said(chosen)}, attempt {attempt + 1}")
+            line.tell(f"{in_words(chosen)}, attempt {attempt + 1}")
         found = solve(chosen, attempt)
         if found is None or not is_known(jax.tree.leaves(found)) or int(found.status) == Status.ok:
             break

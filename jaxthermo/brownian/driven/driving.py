@@ -118,7 +118,7 @@ def drive(
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()
         problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tolerance), steps, limit, keep_states)
-        line.tell(f"{said(oscillator)}, {len(ts)} times")
+        line.tell(f"{in_words(oscillator)}, {len(ts)} times")
         if len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem):
             return _driven(*problem, state.status)
         drive, _, method = problem
