@@ -10,7 +10,7 @@ from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.steps.spectrum import to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import DrivenTerm
-from jaxthermo.protocols.polynomial import PolynomialSchedule
+from jaxthermo.protocols.polynomial import PolynomialSchedule, unit_powers
 from jaxthermo.search.work_functional import extrapolated, kick_energy, measure_of, propagate, with_kick
 from jaxthermo.solve.lean import lean_jit
 

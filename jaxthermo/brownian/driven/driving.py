@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, ScheduleLike, VectorLike
-from jaxthermo.brownian.accuracy.automatic import resolved, until_held
+from jaxthermo.brownian.accuracy.automatic import in_words, resolved, until_held
 from jaxthermo.brownian.accuracy.promise import growth_of_run, run_problem
 from jaxthermo.brownian.driven.arguments import (
     check_protocol,
