@@ -45,7 +45,7 @@ def cat(center: tuple[Real, Real], phase: Real, scale: Real, hbar: Real) -> Wign
     """Coherent states at the center and at its mirror image, superposed; the second one times exp(i phase)."""
     q0, p0 = center
 
-    def gaussian(q: jax.Array, p: jax.Array) -> jax.Array:
+    def gaussian(q: Real, p: Real) -> jax.Array:
         return jnp.exp(-((q * scale) ** 2 + (p / scale) ** 2) / hbar)
 
     norm = 2.0 * (1.0 + jnp.cos(phase) * gaussian(as_float(q0), as_float(p0))) * np.pi * hbar
