@@ -12,11 +12,7 @@ from jaxthermo.brownian.accuracy.promise import FIRST_LAW, TWO_WELLS, trapping
 from jaxthermo.brownian.driven.cycle_search import (
     RETURNED,
     RETURNED_OF_RUN,
-<<<<<<< HEAD
     comes_back,
-=======
-    Engine,
->>>>>>> 9bd0502 (A cycle's step is halved for the first law too: the bath's count of heat needs shorter steps than the work)
     estimate_after,
     no_estimate,
 )
