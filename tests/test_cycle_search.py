@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxthermo.brownian.accuracy.promise import TWO_WELLS, trapping
+import jaxthermo as jt
+from jaxthermo.brownian.accuracy.promise import FIRST_LAW, TWO_WELLS, trapping
 from jaxthermo.brownian.driven.cycle_search import (
     RETURNED,
     RETURNED_OF_RUN,
@@ -15,25 +16,36 @@ from jaxthermo.brownian.driven.cycle_search import (
     estimate_after,
     no_estimate,
 )
+from jaxthermo.brownian.driven.engine import Engine
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_late_runs, weights_of_runs
 
 SPAN, TOLERANCE = 2.0, jnp.zeros(()) + 1e-6
 NAMES = [field.name for field in dataclasses.fields(Observables)]
+GRID = jt.PhaseGrid(4.0, 1.0, 4.0, 1.0)
+# Of its field, 0 at all times, and its mass.
+ENGINE = Engine(
+    jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, GRID),
+    jt.StirlingCycle(0.5, 1.0, 0.0, 0.0, 2.0),
+    jnp.array([0.0, 1.0, 2.0]),
+)
 
 
-def solution(work, back=0.0, span=SPAN):
-    """What `estimate_after` looks at: the integral of X dx, and U."""
-    seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(jnp.array([0.0, span, back]))
+def solution(work, back=0.0, span=SPAN, missing=0.0):
+    """What `estimate_after` looks at: U, p2, the integral of X dx, and the bath's heat, of which some is missing."""
+    U, moved = jnp.array([0.0, span, back]), jnp.array([0.0, 0.0, -work])
+    seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(U)
+    totals = jnp.stack([moved, moved, moved, U + moved - jnp.array([0.0, missing, 0.0])], axis=1)
     none = jnp.zeros((), jnp.int32)
-    return DriveSolution(seen, jnp.array([[0.0], [-work]]), jnp.zeros((1, 1, 1)), None, none, none)
+    return DriveSolution(seen, totals, jnp.zeros((1, 1, 1)), None, none, none)
 
 
-def estimates(work_of_step, split, runs=7):
-    estimate, seen = no_estimate(runs, TOLERANCE), []
+def estimates(work_of_step, split, runs=7, missing_of_step=lambda h: 0.0):
+    estimate, seen = no_estimate(runs, ENGINE, TOLERANCE), []
     for i in range(runs):
-        estimate = estimate_after(estimate, solution(work_of_step(0.5**i)), jnp.asarray(i, jnp.int32), TOLERANCE, split)
+        done, number = solution(work_of_step(0.5**i), missing=missing_of_step(0.5**i)), jnp.asarray(i, jnp.int32)
+        estimate = estimate_after(estimate, done, ENGINE, number, TOLERANCE, split)
         seen.append(estimate)
     return seen
 
@@ -53,6 +65,17 @@ def test_the_error_of_a_work_bounds_what_is_left(split):
     first = enough.index(True)
     assert all(enough[first:]) and left[first] <= SPAN * 1e-6
     assert not split or first <= 4
+
+
+def test_steps_are_halved_until_the_first_law_holds_too():
+    # The work rests from the second run on, while the bath's heat misses 20 h^6 after the extrapolation of h^2 and h^4.
+    seen = estimates(lambda h: 0.3, split=True, missing_of_step=lambda h: 2.0 * h**2 + 20.0 * h**6)
+    promised = FIRST_LAW * SPAN / 3.0
+    assert all(float(each.gap) <= promised for each in seen if each.enough)
+    assert [bool(each.enough) for each in seen[:4]] == [False, False, False, True]
+    # What shorter steps do not mend is not waited for.
+    stays = estimates(lambda h: 0.3, split=True, missing_of_step=lambda h: 0.1 + h**2)
+    assert bool(stays[2].enough) and float(stays[2].gap) > promised
 
 
 def test_a_cycle_is_closed_better_where_shorter_steps_change_its_work_no_less():

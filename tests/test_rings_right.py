@@ -101,6 +101,28 @@ def test_a_cycle_next_to_its_infinite_period_is_decided():
     assert float(found.work_current) == pytest.approx(0.56033, abs=1e-5)
 
 
+@pytest.mark.parametrize("beta", [6.32, 6.4338])
+def test_a_cycle_whose_period_has_doubled_is_found(beta):
+    # Of q = 5 two turns make one period from beta = 6.31 on: the two differ by a tenth at 6.43, by little at 6.32.
+    found = jt.potts.stationary(ring(q=5, force=1.0699), beta)
+    assert found.kind == "limit cycle"
+    period, point = float(found.period), np.asarray(found.point)
+    own = networks.Ring(5, -1.0, 1.0699, 0.1, (0.0,) * 5, "arrhenius")
+    half, first = networks.flow(own, beta, point, 0.5 * period)
+    end, work = networks.flow(own, beta, half, 0.5 * period)
+    assert np.abs(half - point).max() > 0.01
+    np.testing.assert_allclose(end, point, atol=1e-9)
+    np.testing.assert_allclose((first + work) / period, found.work_current, rtol=1e-8)
+
+
+def test_a_trajectory_comes_to_the_cycle_whose_period_has_doubled():
+    numbers = {"q": 5, "coupling": -1.0, "force": 1.0699, "prefactor": 0.1}
+    found = jt.potts.stationary(jt.PottsRing(**numbers), 6.4338)
+    own = networks.Ring(**numbers, energies=(0.0,) * 5, law="arrhenius")
+    P, _ = networks.flow(own, 6.4338, np.array([0.96, 0.01, 0.01, 0.01, 0.01]), 25.0 * float(found.period))
+    assert networks.nearest(own, 6.4338, P, 1.1 * float(found.period), np.asarray(found.point)) < 1e-4
+
+
 def test_a_cold_stiff_ring_is_at_its_fixed_point():
     numbers = {"q": 5, "coupling": -1.7615, "force": -0.2146, "prefactor": 6.78}
     found = jt.potts.stationary(jt.PottsRing(**numbers), 13.1448)

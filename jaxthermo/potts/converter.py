@@ -24,6 +24,9 @@ from jaxthermo.solve.lean import lean_jit
 FEW_ROUNDS, MANY_ROUNDS = 12, 16
 # Powers of one attractor that was reached from two starts agree this well, relative to each other.
 SAME_POWER = 1e-7
+# Periods of one cycle at points close together differ by less than this factor, those before and after a doubling by
+# more, and by twice or half up to the second factor.
+SAME_PERIOD, TWICE = 1.6, 1.2
 
 
 def output_power(state: Stationary, force: ArrayLike, force2: ArrayLike) -> Float[Array, "*batch"]:
@@ -46,11 +49,35 @@ class Lanes(NamedTuple):
     phase: np.ndarray
     attractor: np.ndarray
     state: np.ndarray
+    period: np.ndarray
 
     @property
     def known(self) -> np.ndarray:
         """Where an attractor was found."""
         return (self.attractor != UNDECIDED) & np.isfinite(self.power)
+
+    def repeated(self, count: int) -> "Lanes":
+        """A single lane so many times."""
+        return Lanes(*(np.tile(values, (count, *(1,) * np.ndim(values))) for values in self))
+
+    def where(self, chosen: np.ndarray, other: "Lanes") -> "Lanes":
+        """These lanes where chosen, and the others elsewhere."""
+        pairs = zip(self, other, strict=True)
+        return Lanes(*(np.where(chosen.reshape(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in pairs))
+
+    def like(self, one: "Lanes") -> np.ndarray:
+        """Where the attractor is of the phase of `one`, and takes about as long for a period as a cycle of `one`."""
+        return self.like_cycle(one.phase, one.period)
+
+    def like_cycle(self, phase: ArrayLike, period: ArrayLike) -> np.ndarray:
+        """The same for a phase and a period, NaN where it is no cycle."""
+        ratio = np.where(np.isfinite(period), self.period / np.asarray(period), 1.0)
+        return self.known & (self.phase == phase) & (np.abs(np.log(ratio)) < np.log(SAME_PERIOD))
+
+    def doubled(self, one: "Lanes") -> np.ndarray:
+        """Where it is a cycle of that phase whose period is nearly twice or half that of `one`."""
+        octaves = np.abs(np.log2(self.period / one.period))
+        return self.known & (self.phase == one.phase) & (np.abs(octaves - 1.0) < np.log2(TWICE))
 
     def at(self, index: int | np.ndarray) -> "Lanes":
         """The lanes of these indices; of one number, that lane without an axis."""
@@ -77,20 +104,24 @@ class Converter:
         betas, loads = np.asarray(points).T
         found = long_time_lanes(self.rings(loads), betas, starts, rounds)
         power = np.asarray(_powers(found, self.f1 + loads, loads))
-        lanes = Lanes(points, power, np.asarray(phases(found)), np.asarray(found.attractor), np.asarray(found.point))
+        kinds = (np.asarray(each) for each in (phases(found), found.attractor, found.point, found.period))
+        lanes = Lanes(points, power, *kinds)
         self.lanes += len(points)
         self.undecided += int(np.sum(~lanes.known))
         self.tell(self.lanes)
         return lanes
 
-    def own_and_branch(self, points: np.ndarray, states: np.ndarray, phase: int) -> tuple[np.ndarray, Lanes]:
-        """Whether P_1 = 1 leads to the attractors of a phase that the states lead to, and those attractors."""
+    def own_and_branch(self, points: np.ndarray, before: Lanes) -> tuple[np.ndarray, Lanes]:
+        """Whether P_1 = 1 leads to the attractors that those of `before` go over into, and these attractors.
+
+        points   (n, 2), close to those of `before`, of which there are as many
+        """
         count = len(points)
-        starts = np.concatenate([np.tile(np.asarray(localised(self.ring.q)), (count, 1)), states])
+        starts = np.concatenate([np.tile(np.asarray(localised(self.ring.q)), (count, 1)), before.state])
         both = self.run(np.concatenate([points, points]), starts, MANY_ROUNDS)
         own, branch = both.at(np.arange(count)), both.at(np.arange(count, 2 * count))
         same = np.abs(own.power - branch.power) < SAME_POWER * np.abs(branch.power)
-        return own.known & branch.known & same & (own.phase == phase) & (branch.phase == phase), branch
+        return own.like(before) & branch.like(before) & same, branch
 
     def onset(self, loads: np.ndarray) -> np.ndarray:
         """beta_c1 under each load."""

@@ -24,7 +24,9 @@ GRID, GRID_OF_LOADS = (64, 24), 64
 # The localised phase, whose power only falls with beta, has taken over well below this multiple of beta_c1.
 BETA_RANGE = 3.0
 # Maxima of the first look that are followed: those above this share of the largest, and at most so many.
-PROMISING, FOLLOWED = 0.92, 5
+PROMISING, FOLLOWED = 0.92, 6
+# And at most so many searches, with those that go on across an edge.
+MOST_SEARCHES = 8
 # Of those that meet an edge, the ones above this share of the best are followed along it.
 CLOSE = 0.97
 # A search ends where a step is below this share of the first look's spacing, or, at an edge, where the steps that
@@ -70,7 +72,7 @@ class MaximumPower(AbstractResult):
 
     @property
     def place(self) -> Place:
-        """Where the maximum lies: inside a phase, at beta_c1, on a fold, or on the edge of a basin."""
+        """Where the maximum lies: inside a phase, or at beta_c1, a fold, the edge of a basin or a doubled period."""
         return Place(int(self.places[0]))
 
     @property
@@ -148,48 +150,69 @@ def _maxima(converter: Converter, axes: tuple[np.ndarray, np.ndarray]) -> tuple[
     spacing = np.array([abs(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     lanes = converter.run(grid.reshape(-1, 2))
-    power = np.where(lanes.known, lanes.power, -np.inf)
     if not np.any(lanes.known):
         return [], -np.inf
     found: list[Maximum] = []
-    maxima = [_refined_maximum(converter, lanes.at(index), spacing) for index in _peaks(power.reshape(grid.shape[:2]))]
-    maxima.sort(key=lambda found: -float(found[0].power))
-    for here, blocked in maxima:
+    waiting = [_refined_maximum(converter, lanes.at(index), spacing) for index in _peaks(lanes, grid.shape[:2])]
+    waiting.sort(key=lambda reached: -float(reached[0].power))
+    best = float(waiting[0][0].power)
+    for here, blocked in waiting:
         if not blocked:
             found.append(_interior(here))
-        elif float(here.power) > CLOSE * float(maxima[0][0].power) and not _is_known(here, found, spacing):
+        elif float(here.power) > CLOSE * best and not _is_known(here, found, spacing):
             edge = edge_maximum(converter, here, spacing)
-            found.append(_interior(here)._replace(place=Place.unknown) if edge is None else edge)
+            if edge is None:
+                found.append(_interior(here)._replace(place=Place.unknown))
+            elif edge.beyond is None:
+                found.append(edge)
+            elif len(waiting) < MOST_SEARCHES:
+                # The way up goes on across the edge.
+                waiting.append(_refined_maximum(converter, edge.beyond, spacing))
+            else:
+                found.append(edge._replace(place=Place.unknown))
     distinct: list[Maximum] = []
     for one in sorted(found, key=lambda one: -one.power):
         scale = np.array([max(abs(one.point[0]), 1e-300), converter.f1])
         if all(np.max(np.abs(one.point - other.point) / scale) > SAME_MAXIMUM for other in distinct):
             distinct.append(one)
-    return distinct, float(power.max())
+    return distinct, float(np.max(lanes.power, where=lanes.known, initial=-np.inf))
 
 
 def _is_known(here: Lanes, found: list[Maximum], spacing: np.ndarray) -> bool:
     """Whether a search has met an edge that was followed already."""
-    edges = [
-        one
-        for one in found
-        if one.place in (Place.onset, Place.fold, Place.basin_edge) and one.phase == int(here.phase)
-    ]
+    no_edges = (Place.interior, Place.unknown)
+    edges = [one for one in found if one.place not in no_edges and here.repeated(1).like_cycle(one.phase, one.period)]
     return any(np.all(np.abs(one.point - here.points) <= 3.0 * spacing) for one in edges)
 
 
 def _interior(here: Lanes) -> Maximum:
     kind, phase = int(here.attractor), int(here.phase)
-    return Maximum(here.points, float(here.power), kind, phase, Place.interior, Side.at_it)
+    return Maximum(here.points, float(here.power), kind, phase, Place.interior, Side.at_it, float(here.period))
 
 
-def _peaks(power: np.ndarray) -> list[int]:
-    """Indices into the flat table of points that no neighbour beats, best first."""
-    padded = np.pad(power, 1, constant_values=-np.inf)
-    rows, columns = power.shape
-    around = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
-    peaks = np.flatnonzero((power >= np.max(around, axis=0)) & (power >= PROMISING * power.max()))
-    return peaks[np.argsort(-power.ravel()[peaks])][:FOLLOWED].tolist()
+def _peaks(lanes: Lanes, shape: tuple[int, ...]) -> list[int]:
+    """Indices of lanes from which a search begins in a table of this shape, best first.
+
+    Those that no neighbour beats; and of those with a neighbour in another phase, which have an edge within reach,
+    those that no such neighbour of their own phase beats: the power may rise towards the edge between two points of
+    the table. Neighbours whose period is twice or half that of a cycle do not count: the power has a cusp on the way to
+    them, on whose other side it may rise to another maximum.
+    """
+    (rows, columns), indices = shape, np.arange(len(lanes.points))
+    power = np.where(lanes.known, lanes.power, -np.inf)
+    row, column = np.divmod(indices, columns)
+    around = []
+    for i, j in [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]:
+        there = (row + i >= 0) & (row + i < rows) & (column + j >= 0) & (column + j < columns)
+        around.append(np.where(there, indices + i * columns + j, indices))
+    by_edge = np.any([lanes.phase[other] != lanes.phase for other in around], axis=0)
+    peak, edge_peak = np.ones(len(indices), bool), by_edge.copy()
+    for other in around:
+        not_beaten = (power >= power[other]) | lanes.at(other).doubled(lanes)
+        peak &= not_beaten
+        edge_peak &= not_beaten | ~by_edge[other] | (lanes.phase[other] != lanes.phase)
+    peaks = np.flatnonzero((peak | edge_peak) & (power >= PROMISING * power.max()))
+    return peaks[np.argsort(-power[peaks])][:FOLLOWED].tolist()
 
 
 def _refined_maximum(converter: Converter, seed: Lanes, spacing: np.ndarray) -> tuple[Lanes, bool]:
@@ -202,14 +225,12 @@ def _refined_maximum(converter: Converter, seed: Lanes, spacing: np.ndarray) -> 
             return here, True
         branch = converter.run(here.points + size * offsets, np.tile(here.state, (len(offsets), 1)))
         # A few points of a model may lie beyond an edge, or in a stretch where no attractor is known.
-        smooth = branch.known & (branch.phase == here.phase)
+        smooth = branch.like(here)
         if np.sum(smooth) < NEEDED[int(np.sum(free))]:
             size = 0.5 * size
             continue
         step = size * _uphill(offsets[smooth], branch.power[smooth], free)
-        inside, there = converter.own_and_branch(
-            here.points + TRIED[:, None] * step, np.tile(here.state, (len(TRIED), 1)), int(here.phase)
-        )
+        inside, there = converter.own_and_branch(here.points + TRIED[:, None] * step, here.repeated(len(TRIED)))
         if inside[0] and np.max(np.abs(step[free]) / spacing[free]) < LAST_STEP:
             return there.at(0), False
         better = inside & (there.power > here.power)
@@ -245,7 +266,8 @@ def _uphill(offsets: np.ndarray, power: np.ndarray, free: np.ndarray) -> np.ndar
 def _result(converter: Converter, found: list[Maximum], largest: float) -> MaximumPower:
     """The maxima as a result; not converged where a point of the first look beats them all, or no edge was found."""
     nan = Maximum(
-        np.full(2, np.nan), np.nan, int(AttractorKind.undecided), int(Phase.undecided), Place.interior, Side.at_it
+        *(np.full(2, np.nan), np.nan, int(AttractorKind.undecided), int(Phase.undecided)),
+        *(Place.interior, Side.at_it, np.nan),
     )
     entries = found or [nan]
     power = np.array([one.power for one in entries])

@@ -169,8 +169,9 @@ def _is_own_orbit(
         return good
     # An orbit that was closed after several turns has too large a radius.
     scale = jnp.minimum(radius, 0.5 * size)
-    now, before = passages(history, orbit.point, velocity, scale)
-    falling = (now < before) | (now < SETTLED * scale)
+    now, before, often = passages(history, orbit.point, velocity, orbit.period, scale)
+    # Of several passages in a period the nearest are looked at, so that there must be earlier ones to compare with.
+    falling = ((now < before) & ((often == 1) | jnp.isfinite(before))) | (now < SETTLED * scale)
     return good & (now < CONVERGING * scale) & falling
 
 

@@ -19,8 +19,12 @@ ATOL = 1e-10
 HISTORY = 2 * ROUND_STEPS
 # Two passages of the trajectory this close, relative to the size of the loop between them, make a guess for an orbit.
 RECURRENCE = 0.2
+# Each further turn must bring the trajectory nearer to where it is now by this share of the loop's size to be added.
+GAIN_PER_TURN = 0.005
 # The last passages through a section, and those before, that are compared.
 LAST_PASSAGES, PASSAGES_BEFORE = 3, 12
+# A passage this share of the period before the last one is not yet the same place of the orbit.
+SAME_TURN = 0.97
 
 
 class Path(eqx.Module):
@@ -63,10 +67,11 @@ def time_average(field: AutonomousField, observe: Observe, path: Path, args: PyT
 
 
 def recurrence(field: AutonomousField, path: Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
-    """The latest loop that the trajectory closed: its fastest point, duration and size, and whether there is one.
+    """The loop that the trajectory closed last: its fastest point, duration and size, and whether there is one.
 
     A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
-    and close to that point. The fastest point makes the best-conditioned base for shooting.
+    and close to that point. That may take several turns: where a period has doubled, one turn leads near the end point
+    and two turns lead to it. The fastest point makes the best-conditioned base for shooting.
     """
     end = path.end()
     velocity = field(end, args)
@@ -77,13 +82,13 @@ def recurrence(field: AutonomousField, path: Path, args: PyTree) -> tuple[Array,
     index = jnp.arange(upward.shape[0])
     # The last step always ends in the plane; it is the end point itself, not a return to it.
     valid = upward & back & (index + 2 < path.times.shape[0])
-    latest = jnp.max(jnp.where(valid, index, -1))
-    found = latest >= 0
-    latest = jnp.maximum(latest, 0)
-    period = path.times[-1] - (path.times[latest] + weight[latest] * (path.times[latest + 1] - path.times[latest]))
+    found = jnp.any(valid)
+    gap = distance / excursion[:-1] + GAIN_PER_TURN * _counted_back(valid).astype(distance.dtype)
+    first = jnp.where(found, jnp.argmin(jnp.where(valid, gap, jnp.inf)), 0)
+    period = path.times[-1] - _crossing_times(path, weight)[first]
     speed = jnp.linalg.norm(jax.vmap(lambda x: field(x, args))(path.states), axis=1)
-    fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= latest, speed, -jnp.inf))
-    return path.states[fastest], jnp.where(found, period, 1.0), excursion[latest], found
+    fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= first, speed, -jnp.inf))
+    return path.states[fastest], jnp.where(found, period, 1.0), excursion[first], found
 
 
 def _crossings(path: Path, point: Array, normal: Array) -> tuple[Array, Array, Array]:
@@ -95,16 +100,34 @@ def _crossings(path: Path, point: Array, normal: Array) -> tuple[Array, Array, A
     return upward, weight, jnp.linalg.norm(crossing - point[None], axis=1)
 
 
-def passages(path: Path, point: Array, velocity: Array, radius: Array) -> tuple[Array, Array]:
-    """Largest distance from a point at which the last few passages cross the plane normal to the flow there, and at
-    which those before did; infinite where there were none."""
-    upward, _, distance = _crossings(path, point, velocity)
+def _crossing_times(path: Path, weight: Array) -> Array:
+    return path.times[:-1] + weight * jnp.diff(path.times)
+
+
+def _counted_back(chosen: Array) -> Array:
+    """How many of the chosen there are from each one to the end, itself included."""
+    return jnp.cumsum(chosen[::-1])[::-1]
+
+
+def passages(path: Path, point: Array, velocity: Array, period: Array, radius: Array) -> tuple[Array, Array, Array]:
+    """Largest distance from a point of an orbit at which the last few passages cross the plane normal to the flow
+    there, and at which those before did, infinite where there were none; and how often the orbit crosses it nearby.
+
+    Of an orbit that crosses the plane several times in its period only each passage on the same branch counts.
+    """
+    upward, weight, distance = _crossings(path, point, velocity)
     # The orbit itself may cross the plane elsewhere too.
     valid = upward & (distance < radius)
-    rank = jnp.cumsum(valid[::-1])[::-1]
+    rank = _counted_back(valid)
+    time = _crossing_times(path, weight)
+    last = jnp.max(jnp.where(valid, time, -jnp.inf))
+    often = jnp.maximum(jnp.sum(valid & (last - time < SAME_TURN * period)), 1)
+    nearest = rank[jnp.argmin(jnp.where(valid & (rank <= often), distance, jnp.inf))]
+    valid &= (rank - nearest) % often == 0
+    turn = (rank - nearest) // often + 1
 
     def largest(chosen: Array) -> Array:
         return jnp.where(jnp.any(chosen), jnp.max(jnp.where(chosen, distance, -jnp.inf)), jnp.inf)
 
-    last = valid & (rank <= LAST_PASSAGES)
-    return largest(last), largest(valid & (rank > LAST_PASSAGES) & (rank <= PASSAGES_BEFORE))
+    before = valid & (turn > LAST_PASSAGES) & (turn <= PASSAGES_BEFORE)
+    return largest(valid & (turn <= LAST_PASSAGES)), largest(before), often

@@ -15,7 +15,7 @@ from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, restored, status_of
 from jaxthermo.brownian.states.state import State, measured_state
-from jaxthermo.brownian.steps.propagation import Drive, DriveSolution, Protocol
+from jaxthermo.brownian.steps.propagation import Drive, DriveSolution, Protocol, unaccounted
 from jaxthermo.checks import as_float, is_known
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import Schedule, Table, value_at
@@ -189,7 +189,7 @@ def series_of(drive: Drive, solution: DriveSolution, prefix: str = "") -> dict[s
         "H": H,
         **seen.named(),
         **{prefix + name: values for name, values in works.items()},
-        "first_law_residual": jnp.max(jnp.abs(H - H[0] - works["work"] - works["bath_heat"])),
+        "first_law_residual": jnp.max(jnp.abs(unaccounted(solution, x))),
         "position": grid.q,
         "momentum": grid.p,
         "V": solution.V,

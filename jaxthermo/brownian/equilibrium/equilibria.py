@@ -113,8 +113,9 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array, 
     if not is_known(jax.tree.leaves((chosen, beta, x))):
         return _solve(chosen, beta, x)
     ways: list[Way] = [lambda chosen, _: _solve(chosen, beta, x)]
+    levels = _ByLevels(chosen, beta, x, 0 if oscillator.bath.depth is not None else MOST_MEMBERS)
     if oscillator.quantum:
-        ways.append(_by_levels(chosen, beta, x, 0 if oscillator.bath.depth is not None else MOST_MEMBERS))
+        ways.append(levels)
         if is_hard(chosen, float(beta), float(x)):
             ways.reverse()
     found = None
@@ -124,7 +125,11 @@ def _resting(oscillator: Oscillator, chosen: Oscillator, beta: Array, x: Array, 
             continue
         if found is None or state.ok:
             found = state
-        if Status(int(found.status)) not in _mendable(oscillator) and float(found.error) < SOLVED:
+        status = Status(int(found.status))
+        if status not in _mendable(oscillator) and float(found.error) < SOLVED:
+            break
+        # A grid has no more members than these, so that its search would be long and in vain.
+        if status is Status.hierarchy_too_shallow and levels.members >= MOST_MEMBERS:
             break
     assert found is not None
     return found
@@ -137,21 +142,27 @@ def _mendable(asked: Oscillator) -> tuple[Status, ...]:
     return Status.not_converged, *grid, *depth
 
 
-def _by_levels(oscillator: Oscillator, beta: Array, x: Array, most: int) -> Way:
+class _ByLevels:
     """The state from the levels of H_A, None where these are too many; another grid asks for no other levels."""
-    solved: list[LevelState | None] = []
 
-    def way(chosen: Oscillator, _: int) -> State | None:
-        if not solved:
-            solved.append(equilibrium_by_levels(oscillator, float(beta), float(x)))
-        found = solved[0]
+    def __init__(self, oscillator: Oscillator, beta: Array, x: Array, most: int):
+        self.oscillator, self.beta, self.x, self.most = oscillator, beta, x, most
+        self.solved: list[LevelState | None] = []
+
+    @property
+    def members(self) -> int:
+        """Of the hierarchy that was solved; 0 before it was."""
+        return max((len(found.members) for found in self.solved if found is not None), default=0)
+
+    def __call__(self, chosen: Oscillator, attempt: int) -> State | None:
+        if not self.solved:
+            self.solved.append(equilibrium_by_levels(self.oscillator, float(self.beta), float(self.x)))
+        found = self.solved[0]
         if found is None:
             return None
-        kept, *fields = on_grid(chosen, found, most)
+        kept, *fields = on_grid(chosen, found, self.most)
         V, W, error, truncated = (jnp.asarray(number) for number in (*fields, found.error, found.truncated))
-        return _measured(kept, V, W, beta, x, error, truncated)
-
-    return way
+        return _measured(kept, V, W, self.beta, self.x, error, truncated)
 
 
 @lean_jit

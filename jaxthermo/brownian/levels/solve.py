@@ -18,8 +18,9 @@ from jaxthermo.brownian.oscillator import Oscillator
 # Numbers of levels that are tried in turn; so many show whether coupling is weak.
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48, 58, 70, 84, 100, 120)
 SHOWN = 48
-# Members times levels^6, the work of inverting all blocks: some seconds; members times levels^3 where coupling is weak.
-WORK, WEAK_WORK = 2.5e10, 3e7
+# Members times levels^6, the work of inverting all blocks: 1e10 take half a second of CPU time; members times levels^3
+# where coupling is weak.
+WORK, WEAK_WORK = 1e11, 3e7
 # Members times levels^4, the numbers of these inverses; and no more levels of members.
 STORED, DEEPEST = 1e8, 40
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root

@@ -52,6 +52,12 @@ class DriveSolution(eqx.Module):
     steps: Int[Array, ""]
 
 
+def unaccounted(solution: DriveSolution, x: Float[Array, " times"]) -> Float[Array, " times"]:
+    """What H = U - x X changed by since the first time, beyond work and the bath's own count of its heat."""
+    H = solution.measured.U - x * solution.measured.X
+    return H - H[0] + solution.totals[:, 0] - solution.totals[:, 3]
+
+
 class Drive(eqx.Module):
     """An oscillator under a protocol, looked at at increasing times."""
 

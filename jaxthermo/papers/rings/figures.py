@@ -23,6 +23,7 @@ PLACES = {
     Place.onset: r"at $\beta_{c1}$",
     Place.fold: "at the fold",
     Place.basin_edge: "on the edge of a basin",
+    Place.period_doubling: "where a period doubles",
     Place.unknown: "on an edge that is not known",
 }
 
