@@ -45,7 +45,9 @@ class Engine(eqx.Module):
     @property
     def size(self) -> Float[Array, ""]:
         """What turns a norm over grid points into one over phase space."""
-        return jnp.sqrt(jax.lax.stop_gradient(self.equation.grid.cell))
+        grid = self.oscillator.grid
+        assert grid is not None
+        return jnp.sqrt(jax.lax.stop_gradient(grid.cell))
 
 
 @lean_jit
