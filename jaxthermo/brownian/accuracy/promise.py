@@ -99,8 +99,8 @@ def state_problem(
         # A shallow hierarchy has shapes that a deep one would not ask of the grid.
         # At weak coupling what is left out grows with the square of the crossings: a double well with K = 2, A = 0.2,
         # beta = 2.3, depth 2 had <p^2> off by 1.3e-6, where 27 crossings and a tail of 1.4e-3 give 1.4e-6.
-        is_deep_enough(jnp.where(jnp.isnan(truncated), by_tail, truncated), oscillator, PROMISED),
-        grid_growth(rough * measured.edge, rough * measured.coarse, EDGE, COARSE),
+        depth_problem(jnp.where(jnp.isnan(truncated), by_tail, truncated), oscillator, PROMISED),
+        grid_problem(rough * measured.edge, rough * measured.coarse, EDGE, COARSE),
     )
 
 
@@ -211,8 +211,8 @@ def run_problem(series: dict[str, Any], seen: Observables, produced: Real, close
     # A cycle has all the time that errors need to add up; a single drive is taken to be too short for that.
     slow = jnp.max(slowness(seen, oscillator)) if closed else jnp.ones(())
     problems = [
-        grid_growth(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
-        is_deep_enough(slow * jnp.max(course_truncation(seen, oscillator)), oscillator, COURSE_TRUNCATED),
+        grid_problem(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
+        depth_problem(slow * jnp.max(course_truncation(seen, oscillator)), oscillator, COURSE_TRUNCATED),
         status_if(~(series["first_law_residual"] <= FIRST_LAW * kinetic), Status.first_law_violated),
     ]
     if closed:
@@ -221,15 +221,15 @@ def run_problem(series: dict[str, Any], seen: Observables, produced: Real, close
     return first_problem(*problems)
 
 
-def is_deep_enough(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
-    """Whether the levels left out of the hierarchy, which change moments by about `missed`, may be missed."""
+def depth_problem(missed: Any, oscillator: Oscillator, limit: float) -> Int[Array, "..."]:
+    """Whether a hierarchy is too shallow, whose levels left out change moments by about `missed`."""
     if not oscillator.bath.depth:
         return first_problem()
     # Where forces are linear, any depth is enough for first and second moments.
     return status_if(~oscillator.has_linear_forces() & ~(missed < limit), Status.hierarchy_too_shallow)
 
 
-def grid_growth(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
+def grid_problem(edge: Any, coarse: Any, edge_limit: float, coarse_limit: float) -> Int[Array, "..."]:
     """What a grid is missing, if anything. Waves that it cannot hold also raise the rim, so the larger one is named."""
     small = status_if(~(edge < edge_limit), Status.grid_too_small)
     rough = status_if(~(coarse < coarse_limit), Status.grid_too_coarse)

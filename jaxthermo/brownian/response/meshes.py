@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, NO_GRID, Judged, depth_for, grid_reaching, until_held
-from jaxthermo.brownian.accuracy.promise import Growth, grid_growth, growth_to, truncation
+from jaxthermo.brownian.accuracy.promise import Growth, grid_problem, growth_to, truncation
 from jaxthermo.brownian.accuracy.reach import reach_of
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.response.weyl import Pair
@@ -82,7 +82,7 @@ def resolved_enough(
     asked for are moments of second order, which close.
     """
     depth: Any = oscillator.bath.depth
-    problems = [grid_growth(edge, coarse, EDGE, COARSE)]
+    problems = [grid_problem(edge, coarse, EDGE, COARSE)]
     if depth:
         closed = oscillator.has_linear_forces()
         for one in observables:
