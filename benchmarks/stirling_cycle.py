@@ -81,7 +81,7 @@ def oscillator_of(setting: Setting, depth: int) -> Oscillator:
     return jt.quantum_oscillator(jt.Polynomial(POTENTIAL), setting.strength, POLES, depth, grid)
 
 
-def library_cycle(oscillator: Oscillator, n: int) -> Callable[[HierarchyState], Float[Array, ""]]:
+def jaxthermo_cycle(oscillator: Oscillator, n: int) -> Callable[[HierarchyState], Float[Array, ""]]:
     """Compiled `work(V)`: one cycle from V by n and by 2n steps of `SplitStep` on each stroke, extrapolated."""
 
     def bare(V: HierarchyState, steps: int) -> Float[Array, ""]:
@@ -94,8 +94,8 @@ def library_cycle(oscillator: Oscillator, n: int) -> Callable[[HierarchyState], 
     return jax.jit(lambda V: (4.0 * bare(V, 2 * n) - bare(V, n)) / 3.0)
 
 
-def library_search(oscillator: Oscillator) -> Callable[[HierarchyState, Any], Float[Array, ""]]:
-    """Compiled `work(V, n)`, the same numbers as `library_cycle` without compiling for every n."""
+def jaxthermo_search(oscillator: Oscillator) -> Callable[[HierarchyState, Any], Float[Array, ""]]:
+    """Compiled `work(V, n)`, the same numbers as `jaxthermo_cycle` without compiling for every n."""
     equation = equation_on(oscillator, oscillator.grid)
     term, noise = DrivenTerm(equation, CYCLE.beta, CYCLE.x), noise_of(equation)
 
@@ -202,10 +202,10 @@ def _library_row(setting: Setting, depth: int, start: State) -> dict[str, Any]:
     oscillator = oscillator_of(setting, depth)
     # Members are ordered by level, so a shallower hierarchy holds the first of them.
     V = start.V[:, : math.comb(depth + POLES, POLES)]
-    search = library_search(oscillator)
+    search = jaxthermo_search(oscillator)
     fine = float(search(V, FINE))
     n = coarsest(lambda n: abs(float(search(V, n)) / fine - 1.0))
-    solve = library_cycle(oscillator, n)
+    solve = jaxthermo_cycle(oscillator, n)
     timing = time_call(solve, V)
     return _row(
         "split steps, n and 2n", setting, depth, V.shape[1], 6 * STROKES * n, float(solve(V)), fine, timing, REPEATS

@@ -68,7 +68,7 @@ def cycles(take: int | None) -> list[dict[str, Any]]:
     family = f"Stirling cycle, A = {setting.strength}"
     rows = _errors(family, "RK4, published hierarchy", explicit, [math.ceil(n * stable) for n in RK4_STEPS][:take])
     for depth in (setting.depth, setting.shallow):
-        search = stirling_cycle.library_search(stirling_cycle.oscillator_of(setting, depth))
+        search = stirling_cycle.jaxthermo_search(stirling_cycle.oscillator_of(setting, depth))
         V = start.V[:, : math.comb(depth + stirling_cycle.POLES, stirling_cycle.POLES)]
         split = partial(_split, search, V)
         rows += _errors(family, f"split steps, depth {depth}", split, list(SPLIT_STEPS[:take]))

@@ -76,8 +76,8 @@ def test_the_search_and_the_timed_cycle_give_one_work():
     setting = stirling_cycle.Setting(1.0, 1, 0.5, 0.8, 6.4, 1)
     engine = stirling_cycle.oscillator_of(setting, 1)
     V = jt.equilibrium(engine, stirling_cycle.CYCLE.beta_hot, stirling_cycle.CYCLE.x_start).V
-    timed = float(stirling_cycle.library_cycle(engine, 6)(V))
-    assert float(stirling_cycle.library_search(engine)(V, 6)) == pytest.approx(timed, rel=1e-10)
+    timed = float(stirling_cycle.jaxthermo_cycle(engine, 6)(V))
+    assert float(stirling_cycle.jaxthermo_search(engine)(V, 6)) == pytest.approx(timed, rel=1e-10)
     assert abs(timed) > 0.1
 
 
