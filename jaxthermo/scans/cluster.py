@@ -10,10 +10,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from jaxthermo.scans.compiled import cut, in_turn
 from jaxthermo.scans.files import StoreError
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.loop import ScanProgress, lanes_done
-from jaxthermo.scans.prepared import SHARED, Prepared, slices
+from jaxthermo.scans.prepared import SHARED, Prepared
 from jaxthermo.scans.stop import StopOnSignal
 from jaxthermo.scans.store import Store
 from jaxthermo.scans.worker import compute, costs, job_of, seconds
@@ -63,7 +64,7 @@ class Cluster:
 
     def costs(self, layout: Layout, columns: tuple[np.ndarray, ...]) -> np.ndarray:
         """What these lanes cost, tried by the workers."""
-        parts = slices(columns, layout.width)
+        parts = cut(columns, in_turn(len(columns[0]), layout.width))
         with _told("nothing is written yet"):
             tried = self.client.map(costs, parts, job=self._job, width=layout.width, pure=False)
             return np.concatenate(self.client.gather(tried))

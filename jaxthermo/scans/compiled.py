@@ -65,7 +65,7 @@ class Chunks:
 
     def start(self, columns: tuple[np.ndarray, ...], parts: Parts) -> Running:
         """Begin to compute these lanes; jax goes on with it in the background where it can."""
-        return Running([self._start(tuple(c[at] for c in columns)) for at in parts], parts)
+        return Running([self._start(piece) for piece in cut(columns, parts)], parts)
 
     def _start(self, columns: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
         if self._tried:
@@ -106,6 +106,11 @@ def fetched(running: Running) -> tuple[np.ndarray, ...]:
 def in_turn(lanes: int, width: int) -> list[np.ndarray]:
     """Parts of lanes that run in the order given."""
     return [np.arange(begin, min(begin + width, lanes)) for begin in range(0, lanes, width)]
+
+
+def cut(columns: tuple[np.ndarray, ...], parts: Parts) -> list[tuple[np.ndarray, ...]]:
+    """Columns of each part."""
+    return [tuple(c[at] for c in columns) for at in parts]
 
 
 def _name(columns: tuple[np.ndarray, ...]) -> bytes:

@@ -84,9 +84,7 @@ def joined(layout: Layout, most: int) -> Layout:
     """Chunks of at most so many of the layout's, which become their parts; nothing else about a lane changes."""
     box = list(layout.box)
     for d in reversed(range(len(box))):
-        # Of equal length, so that the last one is not half empty.
-        pieces = -(-layout.counts[d] // min(layout.counts[d], most))
-        times = -(-layout.counts[d] // pieces)
+        times = _even(layout.counts[d], most)
         box[d] = min(times * box[d], layout.shape[d])
         most //= times
     return layout._replace(box=tuple(box))
@@ -121,13 +119,16 @@ def _as_given(axes: Axes) -> tuple[np.ndarray, ...]:
     return tuple(np.arange(n) for n in axes.shape)
 
 
+def _even(n: int, most: int) -> int:
+    """The length of pieces of n, at most so long, and of equal length, so that the last one is not half empty."""
+    pieces = -(-n // min(n, most))
+    return -(-n // pieces)
+
+
 def _boxes(axes: Axes, chunk: int, fill: tuple[int, ...], order: tuple[np.ndarray, ...]) -> Layout:
     box, room = [1] * len(axes.shape), chunk
     for d in fill:
-        n = axes.shape[d]
-        pieces = -(-n // min(n, room))
-        # Of equal length, so that the last one is not half empty.
-        box[d] = -(-n // pieces)
+        box[d] = _even(axes.shape[d], room)
         room //= box[d]
     return Layout(axes.shape, tuple(box), order, tuple(box))
 

@@ -101,11 +101,6 @@ def parts_in_a_chunk(traced: Traced, layout: Layout, seconds: list[float]) -> in
     return max(1, int(min(USUAL_SECONDS / mean, MOST_SECONDS / max(seconds), MOST_BYTES / size)))
 
 
-def slices(columns: tuple[np.ndarray, ...], width: int) -> list[tuple[np.ndarray, ...]]:
-    """Columns cut into parts."""
-    return [tuple(c[n : n + width] for c in columns) for n in range(0, len(columns[0]), width)]
-
-
 def certificate(function: Callable[..., object], axes: Axes, single: Traced, devices: list[Any]) -> dict[str, str]:
     """How far the scan in single precision is from double precision, as an attribute of its dataset.
 
