@@ -75,34 +75,18 @@ def ask_clock(p: Draw) -> Answer:
 
 def ask_paths(p: Draw) -> Answer:
     """Exact trajectories from the stationary state."""
-    runs = quiet(
-        jt.jumps.simulate,
-        contacts.network_of(p),
-        np.array(p["betas"]),
-        p["units"],
-        DURATION,
-        TRAJECTORIES,
-        jax.random.key(p["key"]),
-    )
-    return _means(runs)
+    return _means(p, jt.jumps.simulate)
 
 
 def ask_leaps(p: Draw) -> Answer:
     """Leaps so short that their bias is below the noise."""
-    runs = quiet(
-        jt.jumps.tau_leap,
-        contacts.network_of(p),
-        np.array(p["betas"]),
-        p["units"],
-        DURATION,
-        TRAJECTORIES,
-        jax.random.key(p["key"]),
-        steps=400,
-    )
-    return _means(runs)
+    return _means(p, jt.jumps.tau_leap, steps=400)
 
 
-def _means(runs: Any) -> Answer:
+def _means(p: Draw, sampler: Any, **options: int) -> Answer:
+    """Means over trajectories, with their standard errors."""
+    network, betas, key = contacts.network_of(p), np.array(p["betas"]), jax.random.key(p["key"])
+    runs = quiet(sampler, network, betas, p["units"], DURATION, TRAJECTORIES, key, **options)
     ok = bool(np.all(np.asarray(runs.ok)))
     values = np.column_stack([runs.work, runs.heats, np.asarray(runs.final_counts) / runs.units])
     spread = values.std(axis=0) / math.sqrt(TRAJECTORIES)
