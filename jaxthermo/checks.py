@@ -55,7 +55,7 @@ def as_float(value: object) -> Float[Array, "..."]:
 
     Raises     TypeError for text, which NumPy would read as a number
     """
-    if isinstance(value, str) or (isinstance(value, list | tuple) and any(isinstance(one, str) for one in value)):
+    if any(isinstance(leaf, str) for leaf in jax.tree.leaves(value)):
         raise TypeError(f"{value!r} is text, not numbers")
     return jnp.asarray(value, dtype=float)
 

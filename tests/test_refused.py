@@ -17,7 +17,7 @@ START, TIMES = [0.5, 0.3, 0.2], [0.0, 1.0]
 
 
 # NumPy would read "4" as 4.
-@pytest.mark.parametrize("value", ["4", "x", ["1", "2"], ("1", 2.0)])
+@pytest.mark.parametrize("value", ["4", "x", ["1", "2"], ("1", 2.0), [["1", "2"]]])
 @pytest.mark.parametrize("door", [require_numbers, require_scalar, require_times])
 def test_text_is_no_number(door, value):
     with pytest.raises(ValueError, match="`given` must be"):
