@@ -91,6 +91,36 @@ def test_multigrid_agrees_with_elimination(beta, energies):
     np.testing.assert_allclose(found.p, expected, rtol=0, atol=1e-9 * expected.max())
 
 
+@pytest.mark.parametrize("edges", [[(0, 1), (1, 0)], [(1, 0), (1, 0)], [(0, 1), (0, 1)]], ids=str)
+def test_two_states_are_a_chain(edges):
+    """Between two reservoirs against elimination; at one temperature Boltzmann's, to the tails of 1e-300."""
+    betas, energies = np.array([1.5, 4.0]), np.array([0.0, 0.4])
+    forces = np.array([0.5, -0.2])
+    network = jt.JumpNetwork(edges, energies, -0.9, forces, [0, 1])
+    units = 50
+    matrix = np.zeros((units + 1, units + 1))
+    for k in range(units + 1):
+        n = np.array([k, units - k])
+        for (i, j), beta, force in zip(edges, betas, forces, strict=True):
+            for a, b, f in ((i, j, force), (j, i, -force)):
+                if n[a]:
+                    rise = energies[b] - energies[a] - 0.9 / units * (n[b] - n[a] + 1)
+                    rate, after = n[a] * np.exp(-0.5 * beta * (rise - f)), k + (1 if b == 0 else -1)
+                    matrix[after, k] += rate
+                    matrix[k, k] -= rate
+    matrix[0] = 1.0
+    found = stationary_distribution(network_at(network, betas), space(2, units, network.edges))
+    np.testing.assert_allclose(found.p, np.linalg.solve(matrix, np.eye(units + 1)[0]), rtol=1e-9, atol=1e-14)
+
+    now, states = network_at(jt.JumpNetwork(edges, energies, -2.0), 1.3), space(2, 2000, network.edges)
+    found = stationary_distribution(now, states)
+    log_p = log_multiplicity(states.counts) - 1.3 * now.energy(states.counts)
+    log_p -= jax.nn.logsumexp(log_p)
+    likely = log_p > np.log(1e-300)
+    assert float(found.residual) < 1e-15 and likely.sum() > 500
+    np.testing.assert_allclose(jnp.log(found.p)[likely], log_p[likely], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("rates", RATES, ids=lambda rates: type(rates).__name__)
 def test_equilibrium_is_boltzmanns_without_force(rates):
     ring = jt.PottsRing(3, -0.8, 0.0, 0.7, UNEVEN, rates)

@@ -46,8 +46,11 @@ def stationary_distribution(now: NetworkAtTime, space: Space) -> Distribution:
 
     On a ring with flat energies the generator commutes with rotations, and so does its one stationary state. There the
     search keeps to symmetric vectors, which leaves out hops between wells, exponentially rare in the localised phase.
+    The occupation numbers of two states are a chain, whose distribution is known.
     """
     now = stop_gradient(now)
+    if space.q == 2:
+        return _along_chain(now, space)
     if space.coarse is None:
         return _eliminate(now, space)
     return _solve(now, space, _guess(now, space), TOLERANCE, LIMIT)
@@ -114,6 +117,28 @@ def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     # dp/dt = 0 for all states but one follows for that one; in its place stands sum p = 1.
     p = jnp.linalg.solve(matrix.at[0].set(1.0), jnp.zeros(space.size).at[0].set(1.0))
     return normalised(jnp.maximum(symmetric_part(now, space, p), 0.0), hops, jnp.zeros((), jnp.int32))
+
+
+@lean_jit
+def _along_chain(now: NetworkAtTime, space: Space) -> Distribution:
+    """On a chain no probability flows between neighbours.
+
+    Equation   p(n + 1)/p(n) = (rate of n -> n + 1)/(rate of n + 1 -> n), n units in the first state
+
+    Logarithms are summed from the likeliest state outwards, so that rounding errors grow with the distance from it.
+    """
+    hops = mesoscopic_hops(now, space)
+    up = down = jnp.zeros(space.units)
+    for (first, _), forward, backward in zip(space.edges, hops.forward, hops.backward, strict=True):
+        # Forward hops are filed under the state that they leave, and so are those that take them back.
+        up, down = (up + backward[1:], down + forward[1:]) if first == 0 else (up + forward[:-1], down + backward[:-1])
+    rise = jnp.log(up) - jnp.log(down)
+    bond = jnp.arange(space.units)
+    top = jnp.argmax(jnp.concatenate([jnp.zeros(1), jnp.cumsum(rise)]))
+    above = jnp.cumsum(jnp.where(bond >= top, rise, 0.0))
+    below = jnp.cumsum(jnp.where(bond < top, rise, 0.0)[::-1])[::-1]
+    log_p = jnp.concatenate([jnp.zeros(1), above]) - jnp.concatenate([below, jnp.zeros(1)])
+    return normalised(jnp.exp(log_p - jnp.max(log_p)), hops, jnp.zeros((), jnp.int32))
 
 
 def may_rotate(now: NetworkAtTime, space: Space) -> bool:

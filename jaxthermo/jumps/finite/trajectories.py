@@ -239,9 +239,15 @@ def start_counts(
     found = stationary_distribution(driven.at(0.0), states)
     if is_known(found.residual) and float(found.residual) > CONVERGED:
         raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
-    sums = jnp.cumsum(found.p)
-    chosen = jnp.searchsorted(sums, sums[-1] * jax.random.uniform(key, (count,), sums.dtype))
-    return states.counts[:, jnp.minimum(chosen, states.size - 1)].T.astype(int)
+    return _drawn(states.counts, found.p, key, count)
+
+
+@lean_jit
+def _drawn(counts: Int[Array, "q states"], p: Float[Array, " states"], key: Array, lanes: int) -> Int[Array, "lanes q"]:
+    """A state for each lane, with probability p."""
+    sums = jnp.cumsum(p)
+    chosen = jnp.searchsorted(sums, sums[-1] * jax.random.uniform(key, (lanes,), sums.dtype))
+    return counts[:, jnp.minimum(chosen, counts.shape[1] - 1)].T.astype(int)
 
 
 @lean_jit
