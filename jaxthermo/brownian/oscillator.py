@@ -12,13 +12,13 @@ from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import require_finite, require_positive, require_positive_scalar, require_scalar
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 if TYPE_CHECKING:
     from jaxthermo.brownian.steps.ledger import Ledger
 
 
-@lean_jit
+@brief_jit
 def _are_quadratic(potential: AbstractPotential, coordinate: AbstractPotential) -> Bool[Array, ""]:
     return potential.is_quadratic() & coordinate.is_quadratic()
 

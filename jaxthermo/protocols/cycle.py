@@ -12,7 +12,7 @@ from jaxthermo._parameters import Parameters
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.checks import is_known, require_finite, require_positive
 from jaxthermo.protocols.schedules import Window
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # How far a search may change parameters: {name: (low, high)}, numbers or arrays of the parameter's shape.
 Bounds: TypeAlias = Mapping[str, tuple[VectorLike, VectorLike]]
@@ -85,6 +85,6 @@ def check_cycle(cycle: AbstractCycle) -> None:
             raise ValueError(f"`knots` must increase from 0 to the period {float(cycle.period)}, but are {knots}")
 
 
-@lean_jit
+@brief_jit
 def _looked_at(cycle: AbstractCycle) -> tuple[Float[Array, " betas"], Float[Array, " fields"], Float[Array, " knots"]]:
     return *cycle.bounds(), cycle.knots()

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.checks import as_float, require_finite, require_integer, require_positive, require_scalar
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # With fewer, the curve of one coefficient would overlap itself twice.
 LEAST = 4
@@ -107,6 +107,6 @@ class SplineCycle(AbstractCycle):
         return jnp.dot(jnp.stack(weights), near) / 6.0
 
 
-@lean_jit
+@brief_jit
 def _looked_at(cycle: AbstractCycle, times: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     return jax.vmap(cycle.beta)(times), jax.vmap(cycle.x)(times)

@@ -24,7 +24,7 @@ from jaxthermo.search.protocol_cost import Problem, protocols
 from jaxthermo.search.refinement import Refinement, finest, refined, refined_in_rounds, with_slope
 from jaxthermo.search.work_functional import EDGE
 from jaxthermo.solve.derivatives import stop_gradient
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import brief_jit, is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
 # Longest step that a search begins with, and the fewest steps it takes.
@@ -242,7 +242,7 @@ def settled(
     )
 
 
-_settled, _problem_of = lean_jit(settled), lean_jit(problem_of)
+_settled, _problem_of = lean_jit(settled), brief_jit(problem_of)
 
 
 def starting_points(problem: Problem, restarts: int) -> list[Float[Array, " z"]]:

@@ -17,7 +17,7 @@ from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import is_known, require_finite, require_positive
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.progress import Line
 
 # How far a density and its Fourier transforms must have fallen at the ends of the grid.
@@ -169,7 +169,7 @@ def _ratio(oscillator: Oscillator, beta: float, x: float) -> float:
     return float(np.sum((jitter * kappa / rate) ** 2))
 
 
-@lean_jit
+@brief_jit
 def _noises(bath: AbstractBath, beta: Float[Array, ""], hbar: Float[Array, ""]) -> tuple[Array, Array]:
     return bath.noises(beta, hbar)
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
 # for a classical density, which may have fine structure.
@@ -91,7 +91,7 @@ def energy_at(oscillator: Oscillator, q: np.ndarray, x: float) -> np.ndarray:
     return np.asarray(_compiled(oscillator.potential, oscillator.coordinate, jnp.asarray(q), jnp.asarray(x)))
 
 
-@lean_jit
+@brief_jit
 def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
     return jnp.asarray(potential(q)) - x * jnp.asarray(coordinate(q))
 

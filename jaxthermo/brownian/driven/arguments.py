@@ -21,7 +21,7 @@ from jaxthermo.brownian.steps.stepper import SplitStep
 from jaxthermo.checks import is_known, require_finite, require_positive, require_positive_scalar
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import value_at
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # Times from each saved time to the next at which the schedules are looked at before a solve.
 SAMPLES = 32
@@ -50,7 +50,7 @@ def check_protocol(
     return betas, fields
 
 
-@lean_jit
+@brief_jit
 def _sampled(protocol: Protocol, ts: Float[Array, " times"]) -> tuple[Float[Array, " n"], ...]:
     """The times asked for with `SAMPLES` times from each to the next, and both schedules at them."""
     moments = _moments(ts)
@@ -81,7 +81,7 @@ def starting_members(oscillator: Oscillator, state: Any, beta: Any) -> Hierarchy
     return state.V
 
 
-@lean_jit
+@brief_jit
 def _rewritten(oscillator: Oscillator, state: State, beta: Float[Array, ""]) -> HierarchyState:
     """The members of a state, written for another temperature."""
     return change_temperature(state.V, equation_on(oscillator, state.grid), 1.0 / state.beta, 1.0 / beta)
@@ -118,7 +118,7 @@ def stable_step(
     return _stable_step(oscillator, stability_extents(solver), ts, betas, fields)
 
 
-@lean_jit
+@brief_jit
 def _stable_step(
     oscillator: Oscillator, extents: tuple[float, float], ts: Array, betas: Array, fields: Array
 ) -> Float[Array, ""]:

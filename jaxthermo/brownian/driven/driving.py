@@ -31,7 +31,7 @@ from jaxthermo.brownian.steps.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.schedules import as_schedule
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import brief_jit, is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
 # Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3). Errors
@@ -119,10 +119,10 @@ def drive(
         chosen = solver_for(oscillator, solver) or SplitStep()
         problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tolerance), steps, limit, keep_states)
         line.tell(f"{in_words(oscillator)}, {len(ts)} times")
-        if len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem):
-            return _driven(*problem, state.status)
         drive, _, method = problem
-        return _described(drive, method, _in_blocks(*problem, line), state.status)
+        whole = len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem)
+        solution = _piece(*problem) if whole else _in_blocks(*problem, line)
+        return _described(drive, method, solution, state.status)
 
     def beginning(oscillator: Oscillator) -> State:
         return state_at(oscillator, betas[0], fields[0], ts[0])
@@ -149,11 +149,6 @@ def drive(
                 raise Interrupted("drive", run)
     warn_unless_ok(run)
     return run
-
-
-@lean_jit
-def _driven(drive: Drive, V: HierarchyState, method: Method, start: Int[Array, ""]) -> DrivenRun:
-    return _described(drive, method, propagate(drive, V, method), start)
 
 
 _piece = lean_jit(propagate)
@@ -202,7 +197,8 @@ def _joined(parts: list[DriveSolution], count: int) -> DriveSolution:
     return DriveSolution(measured, together(*sums), end.V, members, end.status, steps)
 
 
-@lean_jit
+# It runs once, so its machine code need not be good, and takes half the time to compile.
+@brief_jit
 def _described(drive: Drive, method: Method, solution: DriveSolution, start: Int[Array, ""]) -> DrivenRun:
     """A run with its status; `start` is that of the state it began with."""
     series = series_of(drive, solution)

@@ -19,7 +19,7 @@ from jaxthermo.brownian.steps.propagation import (
     propagate_fixed_steps,
 )
 from jaxthermo.protocols.cycle import AbstractCycle
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # The first guess of a time step.
 FIRST_STEP = 0.25
@@ -50,7 +50,7 @@ class Engine(eqx.Module):
         return jnp.sqrt(jax.lax.stop_gradient(grid.cell))
 
 
-@lean_jit
+@brief_jit
 def engine_of(
     oscillator: Oscillator, cycle: AbstractCycle, points: int
 ) -> tuple[Engine, Float[Array, " times"], Int[Array, ""]]:
@@ -78,7 +78,7 @@ def one_period(
     return done.V, done
 
 
-@lean_jit
+@brief_jit
 def first_guess(engine: Engine) -> HierarchyState:
     """The canonical state at t = 0."""
     return canonical_members(engine.equation, 1.0 / engine.cycle.beta(0.0), engine.cycle.x(0.0))

@@ -24,7 +24,7 @@ from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, start, strang, totals_of
 from jaxthermo.protocols.schedules import value_at
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit, lean_jit
 
 # Calls of about this length leave a keyboard interrupt waiting for no longer, and cost nothing by their number.
 SECONDS = 0.7
@@ -39,7 +39,7 @@ class Leg(eqx.Module):
     totals: Float[Array, "times totals"]
 
 
-@lean_jit
+@brief_jit
 def _begin(engine: Engine, V: HierarchyState) -> Leg:
     equation, count = engine.equation, engine.times.shape
     beta = value_at(engine.cycle.beta, engine.times[0])
@@ -82,7 +82,7 @@ def _go_on(engine: Engine, leg: Leg, end: Int[Array, ""], steps: Int[Array, ""],
     return jax.lax.while_loop(lambda leg: leg.step < end, advance, leg)
 
 
-@lean_jit
+@brief_jit
 def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     """What a turn that has been measured to its end gives."""
     status = jnp.where(jnp.all(jnp.isfinite(leg.y.V)), as_codes(Status.ok), as_codes(Status.solver_failed))
@@ -90,7 +90,7 @@ def _finished(engine: Engine, leg: Leg, steps: Int[Array, ""]) -> DriveSolution:
     return DriveSolution(leg.measured, leg.totals, V, None, status, count)
 
 
-@lean_jit
+@brief_jit
 def _values(engine: Engine, leg: Leg) -> HierarchyState:
     return from_spectrum(leg.y.V, engine.equation)
 

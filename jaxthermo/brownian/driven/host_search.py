@@ -25,13 +25,13 @@ from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_runs
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.periodic import FixedPoint, Repetition, after_application
 
-_no_runs, _next_run, _after_run = lean_jit(no_runs), lean_jit(next_run), lean_jit(after_run)
+_no_runs, _next_run, _after_run = brief_jit(no_runs), brief_jit(next_run), brief_jit(after_run)
 
 
-@lean_jit
+@brief_jit
 def _after(
     wanted: CycleSearch, so_far: Repetition, image: HierarchyState, measured: DriveSolution | None
 ) -> Repetition:

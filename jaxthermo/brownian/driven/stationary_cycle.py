@@ -20,7 +20,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit, lean_jit
 from jaxthermo.solve.progress import Line
 
 MAX_CYCLES = 200
@@ -124,7 +124,7 @@ def _traced(wanted: CycleSearch, points: int) -> PeriodicRun:
     return _described(wanted, search_traced(wanted), points, jnp.ones((), jnp.int32))
 
 
-@lean_jit
+@brief_jit
 def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array, ""]) -> PeriodicRun:
     """A run with its status."""
     engine, tol, solution = wanted.engine, wanted.tolerance, found.solution

@@ -14,13 +14,13 @@ from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.accuracy.automatic import MOST_MEMBERS, resolved, until_held
 from jaxthermo.brownian.accuracy.promise import SOLVED, growth_of_state
 from jaxthermo.brownian.equilibrium.stationary import TOLERANCE, is_classical, stationary_members
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on, vector_field
+from jaxthermo.brownian.hierarchy import HierarchyState, equation_on, vector_field
 from jaxthermo.brownian.levels.matrices import is_hard
 from jaxthermo.brownian.levels.solve import LevelState, equilibrium_by_levels, on_grid
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.states.state import State, measured_state
 from jaxthermo.checks import is_known, require_double_for, require_scalar
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit, lean_jit
 from jaxthermo.solve.progress import Line
 
 # How often a grid or a depth that was left open is chosen.
@@ -165,21 +165,29 @@ class _ByLevels:
         return _measured(kept, V, W, self.beta, self.x, error, truncated)
 
 
-@lean_jit
-def _measured(
-    oscillator: Oscillator, V: HierarchyState, W: Array, beta: Array, x: Array, error: Array, truncated: Array
-) -> State:
-    residual = _residual(V, equation_on(oscillator), beta, x)
-    return measured_state(oscillator, V, beta, x, residual, error, exact=True, truncated=truncated, W=W)
-
-
-@lean_jit
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
+    V, error = _members(oscillator, beta, x)
+    return _measured(oscillator, V, None, beta, x, error, jnp.nan)
+
+
+@lean_jit
+def _members(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Array]:
+    return stationary_members(equation_on(oscillator), 1.0 / beta, x)
+
+
+# A program of its own: it runs once, so its machine code need not be good, and takes half the time to compile.
+@brief_jit
+def _measured(
+    oscillator: Oscillator,
+    V: HierarchyState,
+    W: Array | None,
+    beta: Array,
+    x: Array,
+    error: Array,
+    truncated: Array | float,
+) -> State:
+    """The state of these members; W where the Wigner function is known better than from those on the grid."""
     equation = equation_on(oscillator)
-    V, error = stationary_members(equation, 1.0 / beta, x)
-    residual = _residual(V, equation, beta, x)
-    return measured_state(oscillator, V, beta, x, residual, error, exact=is_classical(equation))
-
-
-def _residual(V: HierarchyState, equation: Equation, beta: Array, x: Array) -> Array:
-    return jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0]))
+    residual = jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0]))
+    exact = W is not None or is_classical(equation)
+    return measured_state(oscillator, V, beta, x, residual, error, exact=exact, truncated=truncated, W=W)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from jaxthermo.brownian.bath import AbstractBath, BathTerms
 from jaxthermo.brownian.baths.ohmic import canonical_variance
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 Numbers = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def noise_of(oscillator: Oscillator, beta: float) -> Noise:
     return Noise(float(terms.friction), float(terms.diffusion), np.asarray(terms.jitter), np.asarray(terms.decay))
 
 
-@lean_jit
+@brief_jit
 def terms_of(bath: AbstractBath, temperature: Float[Array, ""], hbar: Float[Array, ""]) -> BathTerms:
     """The coefficients of a bath at one temperature, in one program, for what is computed on the host."""
     return bath.terms(0.0, temperature, hbar)

@@ -28,7 +28,7 @@ from jaxthermo.checks import (
     require_positive_scalar,
     require_scalar,
 )
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -260,7 +260,7 @@ def _sampled(wigner: WignerFunction, oscillator: Oscillator) -> Float[Array, "p 
     return as_float(wigner(q, p))
 
 
-@lean_jit
+@brief_jit
 def _started(oscillator: Oscillator, W: Float[Array, "p q"], beta: Float[Array, ""], x: Float[Array, ""]) -> "State":
     from jaxthermo.brownian.states.state import measured_state
 

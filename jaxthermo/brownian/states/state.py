@@ -16,7 +16,7 @@ from jaxthermo.brownian.observables import measured, observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, status_of
 from jaxthermo.brownian.states.starts import AbstractStarts
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 if TYPE_CHECKING:
     import xarray
@@ -85,7 +85,7 @@ class State(AbstractRecord, AbstractStarts):
         return eqx.tree_at(lambda state: state.status, state, status_of(dataset))
 
 
-@lean_jit
+@brief_jit
 def measured_state(
     oscillator: Oscillator,
     V: HierarchyState,
@@ -126,4 +126,4 @@ def measured_state(
     )
 
 
-_prepared = lean_jit(equation_on)
+_prepared = brief_jit(equation_on)

@@ -30,7 +30,7 @@ from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.krylov import gmres
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # The master equation of the parameters, in one row, and an approximate inverse of it about a distribution.
 Equation = Callable[[Array], Hops]
@@ -134,7 +134,7 @@ def _result(
     return result
 
 
-@lean_jit
+@brief_jit
 def _observed(p: Array, now: NetworkAtTime, level: AbstractLevel) -> FiniteThermodynamics:
     return level.observe(p, now)
 
@@ -149,7 +149,7 @@ def _diagonal(hops: Hops) -> Callable[[Array], Array]:
     return lambda r: -r / outflow
 
 
-@lean_jit
+@brief_jit
 def _relaxed(hops: Hops) -> Distribution:
     """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
     outflow = hops.outflow()

@@ -14,7 +14,7 @@ from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.krylov import gmres
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit, lean_jit
 
 # Of the residual in the 2-norm, relative to that of what leaves each state.
 TOLERANCE, GUESS_TOLERANCE = 1e-13, 1e-4
@@ -67,7 +67,7 @@ def _guess(now: NetworkAtTime, space: Space) -> Array:
     return _doubled(half.p, space)
 
 
-@lean_jit
+@brief_jit
 def _doubled(half: Array, space: Space) -> Array:
     coarse = space.coarse
     assert coarse is not None
@@ -109,7 +109,7 @@ def _solve(now: NetworkAtTime, space: Space, guess: Array, tolerance: float, lim
     return normalised(jnp.maximum(guess + found.x, 0.0), hops, found.iterations)
 
 
-@lean_jit
+@brief_jit
 def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     """For few states: one linear solve."""
     hops = mesoscopic_hops(now, space)
@@ -119,7 +119,7 @@ def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     return normalised(jnp.maximum(symmetric_part(now, space, p), 0.0), hops, jnp.zeros((), jnp.int32))
 
 
-@lean_jit
+@brief_jit
 def _along_chain(now: NetworkAtTime, space: Space) -> Distribution:
     """On a chain no probability flows between neighbours.
 

@@ -22,7 +22,7 @@ from jaxthermo.jumps.mean_field import Betas, levels
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.solve.derivatives import without_derivatives
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
@@ -123,7 +123,7 @@ def tau_leap(
     return without_derivatives(result, "tau_leap")
 
 
-@lean_jit
+@brief_jit
 def _biases(coarse: dict[str, Array], fine: dict[str, Array]) -> dict[str, Array]:
     """Coarse mean less fine mean of work, heat and entropy production, and its standard error."""
     found = {}
@@ -202,7 +202,7 @@ def _drawn(key: PRNGKeyArray, n: Array, share: Array, units: int) -> Array:
     return jnp.where(variance > LARGE_VARIANCE, jnp.clip(jnp.round(normal), 0.0, n), exact)
 
 
-@lean_jit
+@brief_jit
 def _lost(counts: Float[Array, "q lanes"], units: Float[Array, ""]) -> Bool[Array, " lanes"]:
     """Where counts are no whole numbers >= 0 with the sum N."""
     whole = jnp.all((counts >= 0) & (counts == jnp.rint(counts)), axis=0)

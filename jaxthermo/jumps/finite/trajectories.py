@@ -32,7 +32,7 @@ from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.lanes import map_lanes, usual_chunk
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.slices import in_slices
 
 # Lanes per chunk on a CPU: a few numbers for each stay in the first-level cache, and chunks share the cores.
@@ -242,7 +242,7 @@ def start_counts(
     return _drawn(states.counts, found.p, key, count)
 
 
-@lean_jit
+@brief_jit
 def _drawn(counts: Int[Array, "q states"], p: Float[Array, " states"], key: Array, lanes: int) -> Int[Array, "lanes q"]:
     """A state for each lane, with probability p."""
     sums = jnp.cumsum(p)
@@ -250,7 +250,7 @@ def _drawn(counts: Int[Array, "q states"], p: Float[Array, " states"], key: Arra
     return counts[:, jnp.minimum(chosen, counts.shape[1] - 1)].T.astype(int)
 
 
-@lean_jit
+@brief_jit
 def ledger(
     ends: Ends,
     first: Array,
