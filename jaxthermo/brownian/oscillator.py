@@ -47,6 +47,18 @@ class Oscillator(Parameters):
         """How heat and the work of switching are counted, where there are several baths; None for one."""
         return self.bath.ledger(self.hbar)
 
+    @property
+    def mesh(self) -> PhaseGrid:
+        """The grid, where it is known to be given or chosen."""
+        assert self.grid is not None
+        return self.grid
+
+    @property
+    def depth(self) -> int:
+        """The depth of the hierarchy, where it is known to be given or chosen."""
+        assert self.bath.depth is not None
+        return self.bath.depth
+
     def height(self, q: Array, x: Real) -> Float[Array, "..."]:
         """U - xX at positions q of any shape."""
         return jnp.asarray(self.potential(q)) - x * jnp.asarray(self.coordinate(q))

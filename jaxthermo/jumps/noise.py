@@ -168,8 +168,8 @@ def _once_round(
         atol=ATOL,
         max_steps=MAX_STEPS,
     )
-    ends: Any = solution.ys
-    _, linear, spread, grown = (one[0] for one in ends)
+    assert solution.ys is not None
+    _, linear, spread, grown = (one[0] for one in solution.ys)
     return linear, spread, grown, status_of(solution)
 
 

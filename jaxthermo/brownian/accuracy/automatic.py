@@ -197,13 +197,13 @@ def in_words(oscillator: Oscillator) -> str:
 def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
     """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
-        depth: Any = chosen.bath.depth
+        depth = chosen.depth
         if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
             return None
         return chosen.with_depth(depth + 1)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
-    old: Any = chosen.grid
+    old = chosen.mesh
     reaches = [growth.room * side * float(step) for side, step in ((old.q_side, old.dq), (old.p_side, old.dp))]
     sides = [
         points_to_one_side(max(growth.room * growth.resolution * side, side + 1.0), np.pi)

@@ -67,7 +67,7 @@ def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     quartic and double wells, A = 0.3 to 2, beta = 0.6 to 3, depth 1 to 5: the errors are 0.01 to 2.6 times that, of a
     depth of 1 up to 4 times.
     """
-    depth: Any = oscillator.bath.depth or 1
+    depth = oscillator.bath.depth or 1
     return DENSITY_SHARE * crossings(seen, oscillator) * seen.tail_density ** (2.0 * (depth + 1.0) / depth)
 
 

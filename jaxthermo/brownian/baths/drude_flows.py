@@ -6,7 +6,7 @@ B: everything local in (q, y): the Moyal phase and diffusion, which all members 
 mixes them.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +32,9 @@ from jaxthermo.brownian.steps.spectrum import (
 )
 from jaxthermo.brownian.steps.split import from_momenta, mean_decay
 from jaxthermo.solve.linear import expm
+
+if TYPE_CHECKING:
+    from jaxthermo.brownian.baths.drude import DrudeBath
 
 Matrices = Float[Array, "... n n"]
 
@@ -94,7 +97,7 @@ class DrudeFlows(AbstractFlows):
 def noise_at(equation: Equation, temperature: Any) -> Noise:
     """chi = sum_k jitter_k (a_k + a_k^+) diagonalised."""
     oscillator = equation.oscillator
-    bath: Any = oscillator.bath
+    bath = cast("DrudeBath", oscillator.bath)
     first, others = bath.width(temperature, oscillator.hbar), bath.shares(temperature, oscillator.hbar)
     return noise_along(
         annihilation_operators(members_of(oscillator)), bath.strength * jnp.concatenate([first[None], others])
@@ -152,7 +155,7 @@ def change_of_hermite_functions(equation: Equation, old: Any, new: Any) -> Matri
     With b_0' = mu b_0 + sum_k tau_k b_k it is exp{-a_0^+ [kappa (a_0 + a_0^+) + sum_k kappa_k (a_k + a_k^+)]}, kappa =
     -ln mu, kappa_k = -tau_k kappa/(1 - mu).
     """
-    bath: Any = equation.oscillator.bath
+    bath = cast("DrudeBath", equation.oscillator.bath)
     hbar, lower = equation.oscillator.hbar, annihilation_operators(members_of(equation.oscillator))
     before, after = bath.width(old, hbar), bath.width(new, hbar)
     kappa = jnp.log(after / before)

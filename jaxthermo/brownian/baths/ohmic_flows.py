@@ -1,6 +1,6 @@
 """What the split flows do to the hierarchy of an `OhmicBath`, on real Fourier coefficients in y."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +13,16 @@ from jaxthermo.brownian.steps.flows import AbstractDecayingFlows
 from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, map_in_real_basis, to_spectrum
 from jaxthermo.brownian.steps.split import from_momenta
 
+if TYPE_CHECKING:
+    from jaxthermo.brownian.baths.ohmic import OhmicBath
+
 
 class OhmicFlows(AbstractDecayingFlows):
     """A: free motion with friction at fixed zeta. B: diffusion and the decay of the members, which commute."""
 
     def noise(self, equation: Equation) -> Noise:
         """Its shape is a constant, only its scale A sqrt(hbar) is a parameter."""
-        bath: Any = equation.oscillator.bath
+        bath = cast("OhmicBath", equation.oscillator.bath)
         matrix = np.tensordot(bath.jitter_shape(), annihilation_operators(members_of(equation.oscillator)), axes=1)
         values, basis = np.linalg.eigh(matrix + matrix.T)
         return Noise(bath.jitter_scale(equation.oscillator.hbar) * jnp.asarray(values), jnp.asarray(basis))
@@ -39,7 +42,7 @@ class OhmicFlows(AbstractDecayingFlows):
 
     def is_heated(self, equation: Equation) -> bool:
         """With the memory of the earlier temperature only."""
-        bath: Any = equation.oscillator.bath
+        bath = cast("OhmicBath", equation.oscillator.bath)
         return bath.thermostat == "earlier" and len(members_of(equation.oscillator)) > 1
 
     def heating_table(

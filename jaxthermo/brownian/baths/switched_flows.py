@@ -4,7 +4,7 @@ At every time the noises of all baths act through one sum, zeta = sum_b xi_b zet
 along this sum, at the windows of its middle. While windows move, q and p + zeta keep their values.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +16,9 @@ from jaxthermo.brownian.steps.flows import AbstractDecayingFlows
 from jaxthermo.brownian.steps.ledger import Ledger
 from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, noise_along
 from jaxthermo.brownian.steps.split import from_momenta
+
+if TYPE_CHECKING:
+    from jaxthermo.brownian.baths.switched import SwitchedBaths
 
 
 class SwitchedFlows(AbstractDecayingFlows):
@@ -84,7 +87,7 @@ class SwitchedFlows(AbstractDecayingFlows):
 
 def along(equation: Equation, ledger: Ledger, openings: Float[Array, " baths"]) -> Noise:
     """sum_b openings_b zeta_b diagonalised, zeta_b the noise of a bath whose window is open."""
-    bath: Any = equation.oscillator.bath
+    bath = cast("SwitchedBaths", equation.oscillator.bath)
     members = members_of(equation.oscillator)
     lower, owners = annihilation_operators(members), np.array(ledger.owners, dtype=int)
     if not len(lower):

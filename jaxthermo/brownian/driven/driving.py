@@ -1,7 +1,6 @@
 """The oscillator driven by schedules of temperature and field, with its work and heat."""
 
 from dataclasses import replace
-from typing import Any
 
 import diffrax
 import jax
@@ -130,8 +129,7 @@ def drive(
     with Line("drive", progress) as line:
         if state is not None:
             if oscillator.bath.depth is None and isinstance(state, State):
-                depth: Any = state.oscillator.bath.depth
-                oscillator = oscillator.with_depth(depth)
+                oscillator = oscillator.with_depth(state.oscillator.depth)
             run = run_from(oscillator, state, tolerance, line)
         else:
             require_depth(oscillator)

@@ -166,12 +166,12 @@ class _ByLevels:
 
 
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    V, error = _members(oscillator, beta, x)
+    V, error = _solved(oscillator, beta, x)
     return _measured(oscillator, V, None, beta, x, error, jnp.nan)
 
 
 @lean_jit
-def _members(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Array]:
+def _solved(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Array]:
     return stationary_members(equation_on(oscillator), 1.0 / beta, x)
 
 

@@ -69,12 +69,12 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     Raises     ValueError if there is no grid and jax traces the values
     """
     if oscillator.grid is not None:
-        reach: Any = oscillator.grid.q_max
+        reach = oscillator.grid.q_max
     elif is_known(jax.tree.leaves((oscillator, beta, x))):
-        reach = confined(oscillator, float(np.max(beta)), float(np.mean(x)), FALLEN)
+        reach = jnp.asarray(confined(oscillator, float(np.max(beta)), float(np.mean(x)), FALLEN))
     else:
         raise ValueError(NO_GRID)
-    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), jnp.asarray(reach / SPAN))
+    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), reach / SPAN)
 
 
 def quasi_static(

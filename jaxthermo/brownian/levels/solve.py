@@ -131,11 +131,11 @@ def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscil
     And the Wigner function, (p, q), of the particle itself, from the members among the levels: where noises are slow,
     few of these do what very many on the grid would.
     """
-    grid: Any = oscillator.grid
+    grid = oscillator.mesh
     n, frame = found.M.shape[-1], found.basis.frame
     waves = waves_of(found.M, lambda points: values_at(found.basis, n, points), grid, float(oscillator.hbar))
     V = _members_on_grid(waves, frame.left, found.members, members_of(oscillator), grid)
-    depth: Any = oscillator.bath.depth
+    depth = oscillator.depth
     affordable = [d for d in range(depth, MOST_DEPTH + 1) if math.comb(len(frame.left) + d, d) <= most]
     if depth and affordable and _last(V, members_of(oscillator)) > SMALL_TAIL:
         oscillator = oscillator.with_depth(affordable[-1])

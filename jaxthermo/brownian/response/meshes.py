@@ -81,7 +81,7 @@ def resolved_enough(
     A power of p, which is p + zeta, takes as many levels more. Where forces and observables are linear, what is
     asked for are moments of second order, which close.
     """
-    depth: Any = oscillator.bath.depth
+    depth = oscillator.bath.depth
     problems = [grid_problem(edge, coarse, EDGE, COARSE)]
     if depth:
         closed = oscillator.has_linear_forces()

@@ -1,6 +1,6 @@
 """A state of the oscillator and its bath, with what is measured on it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -105,7 +105,7 @@ def measured_state(
     the grid had no part in its making, and only holds it. `truncated`: see `state_problem`. `W`: the Wigner function,
     where it is known better than from the members on the grid.
     """
-    grid: Any = oscillator.grid
+    grid = oscillator.mesh
     equation = equation_on(oscillator)
     W = wigner(V, equation, 1.0 / beta, t) if W is None else W
     seen = observe(V, equation, 1.0 / beta, t, W)

@@ -84,7 +84,8 @@ class Pace(diffrax.AbstractStepSizeController):
 
     def _fixed(self, count: Int[Array, ""]) -> Float[Array, ""]:
         """Where the step of this number ends, counted from 1."""
-        steps: Any = self.steps
+        steps = self.steps
+        assert steps is not None
         piece, part = count // steps, count % steps
         begin = self.times[jnp.minimum(piece, self.times.shape[0] - 1)]
         end = self.times[jnp.minimum(piece + 1, self.times.shape[0] - 1)]
