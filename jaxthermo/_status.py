@@ -39,6 +39,11 @@ class Status(Code):
 
     Results hold arrays of these integers, so that they pass through jit, vmap and stores; compare them with a member,
     `result.status == jt.Status.ok`, or use `result.ok`. `message` says in words what a member means.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> jt.Status.grid_too_small.word
+        'grid too small'
     """
 
     ok = 0

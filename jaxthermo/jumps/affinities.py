@@ -52,6 +52,13 @@ def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Seq
 
     `Status.not_converged` where P is not at rest. Two reservoirs that share an edge make a cycle of two edges.
     Derivatives are those in P and all numbers.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.jumps.cycle_affinities(ring, 2.0, [1 / 3, 1 / 3, 1 / 3])
+        >>> [round(float(a), 6) for a in found.affinity]  # beta times the force, three times round
+        [6.0]
     """
     model = network
     network, betas = require_constant(model, beta)

@@ -79,6 +79,13 @@ def stationary(
     `Status.undecided` means that none was found in `max_rounds` rounds, as on a torus: its averages are those of the
     last round, its residual their last change. A trajectory that creeps towards a fixed point exactly at a transition
     is undecided too, with the averages of that point. Derivatives of undecided lanes are NaN.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> state = jt.jumps.stationary(pair, [0.5, 2.0])
+        >>> [round(float(heat), 5) for heat in state.heat_currents]
+        [0.79883, -0.5424]
     """
     result = long_time_state(network, beta, p0, max_rounds)
     warn_unless_ok(result)

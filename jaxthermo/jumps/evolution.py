@@ -94,6 +94,13 @@ def evolve(
     What a solve that stops early did not reach is NaN, and `status` says why. Derivatives are those of the integration
     in p0 and in all numbers of `network` and `beta`, in both modes; `ts` is held constant. They cost about as much as
     one more solve for each of these numbers.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> run = jt.jumps.evolve(ring, 4.0, [0.8, 0.1, 0.1], [0.0, 10.0])
+        >>> round(float(run.work[-1]), 5)
+        5.05863
     """
     model = network
     network, betas = checked(model, beta)

@@ -70,6 +70,13 @@ def vector_field(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel
     beta       a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
     Units      probability per unit time, in the unit of the prefactor
     Source     Herpich & Esposito 2019, Eq. (1), for any graph
+
+    Example
+        >>> import jax
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> [round(float(rate), 6) for rate in jt.jumps.vector_field(0.0, jax.numpy.array([0.5, 0.3, 0.2]), ring, 2.0)]
+        [-0.038038, 0.03214, 0.005897]
     """
     network = as_network(network)
     return network.gains(flows(t, P, network, beta).currents)
@@ -139,6 +146,14 @@ def thermodynamics(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMod
 
     The entropy production rate diverges logarithmically where a state is empty and its neighbour is not. There the
     empty side is read as the smallest normal number, so the value is large and finite, and never negative.
+
+    Example
+        >>> import jax
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> flow = jt.jumps.thermodynamics(0.0, jax.numpy.array([0.5, 0.3, 0.2]), ring, 2.0)
+        >>> round(float(flow.work_current), 6), round(float(flow.entropy_production_rate), 6)
+        (0.223213, 0.451854)
     """
     network = as_network(network)
     flow = flows(t, P, network, beta)

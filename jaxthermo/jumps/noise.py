@@ -93,6 +93,13 @@ def linear_noise(
 
     For N units `jt.jumps.coherence` has the decay rate of the slowest mode, which tends to `phase_diffusion`/N. There
     are no derivatives.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> noise = jt.jumps.linear_noise(ring, 4.0)
+        >>> round(float(noise.phase_diffusion), 5)
+        4.44804
     """
     steady = long_time_state(network, beta, p0, max_rounds)
     result = without_derivatives(_noise(network, steady), "linear_noise")

@@ -118,6 +118,13 @@ def normal_form(ring: PottsRing) -> NormalForm:
     At f = 0 all frequencies vanish, quadratic terms stay, and there is no such form; its range shrinks with f.
     Coefficients are nested derivatives of the vector field. They are NaN, with `Status.not_finite`, where a traced ring
     breaks the conditions.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> form = jt.potts.normal_form(ring)
+        >>> round(float(form.beta), 6), round(float(form.lyapunov[0]), 4)
+        (3.0, -4.3055)
     """
     require_autonomous(ring, 1.0)
     require_flat(ring)

@@ -118,6 +118,16 @@ def stationary_lanes(
 
     Lanes run in chunks on all cores, so one slow lane near a transition holds up only its own chunk, and an interrupt
     waits for no other; chunks of an accelerator are large. Under a jax transformation all lanes are one chunk.
+
+    Example
+        >>> import jax
+        >>> import jaxthermo as jt
+        >>> import jax.numpy as jnp
+        >>> betas = jnp.array([2.0, 4.0])
+        >>> rings = jax.vmap(lambda _: jt.PottsRing(3, -1.0, 1.0, 0.1))(betas)
+        >>> found = jt.potts.stationary_lanes(rings, betas)
+        >>> [round(float(work), 5) for work in found.work_current]
+        [0.23504, 0.52424]
     """
     result = long_time_lanes(rings, betas, p0, max_rounds, chunk, advance)
     warn_unless_ok(result)

@@ -46,6 +46,13 @@ def limit_cycle(ring: PottsRing, beta: ScalarLike, p0: ArrayLike | Sequence[Scal
     searches are for stable cycles; a continued one may have lost its stability (`stable`). `Status.no_cycle_found`
     where none is found. Derivatives in beta and the ring's parameters are those of the cycle (both modes), except for
     `multipliers`, `point` and `stable`, which have none.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.potts.limit_cycle(ring, 4.0)
+        >>> round(float(found.period), 5), bool(found.stable)
+        (14.0471, True)
     """
     beta = check_cycle(ring, beta)
     result = described(ring, beta, *find_loop(stop_gradient(ring), stop_gradient(beta), p0))

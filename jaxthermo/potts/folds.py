@@ -41,7 +41,14 @@ SYMMETRIC = 1e-3
 
 
 def fold_beta(ring: PottsRing) -> Float[Array, ""]:
-    """Inverse temperature above which the localised states exist, at the ring's force; `ring` as for `fold`."""
+    """Inverse temperature above which the localised states exist, at the ring's force; `ring` as for `fold`.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.potts.fold_beta(ring)), 4)
+        6.1069
+    """
     return fold(ring).beta
 
 

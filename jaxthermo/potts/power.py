@@ -113,6 +113,12 @@ def maximum_power(
     basin). A search that meets such an edge goes on along it: the edge is found by bisection, or where it is known
     exactly, and the maximum is the limit from the side of the attractor. `stats` counts the lanes that were looked at,
     and those without a known attractor.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> found = jt.potts.maximum_power(q=3, coupling=-1.0, prefactor=0.1, forward_force=1.0, beta=2.0)
+        >>> round(float(found.power), 5), round(float(found.efficiency), 3)
+        (0.0522, 0.479)
     """
     given = (coupling, prefactor, forward_force, beta, rates)
     require_known("maximum_power", given, "trace `jt.potts.stationary` at loads of your own")

@@ -74,6 +74,12 @@ def spectrum(ring: PottsRing, beta: ScalarLike) -> Complex[Array, " q"]:
     Units      1 / time
     Raises     ValueError if the energies are known not to be flat
     Source     Herpich & Esposito 2019, Eqs. (5)-(7), extended to every beta and to any rates
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.potts.spectrum(ring, 2.0)[1].real), 4)  # the first pattern decays
+        -0.1543
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)

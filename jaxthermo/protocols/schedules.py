@@ -29,6 +29,11 @@ class Constant(AbstractSchedule):
     """f(t) = value.
 
     Raises     ValueError unless `value` is a finite scalar
+
+    Example
+        >>> import jaxthermo as jt
+        >>> float(jt.Constant(2.0)(0.3))
+        2.0
     """
 
     value: Float[Array, ""]

@@ -107,6 +107,12 @@ class CarnotCycle(AbstractSwitchedCycle):
     -q^2/2, with which x is the stiffness of a parabola, and beta^2 (k + x) equal at both ends of an isentropic stroke.
     `jt.isentropic_field` finds the field of equal entropy for any potential. A field that only moves a parabola changes
     no energies: no choice of x_values makes that engine reversible.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.CarnotCycle(0.5, 1.0, [0.0, -0.5, -0.875, -0.75], period=24.0)
+        >>> float(cycle.period), round(float(cycle.beta(1.0)), 3)
+        (24.0, 0.5)
     """
 
     x_values: Float[Array, "4"]

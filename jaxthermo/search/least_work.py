@@ -132,6 +132,14 @@ def minimum_work(
     program, in which lanes of a vmap run one after another. A keyboard interrupt between two rounds of the search ends
     it with a `jt.Interrupted`, whose `result` has the best protocol until then. `value`, `upper` and `lower` have
     derivatives in both modes, those of the minimum itself; everything else is held constant.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> start = jt.equilibrium(harmonic, beta=1.0, x=0.0)
+        >>> found = jt.minimum_work(harmonic, start, beta=1.0, x=0.5, order=1)
+        >>> bool(found.lower <= found.value <= found.upper), found.outcome
+        (True, 'ok')
     """
     beta, x = check_place(oscillator, beta, x)
     require_one_temperature(oscillator)

@@ -99,6 +99,13 @@ def optimal_ramp(
     ends the search; the minimum over all protocols is then -(dx)^2 t / [2 m w^2 (t + 2 gamma/(m w^2))]: jumps with
     order 0 reach it, and without jumps every order stays above. A keyboard interrupt between two propagations ends the
     search with a `jt.Interrupted`, whose `result` has the best ramp until then, and its work on steps half as long.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> found = jt.optimal_ramp(harmonic, beta=1.0, x_start=0.0, x_end=1.0, duration=2.0, order=2)
+        >>> round(float(found.work), 4), found.outcome  # without jumps; with them -0.25
+        (-0.2095, 'ok')
     """
     check_oscillator(oscillator)
     require_one_temperature(oscillator)

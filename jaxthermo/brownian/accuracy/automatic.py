@@ -82,6 +82,13 @@ def grid_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> P
     Accuracy   aimed at: X, <q^2>, <p^2>, U of an equilibrium to 1e-6 of their scale; the state's `edge` shows trouble
 
     The mesh is symmetric about q = 0: put the origin of q near the middle of the potential.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> particle = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> grid = jt.grid_for(particle, betas=[0.5, 1.0], fields=[0.0, 1.0])
+        >>> grid.q_points, grid.p_points
+        (53, 45)
     """
     check_oscillator(oscillator)
     if not is_known(jax.tree.leaves((oscillator, betas, fields))):

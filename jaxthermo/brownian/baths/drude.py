@@ -52,6 +52,12 @@ class DrudeBath(AbstractBath):
 
     A changing temperature T(t) sets the strength of the white noise and the rates nu_k, at each time; the variances of
     the zeta_k and the filter rest.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> bath = jt.DrudeBath(0.5, cutoff=10.0, poles=1, depth=3)
+        >>> bath.modes
+        2
     """
 
     strength: Float[Array, ""]

@@ -44,6 +44,12 @@ class OhmicBath(AbstractBath):
     second one adds a momentum diffusion (d ln T/dt) sum_k 2 A^2 hbar eta_k / xi_k, which grows like log K: works do not
     converge with K, the closed integral of U dbeta - X d(beta x) may be negative, and cooling faster than
     `fastest_cooling` is refused, since the diffusion would be negative.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> bath = jt.OhmicBath(0.5, poles=2)
+        >>> bath.modes, bath.depth, round(float(bath.friction()), 3)
+        (2, None, 0.25)
     """
 
     strength: Float[Array, ""]

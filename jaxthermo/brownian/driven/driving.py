@@ -98,6 +98,13 @@ def drive(
     either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints. Where nothing is traced, many times
     are solved in blocks, between which a keyboard interrupt ends the call with a `jt.Interrupted`, whose `result` is
     the run up to then.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> run = jt.drive(harmonic, beta=1.0, x=jt.Ramp(0.0, 1.0, 0.0, 2.0), ts=[0.0, 1.0, 2.0])
+        >>> round(float(run.work[-1]), 4), run.outcome
+        (-0.1048, 'ok')
     """
     check_oscillator(oscillator)
     require_solver(solver)

@@ -83,6 +83,15 @@ def run_cycle(
     the steps until then; its `step_error` is inf where there was only one number. Where jax traces, it is one program.
     Derivatives in the cycle and the oscillator, in either mode, are those of the periodic state, as a
     series over further cycles, and not those of the search.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> potential = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
+        >>> particle = jt.classical_oscillator(potential, 1.0, jt.PhaseGrid(5.6, 0.28, 9.8, 0.5))
+        >>> cycle = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
+        >>> run = jt.run_cycle(particle, cycle, tol=1e-4, points=4)
+        >>> round(float(run.work), 3), round(float(run.heat), 3), run.outcome  # work < 0: an engine
+        (-0.026, 0.026, 'ok')
     """
     check_oscillator(oscillator)
     check_cycle(cycle)

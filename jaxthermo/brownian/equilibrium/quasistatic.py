@@ -109,6 +109,12 @@ def planck_potential(
     Source     Koyanagi & Tanimura 2024, Eqs. (12)-(17)
 
     Quantum values depend on the number of poles, as <p^2> does. They take 12 equilibrium states, kept on the disk.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> harmonic = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(8.0, 0.4, 8.0, 0.4))
+        >>> round(float(jt.planck_potential(harmonic, beta=1.0, x=1.0)), 6)  # ln(1/beta) + beta x^2/2
+        0.5
     """
     beta, x = check_place(oscillator, beta, x)
     return quasi_static(oscillator, beta, x, progress=progress)(beta, x)

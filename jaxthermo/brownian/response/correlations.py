@@ -99,6 +99,14 @@ def correlation(
     Example
         run = jt.correlation(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 1.0, 2.0])
         run.response  # exp(-t/2) sin(0.866 t)/0.866
+
+    Example
+        >>> import jaxthermo as jt
+        >>> grid = jt.PhaseGrid(7.0, 0.5, 7.0, 0.5)
+        >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, poles=1, depth=2, grid=grid)
+        >>> found = jt.correlation(oscillator, 1.0, 0.0, [0.0, 1.0, 2.0])
+        >>> [round(float(c), 3) for c in found.symmetrised], found.outcome
+        ([1.079, 0.608, -0.256], 'ok')
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(tolerance, tolerance, "tolerance")

@@ -75,6 +75,13 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
 
     `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. Derivatives in beta and all
     numbers of the network (both modes, any order) take one linear solve for each: L dp = -dL p with sum dp = 0.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> steady = jt.jumps.mesoscopic_stationary(pair, [0.5, 2.0], units=10)
+        >>> [round(float(heat), 5) for heat in steady.heat_currents]  # from the hot and from the cold reservoir
+        [0.76749, -0.51584]
     """
     _, betas, states = units_at_rest(network, beta, units)
     level = Mesoscopic(states)
@@ -104,6 +111,12 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLi
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8)
 
     Nothing is assumed of the symmetry between units. Derivatives as there.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.potts.microscopic_stationary(ring, 3.5, units=3).work_current), 6)
+        0.394498
     """
     graph, betas = require_constant(network, beta)
     require_double_for(RTOL, RTOL)

@@ -78,6 +78,13 @@ def cumulants(
 
     The ratio is NaN where the mean vanishes by symmetry, as at f = 0 with one reservoir and at beta = 0, and without
     the second order. `Status.not_converged` where `residual` is above 1e-9. Cumulants have no derivatives.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> found = jt.jumps.cumulants(pair, [0.5, 2.0], units=10)
+        >>> round(float(found.uncertainty_ratio), 4)  # at least 2
+        1.2283
     """
     model = network
     network, beta, states = units_at_rest(model, beta, units)

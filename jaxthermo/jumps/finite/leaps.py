@@ -82,6 +82,14 @@ def tau_leap(
     not add up to N. `work_bias` and its kin are coarse mean less fine mean, `*_bias_error` their standard error, from
     independent random numbers. That difference is the fine run's bias where noise makes it, with an error of order h,
     and three times it where there are so many units that the error of order h^2 is left. There are no derivatives.
+
+    Example
+        >>> import jax
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> runs = jt.jumps.tau_leap(pair, [0.5, 2.0], 1000, 1.0, 4, jax.random.key(0), [1000, 0])
+        >>> runs.work.shape, bool((runs.final_counts.sum(axis=1) == 1000).all())
+        ((4,), True)
     """
     graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)

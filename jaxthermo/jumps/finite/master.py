@@ -111,6 +111,13 @@ def mesoscopic_evolve(
     coupling and all numbers of the network are those of the integration, in both modes.
     `entropy_production_rate` starts from a finite stand-in for infinity; `entropy_produced` is exact from the start, as
     it follows from entropy and heat.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> run = jt.jumps.mesoscopic_evolve(pair, [0.5, 2.0], 10, [10, 0], [0.0, 1.0])
+        >>> round(float(run.work[-1]), 5)
+        -0.19895
     """
     return _evolve(network, beta, units, n0, ts, coupling, mesoscopic_level, (rtol, atol, max_steps, solver))
 

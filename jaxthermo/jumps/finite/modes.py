@@ -72,6 +72,12 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
 
     `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest. Hops between wells may
     be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.jumps.coherence(ring, 4.0, units=10).quality_factor), 5)
+        1.35359
     """
     model = network
     network, beta, states = units_at_rest(model, beta, units)

@@ -136,6 +136,14 @@ def simulate(
     Z(end)/Z(0) for a start in equilibrium; it is left out with several reservoirs. The same key gives the same
     trajectories. One that is stopped by `max_jumps` or by rates beyond all numbers has NaN for its results, and the
     status `max_jumps_reached` or `not_finite`. Trajectories have no derivatives.
+
+    Example
+        >>> import jax
+        >>> import jaxthermo as jt
+        >>> pair = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 2.0], -0.6, [0.0, 0.8], [0, 1])
+        >>> runs = jt.jumps.simulate(pair, [0.5, 2.0], 10, 5.0, 4, jax.random.key(0), [10, 0])
+        >>> runs.work.shape, bool((runs.final_counts.sum(axis=1) == 10).all())
+        ((4,), True)
     """
     graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)
