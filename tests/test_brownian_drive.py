@@ -52,12 +52,12 @@ def state(model):
 
 @pytest.fixture(scope="module")
 def split(model, state):
-    return jt.drive(model, BETA, X, TIMES, state, tolerance=1e-8)
+    return jt.drive(model, BETA, X, TIMES, state, tol=1e-8)
 
 
 def test_explicit_and_split_steps_give_the_same_course(model, state, split):
     """Through the same public call; both err by about 1e-8 per step over some hundred steps."""
-    explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tolerance=1e-8)
+    explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tol=1e-8)
     assert split.outcome == explicit.outcome == SHALLOW
     for key in (
         "X",
@@ -81,7 +81,7 @@ def test_explicit_and_split_steps_give_the_same_course(model, state, split):
 
 
 def test_without_a_state_it_starts_from_equilibrium(model, state, split):
-    run = jt.drive(model, BETA, X, TIMES, tolerance=1e-8)
+    run = jt.drive(model, BETA, X, TIMES, tol=1e-8)
     for key in ("X", "U", "work", "p2"):
         np.testing.assert_allclose(getattr(run, key), getattr(split, key), atol=1e-12, err_msg=key)
 
@@ -171,7 +171,7 @@ def test_an_explicit_solver_is_stable_while_a_strong_bath_is_coupled():
     oscillator, (_, opened) = opening_later()
     ramp, times = jt.Ramp(0.0, 1.0, 0.0, 1.0), [0.0, 1.0]
     run = jt.drive(oscillator, 1.0, ramp, times, None, diffrax.Tsit5(), dt=0.9 * opened)
-    split = jt.drive(oscillator, 1.0, ramp, times, tolerance=1e-7)
+    split = jt.drive(oscillator, 1.0, ramp, times, tol=1e-7)
     np.testing.assert_allclose([run.work, run.q2, run.p2], [split.work, split.q2, split.p2], atol=1e-5)
 
 
@@ -192,7 +192,7 @@ def test_a_state_of_another_oscillator_is_not_taken_for_ones_own(model, state, n
     value = jnp.array(1.1, dtype=float)
     other = eqx.tree_at(lambda o: o.bath.strength if name == "strength" else o.hbar, model, value)
     try:
-        run = jt.drive(other, BETA, X, TIMES, state, tolerance=1e-8)
+        run = jt.drive(other, BETA, X, TIMES, state, tol=1e-8)
     except ValueError as refusal:
         assert "`state`" in str(refusal)
     else:
@@ -240,7 +240,7 @@ def test_other_values_run_in_the_same_program(model, state):
     run(1.1, dt=0.3)
     before = len(TRACES)
     assert before > 0
-    first = run(1.2, 1.1 * TIMES, tolerance=1e-6, max_steps=5000)
+    first = run(1.2, 1.1 * TIMES, tol=1e-6, max_steps=5000)
     run(0.8, 0.9 * TIMES, dt=0.2, max_steps=100)
     other = eqx.tree_at(lambda o: o.bath.strength, model, jnp.asarray(0.9, dtype=float))
     run(1.2, oscillator=other, start=jt.equilibrium(other, 0.9, 0.52))
@@ -250,8 +250,8 @@ def test_other_values_run_in_the_same_program(model, state):
 
 
 def test_a_table_is_the_ramp_it_draws(model, state):
-    ramp = jt.drive(model, jt.Ramp(0.9, 1.1, 0.0, 3.0), jt.Constant(0.4), TIMES, state, tolerance=1e-6)
-    table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tolerance=1e-6)
+    ramp = jt.drive(model, jt.Ramp(0.9, 1.1, 0.0, 3.0), jt.Constant(0.4), TIMES, state, tol=1e-6)
+    table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tol=1e-6)
     for key in ("X", "U", "heat", "beta"):
         np.testing.assert_allclose(getattr(table, key), getattr(ramp, key), atol=1e-12, err_msg=key)
 
@@ -292,8 +292,8 @@ def test_one_open_window_is_the_bath_itself(model, state):
     other = jt.equilibrium(switched, 0.9, 0.4)
     for name in ("norm", "X", "U", "q2", "p2"):
         np.testing.assert_allclose(getattr(other, name), getattr(state, name), rtol=1e-8, err_msg=name)
-    run = jt.drive(switched, 0.9, X, TIMES, other, tolerance=1e-8)
-    expected = jt.drive(model, Wave(jnp.array([0.9, 0.0, 1.0])), X, TIMES, state, tolerance=1e-8)
+    run = jt.drive(switched, 0.9, X, TIMES, other, tol=1e-8)
+    expected = jt.drive(model, Wave(jnp.array([0.9, 0.0, 1.0])), X, TIMES, state, tol=1e-8)
     for key in ("X", "U", "q2", "p2", "work", "bath_heat", "heat_ext"):
         np.testing.assert_allclose(getattr(run, key), getattr(expected, key), atol=1e-6, err_msg=key)
 
@@ -310,7 +310,7 @@ def test_two_baths_hand_over():
     """From a bath at 1/beta = 1 to one at 1/1.4: energy goes where the first law says, and the end is colder."""
     bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 1, 2), jt.OhmicBath(1.0, 1, 2)], [0.9, 1.4], [closing, opening])
     oscillator = jt.quantum_oscillator(QUARTIC, bath, grid=GRID)
-    run = jt.drive(oscillator, 0.9, 0.4, np.linspace(0.0, 10.0, 6), tolerance=1e-7)
+    run = jt.drive(oscillator, 0.9, 0.4, np.linspace(0.0, 10.0, 6), tol=1e-7)
     # Two levels are enough for what is tested, not for what `drive` promises of the work.
     assert run.outcome in ("ok", "hierarchy too shallow")
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)

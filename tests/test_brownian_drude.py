@@ -130,7 +130,7 @@ def expected():
 
 
 def test_driven_moments_and_heat(model, state, expected):
-    run = jt.drive(model, BETA, FIELD, TIMES, state, tolerance=1e-6)
+    run = jt.drive(model, BETA, FIELD, TIMES, state, tol=1e-6)
     assert run.outcome == "ok"
     for key, values in expected.items():
         np.testing.assert_allclose(getattr(run, key), values, atol=5e-7, err_msg=key)
@@ -139,7 +139,7 @@ def test_driven_moments_and_heat(model, state, expected):
 
 
 def test_explicit_solver_gives_the_same_course(model, state, expected):
-    run = jt.drive(model, BETA, FIELD, TIMES, state, diffrax.Tsit5(), tolerance=1e-6)
+    run = jt.drive(model, BETA, FIELD, TIMES, state, diffrax.Tsit5(), tol=1e-6)
     for key, values in expected.items():
         np.testing.assert_allclose(getattr(run, key), values, atol=2e-6, err_msg=key)
 
@@ -189,7 +189,7 @@ def test_anharmonic_equilibrium_rests():
     # Mesh and depth are too small for 1e-6, and it says so; it rests all the same.
     assert not state.ok and state.error < 1e-7
     beta, field = (Wave(jnp.asarray(mean), jnp.zeros(()), jnp.ones(())) for mean in (1.0, 0.5))
-    run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tolerance=1e-5)
+    run = jt.drive(model, beta, field, [0.0, 5.0, 10.0, 20.0], state, tol=1e-5)
     assert not run.ok
     np.testing.assert_allclose(run.norm, 1.0, atol=1e-8)
     for key in ("X", "q2", "p2"):

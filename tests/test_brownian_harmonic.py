@@ -89,7 +89,7 @@ def driven(request):
     poles = request.param
     model = oscillator(poles)
     state = jt.equilibrium(model, BETA(0.0), X(0.0))
-    return poles, model, state, jt.drive(model, BETA, X, TIMES, state, tolerance=TOLERANCE)
+    return poles, model, state, jt.drive(model, BETA, X, TIMES, state, tol=TOLERANCE)
 
 
 def test_stationary_moments(driven):
@@ -136,7 +136,7 @@ def test_work_of_a_ramp_does_not_depend_on_the_bath(driven):
     for beta, hbar in ((0.7, 0.6), (1.0, 1.0)):
         model = with_unit_numbers(model, hbar)
         state = jt.equilibrium(model, beta, 0.0)
-        run = jt.drive(model, path(beta), path(0.0, 0.2), np.linspace(0.0, 5.0, 5), state, tolerance=TOLERANCE)
+        run = jt.drive(model, path(beta), path(0.0, 0.2), np.linspace(0.0, 5.0, 5), state, tol=TOLERANCE)
         np.testing.assert_allclose(run.work[-1], -0.296482, atol=1e-6)
 
 
@@ -157,7 +157,7 @@ def test_explicit_solver_gives_the_same_course(driven):
     poles, model, state, run = driven
     if poles != 2:
         pytest.skip("one hierarchy is enough")
-    explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tolerance=TOLERANCE)
+    explicit = jt.drive(model, BETA, X, TIMES, state, diffrax.Tsit5(), tol=TOLERANCE)
     check_driven(explicit, exact.harmonic_trajectory(BETA.plain, X.plain, X.slope, TIMES, **constants(poles)))
     # Both are within the tolerance of the exact solution.
     for key in ("q2", "p2", "work", "bath_heat", "purity"):
@@ -171,7 +171,7 @@ def test_quench_from_the_equilibrium_of_another_temperature(driven):
         pytest.skip("three hierarchies are enough")
     state = jt.equilibrium(model, 1.05, -0.2)
     start = exact.harmonic_stationary(1.05, -0.2, **constants(poles))["state"]
-    run = jt.drive(model, BETA, X, TIMES, state, tolerance=TOLERANCE)
+    run = jt.drive(model, BETA, X, TIMES, state, tol=TOLERANCE)
     expected = exact.harmonic_trajectory(BETA.plain, X.plain, X.slope, TIMES, start=start, **constants(poles))
     check_driven(run, expected)
 
@@ -197,7 +197,7 @@ def test_classical_oscillator():
     model = jt.classical_oscillator(parabola(), A, GRID, MASS, hbar=HBAR)
     state = jt.equilibrium(model, 0.8, 0.3)
     check_stationary(state, exact.harmonic_stationary(0.8, 0.3, **constants(0)))
-    run = jt.drive(model, BETA, X, TIMES, state, tolerance=TOLERANCE)
+    run = jt.drive(model, BETA, X, TIMES, state, tol=TOLERANCE)
     check_driven(run, exact.harmonic_trajectory(BETA.plain, X.plain, X.slope, TIMES, **constants(0)))
 
 

@@ -98,7 +98,7 @@ DRIVE = {
     "one time": ((1.0, 0.5, [0.0]), {}, "`ts` must be one-dimensional with at least two"),
     "times back": ((1.0, 0.5, [0.0, 1.0, 0.5]), {}, "`ts` must be strictly increasing"),
     "times NaN": ((1.0, 0.5, [0.0, np.nan]), {}, "`ts` must be finite"),
-    "tolerance": ((1.0, 0.5, TIMES), {"tolerance": 1e-16}, "`tolerance` must be >= "),
+    "tol": ((1.0, 0.5, TIMES), {"tol": 1e-16}, "`tol` must be >= "),
 }
 
 

@@ -154,7 +154,7 @@ def test_a_fourier_series_is_a_cycle_like_any_other():
     run = jt.run_cycle(oscillator, cycle, 1e-7, points=2, steps=8)
     assert run.outcome == "ok" and run.residual < 1e-7
     np.testing.assert_allclose(run.work + run.heat, 0.0, atol=1e-6)
-    turn = jt.drive(oscillator, cycle.beta, cycle.x, [0.0, 3.0, 6.0], run.final, tolerance=1e-6)
+    turn = jt.drive(oscillator, cycle.beta, cycle.x, [0.0, 3.0, 6.0], run.final, tol=1e-6)
     # Both keep the work to some 2e-5 of the energies that it changes, which are 1.4.
     np.testing.assert_allclose(turn.work[-1], run.work, atol=6e-5)
     with pytest.raises(ValueError, match="`beta` must be > 0"):

@@ -44,7 +44,7 @@ def erased(times):
     works = []
     for (rest, coordinate, (begin, end)), time in zip(STAGES, times, strict=True):
         field = jt.Ramp(begin, end, 0.0, time)
-        run = jt.drive(well(*rest, coordinate), 1.0, field, [0.0, time], state, tolerance=3e-7)
+        run = jt.drive(well(*rest, coordinate), 1.0, field, [0.0, time], state, tol=3e-7)
         assert run.ok
         works.append(float(run.work[-1]))
         state = run.final

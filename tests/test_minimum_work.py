@@ -117,7 +117,7 @@ def test_ramp_coefficients_are_the_protocol_that_was_found():
         s = t / 5.0
         return s + s * (1.0 - s) * (c[0] + c[1] * s)
 
-    run = jt.drive(oscillator, 1.0, x, np.linspace(0.0, 5.0, 6), tolerance=1e-7)
+    run = jt.drive(oscillator, 1.0, x, np.linspace(0.0, 5.0, 6), tol=1e-7)
     assert abs(float(run.work[-1]) - found.work) < 1e-5
 
 
@@ -136,7 +136,7 @@ def test_a_value_is_the_cost_of_its_protocol():
     found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=8, horizon=0.5)
     assert found.ok and found.error < 2e-6
     beta, x = (PolynomialSchedule(jnp.asarray(c), jnp.asarray(0.5)) for c in (found.beta_chebyshev, found.x_chebyshev))
-    run = jt.drive(oscillator, beta, x, np.linspace(0.0, 0.5, 3), state=state, tolerance=1e-9)
+    run = jt.drive(oscillator, beta, x, np.linspace(0.0, 0.5, 3), state=state, tol=1e-9)
     spent = float(jt.planck_potential(oscillator, *found.last)) + float(run.work_int[-1])
     # `error` is that of the time step; drives differ by their own error.
     assert abs(found.value - spent) < found.error + 1e-6

@@ -148,7 +148,7 @@ def test_it_is_driven_in_temperature_and_field(start):
     def field(t):
         return 0.3 + 0.2 * t
 
-    run = jt.drive(start.oscillator, beta, field, [0.0, 1.0, 2.0], start, tolerance=1e-8)
+    run = jt.drive(start.oscillator, beta, field, [0.0, 1.0, 2.0], start, tol=1e-8)
     M, D = linear(1.0)
     # The spectrum has its pair of complex rates.
     assert np.any(np.abs(np.linalg.eigvals(M[2:, 2:]).imag) > 1.0)

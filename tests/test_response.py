@@ -172,7 +172,7 @@ class WithoutFlows(jt.OhmicBath):
 @pytest.mark.slow
 def test_a_bath_without_split_flows_takes_explicit_steps():
     model = jt.quantum_oscillator(lambda q: 0.5 * q**2, WithoutFlows(1.0, 1, 1), grid=jt.PhaseGrid(5.4, 0.6, 6.4, 0.6))
-    found = jt.correlation(model, 1.0, 0.0, TS[:3], tolerance=1e-6)
+    found = jt.correlation(model, 1.0, 0.0, TS[:3], tol=1e-6)
     symmetrised, response = closed(ohmic(1.0, 1, 1.0), ("q", "q"), TS[:3])
     np.testing.assert_allclose(found.symmetrised, symmetrised, rtol=0.0, atol=2e-4)
     np.testing.assert_allclose(found.response, response, rtol=0.0, atol=2e-5)
@@ -230,7 +230,7 @@ def test_commutators_and_variances_stand_at_time_0():
 @pytest.mark.parametrize("mode", [jax.jacfwd, pytest.param(jax.jacrev, marks=pytest.mark.slow)])
 def test_derivatives_are_those_of_the_functions(mode):
     def late(strength):
-        found = jt.correlation(parabola(strength, 1, COARSE_GRID), 1.0, 0.0, TS[:3], tolerance=1e-7)
+        found = jt.correlation(parabola(strength, 1, COARSE_GRID), 1.0, 0.0, TS[:3], tol=1e-7)
         return jnp.stack([found.symmetrised[-1], found.response[-1]])
 
     step = 1e-4
@@ -241,7 +241,7 @@ def test_derivatives_are_those_of_the_functions(mode):
 @pytest.mark.slow
 def test_lanes_are_those_of_single_calls():
     model, ts = parabola(1.0, 1, COARSE_GRID), TS[:3]
-    lanes = jax.vmap(lambda x: jt.correlation(model, 1.0, x, ts, tolerance=1e-7).response)(jnp.asarray([0.0, 0.2]))
+    lanes = jax.vmap(lambda x: jt.correlation(model, 1.0, x, ts, tol=1e-7).response)(jnp.asarray([0.0, 0.2]))
     for lane in lanes:
         np.testing.assert_allclose(lane, jt.correlation(model, 1.0, 0.0, ts).response, rtol=0.0, atol=1e-5)
 
@@ -279,7 +279,7 @@ def test_a_classical_spectrum_keeps_the_theorem_and_is_the_transform_of_the_corr
     assert found.ok
     np.testing.assert_allclose(found.imbalance, 0.0, atol=1e-7)
     ts = np.linspace(0.0, 36.0, 241)
-    late = np.asarray(jt.correlation(model, 1.3, 0.5, ts, tolerance=1e-7).symmetrised)
+    late = np.asarray(jt.correlation(model, 1.3, 0.5, ts, tol=1e-7).symmetrised)
     # Simpson's rule.
     weights = np.full(241, 2.0 / 3.0)
     weights[1::2], weights[[0, -1]] = 4.0 / 3.0, 1.0 / 3.0
@@ -353,7 +353,7 @@ def test_a_slow_mode_agrees_with_the_decay_of_the_correlation():
     well, grid = jt.Polynomial([0.5, 0.0, -1.0, 0.0, 0.5]), jt.PhaseGrid(3.3, 0.15, 5.6, 0.4)
     model = jt.classical_oscillator(well, 1.2, grid)
     found = jt.relaxation_rates(model, 2.0, 0.0, 1)
-    late = jt.correlation(model, 2.0, 0.0, [20.0, 30.0], tolerance=1e-8).symmetrised
+    late = jt.correlation(model, 2.0, 0.0, [20.0, 30.0], tol=1e-8).symmetrised
     assert float(found.rate[0]) == pytest.approx(float(jnp.log(late[0] / late[1])) / 10.0, rel=1e-5)
 
 

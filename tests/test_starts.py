@@ -66,7 +66,7 @@ def test_what_follows_a_factorised_start_has_the_closed_moments():
     at_rest = scipy.linalg.solve_continuous_lyapunov(drift, -noise)
     before = np.array([[0.5, 0.0, 0.0], [0.0, 0.5 + jitter, -jitter], [0.0, -jitter, jitter]])
     ts = np.array([0.0, 0.5, 1.5, 4.0])
-    run = jt.drive(MODEL, beta, 0.0, ts, jt.State.coherent(MODEL, *start[:2], beta=beta), tolerance=1e-8)
+    run = jt.drive(MODEL, beta, 0.0, ts, jt.State.coherent(MODEL, *start[:2], beta=beta), tol=1e-8)
     momentum = np.array([0.0, 1.0, 1.0])
     for i, t in enumerate(ts):
         flow = scipy.linalg.expm(drift * t)

@@ -43,7 +43,7 @@ def test_two_baths_against_closed_moments(poles):
 
     bath = jt.SwitchedBaths([jt.OhmicBath(a, poles, poles) for a in strengths], betas, ours)
     model = jt.quantum_oscillator(HARMONIC, bath, grid=jt.PhaseGrid(6.5, 0.5, 6.5 + 1.5 * poles, 0.5))
-    run = jt.drive(model, 0.9, lambda t: 0.4 + 0.2 * jnp.sin(t), ts, tolerance=1e-7)
+    run = jt.drive(model, 0.9, lambda t: 0.4 + 0.2 * jnp.sin(t), ts, tol=1e-7)
     assert run.ok
     for name, key in (("q2", "q2"), ("p2", "p2"), ("work", "work"), ("heat_of", "heat"), ("switching_of", "switching")):
         np.testing.assert_allclose(getattr(run, name), expected[key], atol=1e-5, err_msg=name)

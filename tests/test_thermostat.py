@@ -47,7 +47,7 @@ def test_the_default_is_the_symmetric_memory():
 def test_driven_moments_are_those_of_its_own_equation(thermostat):
     ts = np.linspace(0.0, 3.0, 4)
     slow = jt.Ramp(0.6, 1.2, 0.5, 2.5)
-    run = jt.drive(oscillator(thermostat), slow, 0.3, np.union1d(ts, [0.5, 2.5]), tolerance=1e-8)
+    run = jt.drive(oscillator(thermostat), slow, 0.3, np.union1d(ts, [0.5, 2.5]), tol=1e-8)
     at = np.searchsorted(run.time, ts)
     expected = moments(thermostat, lambda t: float(slow(t)), ts, kinks=(0.5, 2.5))
     for key in ("q2", "p2", "U"):
@@ -57,7 +57,7 @@ def test_driven_moments_are_those_of_its_own_equation(thermostat):
 def test_fast_cooling_is_solved_by_the_default_and_refused_by_name_otherwise():
     assert pytest.approx(1.0643, abs=1e-4) == LIMIT and LIMIT < 2.0  # the ramp has d beta/dt = 2
     ts = np.array([0.0, 0.5, 0.8, 2.0])
-    run = jt.drive(oscillator(), FAST, 0.3, ts, tolerance=1e-8)
+    run = jt.drive(oscillator(), FAST, 0.3, ts, tol=1e-8)
     expected = moments("symmetric", lambda t: float(FAST(t)), ts, kinks=(0.5, 0.8))
     np.testing.assert_allclose(run.p2, expected["p2"], atol=2e-6)
     with pytest.raises(ValueError, match="`thermostat` must be 'symmetric'"):

@@ -10,10 +10,10 @@ DOUBLE = (0.0, 0.0, -1.5, 0.0, 0.25)
 BETA = 3.0
 
 
-def rates(strength, count=4, tolerance=1e-5):
+def rates(strength, count=4, tol=1e-5):
     """With one pole."""
     oscillator = jt.quantum_oscillator(jt.Polynomial(list(DOUBLE)), strength, 1)
-    return jt.relaxation_rates(oscillator, BETA, 0.0, count, tolerance=tolerance)
+    return jt.relaxation_rates(oscillator, BETA, 0.0, count, tol=tol)
 
 
 def golden_rule():

@@ -182,7 +182,7 @@ def _work(result: PeriodicRun) -> Iterator[Finding]:
     if np.any(found := step > LARGE_ERROR * work):
         what = f"The time step may have changed the work by {largest(step)}{lanes(found)}; it is {largest(work)}."
         yield Finding("time step", what, "Lower `tol`, or give more `steps`.")
-    promised = 2.0 * np.asarray(result.tolerance) * np.ptp(np.asarray(result.U), axis=-1)
+    promised = 2.0 * np.asarray(result.tol) * np.ptp(np.asarray(result.U), axis=-1)
     if np.any(found := promised > LARGE_ERROR * work):
         yield Finding(
             "small work",

@@ -169,7 +169,7 @@ def _with_states(
     # A search that chose its steps extrapolated more runs than one number of steps would.
     steps = int(run.stats["steps_per_piece"]) if bool(jnp.isnan(run.step_error)) else None
     how: dict[str, Any] = {"points": run.points, "steps": steps, "keep_states": True, "progress": progress}
-    return run_cycle(run.oscillator, run.cycle, float(run.tolerance), **how)
+    return run_cycle(run.oscillator, run.cycle, float(run.tol), **how)
 
 
 def _nearest(t: np.ndarray, points: int) -> np.ndarray:

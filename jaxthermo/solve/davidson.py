@@ -27,7 +27,7 @@ class Eigenpair(eqx.Module):
 
 
 def leading_eigenpair(
-    apply: Linear, precondition: Linear, start: Complex[Array, " n"], tolerance: Real, limit: int
+    apply: Linear, precondition: Linear, start: Complex[Array, " n"], tol: Real, limit: int
 ) -> Eigenpair:
     """The Ritz pair of largest real part, the subspace growing by preconditioned residuals until one is small enough.
 
@@ -77,7 +77,7 @@ def leading_eigenpair(
         return basis, images, used + 1, value, x, rest, count + 1
 
     def unfinished(carry: PyTree) -> Array:
-        return (jnp.linalg.norm(carry[5]) > tolerance) & (carry[6] < limit)
+        return (jnp.linalg.norm(carry[5]) > tol) & (carry[6] < limit)
 
     start = start / jnp.linalg.norm(start)
     empty = jnp.zeros((size, start.shape[0]), start.dtype)

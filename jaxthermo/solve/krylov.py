@@ -29,22 +29,22 @@ class Solved(eqx.Module):
 
 
 def gmres(
-    apply: Linear, precondition: Linear, rhs: Inexact[Array, " n"], tolerance: Real, limit: int, restart: int = RESTART
+    apply: Linear, precondition: Linear, rhs: Inexact[Array, " n"], tol: Real, limit: int, restart: int = RESTART
 ) -> Solved:
     """A x = rhs from x = 0, where A and its preconditioner M are linear functions; the least |rhs - A x| in span of M.
 
-    Stops when the 2-norm of the residual is at most `tolerance`, or after `limit` applications of M. A singular A is
+    Stops when the 2-norm of the residual is at most `tol`, or after `limit` applications of M. A singular A is
     allowed if rhs is in its range.
     Source     Saad & Schultz, SIAM J. Sci. Stat. Comput. 7, 856 (1986)
     """
     restart = min(restart, rhs.shape[0])
 
     def unfinished(carry: Solved) -> Array:
-        return (carry.residual > tolerance) & (carry.iterations < limit)
+        return (carry.residual > tol) & (carry.iterations < limit)
 
     def once_more(carry: Solved) -> Solved:
         residual = rhs - apply(carry.x)
-        basis, hessenberg, size = _arnoldi(apply, precondition, residual, tolerance, restart)
+        basis, hessenberg, size = _arnoldi(apply, precondition, residual, tol, restart)
         norm = jnp.linalg.norm(residual)
         target = jnp.zeros(restart + 1, rhs.dtype).at[0].set(norm.astype(rhs.dtype))
         weights = jnp.linalg.lstsq(hessenberg, target)[0]
@@ -55,7 +55,7 @@ def gmres(
     return jax.lax.while_loop(unfinished, once_more, Solved(jnp.zeros_like(rhs), norm, jnp.zeros((), jnp.int32)))
 
 
-def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: Real, restart: int) -> PyTree:
+def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tol: Real, restart: int) -> PyTree:
     """Orthonormal vectors from `residual`, the matrix of A M among them, and how many were needed."""
     dtype = residual.dtype
     norm = jnp.linalg.norm(residual)
@@ -64,7 +64,7 @@ def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tolerance: Re
     state = (basis, jnp.zeros((restart + 1, restart), dtype), jnp.zeros((2, restart), dtype), norm, norm, 0)
 
     def unfinished(carry: PyTree) -> Array:
-        return (carry[5] < restart) & (carry[3] > tolerance) & (carry[4] > 0)
+        return (carry[5] < restart) & (carry[3] > tol) & (carry[4] > 0)
 
     def step(carry: PyTree) -> PyTree:
         basis, hessenberg, turns, left, _, k = carry
@@ -109,13 +109,13 @@ class Conjugate(eqx.Module):
 
 
 def least_residual(
-    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tolerance: float, limit: int, memory: int, left: bool
+    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tol: float, limit: int, memory: int, left: bool
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """The solution of A x = rhs, and a bound of its error over its size in the 2-norm.
 
     From x = 0 by steps along preconditioned residuals, each made conjugate to the last `memory` ones. Until more than
     `memory` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x) if
-    `left`, else rhs - A x. Stops when its 2-norm is at most `tolerance` times that of the first, or after `limit`
+    `left`, else rhs - A x. Stops when its 2-norm is at most `tol` times that of the first, or after `limit`
     steps. `memory` is a multiple of BLOCK.
     Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
                Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
@@ -148,7 +148,7 @@ def least_residual(
             _unit(jnp.where(stalled, image, left_over)),
             state.directions.at[slot].set(direction),
             state.images.at[slot].set(image),
-            jnp.where(first, tolerance * _size(residual), state.target),
+            jnp.where(first, tol * _size(residual), state.target),
             state.steps + 1,
         )
 

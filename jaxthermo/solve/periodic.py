@@ -84,7 +84,7 @@ class Repetition(eqx.Module):
 
     `x` is what the map is applied to next, and `recorded` whether that may be the last time, so that its record is
     wanted. The last application changed `residual`, which is `contraction` of what the one before changed. Near the
-    fixed point it is at most `goal`, which begins as the `tolerance`. With `done` set, `x` is the fixed point.
+    fixed point it is at most `goal`, which begins as `tol`. With `done` set, `x` is the fixed point.
     """
 
     x: Float[Array, "..."]
@@ -92,20 +92,18 @@ class Repetition(eqx.Module):
     residual: Float[Array, ""]
     contraction: Float[Array, ""]
     goal: Float[Array, ""]
-    tolerance: Float[Array, ""]
+    tol: Float[Array, ""]
     limit: Int[Array, ""]
     recorded: Bool[Array, ""]
     done: Bool[Array, ""]
 
 
-def begin_repetition(
-    x: Float[Array, "..."], tolerance: Real, limit: IntLike, contraction: Real = float("inf")
-) -> Repetition:
-    """A repetition from a guess, until it changes less than `tolerance`, of at most `limit` applications and one more.
+def begin_repetition(x: Float[Array, "..."], tol: Real, limit: IntLike, contraction: Real = float("inf")) -> Repetition:
+    """A repetition from a guess, until it changes less than `tol`, of at most `limit` applications and one more.
 
     `contraction` is that of an earlier repetition of nearly the same map, if there was any.
     """
-    goal, no = jnp.asarray(tolerance), jnp.asarray(False)
+    goal, no = jnp.asarray(tol), jnp.asarray(False)
     unknown, count = jnp.asarray(jnp.inf), jnp.asarray(limit, jnp.int32)
     return Repetition(x, no_history(x), unknown, jnp.asarray(contraction), goal, goal, count, no, no)
 
@@ -118,19 +116,19 @@ def after_application(so_far: Repetition, image: Float[Array, "..."], returns: B
     An application that may be expected to change a thousandth of the tolerance is recorded at once, and is the last if
     it keeps to that. What is applied after the limit is the last in any case.
     """
-    tolerance, limit, recorded = so_far.tolerance, so_far.limit, so_far.recorded
+    tol, limit, recorded = so_far.tol, so_far.limit, so_far.recorded
     near = recorded & ~(so_far.residual > so_far.goal)
-    closed = (near & (returns | (so_far.goal <= CLOSEST * tolerance))) | (so_far.history.count >= limit)
+    closed = (near & (returns | (so_far.goal <= CLOSEST * tol))) | (so_far.history.count >= limit)
     history, better, change = improved(so_far.history, so_far.x, image)
-    done = closed | (recorded & returns & (change <= SURE * tolerance))
+    done = closed | (recorded & returns & (change <= SURE * tol))
     # What was closed before this application was not changed by it.
     history, residual = _where(closed, (so_far.history, so_far.residual), (history, change))
     first = ~jnp.isfinite(so_far.residual)
     contraction = jnp.where(closed | first, so_far.contraction, residual / so_far.residual)
     goal = jnp.where(near, CLOSER * so_far.goal, so_far.goal)
-    soon = ~(residual > goal) | (residual * contraction <= SURE * tolerance) | (history.count >= limit)
+    soon = ~(residual > goal) | (residual * contraction <= SURE * tol) | (history.count >= limit)
     x = jnp.where(done, so_far.x, better)
-    return Repetition(x, history, residual, contraction, goal, tolerance, limit, soon, done)
+    return Repetition(x, history, residual, contraction, goal, tol, limit, soon, done)
 
 
 def repeated(

@@ -76,7 +76,7 @@ def deep_hierarchy() -> float:
 def _driven() -> Any:
     model = jt.quantum_oscillator(QUARTIC, 1.0, 2, 2, jt.PhaseGrid(6.0, 0.35, 10.0, 0.5))
     ts = np.linspace(0.0, 6.0, 13)
-    return jt.drive(model, lambda t: 1.0 + 0.3 * jnp.sin(t), lambda t: 0.5 * jnp.cos(0.7 * t), ts, tolerance=1e-6)
+    return jt.drive(model, lambda t: 1.0 + 0.3 * jnp.sin(t), lambda t: 0.5 * jnp.cos(0.7 * t), ts, tol=1e-6)
 
 
 def norm_kept() -> float:

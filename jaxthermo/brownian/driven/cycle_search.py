@@ -45,12 +45,12 @@ def work_of(solution: DriveSolution) -> Float[Array, ""]:
     return -solution.totals[-1, 0]
 
 
-def allowed_error(solution: DriveSolution, tolerance: Any) -> Float[Array, ""]:
+def allowed_error(solution: DriveSolution, tol: Any) -> Float[Array, ""]:
     """The error that the work may have from the time step: a share of the span of U in the cycle."""
-    return tolerance * jnp.ptp(solution.measured.U)
+    return tol * jnp.ptp(solution.measured.U)
 
 
-def comes_back(solution: DriveSolution, tolerance: Any, share: float = RETURNED) -> Bool[Array, ""]:
+def comes_back(solution: DriveSolution, tol: Any, share: float = RETURNED) -> Bool[Array, ""]:
     """Whether U comes back after the turn, to a share of the error that the work may have.
 
     The 2-norm of a wide state is small, and what friction has not forgotten yet adds up over turns to come: with A =
@@ -59,7 +59,7 @@ def comes_back(solution: DriveSolution, tolerance: Any, share: float = RETURNED)
     U = solution.measured.U
     # On resonance U rests, and all work is heat at once.
     scale = jnp.maximum(jnp.ptp(U), jnp.abs(work_of(solution)))
-    return jnp.abs(U[-1] - U[0]) <= share * tolerance * scale
+    return jnp.abs(U[-1] - U[0]) <= share * tol * scale
 
 
 def runs_into_rim(solution: DriveSolution, index: Int[Array, ""]) -> Bool[Array, ""]:
@@ -85,10 +85,10 @@ class Estimate(eqx.Module):
     enough: Bool[Array, ""]
 
 
-def no_estimate(runs: int, engine: Engine, tolerance: Float[Array, ""]) -> Estimate:
+def no_estimate(runs: int, engine: Engine, tol: Float[Array, ""]) -> Estimate:
     """What is known before the first of so many runs."""
     unknown, gaps = as_float(float("inf")), jnp.zeros((runs, engine.times.shape[0]))
-    return Estimate(jnp.zeros(runs), gaps, jnp.zeros(()), unknown, unknown, unknown, tolerance, jnp.asarray(False))
+    return Estimate(jnp.zeros(runs), gaps, jnp.zeros(()), unknown, unknown, unknown, tol, jnp.asarray(False))
 
 
 def estimate_after(
@@ -96,7 +96,7 @@ def estimate_after(
     solution: DriveSolution,
     engine: Engine,
     i: Int[Array, ""],
-    tolerance: Float[Array, ""],
+    tol: Float[Array, ""],
     split: bool,
 ) -> Estimate:
     """The estimate that run number i adds.
@@ -108,7 +108,7 @@ def estimate_after(
     The bath's count of its heat needs shorter steps than the work: with A = 1.5 and one step to a saved time the work
     was off by 3e-5 of its scale, that heat by 1e-2.
     """
-    works, allowed = before.works.at[i].set(work_of(solution)), allowed_error(solution, tolerance)
+    works, allowed = before.works.at[i].set(work_of(solution)), allowed_error(solution, tol)
     gaps = before.gaps.at[i].set(unaccounted(solution, jax.vmap(engine.cycle.x)(engine.times)))
     best, other = (jnp.asarray(weights)[i] for weights in weights_of_runs(works.shape[0], split))
     work = jnp.sum(best * works)
@@ -118,7 +118,7 @@ def estimate_after(
     ratio = jnp.clip(before.change / change, SEEN, FALLS if split else FALLS_OF_SOLVER)
     left = jnp.where(jnp.isfinite(before.change) & falling, change / (ratio - 1.0), change)
     error = jnp.maximum(left, jnp.abs(work - jnp.sum(other * works)) if split else 0.0)
-    better = jnp.maximum(CLOSER * before.closeness, CLOSEST * tolerance)
+    better = jnp.maximum(CLOSER * before.closeness, CLOSEST * tol)
     closeness = jnp.where(falling | (change > NEAR * allowed), before.closeness, better)
     gap, kinetic = jnp.max(jnp.abs(best @ gaps)), jnp.mean(solution.measured.p2) / engine.oscillator.mass
     balanced = (gap <= BALANCED * FIRST_LAW * kinetic) | (gap > STEP_BLAMED * before.gap)
@@ -134,7 +134,7 @@ class CycleSearch(eqx.Module):
 
     engine: Engine
     solver: diffrax.AbstractSolver | None
-    tolerance: Float[Array, ""]
+    tol: Float[Array, ""]
     count: Int[Array, ""]
     max_cycles: Int[Array, ""]
     keep_states: bool = eqx.field(static=True)
@@ -169,7 +169,7 @@ class Runs(eqx.Module):
 
 def no_runs(wanted: CycleSearch, guess: HierarchyState) -> Runs:
     """What is known before the first run."""
-    none, estimate = jnp.zeros((), jnp.int32), no_estimate(wanted.most_runs, wanted.engine, wanted.tolerance)
+    none, estimate = jnp.zeros((), jnp.int32), no_estimate(wanted.most_runs, wanted.engine, wanted.tol)
     return Runs(none, guess, guess, estimate, as_float(float("inf")), none, jnp.asarray(False))
 
 
@@ -182,7 +182,7 @@ def next_run(wanted: CycleSearch, runs: Runs) -> tuple[Repetition, Int[Array, ""
 def after_run(wanted: CycleSearch, runs: Runs, run: FixedPoint) -> Runs:
     """What a run adds, as the record of its last turn says."""
     split, i = wanted.is_split, runs.index
-    estimate = estimate_after(runs.estimate, run.record, wanted.engine, i, wanted.tolerance, split)
+    estimate = estimate_after(runs.estimate, run.record, wanted.engine, i, wanted.tol, split)
     # What half the step should give, with an error that falls with the square of the step.
     share = jnp.where((i > 0) & split, AHEAD, 0.0)
     guess = run.image + share * (run.image - runs.image)

@@ -53,7 +53,7 @@ def drive(
     solver: diffrax.AbstractSolver | None = None,
     *,
     dt: ScalarLike | None = None,
-    tolerance: float = TOLERANCE,
+    tol: float = TOLERANCE,
     max_steps: IntLike = MAX_STEPS,
     keep_states: bool = False,
     progress: bool | None = None,
@@ -75,7 +75,7 @@ def drive(
     solver        None: `SplitStep`, or diffrax.Tsit5 for a bath that has no split flows; or any explicit diffrax
                   Runge-Kutta method
     dt            fixed steps, no longer; None: error control
-    tolerance     of the error control, per step, in the 2-norm of all members over phase space
+    tol           of the error control, per step, in the 2-norm of all members over phase space
     max_steps     before the solve gives up
     keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                   `jt.potentials`
@@ -111,10 +111,10 @@ def drive(
     ts = require_times("ts", ts)
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(oscillator, protocol, ts)
-    require_double_for(tolerance, tolerance, "tolerance")
+    require_double_for(tol, tol, "tol")
     limit = jnp.asarray(require_integer("max_steps", max_steps, 1), jnp.int32)
 
-    def run_from(oscillator: Oscillator, state: State, tolerance: float, line: Line) -> DrivenRun:
+    def run_from(oscillator: Oscillator, state: State, tol: float, line: Line) -> DrivenRun:
         V = starting_members(oscillator, state, betas[0])
         oscillator = oscillator.with_grid(state.grid)
         steps = None
@@ -123,7 +123,7 @@ def drive(
             # A hair's breadth is not worth one more step.
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()
-        problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tolerance), steps, limit, keep_states)
+        problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tol), steps, limit, keep_states)
         line.tell(f"{in_words(oscillator)}, {len(ts)} times")
         drive, _, method = problem
         whole = len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem)
@@ -137,11 +137,11 @@ def drive(
         if state is not None:
             if oscillator.bath.depth is None and isinstance(state, State):
                 oscillator = oscillator.with_depth(state.oscillator.depth)
-            run = run_from(oscillator, state, tolerance, line)
+            run = run_from(oscillator, state, tol, line)
         else:
             require_depth(oscillator)
             run = until_held(
-                lambda chosen, attempt: run_from(chosen, beginning(chosen), TIGHTER**attempt * tolerance, line),
+                lambda chosen, attempt: run_from(chosen, beginning(chosen), TIGHTER**attempt * tol, line),
                 resolved(oscillator, betas, fields),
                 oscillator,
                 growth_of_run,
@@ -214,6 +214,6 @@ def _described(drive: Drive, method: Method, solution: DriveSolution, start: Int
         status=first_problem(solution.status, held, lost),
         stats={"steps": solution.steps},
         protocol=drive.protocol,
-        tolerance=method.tolerance,
+        tol=method.tol,
         **series,
     )

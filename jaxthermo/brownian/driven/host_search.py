@@ -35,7 +35,7 @@ _no_runs, _next_run, _after_run = brief_jit(no_runs), brief_jit(next_run), brief
 def _after(
     wanted: CycleSearch, so_far: Repetition, image: HierarchyState, measured: DriveSolution | None
 ) -> Repetition:
-    back = jnp.asarray(False) if measured is None else comes_back(measured, wanted.tolerance, RETURNED_OF_RUN)
+    back = jnp.asarray(False) if measured is None else comes_back(measured, wanted.tol, RETURNED_OF_RUN)
     return after_application(so_far, image, back)
 
 
@@ -47,7 +47,7 @@ def closed(
     tell: Callable[[str], None],
 ) -> FixedPoint:
     """The stationary cycle at one number of steps; `tell` is given a line of text after every turn."""
-    count, size, limit = int(steps), float(wanted.engine.size), float(so_far.tolerance)
+    count, size, limit = int(steps), float(wanted.engine.size), float(so_far.tol)
     while True:
         x = so_far.x
         solution = periods.measured(x, count) if so_far.recorded else None

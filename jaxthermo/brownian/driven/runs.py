@@ -64,7 +64,7 @@ class AbstractRun(AbstractRecord):
     status: Int[Array, "*batch"]
     stats: Stats
     oscillator: Oscillator
-    tolerance: Float[Array, "*batch"]
+    tol: Float[Array, "*batch"]
     time: Float[Array, "*batch times"] = quantity(*TIME, coordinate=True)
     beta: Float[Array, "*batch times"] = quantity(*_series("beta"))
     x: Float[Array, "*batch times"] = quantity(*_series("x"))
@@ -238,8 +238,10 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     known = {"steps", "cycles", "steps_per_piece", "meshes"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)
+    # What 0.2.0 stored calls it `tolerance`.
+    record |= {"tol": record["tolerance"]} if "tolerance" in record else {}
     values |= {name: record[name] for name in ("points",) if name in record}
-    values |= {name: restored(record[name]) for name in ("tolerance",) if name in record}
+    values |= {name: restored(record[name]) for name in ("tol",) if name in record}
     values |= {name: values.get(name) for name in OPTIONAL & labelled.keys()}
     values |= {"oscillator": oscillator_of(dataset, oscillator), **parameters}
     for name, value in values.items():

@@ -136,7 +136,7 @@ def _traced(wanted: CycleSearch, points: int) -> PeriodicRun:
 @brief_jit
 def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array, ""]) -> PeriodicRun:
     """A run with its status."""
-    engine, tol, solution = wanted.engine, wanted.tolerance, found.solution
+    engine, tol, solution = wanted.engine, wanted.tol, found.solution
     series = series_of(engine.drive, solution, "cumulative_")
     heat_of, switching_of = (series[f"cumulative_{name}_of"] for name in ("heat", "switching"))
     produced = series["cumulative_work_int"][-1] if heat_of is None else -jnp.sum(series["bath"] * heat_of[-1])
@@ -153,7 +153,7 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
         status=first_problem(*problems),
         stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count, "meshes": meshes},
         cycle=engine.cycle,
-        tolerance=tol,
+        tol=tol,
         points=points,
         work=series["cumulative_work"][-1],
         heat=series["cumulative_heat"][-1],

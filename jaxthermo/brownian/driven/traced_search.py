@@ -40,9 +40,7 @@ def search_traced(wanted: CycleSearch) -> Found:
             def turn(V: HierarchyState, wanted: CycleSearch, measured: Any) -> tuple[HierarchyState, DriveSolution]:
                 return one_period(V, wanted.engine, steps, measured, solver, keep_states)
 
-            return repeated(
-                turn, begin, wanted, steps, lambda record: comes_back(record, wanted.tolerance, RETURNED_OF_RUN)
-            )
+            return repeated(turn, begin, wanted, steps, lambda record: comes_back(record, wanted.tol, RETURNED_OF_RUN))
 
         def advance(carry: tuple[FixedPoint, Runs]) -> tuple[FixedPoint, Runs]:
             kept, runs = carry

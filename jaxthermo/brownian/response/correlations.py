@@ -40,7 +40,7 @@ class Correlation(AbstractResult):
     stats: Stats
     oscillator: Oscillator
     observables: Pair
-    tolerance: Float[Array, "*batch"]
+    tol: Float[Array, "*batch"]
     time: Float[Array, "*batch times"] = quantity("time", "time between B and A", ("time",), coordinate=True)
     symmetrised: Float[Array, "*batch times"] = quantity("A B", "<(A(t) B + B A(t))/2> - <A><B>", ("time",), main=True)
     response: Float[Array, "*batch times"] = quantity("A B/action", "(i/hbar) <[A(t), B]>", ("time",), main=True)
@@ -61,7 +61,7 @@ def correlation(
     ts: VectorLike,
     observables: Sequence[ObservableLike] = ("q", "q"),
     *,
-    tolerance: float = TOLERANCE,
+    tol: float = TOLERANCE,
     progress: bool | None = None,
 ) -> Correlation:
     """Correlation and response functions in the stationary state, with the correlations of oscillator and bath.
@@ -78,7 +78,7 @@ def correlation(
     observables   A and B: "q", "p", "X", functions f(q) that jax differentiates (`Polynomial` for polynomials), or
                   functions f(q, p), the Weyl symbols of operators: polynomials in p of degree 4 at most, whose
                   coefficients are any functions of q
-    tolerance     of the error from the time step, over the scale of each function: sqrt(var A var B), and that times
+    tol           of the error from the time step, over the scale of each function: sqrt(var A var B), and that times
                   the smaller of 2/hbar and beta over the time of crossing the well
     progress      whether a line tells what is being solved; None: on a terminal and in notebooks, if it takes seconds
     Returns       a `Correlation` with `symmetrised` and `response` at `ts`
@@ -109,7 +109,7 @@ def correlation(
         ([1.079, 0.608, -0.256], 'ok')
     """
     beta, x = check_place(oscillator, beta, x)
-    require_double_for(tolerance, tolerance, "tolerance")
+    require_double_for(tol, tol, "tol")
     ts = times_after(ts)
     pair = pair_of(observables, oscillator)
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
@@ -117,7 +117,7 @@ def correlation(
         return _closed(oscillator, motion, beta, x, ts, pair)
 
     def solve(chosen: Oscillator) -> Correlation:
-        return _correlated(state_at(chosen, beta, x), ts, pair, as_float(tolerance))
+        return _correlated(state_at(chosen, beta, x), ts, pair, as_float(tol))
 
     found = with_room("correlation", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
@@ -145,7 +145,7 @@ def _closed(
         status=first_problem(status_if(~jnp.all(jnp.isfinite(values)), Status.not_finite)),
         stats={"steps": none, "runs": none},
         oscillator=oscillator,
-        tolerance=nothing,
+        tol=nothing,
         beta=beta,
         x=x,
         step_error=nothing,
@@ -160,20 +160,20 @@ def _series(pair: Pair, ts: Array, values: Array, means: list[Array], held: Arra
 
 
 @lean_jit
-def _correlated(state: State, ts: Float[Array, " times"], pair: Pair, tolerance: Float[Array, ""]) -> Correlation:
+def _correlated(state: State, ts: Float[Array, " times"], pair: Pair, tol: Float[Array, ""]) -> Correlation:
     problem = Disturbed(state.oscillator, state.V, 1.0 / state.beta, state.x, *pair, ts)
-    found = follow(problem, tolerance)
+    found = follow(problem, tol)
     status = first_problem(
         state.status,
         status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
-        status_if(~jnp.all(found.errors <= tolerance), Status.time_step_too_long),
+        status_if(~jnp.all(found.errors <= tol), Status.time_step_too_long),
         resolved_enough(state.oscillator, pair, *found.held),
     )
     return Correlation(
         status=status,
         stats={"steps": found.steps, "runs": found.run + 1},
         oscillator=state.oscillator,
-        tolerance=tolerance,
+        tol=tol,
         beta=state.beta,
         x=state.x,
         step_error=jnp.max(found.errors),

@@ -91,10 +91,10 @@ class Followed(eqx.Module):
     steps: Int[Array, ""]
 
 
-def follow(problem: Disturbed, tolerance: Float[Array, ""]) -> Followed:
+def follow(problem: Disturbed, tol: Float[Array, ""]) -> Followed:
     """Runs with ever more steps until the error is below the tolerance, with derivatives in either mode.
 
-    tolerance   of each function over its scale, see `Disturbed.scales`
+    tol         of each function over its scale, see `Disturbed.scales`
     """
 
     def value(args: tuple[Disturbed, Array]) -> Followed:
@@ -112,7 +112,7 @@ def follow(problem: Disturbed, tolerance: Float[Array, ""]) -> Followed:
 
         return eqx.filter_vjp(values, moving[0])[1](covectors.values)[0], None
 
-    return either_mode(value, tangent, cotangent, (problem, jax.lax.stop_gradient(tolerance)))
+    return either_mode(value, tangent, cotangent, (problem, jax.lax.stop_gradient(tol)))
 
 
 def _only(found: Followed, values: Array) -> Followed:
@@ -160,7 +160,7 @@ class _Search(eqx.Module):
     done: Bool[Array, ""]
 
 
-def _search(problem: Disturbed, tolerance: Array) -> Followed:
+def _search(problem: Disturbed, tol: Array) -> Followed:
     best, other = _weights(problem)
     scales = problem.scales()
 
@@ -170,7 +170,7 @@ def _search(problem: Disturbed, tolerance: Array) -> Followed:
         runs = so_far.runs.at[i].set(readings)
         difference = jnp.tensordot(best[i] - other[i], runs, axes=1)
         errors = jnp.where(i > 0, jnp.max(jnp.abs(difference), axis=1) / scales, jnp.inf)
-        enough = jnp.all(errors <= tolerance) | ~jnp.all(jnp.isfinite(readings)) | (i + 1 >= RUNS)
+        enough = jnp.all(errors <= tol) | ~jnp.all(jnp.isfinite(readings)) | (i + 1 >= RUNS)
         return _Search(runs, held, errors, i + 1, enough)
 
     none = jnp.zeros((RUNS, 2, problem.points.shape[0]))

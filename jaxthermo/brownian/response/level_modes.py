@@ -38,12 +38,12 @@ class LevelModes(NamedTuple):
     depth: int
 
 
-def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, tolerance: float) -> LevelModes | None:
+def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, tol: float) -> LevelModes | None:
     """The `count` slowest modes, or None where a grid is as good, or where they do not rest in matrices small enough.
 
     Levels are added in a shallow hierarchy until the modes rest within the tolerance, then levels of members.
 
-    tolerance   of each eigenvalue over its modulus
+    tol         of each eigenvalue over its modulus
     """
     basis = basis_of(oscillator, beta, x)
     if basis is None or not is_hard(oscillator, beta, x) or not _is_weak(oscillator, basis):
@@ -59,7 +59,7 @@ def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, t
         return slowest(oscillator, basis, RUNGS[place], depth, count)
 
     def rest(change: Matrices, values: Values) -> bool:
-        return bool(np.all(change <= 0.5 * tolerance * np.abs(values)))
+        return bool(np.all(change <= 0.5 * tol * np.abs(values)))
 
     rungs = affordable(first)
     if not rungs or basis.populated > rungs[-1]:

@@ -44,7 +44,7 @@ class RelaxationRates(AbstractResult):
     status: Int[Array, "*batch"]
     stats: Stats
     oscillator: Oscillator
-    tolerance: Float[Array, "*batch"]
+    tol: Float[Array, "*batch"]
     rate: Float[Array, "*batch modes"] = quantity("1/time", "rate of decay, -Re lambda", ("mode",), main=True)
     frequency: Float[Array, "*batch modes"] = quantity("1/time", "frequency, Im lambda", ("mode",), main=True)
     error: Float[Array, "*batch modes"] = quantity("1/time", "estimated error of lambda", ("mode",), main=True)
@@ -61,7 +61,7 @@ def relaxation_rates(
     x: ScalarLike,
     count: IntLike = 2,
     *,
-    tolerance: float = TOLERANCE,
+    tol: float = TOLERANCE,
     progress: bool | None = None,
 ) -> RelaxationRates:
     """The slowest eigenvalues of the generator: rates of relaxation and of escape, frequencies of coherent motion.
@@ -72,7 +72,7 @@ def relaxation_rates(
     oscillator   as `jt.correlation`
     beta, x      inverse temperature, 1/energy, and field; scalars
     count        how many, 1..10
-    tolerance    of the error of each eigenvalue, over its modulus
+    tol          of the error of each eigenvalue, over its modulus
     progress     as `jt.correlation`
     Returns      a `RelaxationRates` with `rate`, `frequency` and `error`, (count,)
     Raises       ValueError that names the argument; if the oscillator has no grid and jax traces a parameter
@@ -96,22 +96,22 @@ def relaxation_rates(
         jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
     """
     beta, x = check_place(oscillator, beta, x)
-    require_double_for(tolerance, tolerance, "tolerance")
+    require_double_for(tol, tol, "tol")
     count = require_integer("count", count, 1)
     if count > MOST:
         raise ValueError(f"`count` must be <= {MOST}, but is {count}")
     motion = linear_motion(oscillator, beta, x)
     if motion is not None:
         values = _slowest_sums(np.linalg.eigvals(np.asarray(motion.drift)).astype(complex), count)
-        return _closed(oscillator, beta, x, LevelModes(values, np.zeros(count), 0, 0), as_float(tolerance))
-    if is_known(jax.tree.leaves(oscillator), beta, x, tolerance):
-        modes = modes_by_levels(oscillator, float(beta), float(x), count, float(tolerance))
+        return _closed(oscillator, beta, x, LevelModes(values, np.zeros(count), 0, 0), as_float(tol))
+    if is_known(jax.tree.leaves(oscillator), beta, x, tol):
+        modes = modes_by_levels(oscillator, float(beta), float(x), count, float(tol))
         if modes is not None:
-            return _closed(oscillator, beta, x, modes, as_float(tolerance))
+            return _closed(oscillator, beta, x, modes, as_float(tol))
     pair = (FunctionOfPosition(Identity()), Momentum())
 
     def solve(chosen: Oscillator) -> RelaxationRates:
-        return _found(state_at(chosen, beta, x), count, as_float(tolerance))
+        return _found(state_at(chosen, beta, x), count, as_float(tol))
 
     found = with_room("relaxation_rates", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
@@ -136,14 +136,14 @@ def _slowest_sums(values: Complex[np.ndarray, " z"], count: int) -> Complex[np.n
     return np.array(found)
 
 
-def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, tolerance: Array) -> RelaxationRates:
+def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, tol: Array) -> RelaxationRates:
     """Modes that rest, found without a grid."""
     nothing = jnp.zeros(())
     return RelaxationRates(
         status=first_problem(),
         stats={"steps": np.int32(0), "runs": np.int32(0), "levels": modes.levels, "depth": modes.depth},
         oscillator=oscillator,
-        tolerance=tolerance,
+        tol=tol,
         rate=as_float(-modes.values.real),
         frequency=as_float(modes.values.imag),
         error=as_float(modes.errors),
@@ -156,23 +156,23 @@ def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, to
 
 
 @lean_jit
-def _found(state: State, count: int, tolerance: Float[Array, ""]) -> RelaxationRates:
+def _found(state: State, count: int, tol: Float[Array, ""]) -> RelaxationRates:
     position, momentum = FunctionOfPosition(Identity()), Momentum()
     temperature = 1.0 / state.beta
     problem = Disturbed(state.oscillator, state.V, temperature, state.x, position, momentum, jnp.zeros(1))
-    modes = without_derivatives(slow_modes(problem, _mixture(problem), count, tolerance), "relaxation_rates")
+    modes = without_derivatives(slow_modes(problem, _mixture(problem), count, tol), "relaxation_rates")
     edge, coarse, tail = modes.held
     status = first_problem(
         state.status,
         status_if(~jnp.all(jnp.isfinite(modes.values)), Status.not_finite),
-        status_if(~jnp.all(modes.errors <= tolerance * jnp.abs(modes.values)), Status.not_converged),
+        status_if(~jnp.all(modes.errors <= tol * jnp.abs(modes.values)), Status.not_converged),
         resolved_enough(state.oscillator, (position, momentum), edge, coarse, tail),
     )
     return RelaxationRates(
         status=status,
         stats={"steps": modes.steps, "runs": modes.runs, "levels": 0, "depth": 0},
         oscillator=state.oscillator,
-        tolerance=tolerance,
+        tol=tol,
         rate=-modes.values.real,
         frequency=modes.values.imag,
         error=modes.errors,

@@ -51,10 +51,10 @@ class _Search(eqx.Module):
     done: Bool[Array, ""]
 
 
-def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance: Any) -> SlowModes:
+def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tol: Any) -> SlowModes:
     """The `count` slowest modes that `begin`, a field without norm, has a share of.
 
-    tolerance   of each eigenvalue over its modulus
+    tol         of each eigenvalue over its modulus
     """
     symmetric = problem.oscillator.bath.flows() is not None
     best, late, early = (jnp.asarray(w, complex) for w in weights_of_late_runs(RUNS, symmetric))
@@ -77,7 +77,7 @@ def slow_modes(problem: Disturbed, begin: HierarchyState, count: int, tolerance:
         errors = jnp.where(i > 0, change, jnp.inf) + modes.errors
         values = best[i] @ ordered
         asked = _slowest(modes.values)[:count]
-        enough = jnp.all(errors[asked] <= tolerance * jnp.abs(values[asked])) | (i + 1 >= RUNS)
+        enough = jnp.all(errors[asked] <= tol * jnp.abs(values[asked])) | (i + 1 >= RUNS)
         return _Search(runs, modes, values, errors, i + 1, enough)
 
     nothing, unknown = jnp.zeros(more, complex), jnp.full(more, jnp.inf)

@@ -67,13 +67,13 @@ class Drive(eqx.Module):
 
 
 class Method(eqx.Module):
-    """How a drive is solved: by `steps` equal steps between neighbouring times, or by error control at `tolerance`.
+    """How a drive is solved: by `steps` equal steps between neighbouring times, or by error control at `tol`.
 
     `keep_states`: whether all members of the hierarchy at every time are kept.
     """
 
     solver: diffrax.AbstractSolver
-    tolerance: Float[Array, ""]
+    tol: Float[Array, ""]
     steps: Int[Array, ""] | None
     max_steps: Int[Array, ""]
     keep_states: bool = eqx.field(static=True)
@@ -151,7 +151,7 @@ def _controller(ts: Array, method: Method, equation: Equation) -> Pace:
     def norm(scaled: Driven) -> Array:
         return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
 
-    adaptive = diffrax.PIDController(rtol=0.0, atol=method.tolerance, norm=norm)
+    adaptive = diffrax.PIDController(rtol=0.0, atol=method.tol, norm=norm)
     return Pace(ts, method.max_steps, adaptive, None, split)
 
 

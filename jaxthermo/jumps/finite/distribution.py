@@ -96,7 +96,7 @@ def _ranked(counts: Array, coarse: Space) -> Array:
 
 
 @lean_jit
-def _solve(now: NetworkAtTime, space: Space, guess: Array, tolerance: float, limit: int) -> Distribution:
+def _solve(now: NetworkAtTime, space: Space, guess: Array, tol: float, limit: int) -> Distribution:
     hops = mesoscopic_hops(now, space)
 
     def symmetric(x: Array) -> Array:
@@ -105,7 +105,7 @@ def _solve(now: NetworkAtTime, space: Space, guess: Array, tolerance: float, lim
     guess = symmetric(guess)
     inverse = stencil(hops, space, guess)
     size = jnp.linalg.norm(hops.outflow() * guess)
-    found = gmres(hops.apply, lambda r: symmetric(cycle(inverse, r)), -hops.apply(guess), tolerance * size, limit)
+    found = gmres(hops.apply, lambda r: symmetric(cycle(inverse, r)), -hops.apply(guess), tol * size, limit)
     return normalised(jnp.maximum(guess + found.x, 0.0), hops, found.iterations)
 
 
