@@ -97,6 +97,16 @@ def test_a_torus_is_undecided():
     assert np.isnan(found.period)
 
 
+def test_what_is_undecided_has_no_derivative_of_any_order(search):
+    """Without linear restoring the trajectory creeps, and its averages are of no attractor."""
+
+    def mean(mu):
+        return search(mu, 1.3).mean[0]
+
+    for slope in (jax.grad(mean), jax.grad(jax.grad(mean))):
+        assert np.isnan(jax.jit(slope)(0.0))
+
+
 def test_lanes_come_back_in_order_whatever_the_chunk():
     vectorised = jax.jit(jax.vmap(lambda x, y: {"sum": x + y}))
     x, y = np.arange(37.0), np.arange(37.0) ** 2

@@ -89,13 +89,21 @@ def edge_currents(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMode
 
 def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Flows:
     """One-way flows V+ P_i and V- P_j of every edge i -> j, its energy change, and its force."""
+    forward, backward, change, force = hop_rates(t, P, network, beta)
+    return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
+
+
+def hop_rates(
+    t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas
+) -> tuple[Float[Array, " edges"], Float[Array, " edges"], Float[Array, " edges"], Array]:
+    """Rates V+ and V- of one unit along every edge, its energy change, and its force."""
     if network.is_moving:
         network = network.at(t)
     level = levels(P, network)
     change = network.at_targets(level) - network.at_sources(level)
     force = network.forces_at(t)
     forward, backward = network.rates(change, force, network.betas_at(beta, t), network.prefactor_at(t))
-    return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
+    return forward, backward, change, force
 
 
 def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " q"]:

@@ -73,17 +73,22 @@ def field(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float
 
 
 def observe(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " m"]:
-    """Energy, work current, heat current of each reservoir, entropy, entropy production rate, then the coordinates."""
+    """`observe_all` from the coordinates."""
+    return observe_all(complete(x), args)
+
+
+def observe_all(P: Float[Array, " q"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " m"]:
+    """Energy, work current, heat current of each reservoir, entropy, entropy production rate, then the occupations."""
     network, beta = args
-    flow = thermodynamics(0.0, complete(x), network, beta)
+    flow = thermodynamics(0.0, P, network, beta)
     energy, work, entropy, produced = (
         jnp.reshape(one, 1) for one in (flow.energy, flow.work_current, flow.entropy, flow.entropy_production_rate)
     )
-    return jnp.concatenate([energy, work, flow.heat_currents, entropy, produced, x])
+    return jnp.concatenate([energy, work, flow.heat_currents, entropy, produced, P])
 
 
 def averages(mean: Float[Array, " m"], reservoirs: int) -> tuple[Thermodynamics, Float[Array, " q"]]:
     """Thermodynamics and occupations from what `observe` has put into a row, or from an average over such rows."""
     heats = 2 + reservoirs
     flow = Thermodynamics(mean[0], mean[1], mean[2:heats], mean[heats], mean[heats + 1])
-    return flow, complete(mean[heats + 2 :])
+    return flow, mean[heats + 2 :]

@@ -5,6 +5,8 @@ stable fixed point near the end of the trajectory, and, where the trajectory cam
 orbit. Either is then known to rounding error, however slowly the trajectory creeps towards it.
 """
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -53,6 +55,9 @@ CONVERGING, SETTLED = 0.1, 1e-3
 ARRIVED = 1e-4
 MARGINAL = 1e-10
 
+# What is observed at a fixed point near x, and the largest rate of change there.
+AtRest = Callable[[Float[Array, " n"], PyTree], tuple[Float[Array, " m"], Float[Array, ""]]]
+
 
 class Attractor(eqx.Module):
     """What the search found. `mean` is the time average of the observables; `period` is NaN unless a limit cycle."""
@@ -66,7 +71,12 @@ class Attractor(eqx.Module):
 
 
 def find_attractor(
-    field: AutonomousField, observe: Observe, start: Float[Array, " n"], args: PyTree, max_rounds: Real
+    field: AutonomousField,
+    observe: Observe,
+    start: Float[Array, " n"],
+    args: PyTree,
+    max_rounds: Real,
+    at_rest: AtRest | None = None,
 ) -> Attractor:
     """Follow the trajectory from `start` until its attractor is identified, at most `max_rounds` rounds.
 
@@ -74,10 +84,14 @@ def find_attractor(
     `residual` is max |field| at a fixed point, the gap of a closed orbit, and for an undecided lane the change of the
     running averages between its last two rounds. A lane that creeps towards a fixed point exactly at a transition is
     undecided too, and has the averages and the residual of that point. Derivatives in `args` work in both modes; those
-    of an undecided lane are NaN, since its averages belong to no attractor.
+    of an undecided lane are NaN, since its averages belong to no attractor. `at_rest(x, args)`, with derivatives in
+    args, is for a field whose fixed points are better known in other coordinates.
     """
-    found, orbit = search(field, observe, jax.lax.stop_gradient(start), stop_gradient(args), max_rounds)
-    period, mean = _differentiable(field, observe, args, found, orbit)
+    held = stop_gradient(args)
+    found, orbit = search(field, observe, jax.lax.stop_gradient(start), held, max_rounds)
+    if at_rest is not None:
+        found = _settled(at_rest, found, held)
+    period, mean = _differentiable(field, observe, args, found, orbit, at_rest)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
 
 
@@ -175,8 +189,17 @@ def _is_own_orbit(
     return good & (now < CONVERGING * scale) & falling
 
 
+@brief_jit
+def _settled(at_rest: AtRest, found: Attractor, args: PyTree) -> Attractor:
+    """With the averages and the residual of a fixed point as `at_rest` knows them."""
+    mean, residual = at_rest(found.point, args)
+    rests = found.kind == FIXED_POINT
+    known = jnp.where(rests, mean, found.mean), jnp.where(rests, residual, found.residual)
+    return eqx.tree_at(lambda a: (a.mean, a.residual), found, known)
+
+
 def _differentiable(
-    field: AutonomousField, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
+    field: AutonomousField, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit, at_rest: AtRest | None
 ) -> tuple[Float[Array, ""], Float[Array, " m"]]:
     """Period and averages of the attractor found, with derivatives in all numbers of args."""
     dynamic, static = eqx.partition(args, eqx.is_inexact_array)
@@ -193,7 +216,7 @@ def _differentiable(
         vector, unravel = ravel_pytree(dynamic)
 
         def slopes(vector: Array, known: tuple[Attractor, Orbit]) -> tuple[Array, Array]:
-            return _sensitivity(field, observe, eqx.combine(unravel(vector), static), *known)
+            return _sensitivity(field, observe, at_rest, eqx.combine(unravel(vector), static), *known)
 
         d_period, d_mean = from_jacobians(slopes)(vector, (found, orbit))
         moved, _ = ravel_pytree(tangents[0])
@@ -204,7 +227,7 @@ def _differentiable(
 
 @brief_jit
 def _sensitivity(
-    field: AutonomousField, observe: Observe, args: PyTree, found: Attractor, orbit: Orbit
+    field: AutonomousField, observe: Observe, at_rest: AtRest | None, args: PyTree, found: Attractor, orbit: Orbit
 ) -> tuple[Float[Array, " p"], Float[Array, "m p"]]:
     """Derivatives of period and averages in all numbers of args, one after the other.
 
@@ -219,10 +242,13 @@ def _sensitivity(
 
     def at_fixed_point(parameters: Array, point: Array) -> Array:
         args = rebuild(parameters)
-        return observe(implicit_root(field, point, args), args)
+        if at_rest is None:
+            return observe(implicit_root(field, point, args), args)
+        return at_rest(point, args)[0]
 
-    nan_period = jnp.full(vector.shape, jnp.nan, vector.dtype)
-    nan_mean = jnp.full((*found.mean.shape, *vector.shape), jnp.nan, vector.dtype)
+    # NaN times the parameters, so that it is NaN in every order.
+    nan_period = jnp.asarray(jnp.nan, vector.dtype) * vector
+    nan_mean = jnp.tile(nan_period, (*found.mean.shape, 1))
     return jax.lax.switch(
         found.kind,
         [

@@ -154,12 +154,12 @@ def cycle_gradient() -> float:
 
 
 def low_temperature() -> float:
-    """Relative error of q f V+(dE = -u) against the localised state at beta = 24."""
+    """Relative error of q f V+(dE = -u) against the localised state at beta = 30."""
 
     def error(q: int) -> float:
         ring = PottsRing(q, -1.0, 0.9, 0.1)
-        limit = jt.potts.low_temperature_work_current(ring, 24.0)
-        return abs(float(limit / jt.potts.stationary(ring, 24.0).work_current) - 1.0)
+        limit = jt.potts.low_temperature_work_current(ring, 30.0)
+        return abs(float(limit / jt.potts.stationary(ring, 30.0).work_current) - 1.0)
 
     return max(error(q) for q in (2, 3))
 
@@ -184,6 +184,6 @@ CHECKS = (
     ("limit-cycle average = 20 periods of a long trajectory (relative)", 1e-9, cycle_average),
     ("limit cycle: mean entropy production = beta x mean work", 1e-10, cycle_second_law),
     ("gradient of cycle work in beta, u, f, G = central differences (relative)", 1e-6, cycle_gradient),
-    ("work of the localised state -> q f V+(dE = -u), beta = 24 (relative)", 1e-3, low_temperature),
+    ("work of the localised state -> q f V+(dE = -u), beta = 30 (relative)", 1e-3, low_temperature),
     ("maximum power in the uniform phase: tanh[beta (f1 + f2)/2] = -beta f2/2", 1e-6, power_in_uniform_phase),
 )
