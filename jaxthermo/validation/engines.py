@@ -1,5 +1,7 @@
 """Exact statements about baths that are switched, engines between them, and the best engines."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import quad, solve_ivp
@@ -71,7 +73,7 @@ def otto_cycle() -> float:
         ends = [0.0, width, quarter - width, quarter]
         knots = np.unique(np.concatenate([end + quarter * np.arange(4) for end in ends]))
         y = np.append(start, np.zeros(5))
-        for left, right in zip(knots, knots[1:], strict=False):
+        for left, right in itertools.pairwise(knots):
             y = solve_ivp(rates, (left, right), y, method="DOP853", rtol=1e-9, atol=1e-11).y[:, -1]
         return y
 
