@@ -165,6 +165,25 @@ def prepared_states() -> float:
     return float(np.max(np.abs(np.array([float(one) for one in differences]))))
 
 
+def canonical_state() -> float:
+    """<q>, <q^2>, <p^2> and purity of exp(-beta H_A)/Z for a quartic well, against its levels on a line of points."""
+    beta, x = 1.3, 0.5
+    state = jt.State.canonical(
+        jt.quantum_oscillator(QUARTIC, 0.5, 0, grid=jt.PhaseGrid(6.5, 0.3, 6.5, 0.3)), beta=beta, x=x
+    )
+    step, n = 0.15, np.arange(-45, 46)
+    q, apart = step * n, np.subtract.outer(n, n)
+    # The kinetic energy of all functions whose momenta are below pi/step (Colbert & Miller 1992).
+    square = 2.0 * (-1.0) ** apart / np.where(apart == 0, 1.0, apart * step) ** 2
+    p2 = np.where(apart == 0, np.pi**2 / (3.0 * step**2), square)
+    energies, kets = np.linalg.eigh(0.5 * p2 + np.diag(0.1 * q**2 + 0.02 * q**3 + 0.05 * q**4 - x * q))
+    share = np.exp(-beta * (energies - energies[0]))
+    share /= share.sum()
+    density = kets**2 @ share
+    exact = [density @ q, density @ q**2, np.einsum("ij,ik,kj,j->", kets, p2, kets, share), np.sum(share**2)]
+    return float(np.max(np.abs(np.array([state.q, state.q2, state.p2, state.purity]) - exact)))
+
+
 def _absorbed(amplitudes: np.ndarray, period: float) -> float:
     """Work of moving a parabola of friction 1: pi sum_n n a_n^2 Im chi(n w), a_n the amplitudes of x(t)."""
     n = np.arange(1, len(amplitudes) + 1)
@@ -241,6 +260,7 @@ CHECKS = (
     ("slowest eigenvalues of a damped parabola on the grid = sums of 1/2 +- i sqrt(3)/2", 1e-8, slowest_modes),
     ("number state n = 1: <q^4> = 15/4, <q^2 p^2> = 5/4, purity 1", 1e-8, number_state),
     ("cat, squeezed state, mixture: <q>, <p>, <q^2>, entropy", 1e-8, prepared_states),
+    ("canonical state of a quartic well: <q>, <q^2>, <p^2>, purity = sums over levels", 1e-8, canonical_state),
     ("moving a parabola: work of cosine, square wave, spline = pi sum n a_n^2 Im chi (relative)", 1e-5, moved_parabola),
     ("Carnot: work + heats + work of the windows = 0, over the largest heat", 1e-6, first_law_of_carnot),
     ("search: most of a - W(a) at the amplitude 1/(2 pi Im chi) (relative)", 1e-4, best_amplitude),

@@ -193,10 +193,36 @@ def no_information() -> float:
     return abs(float(jt.jumps.multipartite_information(steady)))
 
 
+def independent_evolution() -> float:
+    """Largest error of shares, their covariance and heats of six units that do not interact, against one unit's."""
+    betas, number, ts = np.array(BETAS), 6, np.array([0.0, 0.4, 3.0])
+    free = _pair(0.8)
+    found = jt.jumps.mesoscopic_evolve(free, betas, number, [number, 0], ts)
+    heat, prefactor = GAP - np.array([0.0, 0.8]), np.array([1.0, 0.4])
+    up, down = prefactor * np.exp(-0.5 * betas * heat), prefactor * np.exp(0.5 * betas * heat)
+    decay = (up + down).sum()
+    rest, gone = up.sum() / decay, 1.0 - np.exp(-decay * ts)
+    share, stayed = rest * gone, rest * (ts - gone / decay)
+    # Each unit for itself: p(t) = rest (1 - exp(-decay t)), whose integral is `stayed`.
+    heats = heat * (up * (ts - stayed)[:, None] - down * stayed[:, None])
+    variance = share * (1.0 - share) / number
+    errors = [
+        found.occupation[:, 1] - share,
+        found.covariance - variance[:, None, None] * np.array([[1.0, -1.0], [-1.0, 1.0]]),
+        found.heats - heats,
+    ]
+    return max(float(np.max(np.abs(one))) for one in errors)
+
+
 CHECKS = (
     ("two reservoirs on one edge, N = 1 and mean field: work and heats from four rates", 1e-12, parallel_reservoirs),
     ("efficiency = load/energy difference, N = 1 and interacting mean field", 1e-10, tight_coupling),
     ("N = 20, interacting, two states: work and heats = chain of births and deaths", 1e-10, chain_of_twenty),
+    (
+        "no interaction, N = 6 from one state: shares, covariance, heats = those of one unit",
+        1e-8,
+        independent_evolution,
+    ),
     ("units on a lattice, no forces: change of energy = heat", 1e-12, heat_on_a_lattice),
     ("two temperatures: lambda(s) = lambda(-1 - s) of the entropy production", 1e-10, entropy_symmetry),
     (

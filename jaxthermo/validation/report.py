@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxthermo.validation import brownian as validation_brownian
+from jaxthermo.validation import engines as validation_engines
 from jaxthermo.validation import finite as validation_finite
 from jaxthermo.validation import networks as validation_networks
 from jaxthermo.validation import rings as validation_potts
@@ -25,6 +26,7 @@ SYSTEMS = {
     "Potts ring": validation_potts.CHECKS,
     "Ring of N units": validation_finite.CHECKS,
     "Brownian oscillator": validation_brownian.CHECKS,
+    "Baths and engines": validation_engines.CHECKS,
     "Units and reservoirs": validation_networks.CHECKS,
 }
 CHECKS = tuple(Check(system, *row) for system, rows in SYSTEMS.items() for row in rows)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.optimize import minimize_scalar, root
 
 import jaxthermo as jt
 from jaxthermo.potts.ring import PottsRing
@@ -171,6 +172,38 @@ def power_in_uniform_phase() -> float:
     return abs(float(np.tanh(0.5 * beta * (1.0 + best.force2)) + 0.5 * beta * best.force2))
 
 
+def birth_of_localised_states() -> float:
+    """Relative error of the fold: for f = 0 the least beta of a curve, else a point at rest with det J = 0."""
+    errors = []
+    for q in (3, 5):
+        # At equilibrium beta |u| (P_1 - P_2) = ln(P_1/P_2), with P_2 that of all other states.
+        least = minimize_scalar(
+            lambda P, q=q: np.log(P * (q - 1) / (1.0 - P)) * (q - 1) / (q * P - 1.0),
+            bounds=(1.01 / q, 1.0 - 1e-9),
+            method="bounded",
+            options={"xatol": 1e-9},
+        )
+        errors.append(float(jt.potts.fold_beta(PottsRing(q, -1.0, 0.0, 0.1))) / float(least.fun) - 1.0)
+
+    def at_rest(y: np.ndarray) -> np.ndarray:
+        """dP/dt of two of three states, and the determinant of its derivatives by complex steps."""
+
+        def field(x: np.ndarray) -> np.ndarray:
+            P = np.append(x, 1.0 - x.sum())
+            half = 0.5 * y[2] * (1.0 + np.roll(P, -1) - P)
+            J = np.exp(half) * P - np.exp(-half) * np.roll(P, -1)
+            return (np.roll(J, 1) - J)[:2]
+
+        slopes = np.column_stack([field(y[:2] + 1e-30j * e).imag for e in np.eye(2)]) / 1e-30
+        return np.append(field(y[:2]), np.linalg.det(slopes))
+
+    driven = jt.potts.fold(PottsRing(3, -1.0, 1.0, 0.1))
+    start = np.append(np.asarray(driven.occupation)[:2], driven.beta) + np.array([0.01, -0.01, 0.02])
+    exact = root(at_rest, start, tol=1e-13).x
+    errors.append(float(driven.beta) / float(exact[2]) - 1.0)
+    return float(np.max(np.abs(errors)))
+
+
 CHECKS = (
     ("uniform work current = 2 G f sinh(beta f/2), q = 2..12 (relative)", 1e-12, uniform_work),
     ("spectrum of the uniform state = Jacobian by AD, q = 2..12 (relative)", 1e-12, uniform_spectrum),
@@ -185,5 +218,10 @@ CHECKS = (
     ("limit cycle: mean entropy production = beta x mean work", 1e-10, cycle_second_law),
     ("gradient of cycle work in beta, u, f, G = central differences (relative)", 1e-6, cycle_gradient),
     ("work of the localised state -> q f V+(dE = -u), beta = 30 (relative)", 1e-3, low_temperature),
+    (
+        "fold of the localised states, f = 0 and 1: least beta of their curve; det J = 0 (relative)",
+        1e-9,
+        birth_of_localised_states,
+    ),
     ("maximum power in the uniform phase: tanh[beta (f1 + f2)/2] = -beta f2/2", 1e-6, power_in_uniform_phase),
 )

@@ -12,18 +12,27 @@ from jaxthermo.brownian.observables import noise_factors
 from jaxthermo.brownian.steps.spectrum import from_spectrum
 
 STEPS = 64
+# Multiples of these steps from which the limit of none is extrapolated, and the weight of each, whose error is of
+# sixth order.
+MULTIPLES, WEIGHTS = (1, 2, 4), (1.0 / 45.0, -20.0 / 45.0, 64.0 / 45.0)
 
 
-def canonical_states(equation: Equation, temperature: Any, x: Any) -> Float[Array, "steps p q"]:
-    """Wigner functions of the canonical states at beta j / STEPS, j = 1..STEPS, the last at beta = 1/temperature.
+def canonical_wigner(equation: Equation, temperature: Any, x: Any) -> Float[Array, "p q"]:
+    """The Wigner function of exp(-beta H_A)/Z, from three numbers of steps of Bloch's equation."""
+    runs = [canonical_states(equation, temperature, x, n * STEPS)[-1] for n in MULTIPLES]
+    return sum((weight * W for weight, W in zip(WEIGHTS, runs, strict=True)), jnp.zeros_like(runs[0]))
+
+
+def canonical_states(equation: Equation, temperature: Any, x: Any, count: int = STEPS) -> Float[Array, "steps p q"]:
+    """Wigner functions of the canonical states at beta j/count, j = 1..count, the last at beta = 1/temperature.
 
     Equation   Bloch's: dW/dbeta = -(H * W + W * H)/2. In (k, p) the kinetic part is p^2/2m + hbar^2 k^2/8m, in (q, y)
-               the potential one [V(q + hbar y/2) + V(q - hbar y/2)]/2; Strang splitting, second order in 1/STEPS
+               the potential one [V(q + hbar y/2) + V(q - hbar y/2)]/2; Strang splitting, second order in 1/count
     """
     oscillator, grid = equation.oscillator, equation.grid
     hbar = oscillator.hbar if oscillator.quantum else jnp.zeros(())
     q, y = grid.q, grid.y
-    step = 1.0 / (temperature * STEPS)
+    step = 1.0 / (temperature * count)
 
     shift = 0.5 * hbar * y[:, None]
     levels = jnp.mean(oscillator.height(jnp.stack([q[None] + shift, q[None] - shift]), x), axis=0)
@@ -44,7 +53,7 @@ def canonical_states(equation: Equation, temperature: Any, x: Any) -> Float[Arra
 
     # The state of infinite temperature is flat.
     flat = jnp.ones((grid.p_points, grid.q_points))
-    return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.cell), None, length=STEPS)[1]
+    return jax.lax.scan(advance, flat / (jnp.sum(flat) * grid.cell), None, length=count)[1]
 
 
 def boltzmann(equation: Equation, temperature: Any, x: Any) -> Float[Array, "p q"]:
