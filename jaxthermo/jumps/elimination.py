@@ -15,10 +15,7 @@ from jaxthermo.jumps.mean_field import Betas, hop_rates, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import complete, field, observe_all
 from jaxthermo.solve.derivatives import stop_gradient
-from jaxthermo.solve.fixed_point import implicit, implicit_root
-
-# Newton's steps from a root that is known to 1e-16 of the largest occupation.
-STEPS = 2
+from jaxthermo.solve.fixed_point import implicit_root
 
 
 def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tuple[Float[Array, " m"], Array]:
@@ -27,31 +24,14 @@ def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tup
     Derivatives in args are those of the fixed point. Where a rate is too small for a number the elimination fails, and
     the coordinates are taken as they are.
     """
-    known, exact = complete(implicit_root(field, x, args)), _root(complete(x), args)
+    model, beta = args
+    known = complete(implicit_root(field, x, args))
+    exact = stationary_for(_rate_matrix(known, model.network, beta))
     residuals = [jnp.max(jnp.abs(vector_field(0.0, stop_gradient(P), *stop_gradient(args)))) for P in (known, exact)]
     # False where the elimination gave NaN.
     better = residuals[1] <= residuals[0]
     P = jnp.where(better, exact, known)
     return observe_all(P, args), jnp.where(better, residuals[1], residuals[0])
-
-
-def _root(P: Float[Array, " q"], args: tuple[AbstractJumpModel, Betas]) -> Float[Array, " q"]:
-    """The occupations that are stationary at the rates that they cause, as a function of args."""
-    held = stop_gradient(args)
-
-    def step(_: Array, P: Array) -> Array:
-        return P + _moved(P, held, _missed(P, held))
-
-    return implicit(_missed, _moved, jax.lax.fori_loop(0, STEPS, step, P), args)
-
-
-def _missed(P: Array, args: tuple[AbstractJumpModel, Betas]) -> Array:
-    model, beta = args
-    return P - stationary_for(_rate_matrix(P, model.network, beta))
-
-
-def _moved(P: Array, args: tuple[AbstractJumpModel, Betas], forcing: Array) -> Array:
-    return -jnp.linalg.solve(jax.jacfwd(_missed)(P, args), forcing)
 
 
 def _rate_matrix(P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Float[Array, "q q"]:

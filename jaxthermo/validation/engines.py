@@ -21,7 +21,7 @@ def heat_between_baths() -> float:
     ones = [lambda t: jnp.ones_like(t)] * 2
     baths = jt.SwitchedBaths([jt.OhmicBath(np.sqrt(friction), 1, 1) for friction in frictions], betas, ones)
     model = jt.quantum_oscillator(PARABOLA, baths, grid=jt.PhaseGrid(10.0, 0.55, 10.0, 0.55))
-    run = jt.drive(model, 1.0, 0.0, np.array([0.0, duration]), tolerance=1e-7)
+    run = jt.drive(model, 1.0, 0.0, np.array([0.0, duration]), tol=1e-7)
     xi, eta = expansion("pade", 1)
 
     def integrand(w: float) -> float:
