@@ -169,7 +169,10 @@ def better_engine(
         "results"
     ),
 ) -> None:
-    """Maximise the power of the Stirling engine over its field, strokes and period, then that of a free form."""
+    """Maximise the power of the Stirling engine over its field, strokes and period, then that of a free form.
+
+    Says which searches there will be before they start; each has a line that tells how far it is.
+    """
     from jaxthermo.papers.engine.better_engine import better_engine
 
     better_engine(out, quick)
@@ -241,6 +244,7 @@ def show(
     from jaxthermo.experiments import report
 
     with _one_message():
+        typer.echo(report.plan_to_show(store))
         typer.echo(report.show(store, out, variable))
 
 

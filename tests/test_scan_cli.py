@@ -101,6 +101,7 @@ def test_an_experiment_runs_from_its_file_to_a_picture(command, write, tmp_path,
 
     shown = command("show", tmp_path / "here.zarr", "--out", tmp_path / "figures")
     assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("Reads 3 chunks, ")
     assert "3 of 3 chunks" in shown.output and "axis beta: 9 values, 0.5 to 2.5" in shown.output
     assert "18 ok" in shown.output and "[energy/time]" in shown.output
     assert (tmp_path / "figures" / "here.png").stat().st_size > 5000

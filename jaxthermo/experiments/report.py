@@ -102,6 +102,16 @@ def dry_run(experiment: Experiment) -> str:
     )
 
 
+def plan_to_show(path: Path) -> str:
+    """What `show` will read, and how long that takes, as a line."""
+    store = Store(path)
+    variables = store.look()["identity"]["variables"]
+    done = sum(map(store.is_recorded, range(store.layout.chunks)))
+    lane = sum(math.prod(shape) * np.dtype(dtype).itemsize for _, shape, dtype in variables)
+    size = _bytes(done * store.layout.size * lane)
+    return f"Reads {done} chunks, {size} of numbers, checks each and draws them: seconds, unless there are gigabytes."
+
+
 def show(path: Path, out: Path, variable: str | None = None) -> str:
     """A summary of a scan's store, finished or not, and a picture in `out`."""
     store = Store(path)

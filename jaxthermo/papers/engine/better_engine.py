@@ -1,5 +1,6 @@
 """Engines of more power than the cycle of the figures, found by gradients and run again on a finer mesh."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,9 @@ def better_engine(out: Path, quick: bool = False) -> dict[float, tuple[Engine, .
     """
     out.mkdir(parents=True, exist_ok=True)
     console = Console()
+    strengths, steps = STRENGTHS[: 1 if quick else None], 3 if quick else STEPS
+    console.print(_plan(strengths, steps), markup=False, highlight=False)
     found = {}
-    strengths, steps = (STRENGTHS[:1], 3) if quick else (STRENGTHS, STEPS)
-    minutes = (FIRST_SECONDS + 2 * steps * STEP_SECONDS) * len(strengths) / 60.0
-    console.print(f"Two searches of {steps} steps for each of {len(strengths)} couplings: about {minutes:.0f} min")
     for strength in strengths:
         found[strength] = _improved(strength, steps)
         powers = " -> ".join(f"{one.fine_power:.3e}" for one in found[strength])
@@ -72,6 +72,17 @@ def better_engine(out: Path, quick: bool = False) -> dict[float, tuple[Engine, .
     with style():
         save(_draw(found), out / "engine")
     return found
+
+
+def _plan(strengths: Sequence[float], steps: int) -> str:
+    """What will be done, for how many couplings; a search tells how far it is by itself."""
+    minutes = (FIRST_SECONDS + 2 * steps * STEP_SECONDS) * len(strengths) / 60.0
+    searched, measured = (f"{grid.q_points} x {grid.p_points} points" for grid in (SEARCH_GRID, FINE_GRID))
+    return (
+        f"{2 * len(strengths)} searches of at most {steps} steps on {searched}: at A = "
+        f"{' and '.join(f'{strength:g}' for strength in strengths)} the best Stirling cycle, then a free form of "
+        f"{4 * PARTS} pieces; {len(LABELS) * len(strengths)} cycles are run again on {measured}. About {minutes:.0f} min."
+    )
 
 
 def _improved(strength: float, steps: int) -> tuple[Engine, ...]:
