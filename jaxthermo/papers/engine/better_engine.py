@@ -81,7 +81,8 @@ def _plan(strengths: Sequence[float], steps: int) -> str:
     return (
         f"{2 * len(strengths)} searches of at most {steps} steps on {searched}: at A = "
         f"{' and '.join(f'{strength:g}' for strength in strengths)} the best Stirling cycle, then a free form of "
-        f"{4 * PARTS} pieces; {len(LABELS) * len(strengths)} cycles are run again on {measured}. About {minutes:.0f} min."
+        f"{4 * PARTS} pieces; {len(LABELS) * len(strengths)} cycles are run again on {measured}. "
+        f"About {minutes:.0f} min."
     )
 
 
