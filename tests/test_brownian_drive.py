@@ -349,3 +349,22 @@ def test_many_times_are_solved_in_blocks_that_agree_with_one_program(capsys):
         cut = drive(start, max_steps=20)
     np.testing.assert_array_equal(np.isfinite(cut.X), np.arange(38) <= 20)
     np.testing.assert_allclose(cut.work[:21], whole.work[:21], rtol=1e-11, atol=1e-13)
+
+
+def test_reverse_mode_keeps_as_many_states_as_it_may():
+    """Another gradient of 300 steps would be wrong; the states that are not kept are what the program saves."""
+    grid = jt.PhaseGrid(6.0, 0.4, 6.0, 0.6)
+    oscillator = jt.classical_oscillator(QUARTIC, 1.0, grid)
+    start = jt.State.canonical(oscillator, beta=1.0)
+    found, sizes = [], []
+    for checkpoints in (4, 64):
+
+        def work(end, checkpoints=checkpoints):
+            ramp, times = jt.Ramp(0.0, end, 0.0, 6.0), [0.0, 6.0]
+            return jt.drive(oscillator, 1.0, ramp, times, start, dt=0.02, checkpoints=checkpoints).work[-1]
+
+        program = jax.jit(jax.grad(work)).lower(jnp.asarray(0.8)).compile()
+        found.append(float(program(jnp.asarray(0.8))))
+        sizes.append(program.memory_analysis().temp_size_in_bytes)
+    assert found[0] == pytest.approx(found[1], rel=1e-12) and found[0] < 0.0
+    assert sizes[1] - sizes[0] >= 60 * 8 * start.V.size

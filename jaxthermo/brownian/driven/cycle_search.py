@@ -129,7 +129,8 @@ class CycleSearch(eqx.Module):
     """What is searched for, and how.
 
     `solver` is None for split steps. `count`: steps between two measured times at first; the step is halved `halvings`
-    times at most. `max_cycles` is the limit at one number of steps.
+    times at most. `max_cycles` is the limit at one number of steps. `checkpoints`: states that reverse mode keeps
+    between two measured times.
     """
 
     engine: Engine
@@ -139,6 +140,7 @@ class CycleSearch(eqx.Module):
     max_cycles: Int[Array, ""]
     keep_states: bool = eqx.field(static=True)
     halvings: int = eqx.field(static=True)
+    checkpoints: int = eqx.field(static=True)
 
     @property
     def is_split(self) -> bool:

@@ -25,7 +25,7 @@ from jaxthermo.brownian.equilibrium.equilibria import require_depth, state_at
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.states.state import State
-from jaxthermo.brownian.steps.propagation import Drive, DriveSolution, Method, Protocol, propagate
+from jaxthermo.brownian.steps.propagation import CHECKPOINTS, Drive, DriveSolution, Method, Protocol, propagate
 from jaxthermo.brownian.steps.stepper import SplitStep
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer, require_times
 from jaxthermo.interrupted import Interrupted
@@ -56,6 +56,7 @@ def drive(
     tol: float = TOLERANCE,
     max_steps: IntLike = MAX_STEPS,
     keep_states: bool = False,
+    checkpoints: int = CHECKPOINTS,
     progress: bool | None = None,
 ) -> DrivenRun:
     """The oscillator under schedules beta(t) and x(t): what is measured on the way, work and heat.
@@ -79,6 +80,8 @@ def drive(
     max_steps     before the solve gives up
     keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                   `jt.potentials`
+    checkpoints   states of members x q_points x p_points x 8 bytes that reverse mode keeps; >= 1. Fewer take less
+                  memory and repeat more steps
     progress      whether a line on standard error tells how far it is; None: on a terminal and in notebooks, where it
                   takes seconds
     Returns       a `DrivenRun`: series over `time` by name. Heat is counted into the oscillator; negative work is work
@@ -95,7 +98,7 @@ def drive(
 
     One compiled program serves all schedules of the same kind, as many times, all tolerances, steps and limits; a
     callable has one of its own. Derivatives in the schedules, the oscillator and the state are those of the steps, in
-    either mode, at constant `ts`; reverse mode repeats steps from 64 checkpoints. Where nothing is traced, many times
+    either mode, at constant `ts`; reverse mode repeats steps from `checkpoints`. Where nothing is traced, many times
     are solved in blocks, between which a keyboard interrupt ends the call with a `jt.Interrupted`, whose `result` is
     the run up to then.
 
@@ -108,6 +111,7 @@ def drive(
     """
     check_oscillator(oscillator)
     require_solver(solver)
+    checkpoints = require_integer("checkpoints", checkpoints, 1)
     ts = require_times("ts", ts)
     protocol = Protocol(as_schedule("beta", beta), as_schedule("x", x))
     betas, fields = check_protocol(oscillator, protocol, ts)
@@ -123,9 +127,10 @@ def drive(
             # A hair's breadth is not worth one more step.
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()
-        problem = Drive(oscillator, protocol, ts), V, Method(chosen, as_float(tol), steps, limit, keep_states)
+        method = Method(chosen, as_float(tol), steps, limit, keep_states, checkpoints)
+        problem = Drive(oscillator, protocol, ts), V, method
         line.tell(f"{in_words(oscillator)}, {len(ts)} times")
-        drive, _, method = problem
+        drive = problem[0]
         whole = len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem)
         solution = _piece(*problem) if whole else _in_blocks(*problem, line)
         return _described(drive, method, solution, state.status)

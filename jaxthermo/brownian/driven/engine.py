@@ -11,6 +11,7 @@ from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.states.canonical import canonical_members
 from jaxthermo.brownian.steps.propagation import (
+    CHECKPOINTS,
     Drive,
     DriveSolution,
     Method,
@@ -66,14 +67,21 @@ def engine_of(
 
 
 def one_period(
-    V: HierarchyState, engine: Engine, steps: Any, measured: Any, solver: Any, keep_states: bool, reverse: bool = False
+    V: HierarchyState,
+    engine: Engine,
+    steps: Any,
+    measured: Any,
+    solver: Any,
+    keep_states: bool,
+    reverse: bool = False,
+    checkpoints: int = CHECKPOINTS,
 ) -> tuple[HierarchyState, DriveSolution]:
     """The state after one turn from the state V, and what was measured on the way."""
     if solver is None:
-        done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse)
+        done = propagate_fixed_steps(engine.drive, V, steps, keep_states, measured, reverse, checkpoints)
         return done.V, done
     steps = jnp.asarray(steps, jnp.int32)
-    method = Method(solver, jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1), keep_states)
+    method = Method(solver, jnp.zeros(()), steps, steps * (engine.times.shape[0] - 1), keep_states, checkpoints)
     done = propagate_by(engine.drive, V, method, reverse)
     return done.V, done
 

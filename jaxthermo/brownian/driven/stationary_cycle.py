@@ -17,6 +17,7 @@ from jaxthermo.brownian.driven.host_search import search_from_host
 from jaxthermo.brownian.driven.runs import PeriodicRun, series_of
 from jaxthermo.brownian.driven.traced_search import search_traced
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
+from jaxthermo.brownian.steps.propagation import CHECKPOINTS
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
@@ -42,6 +43,7 @@ def run_cycle(
     steps: int | None = None,
     max_cycles: int = MAX_CYCLES,
     keep_states: bool = False,
+    checkpoints: int = CHECKPOINTS,
     progress: bool | None = None,
 ) -> PeriodicRun:
     """The stationary cycle of an engine, one period long.
@@ -65,6 +67,8 @@ def run_cycle(
     max_cycles   before the search at one time step gives up
     keep_states  whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                  `jt.potentials`
+    checkpoints  states of members x q_points x p_points x 8 bytes that reverse mode keeps between two saved times, of
+                 which it keeps one each besides; >= 1. Fewer take less memory and repeat more steps
     progress     whether a line on standard error tells how far the search is; None: where that is a terminal
     Returns      a `PeriodicRun`: work and heat per cycle, and series over `time` by name
     Raises       ValueError that names the argument, as `steps` beyond the limit of stability; if jax traces a parameter
@@ -101,6 +105,7 @@ def run_cycle(
     points, max_cycles = require_integer("points", points, 1), require_integer("max_cycles", max_cycles, 1)
     steps = None if steps is None else require_integer("steps", steps, 1)
     require_solver(solver)
+    checkpoints = require_integer("checkpoints", checkpoints, 1)
     # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
     whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
     require_periodic(whole, cycle.period)
@@ -111,7 +116,7 @@ def run_cycle(
         chosen.bath.check_drive(chosen.mass, chosen.hbar, engine.times, betas)
         count = checked_steps(chosen, solver, steps, first, cycle, engine.times)
         limit, halvings = jnp.asarray(max_cycles, jnp.int32), HALVINGS if steps is None else 0
-        wanted = CycleSearch(engine, solver, as_float(tol), count, limit, keep_states, halvings)
+        wanted = CycleSearch(engine, solver, as_float(tol), count, limit, keep_states, halvings, checkpoints)
         # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
         if not is_known(jax.tree.leaves((chosen, cycle)), betas):
             return _traced(wanted, points)

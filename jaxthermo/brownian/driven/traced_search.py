@@ -31,7 +31,7 @@ def search_traced(wanted: CycleSearch) -> Found:
     places = wanted.most_runs if split else 1
 
     def step(V: HierarchyState, wanted: CycleSearch, steps: Any, reverse: bool) -> tuple[HierarchyState, DriveSolution]:
-        return one_period(V, wanted.engine, steps, True, solver, keep_states, reverse)
+        return one_period(V, wanted.engine, steps, True, solver, keep_states, reverse, wanted.checkpoints)
 
     def search(wanted: CycleSearch) -> tuple[FixedPoint, Runs]:
         def run(runs: Runs) -> FixedPoint:

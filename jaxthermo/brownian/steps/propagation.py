@@ -26,7 +26,7 @@ from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.either_mode import either_mode
 from jaxthermo.solve.integrate import status_of, unreached_as_nan
 
-# States that reverse mode keeps of one solve. With n of them it repeats n^2/2 steps once or twice.
+# States that reverse mode keeps of one solve by default. With n of them it repeats n^2/2 steps once or twice.
 CHECKPOINTS = 64
 
 
@@ -69,7 +69,8 @@ class Drive(eqx.Module):
 class Method(eqx.Module):
     """How a drive is solved: by `steps` equal steps between neighbouring times, or by error control at `tol`.
 
-    `keep_states`: whether all members of the hierarchy at every time are kept.
+    `keep_states`: whether all members of the hierarchy at every time are kept. `checkpoints`: states that reverse mode
+    keeps.
     """
 
     solver: diffrax.AbstractSolver
@@ -77,6 +78,7 @@ class Method(eqx.Module):
     steps: Int[Array, ""] | None
     max_steps: Int[Array, ""]
     keep_states: bool = eqx.field(static=True)
+    checkpoints: int = eqx.field(static=True, default=CHECKPOINTS)
 
 
 def propagate(drive: Drive, V: HierarchyState, method: Method) -> DriveSolution:
@@ -104,7 +106,7 @@ def propagate(drive: Drive, V: HierarchyState, method: Method) -> DriveSolution:
 def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool) -> DriveSolution:
     """`propagate` for one mode of differentiation: forward, or `reverse`."""
     protocol, ts, solver = drive.protocol, drive.times, method.solver
-    adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS) if reverse else diffrax.ForwardMode()
+    adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints=method.checkpoints) if reverse else diffrax.ForwardMode()
     equation = equation_on(drive.oscillator)
     term = DrivenTerm(equation, protocol.beta, protocol.x)
 
@@ -162,13 +164,14 @@ def propagate_fixed_steps(
     keep_states: bool = False,
     measured: bool | Bool[Array, ""] = True,
     reverse: bool = False,
+    checkpoints: int = CHECKPOINTS,
 ) -> DriveSolution:
     """`propagate` by `steps` bare second-order split steps, or none, from each time to the next.
 
     The same steps as `SplitStep(extrapolate=False)` in diffrax, for calculations that repeat a whole period: the loop
     compiles in a fraction of the time. An array of `steps` serves every number with one compilation. Nothing is
     measured, and the solution holds zeros, where `measured` is False. `reverse`: for reverse mode, which keeps the
-    state at every time and repeats the steps between.
+    state at every time, and of the steps between two of them `checkpoints` states at once.
     """
     equation, ts, protocol = equation_on(drive.oscillator), drive.times, drive.protocol
     term = DrivenTerm(equation, protocol.beta, protocol.x)
@@ -189,7 +192,7 @@ def propagate_fixed_steps(
         def due(carry: tuple[Array, Driven]) -> Array:
             return carry[0] < count
 
-        _, y = loop_for(due, step, (jnp.zeros((), jnp.int32), y), reverse)
+        _, y = loop_for(due, step, (jnp.zeros((), jnp.int32), y), reverse, checkpoints)
         if measured is True:
             return y, measure(y, t1)
         return y, jax.lax.cond(measured, measure, nothing, y, t1)
@@ -209,12 +212,12 @@ def propagate_fixed_steps(
     return DriveSolution(observed, totals, from_spectrum(end.V, equation), members, status, steps * (ts.shape[0] - 1))
 
 
-def loop_for(due: Any, step: Any, start: Any, reverse: bool) -> Any:
-    """A loop without a bound, for one mode of differentiation: forward, or `reverse`."""
+def loop_for(due: Any, step: Any, start: Any, reverse: bool, checkpoints: int = CHECKPOINTS) -> Any:
+    """A loop without a bound, for one mode of differentiation: forward, or `reverse`, which keeps `checkpoints`."""
     if not reverse:
         return jax.lax.while_loop(due, step, start)
     with jax.numpy_dtype_promotion("standard"):
-        return eqxi.while_loop(due, step, start, kind="checkpointed", checkpoints=CHECKPOINTS)
+        return eqxi.while_loop(due, step, start, kind="checkpointed", checkpoints=checkpoints)
 
 
 def extrapolated(runs: DriveSolution, weights: Array | np.ndarray, last: Any, states: bool) -> DriveSolution:
