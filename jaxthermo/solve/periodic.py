@@ -19,7 +19,7 @@ DERIVATIVE_TOLERANCE = 1e-9
 MAX_TERMS = 500
 # Where a map is not back although it changes little, it is to change so much less each time, down to this share of the
 # tolerance.
-CLOSER, CLOSEST = 0.1, 0.01
+CLOSER, CLOSEST = 0.1, 0.001
 # An application that changes this share of the tolerance needs no other to confirm it.
 SURE = 1e-3
 

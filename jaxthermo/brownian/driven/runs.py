@@ -238,8 +238,6 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
     known = {"steps", "cycles", "steps_per_piece", "meshes"} & set(dataset.attrs)
     values["stats"] = {name: jnp.asarray(np.int32(dataset.attrs[name])) for name in known}
     record = recorded(dataset.attrs)
-    # What 0.2.0 stored calls it `tolerance`.
-    record |= {"tol": record["tolerance"]} if "tolerance" in record else {}
     values |= {name: record[name] for name in ("points",) if name in record}
     values |= {name: restored(record[name]) for name in ("tol",) if name in record}
     values |= {name: values.get(name) for name in OPTIONAL & labelled.keys()}
