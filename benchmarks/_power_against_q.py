@@ -90,7 +90,7 @@ def _maximum(one: dict[str, Any]) -> list[list[str]]:
     best, *others = one["maxima"]
     codes = ((Phase, "phase"), (Place, "place"), (Side, "side"))
     phase, place, side = (code(int(best[key])).word for code, key in codes)
-    below = f"{1.0 - others[0]['power'] / best['power']:.1%}" if others else "none found"
+    below = f"{1.0 - others[0]['power'] / best['power']:.2%}" if others else "none found"
     said = [SAID.get(one["q"], ""), f"{one['cpu_seconds']:.0f}"]
     numbers = [f"{best['power']:.6f}", f"{best['efficiency']:.4f}", f"{best['beta']:.3f}"]
     words = ", ".join(word for word in (phase, place, side) if word != Side.at_it.word)
