@@ -11,7 +11,7 @@ from jaxthermo._status import Status, status_if
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.jumps.arguments import require_constant
 from jaxthermo.jumps.graph import round_cycles, spanning_tree, windings
-from jaxthermo.jumps.mean_field import Betas, flows
+from jaxthermo.jumps.mean_field import Betas, edge_rates, flows
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import initial_occupation
 
@@ -67,8 +67,7 @@ def cycle_affinities(network: AbstractJumpModel, beta: Betas, P: ArrayLike | Seq
     first, second = np.asarray(network.edges).T
     tree = spanning_tree(first, second, network.q)
     along = windings(tree, first, second, np.arange(len(first)), len(first))
-    prefactor = network.prefactor_at(0.0)
-    forward, backward = network.rates(flow.energy_change, flow.force, network.betas_at(betas, 0.0), prefactor)
+    forward, backward, _, _ = edge_rates(0.0, occupation, network, betas)
     affinity = round_cycles(jnp.log(forward) - jnp.log(backward), tree, first, second)
     current = flow.currents[tree.chords]
     residual = jnp.max(jnp.abs(network.gains(flow.currents))) / jnp.max(flow.forward + flow.backward)

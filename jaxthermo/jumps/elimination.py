@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.jumps.mean_field import Betas, hop_rates, vector_field
+from jaxthermo.jumps.mean_field import Betas, edge_rates, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import complete, field, observe_all
 from jaxthermo.solve.derivatives import stop_gradient
@@ -36,7 +36,7 @@ def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tup
 
 def _rate_matrix(P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Float[Array, "q q"]:
     """Rates from each state (row) to each other; the diagonal is 0."""
-    forward, backward, _, _ = hop_rates(0.0, P, network, beta)
+    forward, backward, _, _ = edge_rates(0.0, P, network, beta)
     first, second = np.array(network.edges).T
     return jnp.zeros((network.q, network.q), P.dtype).at[first, second].add(forward).at[second, first].add(backward)
 

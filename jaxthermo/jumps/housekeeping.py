@@ -18,7 +18,7 @@ from jaxthermo.jumps.finite.driving import DrivenNetwork
 from jaxthermo.jumps.finite.levels import Mesoscopic
 from jaxthermo.jumps.finite.master import ATOL, MAX_STEPS, RTOL, FiniteEvolution, solve_master_equation
 from jaxthermo.jumps.finite.space import DIRECT, space
-from jaxthermo.jumps.mean_field import Betas, flows
+from jaxthermo.jumps.mean_field import Betas, edge_rates
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.splitting import Split, Steps, split
 from jaxthermo.solve.derivatives import without_derivatives
@@ -154,10 +154,7 @@ def _along(network: JumpNetwork, betas: Betas, times: Array, occupation: Array) 
     first, second = (jnp.asarray(ends, jnp.int32) for ends in zip(*network.edges, strict=True))
 
     def at(t: Array, P: Array) -> Split:
-        flow = flows(t, P, network, betas)
-        prefactor = network.prefactor_at(t)
-        rates = network.rates(flow.energy_change, flow.force, network.betas_at(betas, t), prefactor)
-        forward, backward = (jnp.broadcast_to(one, first.shape) for one in rates)
+        forward, backward = (jnp.broadcast_to(one, first.shape) for one in edge_rates(t, P, network, betas)[:2])
         return split(P, Steps(first, second, forward, backward))
 
     return jax.vmap(at)(times, occupation)

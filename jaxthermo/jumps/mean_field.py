@@ -89,11 +89,11 @@ def edge_currents(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpMode
 
 def flows(t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Flows:
     """One-way flows V+ P_i and V- P_j of every edge i -> j, its energy change, and its force."""
-    forward, backward, change, force = hop_rates(t, P, network, beta)
+    forward, backward, change, force = edge_rates(t, P, network, beta)
     return Flows(forward * network.at_sources(P), backward * network.at_targets(P), change, force)
 
 
-def hop_rates(
+def edge_rates(
     t: ArrayLike, P: Float[Array, " q"], network: JumpNetwork, beta: Betas
 ) -> tuple[Float[Array, " edges"], Float[Array, " edges"], Float[Array, " edges"], Array]:
     """Rates V+ and V- of one unit along every edge, its energy change, and its force."""
