@@ -130,7 +130,6 @@ EXACT, STEPS = 3e-9, 1e-6
 AT_REST = 4e-6
 # 2 tol of the swing of U, about 0.7, and the error of a step of 1e-6 along a drive.
 CYCLE, DRIVE = 3e-6, 2e-5
-RATES = functools.partial(jt.PottsRing, 4, -0.7, 1.0, 0.1)
 ROWS = {
     "ring, mean work current of a trajectory": Row(lambda: trajectory().work_current.mean(), STEPS),
     "ring, moving force and temperature: work": Row(lambda: moving().work[-1], STEPS),
@@ -148,7 +147,7 @@ ROWS = {
         lambda: jt.potts.stationary(ring(), 7.0).work_current, EXACT
     ),
     "ring, beta at which the uniform state loses stability": Row(
-        lambda: jt.potts.critical_beta(RATES(rates=jt.potts.LoadSharing(0.3))), EXACT
+        lambda: jt.potts.critical_beta(jt.PottsRing(4, -0.7, 1.0, 0.1, rates=jt.potts.LoadSharing(0.3))), EXACT
     ),
     "ring at beta = 2, growth of the first mode": Row(lambda: jt.potts.spectrum(ring(), 2.0)[1].real, EXACT),
     "ring at beta = 2, frequency of the first mode": Row(lambda: abs(jt.potts.spectrum(ring(), 2.0)[1].imag), EXACT),

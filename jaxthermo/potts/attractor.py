@@ -121,8 +121,8 @@ def stationary_lanes(
 
     Example
         >>> import jax
-        >>> import jaxthermo as jt
         >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
         >>> betas = jnp.array([2.0, 4.0])
         >>> rings = jax.vmap(lambda _: jt.PottsRing(3, -1.0, 1.0, 0.1))(betas)
         >>> found = jt.potts.stationary_lanes(rings, betas)

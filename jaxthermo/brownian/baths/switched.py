@@ -38,9 +38,8 @@ class SwitchedBaths(AbstractBath):
     The bath temperatures are its own: beta(t) of a drive then only enters the dimensionless work and heat.
 
     Example
-        >>> import jax
-        >>> import jaxthermo as jt
         >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
         >>> pair = [jt.OhmicBath(1.0, 0, 0)] * 2
         >>> baths = jt.SwitchedBaths(pair, [0.5, 1.0], [lambda t: jnp.cos(t) ** 2, lambda t: jnp.sin(t) ** 2])
         >>> round(float(baths.own_betas()[1]), 3)

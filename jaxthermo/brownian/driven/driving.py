@@ -128,9 +128,9 @@ def drive(
             steps = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(ts)) / step - 1e-9)).astype(jnp.int32)
         chosen = solver_for(oscillator, solver) or SplitStep()
         method = Method(chosen, as_float(tol), steps, limit, keep_states, checkpoints)
-        problem = Drive(oscillator, protocol, ts), V, method
+        drive = Drive(oscillator, protocol, ts)
         line.tell(f"{in_words(oscillator)}, {len(ts)} times")
-        drive = problem[0]
+        problem = drive, V, method
         whole = len(ts) <= 2 * BLOCK or not is_known(jax.tree.leaves(problem)) or is_traced(problem)
         solution = _piece(*problem) if whole else _in_blocks(*problem, line)
         return _described(drive, method, solution, state.status)

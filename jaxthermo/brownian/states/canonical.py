@@ -10,6 +10,7 @@ from jaxthermo.brownian.grid import complex_multiply
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
 from jaxthermo.brownian.observables import noise_factors
 from jaxthermo.brownian.steps.spectrum import from_spectrum
+from jaxthermo.solve.lean import brief_jit
 
 STEPS = 64
 # Multiples of these steps from which the limit of none is extrapolated, and the weight of each, whose error is of
@@ -17,6 +18,7 @@ STEPS = 64
 MULTIPLES, WEIGHTS = (1, 2, 4), (1.0 / 45.0, -20.0 / 45.0, 64.0 / 45.0)
 
 
+@brief_jit
 def canonical_wigner(equation: Equation, temperature: Any, x: Any) -> Float[Array, "p q"]:
     """The Wigner function of exp(-beta H_A)/Z, from three numbers of steps of Bloch's equation."""
     runs = [canonical_states(equation, temperature, x, n * STEPS)[-1] for n in MULTIPLES]
