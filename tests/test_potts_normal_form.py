@@ -156,7 +156,7 @@ def test_alternating_pattern_does_not_depend_on_the_force():
         np.testing.assert_allclose(pattern.amplitudes, np.sqrt(3 / 6**3), rtol=1e-12)
         for distance in (0.02, 0.04):
             beta = form.beta + distance
-            root, _, converged = newton(field, form.occupation(pattern, beta)[:-1], (ring, beta))
+            root, _, converged, _ = newton(field, form.occupation(pattern, beta)[:-1], (ring, beta))
             assert converged
             errors.append(1 - (root[0] - root[1]) / (2 * pattern.amplitudes[0] * np.sqrt(distance)))
     np.testing.assert_allclose(errors[:2], errors[2:], rtol=1e-8)
@@ -189,7 +189,7 @@ def test_glauber_rates_turn_subcritical_at_strong_force():
     pattern = form.pattern(1)
     assert (pattern.kind, pattern.stability) == ("subcritical", "unstable")
     beta = form.beta - 1e-4
-    root, _, converged = newton(field, form.occupation(pattern, beta)[:-1], (strong, beta))
+    root, _, converged, _ = newton(field, form.occupation(pattern, beta)[:-1], (strong, beta))
     assert converged
     np.testing.assert_allclose(abs(root[0] - 0.5), pattern.amplitudes[0] * 1e-2, rtol=0.03)
     rate = jax.jacfwd(field)(root, (strong, beta))[0, 0]

@@ -155,7 +155,7 @@ def _follow(
         return scaled_field(y[:-1], *at(y[-1]))
 
     parameter = jnp.log(first) if along == "beta" else network.forces_at(0.0)
-    x, _, found = newton(lambda x, _: equations(jnp.append(x, parameter), None), guess[:-1], None)
+    x, _, found, _ = newton(lambda x, _: equations(jnp.append(x, parameter), None), guess[:-1], None)
     front = start_curve(equations, jnp.append(x, parameter), None, direction, longest)
 
     def advance(front: ArclengthState, _: object) -> tuple[ArclengthState, ArclengthState]:

@@ -111,11 +111,11 @@ def _fold(model: AbstractJumpModel, betas: Array, start: Array, direction: float
     ratios = None if betas.ndim == 0 else betas / betas[0]
     log_beta = jnp.log(stop_gradient(jnp.ravel(betas)[0]))
     fixed = stop_gradient((network, ratios))
-    x, _, known = newton(lambda x, args: equations(jnp.append(x, log_beta), args), start[:-1], fixed)
+    x, _, known, _ = newton(lambda x, args: equations(jnp.append(x, log_beta), args), start[:-1], fixed)
     before, after = step_over_fold(jnp.append(x, log_beta), known, fixed, direction)
     guess, null = fold_between(before, after)
     n = network.q - 1
-    root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
+    root, _, found, _ = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), fixed)
     found &= is_same_fold(root[:n], root[-1], guess) & after.alive
     unknowns = unpack(implicit_root(extended, root, (network, ratios)))
     return described(model, ratios, *unknowns, jnp.where(found, int(Bifurcation.fold), int(Bifurcation.none)))

@@ -95,12 +95,12 @@ def _fold(ring: PottsRing) -> Fold:
     fixed = stop_gradient(network)
     before, after = step_over_fold(*cold_state(stop_gradient(ring)), (fixed, None), -1.0)
     guess, null = fold_between(before, after)
-    root, _, found = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
+    root, _, found, _ = newton(extended, jnp.concatenate([guess[:n], null, guess[n:]]), (fixed, None))
     found &= is_same_fold(root[:n], root[-1], guess) & after.alive
     state, vector, log_beta = unpack(implicit_root(extended, root, (network, None)))
     kind = jnp.where(found, FOLD, NONE)
     if ring.q % 2 == 0:
-        symmetric_root, _, born = newton(_half_turn, _fold_in_half(guess, null), fixed)
+        symmetric_root, _, born, _ = newton(_half_turn, _fold_in_half(guess, null), fixed)
         at, along, at_log_beta = _unpack_half(implicit_root(_half_turn, symmetric_root, network))
         asymmetry = jnp.max(jnp.abs(state - jnp.roll(state, ring.q // 2)))
         born &= is_same_fold(at[:-1], at_log_beta, guess) & after.alive & ~(found & (asymmetry > SYMMETRIC))
@@ -117,7 +117,7 @@ def cold_state(ring: PottsRing) -> tuple[Float[Array, " q"], Bool[Array, ""]]:
     def at_beta(x: Array, network: JumpNetwork) -> Array:
         return equations(jnp.append(x, log_beta), (network, None))
 
-    x, _, found = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring.network)
+    x, _, found, _ = newton(at_beta, localised(ring.q, float(np.exp(-0.5 * cold)))[:-1], ring.network)
     found &= (x[0] > 0.5) & jnp.all(complete(x) > 0)
     return jnp.append(x, log_beta), found
 

@@ -26,7 +26,7 @@ from jaxthermo.solve.cycle import (
 )
 from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
 from jaxthermo.solve.fixed_point import AutonomousField, implicit_root, newton
-from jaxthermo.solve.lean import brief_jit
+from jaxthermo.solve.lean import brief_jit, is_traced
 from jaxthermo.solve.linear import is_stable
 from jaxthermo.solve.trajectory import HISTORY, Path, next_round, passages, recurrence, time_average
 
@@ -89,7 +89,8 @@ def find_attractor(
     """
     held = stop_gradient(args)
     found, orbit = search(field, observe, jax.lax.stop_gradient(start), held, max_rounds)
-    if at_rest is not None:
+    # Where it is known that there is no fixed point, there need not be a program for one.
+    if at_rest is not None and (is_traced(found) or int(found.kind) == FIXED_POINT):
         found = _settled(at_rest, found, held)
     period, mean = _differentiable(field, observe, args, found, orbit, at_rest)
     return eqx.tree_at(lambda a: (a.period, a.mean), found, (period, mean))
@@ -102,7 +103,7 @@ def search(
 ) -> tuple[Attractor, Orbit]:
     """What `find_attractor` finds, and the closed orbit if it is one, without derivatives."""
     nan = jnp.full((), jnp.nan, start.dtype)
-    blank_mean = jnp.full_like(observe(start, args), jnp.nan)
+    blank_mean = jnp.full(jax.eval_shape(lambda: observe(start, args)).shape, jnp.nan, start.dtype)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
     history = Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
 
@@ -114,10 +115,12 @@ def search(
         found, _, history, _ = carry
         path = next_round(field, history.end(), args)
         history = history.then(path)
-        mean = time_average(field, observe, path, args)
+        rates = jax.vmap(lambda x: field(x, args))(history.states)
+        # The end of the history is this round.
+        mean = time_average(observe, path, rates[-path.times.shape[0] :], args)
 
         root, root_residual, is_root, hopeless = _own_fixed_point(field, start, path, args)
-        guess, guess_period, size, recurs = recurrence(field, history, args)
+        guess, guess_period, size, recurs = recurrence(history, rates)
         # Shooting costs as much as many rounds, so the n-th failed attempt waits for twice as long a history.
         due = jnp.bitwise_and(found.rounds, found.rounds + 1) == 0
         wanted = due & recurs & jnp.logical_not(is_root)
@@ -154,14 +157,13 @@ def _own_fixed_point(
     The last value is true where the fixed point ahead is exactly at a transition: neither stable nor unstable. The
     trajectory then nears it with a power of time only, so that more rounds would not decide whether it is stable.
     """
-    root, residual, converged = newton(field, path.end(), args)
+    root, residual, converged, jacobian = newton(field, path.end(), args)
     distance = jnp.linalg.norm(path.states - root[None], axis=1)
     now = distance[-1]
     before = jnp.maximum(jnp.max(distance), jnp.linalg.norm(start - root))
     half_way = distance[-(distance.shape[0] // 4)]
     falling = now < half_way
     arrived = now <= ARRIVED
-    jacobian = jax.jacfwd(field)(root, args)
     margins = jnp.asarray([MARGINAL, -MARGINAL], now.dtype)
     stable, not_unstable = jax.vmap(lambda margin: is_stable(jacobian, margin))(margins)
     is_root = converged & stable & ((falling & (now <= CLOSE * before)) | arrived)
@@ -177,7 +179,7 @@ def _is_own_orbit(
     velocity = field(orbit.point, args)
     radius = jnp.linalg.norm(velocity) * orbit.period / (2.0 * jnp.pi)
     near = jnp.linalg.norm(orbit.point - guess) <= NEARBY * jnp.minimum(radius, size)
-    stable = log_contraction(field, orbit, args) < -MARGINAL
+    stable = log_contraction(orbit, velocity) < -MARGINAL
     good = orbit.closed & (radius > SMALLEST_ORBIT) & near & stable
     if orbit.point.shape[0] == 2:
         return good

@@ -179,7 +179,7 @@ def go_round(
     dynamics = _observed(field, observe, lambda _: args, n)
     constants = jnp.log(orbit.period)[None]
     stepper = Stepper(lambda s, state, constants: dynamics(state, constants), constants, diffrax.Dopri8(), RTOL, ATOL)
-    start = jnp.concatenate([orbit.point, jnp.zeros_like(observe(orbit.point, args))])
+    start = jnp.concatenate([orbit.point, _no_observables(observe, orbit.point, args)])
     turns = jnp.asarray(TURNS, start.dtype)
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
     blank = jnp.tile(orbit.point, (turns.shape[0], 1))
@@ -189,13 +189,18 @@ def go_round(
     return end[n:], jnp.where(orbit.closed, most, 1.0)
 
 
-def log_contraction(field: AutonomousField, orbit: Orbit, args: PyTree) -> Float[Array, ""]:
+def _no_observables(observe: Observe, x: Float[Array, " n"], args: PyTree) -> Float[Array, " m"]:
+    """Zeros of the shape of what is observed, which is not computed for it."""
+    return jnp.zeros(jax.eval_shape(lambda: observe(x, args)).shape, x.dtype)
+
+
+def log_contraction(orbit: Orbit, velocity: Float[Array, " n"]) -> Float[Array, ""]:
     """ln of the largest non-trivial Floquet multiplier's modulus; < 0 for a stable cycle.
 
+    `velocity` is the field at the orbit's point.
     The return map on the section normal to the flow has the monodromy's spectrum with the trivial multiplier 1
     replaced by 0.
     """
-    velocity = field(orbit.point, args)
     normal = velocity / jnp.dot(velocity, velocity)
     return log_spectral_radius(orbit.monodromy - jnp.outer(velocity, normal @ orbit.monodromy))
 
@@ -243,7 +248,7 @@ def _motion(
     closure and phase then fix the motion.
     """
     n, p = place.shape[0] - 1, parameters.shape[0]
-    start = jnp.concatenate([place[:n], jnp.zeros_like(observe(place[:n], rebuild(parameters)))])
+    start = jnp.concatenate([place[:n], _no_observables(observe, place[:n], rebuild(parameters))])
     constants = jnp.concatenate([place[n:], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=constants.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))

@@ -1,7 +1,7 @@
 """Fixed points of an autonomous field by Newton's method."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,30 +10,48 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 AutonomousField = Callable[[Float[Array, " n"], Any], Float[Array, " n"]]
 
+# A point, the field and its Jacobian there.
+Place = tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, "n n"]]
+
 ITERATIONS = 20
 
 
-def newton(
-    field: AutonomousField, guess: Float[Array, " n"], args: PyTree
-) -> tuple[Float[Array, " n"], Float[Array, ""], Bool[Array, ""]]:
-    """Newton iteration for field(x, args) = 0: the point, max |field| there, and whether it converged.
+class Root(NamedTuple):
+    """Where Newton's method ended: the point, max |field| there, whether it converged, and d field/dx there."""
+
+    x: Float[Array, " n"]
+    residual: Float[Array, ""]
+    found: Bool[Array, ""]
+    jacobian: Float[Array, "n n"]
+
+
+def newton(field: AutonomousField, guess: Float[Array, " n"], args: PyTree) -> Root:
+    """Newton iteration for field(x, args) = 0.
 
     Quadratic convergence ends at rounding error, so the test is a step of that size rather than a tuned residual.
     """
 
-    def cond(carry: tuple[Array, Array, Array]) -> Array:
+    def cond(carry: tuple[Place, Array, Array]) -> Array:
         _, step, count = carry
-        return jnp.logical_and(step > 1e-13, count < ITERATIONS)
+        return jnp.logical_and(step > 1e-13, count <= ITERATIONS)
 
-    def body(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        x, _, count = carry
-        delta = jnp.linalg.solve(jax.jacfwd(field)(x, args), field(x, args))
-        return x - delta, jnp.max(jnp.abs(delta)), count + 1
+    def value(x: Array) -> tuple[Array, Array]:
+        rate = field(x, args)
+        return rate, rate
 
-    start = (guess, jnp.full((), jnp.inf, guess.dtype), jnp.zeros((), jnp.int32))
-    x, step, _ = jax.lax.while_loop(cond, body, start)
+    def body(carry: tuple[Place, Array, Array]) -> tuple[Place, Array, Array]:
+        (x, rate, jacobian), _, count = carry
+        delta = jnp.linalg.solve(jacobian, rate)
+        x = x - delta
+        jacobian, rate = jax.jacfwd(value, has_aux=True)(x)
+        return (x, rate, jacobian), jnp.where(count > 0, jnp.max(jnp.abs(delta)), jnp.inf), count + 1
+
+    # The first step is none, so that field and Jacobian stand once in the program.
+    blank = (guess, jnp.zeros_like(guess), jnp.eye(guess.shape[0], dtype=guess.dtype))
+    start = (blank, jnp.full((), jnp.inf, guess.dtype), jnp.zeros((), jnp.int32))
+    (x, rate, jacobian), step, _ = jax.lax.while_loop(cond, body, start)
     # A singular Jacobian leaves NaN, for which every comparison is false.
-    return x, jnp.max(jnp.abs(field(x, args))), step < 1e-9
+    return Root(x, jnp.max(jnp.abs(rate)), step < 1e-9, jacobian)
 
 
 def implicit_root(field: AutonomousField, root: Float[Array, " n"], args: PyTree) -> Float[Array, " n"]:

@@ -54,27 +54,29 @@ def next_round(field: AutonomousField, x: Array, args: PyTree) -> Path:
     return Path(times, states)
 
 
-def time_average(field: AutonomousField, observe: Observe, path: Path, args: PyTree) -> Array:
+def time_average(observe: Observe, path: Path, rates: Float[Array, "steps n"], args: PyTree) -> Array:
     """Time average over the round by the trapezoid rule with end corrections (fourth order in the step)."""
 
-    def value_and_rate(x: Array) -> tuple[Array, Array]:
-        return jax.jvp(lambda y: observe(y, args), (x,), (field(x, args),))
+    def value_and_rate(x: Array, velocity: Array) -> tuple[Array, Array]:
+        return jax.jvp(lambda y: observe(y, args), (x,), (velocity,))
 
-    value, rate = jax.vmap(value_and_rate)(path.states)
+    value, rate = jax.vmap(value_and_rate)(path.states, rates)
     h = jnp.diff(path.times)[:, None]
     total = jnp.sum(0.5 * h * (value[1:] + value[:-1]) + h**2 / 12.0 * (rate[:-1] - rate[1:]), axis=0)
     return total / (path.times[-1] - path.times[0])
 
 
-def recurrence(field: AutonomousField, path: Path, args: PyTree) -> tuple[Array, Array, Array, Bool[Array, ""]]:
+def recurrence(path: Path, rates: Float[Array, "steps n"]) -> tuple[Array, Array, Array, Bool[Array, ""]]:
     """The loop that the trajectory closed last: its fastest point, duration and size, and whether there is one.
+
+    `rates` is the field along the path.
 
     A loop ends where the trajectory crosses the plane normal to the flow through its end point, in the same direction
     and close to that point. That may take several turns: where a period has doubled, one turn leads near the end point
     and two turns lead to it. The fastest point makes the best-conditioned base for shooting.
     """
     end = path.end()
-    velocity = field(end, args)
+    velocity = rates[-1]
     # Largest excursion between each step and the end.
     excursion = jax.lax.cummax(jnp.linalg.norm(path.states - end[None], axis=1), reverse=True)
     upward, weight, distance = _crossings(path, end, velocity / jnp.linalg.norm(velocity))
@@ -86,7 +88,7 @@ def recurrence(field: AutonomousField, path: Path, args: PyTree) -> tuple[Array,
     gap = distance / excursion[:-1] + GAIN_PER_TURN * _counted_back(valid).astype(distance.dtype)
     first = jnp.where(found, jnp.argmin(jnp.where(valid, gap, jnp.inf)), 0)
     period = path.times[-1] - _crossing_times(path, weight)[first]
-    speed = jnp.linalg.norm(jax.vmap(lambda x: field(x, args))(path.states), axis=1)
+    speed = jnp.linalg.norm(rates, axis=1)
     fastest = jnp.argmax(jnp.where(jnp.arange(speed.shape[0]) >= first, speed, -jnp.inf))
     return path.states[fastest], jnp.where(found, period, 1.0), excursion[first], found
 
