@@ -9,6 +9,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
@@ -110,13 +111,13 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
     equation = equation_on(drive.oscillator)
     term = DrivenTerm(equation, protocol.beta, protocol.x)
 
-    def measure(t: Any, y: Driven, args: Any) -> Any:
-        return (
-            observe(y.V, equation, 1.0 / value_at(protocol.beta, t), t),
-            y.totals,
-            y.V if method.keep_states else None,
-        )
+    def measure(t: Any, y: Driven) -> Any:
+        return observe(y.V, equation, 1.0 / value_at(protocol.beta, t), t), y.totals
 
+    def packed(t: Any, y: Driven, args: Any) -> Any:
+        return ravel_pytree(measure(t, y))[0], y.V if method.keep_states else None
+
+    begin = start(V, equation)
     # Explicit solvers look at the schedules at the ends of their steps; see `Pace`.
     t0, t1 = (ts[0], ts[-1]) if isinstance(solver, SplitStep) else (eqxi.nextafter(ts[0]), eqxi.prevbefore(ts[-1]))
     # diffrax's own arithmetic on weak types would be promoted differently under strict promotion.
@@ -127,9 +128,9 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
             t0=t0,
             t1=t1,
             dt0=None,
-            y0=start(V, equation),
+            y0=begin,
             saveat=diffrax.SaveAt(
-                subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=measure), diffrax.SubSaveAt(t1=True)]
+                subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=packed), diffrax.SubSaveAt(t1=True)]
             ),
             stepsize_controller=_controller(ts, method, equation),
             # The controller counts the steps.
@@ -138,7 +139,10 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
             adjoint=adjoint,
         )
     saved: Any = solution.ys
-    measured, totals, members = jax.tree.map(unreached_as_nan, saved[0])
+    rows, members = jax.tree.map(unreached_as_nan, saved[0])
+    # One row of numbers for each time: diffrax's program grows with every array that it saves.
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, ts[0], begin))
+    measured, totals = jax.vmap(ravel_pytree(blank)[1])(rows)
     return DriveSolution(
         measured, totals, saved[1].V[0], members, status_of(solution), solution.stats["num_steps"].astype(jnp.int32)
     )
