@@ -166,13 +166,13 @@ class _ByLevels:
 
 
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    V, error = _solved(oscillator, beta, x)
+    V, error = _solved(oscillator, beta, x, not is_known(jax.tree.leaves((oscillator, beta, x))))
     return _measured(oscillator, V, None, beta, x, error, jnp.nan)
 
 
 @lean_jit
-def _solved(oscillator: Oscillator, beta: Array, x: Array) -> tuple[HierarchyState, Array]:
-    return stationary_members(equation_on(oscillator), 1.0 / beta, x)
+def _solved(oscillator: Oscillator, beta: Array, x: Array, differentiable: bool) -> tuple[HierarchyState, Array]:
+    return stationary_members(equation_on(oscillator), 1.0 / beta, x, differentiable)
 
 
 # A program of its own: it runs once, so its machine code need not be good, and takes half the time to compile.

@@ -145,7 +145,7 @@ def _means(
     def solve(point: tuple[Array, ...]) -> tuple[Array, ...]:
         beta, x, *steps = point
         equation = equation_on(oscillator, with_steps(grid, *steps))
-        V, error = stationary_members(equation, 1.0 / beta, x)
+        V, error = stationary_members(equation, 1.0 / beta, x, differentiable=False)
         low = moments(V[:, low_members(oscillator)], equation, 1.0 / beta)
         return low.U, low.X, jnp.max(jnp.abs(vector_field(V, equation, 0.0, 1.0 / beta, x)[:, 0])), error
 

@@ -31,20 +31,23 @@ Linear = Callable[[Array], Array]
 
 
 def stationary_members(
-    equation: Equation, temperature: Float[Array, ""], x: Float[Array, ""]
+    equation: Equation, temperature: Float[Array, ""], x: Float[Array, ""], differentiable: bool = True
 ) -> tuple[HierarchyState, Float[Array, ""]]:
     """All members of the stationary state, and the error of the solve over their size in the 2-norm.
 
     Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = u int V_0 dq dp - L V = u, with any u of
                norm 1. L keeps the norm, so the norm of A V is that of V
 
-    Derivatives in both modes are those of the linear equation. Lanes of a vmap are solved one after another: they need
-    different numbers of iterations, and small matrices are slow in a batch.
+    Derivatives in both modes are those of the linear equation; what asks for none spares the program of the transposed
+    one. Lanes of a vmap are solved one after another: they need different numbers of iterations, and small matrices are
+    slow in a batch.
     """
     if is_classical(equation):
         return boltzmann(equation, temperature, x)[:, None], jnp.zeros(())
     place = (equation, temperature, x)
     V = jnp.zeros((equation.grid.p_points, len(members_of(equation.oscillator)), equation.grid.q_points))
+    if not differentiable:
+        return _solved(place, source(V, equation))
     return jax.lax.custom_linear_solve(
         _operator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.

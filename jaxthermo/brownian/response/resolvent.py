@@ -43,13 +43,17 @@ def resolvent(
     x: Float[Array, ""],
     frequency: Float[Array, ""],
     begin: HierarchyState,
+    differentiable: bool = True,
 ) -> tuple[Pair, Float[Array, ""]]:
     """int_0^inf exp(i w t) exp(L t) b dt of a field b without norm, and the error of the solve over its size.
 
-    Derivatives in both modes are those of the linear equation; lanes of a vmap are solved one after another.
+    Derivatives in both modes are those of the linear equation, unless nobody asks for them; lanes of a vmap are solved
+    one after another.
     """
     place = (equation, temperature, x, frequency)
     rhs = jnp.stack([begin, jnp.zeros_like(begin)])
+    if not differentiable:
+        return _solved(place, rhs)
     return jax.lax.custom_linear_solve(
         _operator(place),
         rhs + 0.0 * (temperature + x + frequency),

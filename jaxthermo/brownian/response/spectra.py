@@ -18,7 +18,7 @@ from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.resolvent import resolvent
 from jaxthermo.brownian.response.weyl import ObservableLike, Pair, pair_of
 from jaxthermo.brownian.states.state import State
-from jaxthermo.checks import as_float, require_double_for, require_finite
+from jaxthermo.checks import as_float, is_known, require_double_for, require_finite
 from jaxthermo.solve.lean import lean_jit
 
 # Error of a linear solve over the size of its solution, for numbers that are right to 1e-6 of the largest.
@@ -114,7 +114,8 @@ def spectrum(
         return _closed(oscillator, motion, beta, x, frequencies, pair)
 
     def solve(chosen: Oscillator) -> Spectrum:
-        return _resolved(state_at(chosen, beta, x), frequencies, pair)
+        state = state_at(chosen, beta, x)
+        return _resolved(state, frequencies, pair, not is_known(jax.tree.leaves((state, frequencies))))
 
     found = with_room("spectrum", oscillator, beta, x, pair, solve, progress)
     warn_unless_ok(found)
@@ -132,14 +133,14 @@ def _closed(
 
 
 @lean_jit
-def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pair) -> Spectrum:
+def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pair, differentiable: bool) -> Spectrum:
     problem = Disturbed(state.oscillator, state.V, 1.0 / state.beta, state.x, *pair, frequencies)
     equation = problem.equation
     begins = problem.beginnings()
 
     def at(frequency: Array) -> tuple[Complex[Array, "2"], Array, Array]:
         def one(begin: Array) -> tuple[Complex[Array, ""], Array, Array]:
-            found, error = resolvent(equation, problem.temperature, problem.x, frequency, begin)
+            found, error = resolvent(equation, problem.temperature, problem.x, frequency, begin, differentiable)
             parts = [problem.mean(pair[0], V) for V in found]
             return jax.lax.complex(*parts), error, jax.lax.stop_gradient(problem.held_pair(found))
 
