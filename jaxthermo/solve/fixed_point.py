@@ -29,6 +29,7 @@ def newton(field: AutonomousField, guess: Float[Array, " n"], args: PyTree) -> R
     """Newton iteration for field(x, args) = 0.
 
     Quadratic convergence ends at rounding error, so the test is a step of that size rather than a tuned residual.
+    optimistix's Newton compiles and runs as fast; here the Jacobian at the root comes with it, which stability needs.
     """
 
     def cond(carry: tuple[Place, Array, Array]) -> Array:
