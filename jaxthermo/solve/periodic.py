@@ -103,9 +103,10 @@ def begin_repetition(x: Float[Array, "..."], tol: Real, limit: IntLike, contract
 
     `contraction` is that of an earlier repetition of nearly the same map, if there was any.
     """
-    goal, no = jnp.asarray(tol), jnp.asarray(False)
-    unknown, count = jnp.asarray(jnp.inf), jnp.asarray(limit, jnp.int32)
-    return Repetition(x, no_history(x), unknown, jnp.asarray(contraction), goal, goal, count, no, no)
+    # Of the types that `after_application` gives back, so that one program serves every application.
+    goal, unknown, before = (jnp.asarray(number, x.dtype) for number in (tol, jnp.inf, contraction))
+    count, no = jnp.asarray(limit, jnp.int32), jnp.asarray(False)
+    return Repetition(x, no_history(x), unknown, before, goal, goal, count, no, no)
 
 
 def after_application(so_far: Repetition, image: Float[Array, "..."], returns: Bool[Array, ""]) -> Repetition:

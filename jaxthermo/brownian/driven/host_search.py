@@ -14,14 +14,13 @@ from jaxthermo.brownian.driven.cycle_search import (
     CycleSearch,
     Found,
     after_run,
-    comes_back,
     found_in,
     next_run,
     no_runs,
+    returned,
 )
 from jaxthermo.brownian.driven.engine import first_guess
 from jaxthermo.brownian.driven.host_periods import SolverPeriods, SplitPeriods
-from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_runs
@@ -29,14 +28,14 @@ from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.periodic import FixedPoint, Repetition, after_application
 
 _no_runs, _next_run, _after_run = brief_jit(no_runs), brief_jit(next_run), brief_jit(after_run)
+# It knows nothing of the engine, so that one program serves all engines on meshes of one size.
+_after = brief_jit(after_application)
 
 
-@brief_jit
-def _after(
-    wanted: CycleSearch, so_far: Repetition, image: HierarchyState, measured: DriveSolution | None
-) -> Repetition:
-    back = jnp.asarray(False) if measured is None else comes_back(measured, wanted.tol, RETURNED_OF_RUN)
-    return after_application(so_far, image, back)
+def _is_back(wanted: CycleSearch, solution: DriveSolution) -> np.bool_:
+    """Whether U comes back in this turn."""
+    U, totals = np.asarray(solution.measured.U), np.asarray(solution.totals)
+    return np.bool_(returned(U, totals[-1, 0], RETURNED_OF_RUN * float(wanted.tol)))
 
 
 def closed(
@@ -52,7 +51,8 @@ def closed(
         x = so_far.x
         solution = periods.measured(x, count) if so_far.recorded else None
         image = periods.image(x, count) if solution is None else solution.V
-        so_far = _after(wanted, so_far, image, solution)
+        back = np.bool_(False) if solution is None else _is_back(wanted, solution)
+        so_far = _after(so_far, image, jnp.asarray(back))
         changes = f"changes {size * float(so_far.residual):.1e}, wanted {size * limit:.1e}"
         tell(f"{count} steps a piece, cycle {int(so_far.history.count)}: {changes}")
         if solution is not None and so_far.done:
