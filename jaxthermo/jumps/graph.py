@@ -9,9 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from jaxthermo.solve.lean import brief_jit
+
 Edge = tuple[int, int]
 
 Integers = Int[np.ndarray, " n"]
+# The same where a compiled function may see them too.
+Places = Int[Array, " n"] | Integers
 
 
 def checked_edges(edges: ArrayLike | Sequence[Edge], q: int) -> tuple[Edge, ...]:
@@ -132,11 +136,16 @@ def windings(tree: Tree, first: Integers, second: Integers, kinds: Integers, cou
 
 def round_cycles(values: Float[Array, " hops"], tree: Tree, first: Integers, second: Integers) -> Float[Array, " c"]:
     """Sums of values of hops round the cycle of each chord: along the chord, and home through the tree."""
-    steps = jnp.asarray(tree.sign, values.dtype) * values[tree.hop]
-    parent, depth = jnp.asarray(tree.parent), jnp.asarray(tree.depth)
+    return _round(values, tree, first[tree.chords], second[tree.chords], int(tree.depth.max()))
+
+
+@brief_jit
+def _round(values: Array, tree: Tree, first: Places, second: Places, deepest: int) -> Array:
+    """The same from the states that chords join."""
+    steps = tree.sign.astype(values.dtype) * values[tree.hop]
 
     def deeper(level: Array, sums: Array) -> Array:
-        return jnp.where(depth == level.astype(depth.dtype), sums[parent] + steps, sums)
+        return jnp.where(tree.depth == level.astype(tree.depth.dtype), sums[tree.parent] + steps, sums)
 
-    sums = jax.lax.fori_loop(1, int(tree.depth.max()) + 1, deeper, jnp.zeros_like(steps))
-    return values[tree.chords] + sums[first[tree.chords]] - sums[second[tree.chords]]
+    sums = jax.lax.fori_loop(1, deepest + 1, deeper, jnp.zeros_like(steps))
+    return values[tree.chords] + sums[first] - sums[second]

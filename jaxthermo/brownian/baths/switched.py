@@ -17,6 +17,7 @@ from jaxthermo.brownian.steps.ledger import Ledger
 from jaxthermo.checks import as_float, is_known, require_finite, require_positive
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.protocols.schedules import Constant, Schedule, as_schedule, rate_at, value_at
+from jaxthermo.solve.lean import brief_jit
 
 # How far windows may be from where they began: rounding errors.
 CLOSED = 1e-9
@@ -155,7 +156,12 @@ class SwitchedBaths(AbstractBath):
 
     def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
         """ValueError unless the windows are finite; their temperatures rest."""
-        require_finite("windows", jax.vmap(self.ledger(hbar).openings)(jnp.asarray(times)))
+        require_finite("windows", _opened(self.ledger(hbar), jnp.asarray(times)))
+
+
+@brief_jit
+def _opened(ledger: Ledger, times: Float[Array, " times"]) -> Float[Array, "times baths"]:
+    return jax.vmap(ledger.openings)(times)
 
 
 def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:
@@ -178,7 +184,7 @@ def require_periodic(oscillator: Oscillator, period: Real) -> None:
     ledger = oscillator.ledger
     if ledger is None:
         return
-    first, last = ledger.openings(0.0), ledger.openings(period)
+    first, last = _opened(ledger, jnp.asarray([0.0, 1.0]) * period)
     if is_known(first, last) and not np.allclose(first, last, rtol=0.0, atol=CLOSED):
         raise ValueError(
             f"`windows` must end the period where they began, but go from {np.asarray(first)} to {np.asarray(last)}"

@@ -19,7 +19,7 @@ from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator, check_place
 from jaxthermo.brownian.states.canonical import canonical_wigner, factorised
 from jaxthermo.brownian.states.density_matrix import checked_basis, checked_density_matrix, wigner_of
-from jaxthermo.brownian.states.wigner_functions import WignerFunction, cat, number_state, squeezed
+from jaxthermo.brownian.states.wigner_functions import Cat, NumberState, Squeezed, WignerFunction
 from jaxthermo.checks import (
     as_float,
     is_known,
@@ -95,7 +95,7 @@ class AbstractStarts(eqx.Module):
         """
         r, turned = _number("squeezing", squeezing), _number("angle", angle)
         center, scale = _placed(oscillator, q, p, x, frequency)
-        return cls.from_wigner(oscillator, squeezed(center, r, turned, scale, oscillator.hbar), beta=beta, x=x)
+        return cls.from_wigner(oscillator, Squeezed(center, r, turned, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def fock(
@@ -119,7 +119,7 @@ class AbstractStarts(eqx.Module):
         if n > 40:
             raise ValueError(f"`quanta` must be <= 40, but is {n}")
         _, scale = _placed(oscillator, 0.0, 0.0, x, frequency)
-        return cls.from_wigner(oscillator, number_state(n, scale, oscillator.hbar), beta=beta, x=x)
+        return cls.from_wigner(oscillator, NumberState(n, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def cat(
@@ -142,7 +142,7 @@ class AbstractStarts(eqx.Module):
         angle = _number("phase", phase)
         _, scale = _placed(oscillator, 0.0, 0.0, x, frequency)
         center = _number("q", q), _number("p", p)
-        return cls.from_wigner(oscillator, cat(center, angle, scale, oscillator.hbar), beta=beta, x=x)
+        return cls.from_wigner(oscillator, Cat(center, angle, scale, oscillator.hbar), beta=beta, x=x)
 
     @classmethod
     def canonical(cls, oscillator: Oscillator, *, beta: ScalarLike, x: ScalarLike = 0.0) -> "Self":
@@ -251,17 +251,31 @@ def _placed(
         w = require_positive_scalar("frequency", frequency)
         return center, jnp.sqrt(oscillator.mass * w)
 
-    curvature = jax.grad(jax.grad(oscillator.height))(center[0], field)
+    curvature = _curvature(oscillator, center[0], field)
     if is_known(curvature) and not float(curvature) > 0.0:
         raise ValueError(f"`frequency` must be given where U'' - x X'' is not > 0, but it is {float(curvature):.3g}")
     return center, jnp.sqrt(jnp.sqrt(oscillator.mass * curvature))
 
 
+@brief_jit
+def _curvature(oscillator: Oscillator, q: Float[Array, ""], x: Float[Array, ""]) -> Float[Array, ""]:
+    """U'' - x X'' at q."""
+    return jax.grad(jax.grad(oscillator.height))(q, x)
+
+
 def _sampled(wigner: WignerFunction, oscillator: Oscillator) -> Float[Array, "p q"]:
+    # A function of the user's may be another one at each call, and would be compiled each time.
+    return (_sampled_at_once if isinstance(wigner, eqx.Module) else _values)(wigner, oscillator)
+
+
+def _values(wigner: WignerFunction, oscillator: Oscillator) -> Float[Array, "p q"]:
     grid: PhaseGrid | None = oscillator.grid
     assert grid is not None
     p, q = jnp.meshgrid(grid.p, grid.q, indexing="ij")
     return as_float(wigner(q, p))
+
+
+_sampled_at_once = brief_jit(_values)
 
 
 @brief_jit

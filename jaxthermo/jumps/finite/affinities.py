@@ -13,11 +13,13 @@ from jaxthermo._types import IntLike, Stats
 from jaxthermo.jumps.finite.balance import solve_stationary
 from jaxthermo.jumps.finite.distribution import CONVERGED
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
+from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.levels import Mesoscopic, units_at_rest
-from jaxthermo.jumps.finite.space import space
-from jaxthermo.jumps.graph import Edge, Integers, Tree, round_cycles, spanning_tree, windings
+from jaxthermo.jumps.finite.space import Space, space
+from jaxthermo.jumps.graph import Edge, Integers, Places, Tree, round_cycles, spanning_tree, windings
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
+from jaxthermo.solve.lean import brief_jit
 
 
 class MesoscopicAffinities(AbstractResult):
@@ -72,11 +74,10 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
     _, betas, states = units_at_rest(network, beta, units)
     now, p, found = solve_stationary(network, betas, Mesoscopic(states))
     edge, first, second, tree, along = cycles_of(states.q, states.units, states.edges)
-    hops = mesoscopic_hops(now, states)
-    forward, backward = hops.forward[edge, first], hops.backward[edge, first]
-    affinity = round_cycles(jnp.log(forward) - jnp.log(backward), tree, first, second)
+    ratio, flow = _along_hops(now, states, p, edge, first, second)
+    affinity = round_cycles(ratio, tree, first, second)
     chords = tree.chords
-    current = forward[chords] * p[first[chords]] - backward[chords] * p[second[chords]]
+    current = flow[chords]
     result = MesoscopicAffinities(
         status=status_if(~(found.residual < CONVERGED), Status.not_converged),
         stats={"states": states.size},
@@ -93,6 +94,16 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
     )
     warn_unless_ok(result)
     return result
+
+
+@brief_jit
+def _along_hops(
+    now: NetworkAtTime, states: Space, p: Array, edge: Places, first: Places, second: Places
+) -> tuple[Float[Array, " hops"], Float[Array, " hops"]]:
+    """ln(V+/V-) and the net flow of every hop, from its first state to its second."""
+    hops = mesoscopic_hops(now, states)
+    forward, backward = hops.forward[edge, first], hops.backward[edge, first]
+    return jnp.log(forward) - jnp.log(backward), forward * p[first] - backward * p[second]
 
 
 @functools.lru_cache(maxsize=8)

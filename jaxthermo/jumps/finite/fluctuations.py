@@ -22,7 +22,7 @@ from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.krylov import gmres
-from jaxthermo.solve.lean import lean_jit
+from jaxthermo.solve.lean import brief_jit, lean_jit
 
 
 class Cumulants(AbstractResult):
@@ -122,6 +122,7 @@ def cumulants(
     return without_derivatives(result, "cumulants")
 
 
+@brief_jit
 def _produced(
     now: NetworkAtTime, states: Space, found: Distribution, work: Array | None
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:

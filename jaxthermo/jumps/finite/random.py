@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt64
 
 from jaxthermo.checks import as_float
+from jaxthermo.solve.lean import brief_jit
 
 
 class Stream(eqx.Module):
@@ -29,6 +30,7 @@ class Stream(eqx.Module):
         return following, ((bits >> jnp.uint64(11)).astype(jnp.float64) + 1.0) * 2.0**-53
 
 
+@brief_jit
 def streams(key: Array, lanes: int) -> Stream:
     """Independent generators; the same key gives the same numbers."""
     low, high = jax.random.bits(key, (2, lanes), jnp.uint64)
