@@ -74,7 +74,9 @@ def isentrope(rng: Generator, narrow: bool) -> Draw:
     target = p["x"] + rng.uniform(-0.25, 1.0) * (1.0 if breathing else 0.5)
     rough = p | {"quantum": p["quantum"] and p["beta"] * p["hbar"] * _frequency(p, p["x"]) > 0.5}
     wanted = entropy(rough, p["beta"], p["x"])
-    logs = brentq(lambda log: entropy(rough, math.exp(log), target) - wanted, *(math.log(p["beta"]) + d for d in (-4, 4)))
+    logs = brentq(
+        lambda log: entropy(rough, math.exp(log), target) - wanted, *(math.log(p["beta"]) + d for d in (-4, 4))
+    )
     width = rng.uniform(0.1, 0.25)
     return p | {"beta_end": math.exp(logs), "bounds": (target - width, target + 2.0 * width)}
 

@@ -1,5 +1,6 @@
 """Canonical entropies of H_A alone, and the fields at which they are equal: where isentropic strokes begin and end."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -10,12 +11,12 @@ from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.accuracy.automatic import FALLEN
 from jaxthermo.brownian.accuracy.reach import confined
 from jaxthermo.brownian.equilibrium.quasistatic import partition_of
-from jaxthermo.brownian.levels.matrices import MESH, ROOM, eigenstates
+from jaxthermo.brownian.levels.matrices import MESH, ROOM, energies
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.checks import as_float, require_finite, require_known, require_positive_scalar
 
-# Halvings of the interval of fields.
-HALVINGS = 52
+# Kinetic energies that a mesh of wave functions holds, over the temperature; and the most points that a mesh may have.
+HELD, MOST = 40.0, 1500
 
 
 def isentropic_field(
@@ -32,7 +33,8 @@ def isentropic_field(
     bounds       (low, high), two fields on both sides of the one that is looked for; between them H_A has to confine
     Returns      x_end, energy per unit of X
     Raises       ValueError that names the argument; if the entropies at both bounds lie on one side of S(beta, x); if
-                 jax traces a value
+                 a quantum oscillator is so hot (beta hbar w below 0.04 in a parabola) that its levels are too
+                 many to be counted; if jax traces a value
     Accuracy     rounding errors of the entropy over its slope, about 1e-12
 
     Equal entropy makes the stroke reversible where one factor takes all energies of H_A to those at the other field, as
@@ -46,25 +48,26 @@ def isentropic_field(
         >>> round(float(jt.isentropic_field(breathing, 0.5, 0.0, 1.0, (-0.9, 0.0))), 6)  # (1 + x) beta^2 stays the same
         -0.75
     """
+    from scipy.optimize import brentq
+
     require_known("isentropic_field", jax.tree.leaves((oscillator, beta, x, beta_end, bounds)), "give x_values")
     beta, x = check_place(oscillator, beta, x)
     beta_end = require_positive_scalar("beta_end", beta_end)
     require_finite("bounds", as_float(bounds))
     wanted = canonical_entropy(oscillator, float(beta), float(x))
     low, high = (float(side) for side in bounds)
-    ends = [canonical_entropy(oscillator, float(beta_end), side) - wanted for side in (low, high)]
+
+    @functools.cache
+    def excess(field: float) -> float:
+        return canonical_entropy(oscillator, float(beta_end), field) - wanted
+
+    ends = [excess(side) for side in (low, high)]
     if not ends[0] * ends[1] <= 0.0:
         raise ValueError(
             f"`bounds` must hold the field of equal entropy, {wanted:.6g}, but the entropies at {low:g} and {high:g} "
             f"are {ends[0] + wanted:.6g} and {ends[1] + wanted:.6g}"
         )
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if (canonical_entropy(oscillator, float(beta_end), middle) - wanted) * ends[0] > 0.0:
-            low = middle
-        else:
-            high = middle
-    return as_float(0.5 * (low + high))
+    return as_float(brentq(excess, low, high, xtol=1e-15))
 
 
 def canonical_entropy(oscillator: Oscillator, beta: float, x: float) -> float:
@@ -73,7 +76,15 @@ def canonical_entropy(oscillator: Oscillator, beta: float, x: float) -> float:
         partition = partition_of(oscillator, beta, x)
         energy, X, _ = partition.means(beta, x)
         return float(partition(beta, x) + beta * (energy - x * X))
-    levels, _ = eigenstates(oscillator, x, ROOM * confined(oscillator, beta, x, FALLEN), MESH // 2)
-    above = beta * (levels - levels[0])
+    end = ROOM * confined(oscillator, beta, x, FALLEN)
+    shortest = 2.0 * np.pi * float(oscillator.hbar) / np.sqrt(2.0 * float(oscillator.mass) * HELD / beta)
+    points = max(MESH, int(4.0 * end / shortest) + 1)
+    if points > MOST:
+        raise ValueError(
+            f"`beta` must be so large that waves on {MOST} points hold the levels that are populated, but {beta:.6g} at "
+            f"the field {x:.6g} takes {points}; there jt.classical_oscillator has nearly the same entropy"
+        )
+    above = energies(oscillator, x, end, points)
+    above = beta * (above - above[0])
     weights = np.exp(-above)
     return float(np.log(weights.sum()) + weights @ above / weights.sum())

@@ -146,10 +146,12 @@ def _count(thermal: int, raised: float) -> float:
     return float(np.log(FALLEN) / np.log(quanta / (quanta + 1.0)))
 
 
-def _on_mesh(oscillator: Oscillator, x: float, end: float) -> tuple[Matrices, Matrices, Matrices, Matrices]:
+def _on_mesh(
+    oscillator: Oscillator, x: float, end: float, points: int = MESH
+) -> tuple[Matrices, Matrices, Matrices, Matrices]:
     """Positions from -end to end, d/dq, p^2/2m and U - xX there."""
-    q, step = np.linspace(-end, end, MESH, retstep=True)
-    slope, kinetic = _derivatives(MESH, step)
+    q, step = np.linspace(-end, end, points, retstep=True)
+    slope, kinetic = _derivatives(points, step)
     return q, slope, 0.5 * float(oscillator.hbar) ** 2 / float(oscillator.mass) * kinetic, energy_at(oscillator, q, x)
 
 
@@ -216,3 +218,9 @@ def eigenstates(
     q, _, kinetic, energy = _on_mesh(oscillator, x, end)
     values, psi = np.linalg.eigh(kinetic + np.diag(energy))
     return values[:count], lambda points: sinc_series(q, psi[:, :count], points)
+
+
+def energies(oscillator: Oscillator, x: float, end: float, points: int) -> Matrices:
+    """All energies of H_A - xX on a mesh of so many points between walls at -end and end."""
+    _, _, kinetic, energy = _on_mesh(oscillator, x, end, points)
+    return np.linalg.eigvalsh(kinetic + np.diag(energy))
