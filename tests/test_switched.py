@@ -194,7 +194,7 @@ def test_fields_of_equal_entropy():
     # Hot enough for hundreds of levels, and for more than can be counted.
     hot = jt.quantum_oscillator(HARMONIC, 0.5, coordinate=BREATHING)
     assert float(jt.isentropic_field(hot, 0.1, 0.0, 0.2, (-0.9, 0.0))) == pytest.approx(-0.75, abs=1e-10)
-    with pytest.raises(ValueError, match="`beta` must be so large that waves on 1500 points hold the levels"):
+    with pytest.raises(ValueError, match="`beta` must be so large that waves on 1500 points hold the populated"):
         jt.isentropic_field(hot, 0.02, 0.0, 0.04, (-0.9, 0.0))
     power = jt.quantum_oscillator(jt.Polynomial([0.0] * 5), 0.5, coordinate=lambda q: -(q**4))
     assert float(jt.isentropic_field(power, 0.5, 1.0, 1.0, (0.05, 1.0))) == pytest.approx(0.125, abs=1e-6)

@@ -24,10 +24,8 @@ def ask_field(p: Draw) -> Answer:
     found = quiet(jt.jumps.cycle_affinities, network, betas, rest.occupation)
     numbers = {name: np.asarray(getattr(found, name), float) for name in NAMES}
     numbers["occupation"] = np.asarray(rest.occupation)
-    fixed = str(rest.kind) == "fixed point"
-    own = answer(found, numbers)
-    # Cycles of the mean field have no affinities at rest: that is said of their averages by `not converged`.
-    return own if fixed else own._replace(words=f"{rest.kind}, {own.words}")
+    # Where the state goes round a limit cycle, its mean does not rest, and the verb says `not converged`.
+    return answer(found, numbers)
 
 
 def ask_units(p: Draw) -> Answer:
@@ -40,7 +38,7 @@ def field(p: Draw, found: Answer) -> float:
     """At a state that rests, flows round independent cycles of the graph, of which no other set is a part."""
     numbers, q = found.numbers, len(p["energies"])
     P, edges = numbers["occupation"], np.array(p["edges"])
-    forward, backward, heat = graphs.flows(p, P)
+    forward, backward, _ = graphs.flows(p, P)
     J = forward - backward
     if np.abs(_gains(edges, J, q)).max() > FIELD * np.abs(forward + backward).max():
         return math.inf

@@ -1,5 +1,6 @@
 """Draws of N units that are followed in time, and of their work theorem; exponentials of dense matrices refer."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -206,7 +207,7 @@ def averages(p: Draw, found: Answer) -> float | None:
         ts = np.linspace(T, 0.0, pieces + 1) if backwards else np.linspace(0.0, T, pieces + 1)
         psi = np.exp(logs(ts[0]) - logs(ts[0]).max())
         psi /= psi.sum()
-        for before, after in zip(ts[:-1], ts[1:], strict=True):
+        for before, after in itertools.pairwise(ts):
             middle = 0.5 * (before + after)
             hops = course.hops(middle)
             force = course.factor(middle, np) * np.array(p["forces"])
@@ -216,15 +217,17 @@ def averages(p: Draw, found: Answer) -> float | None:
             psi = psi * np.exp(-s * (reduced(after) - reduced(middle)))
         return float(psi.sum())
 
-    def limit(s: float, backwards: bool) -> tuple[float, float]:
-        """Extrapolated from three numbers of pieces to order six, and what the last step of that changed."""
-        one, two, four = (averaged(s, backwards, pieces) for pieces in (24, 48, 96))
-        first, second = (4.0 * two - one) / 3.0, (4.0 * four - two) / 3.0
-        return (16.0 * second - first) / 15.0, abs(second - first) / 15.0
+    def limit(s: float, backwards: bool) -> float:
+        """Extrapolated from three numbers of pieces to order six; nan where that still changes it."""
+        for least in (24, 96):
+            one, two, four = (averaged(s, backwards, pieces * least) for pieces in (1, 2, 4))
+            first, second = (4.0 * two - one) / 3.0, (4.0 * four - two) / 3.0
+            if abs(second - first) / 15.0 < 0.3 * AVERAGE * abs(second):
+                return (16.0 * second - first) / 15.0
+        return math.nan
 
-    both = [[limit(s, False) for s in points], [limit(1.0 - s, True) for s in points]]
-    values, changes = np.array(both)[..., 0], np.array(both)[..., 1]
-    if np.any(changes > 0.3 * AVERAGE * np.maximum(1.0, np.abs(values))):
+    values = np.array([[limit(s, False) for s in points], [limit(1.0 - s, True) for s in points]])
+    if np.any(np.isnan(values)):
         return None
     ratio = math.exp(np.logaddexp.reduce(logs(T)) - np.logaddexp.reduce(logs(0.0)))
     numbers = found.numbers

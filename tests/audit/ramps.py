@@ -104,9 +104,9 @@ def stiffer(p: Draw, z: Array) -> float:
 
 
 def least(p: Draw, found: Answer) -> float:
-    """What the ramp costs, by closed moments, and whether ramps beside it cost less; a moved one with jumps has a limit.
+    """What the ramp costs, by closed moments, and whether others cost less; with jumps a moved one has a limit.
 
-    Equation   -(dx)^2 t / [2 k (t + 2 gamma/k)] without a start's force, Gomez-Marin, Schmiedl & Seifert 2008
+    Equation   -(dx)^2 t / [2 k (t + 2 gamma/k)] from x = 0, Gomez-Marin, Schmiedl & Seifert 2008
     """
     numbers, jumps = found.numbers, p["form"].endswith("jumps")
     cost = moved if p["form"].startswith("moved") else stiffer

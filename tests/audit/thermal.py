@@ -73,12 +73,10 @@ def isentrope(rng: Generator, narrow: bool) -> Draw:
     # The answer is about here; of the quantum entropy at high temperature the classical one is near enough.
     target = p["x"] + rng.uniform(-0.25, 1.0) * (1.0 if breathing else 0.5)
     rough = p | {"quantum": p["quantum"] and p["beta"] * p["hbar"] * _frequency(p, p["x"]) > 0.5}
-    wanted = entropy(rough, p["beta"], p["x"])
-    logs = brentq(
-        lambda log: entropy(rough, math.exp(log), target) - wanted, *(math.log(p["beta"]) + d for d in (-4, 4))
-    )
+    wanted, near = entropy(rough, p["beta"], p["x"]), math.log(p["beta"])
+    end = brentq(lambda log: entropy(rough, math.exp(log), target) - wanted, near - 4.0, near + 4.0, rtol=1e-6)
     width = rng.uniform(0.1, 0.25)
-    return p | {"beta_end": math.exp(logs), "bounds": (target - width, target + 2.0 * width)}
+    return p | {"beta_end": math.exp(end), "bounds": (target - width, target + 2.0 * width)}
 
 
 def _height(p: Draw, x: float) -> Polynomial:

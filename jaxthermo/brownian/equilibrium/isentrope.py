@@ -81,8 +81,8 @@ def canonical_entropy(oscillator: Oscillator, beta: float, x: float) -> float:
     points = max(MESH, int(4.0 * end / shortest) + 1)
     if points > MOST:
         raise ValueError(
-            f"`beta` must be so large that waves on {MOST} points hold the levels that are populated, but {beta:.6g} at "
-            f"the field {x:.6g} takes {points}; there jt.classical_oscillator has nearly the same entropy"
+            f"`beta` must be so large that waves on {MOST} points hold the populated levels, but {beta:.6g} at the "
+            f"field {x:.6g} takes {points} points; there jt.classical_oscillator has nearly the same entropy"
         )
     above = energies(oscillator, x, end, points)
     above = beta * (above - above[0])
