@@ -223,4 +223,4 @@ def eigenstates(
 def energies(oscillator: Oscillator, x: float, end: float, points: int) -> Matrices:
     """All energies of H_A - xX on a mesh of so many points between walls at -end and end."""
     _, _, kinetic, energy = _on_mesh(oscillator, x, end, points)
-    return np.linalg.eigvalsh(kinetic + np.diag(energy))
+    return np.asarray(np.linalg.eigvalsh(kinetic + np.diag(energy)), np.float64)
