@@ -32,6 +32,17 @@ def test_sizes_are_rungs_that_grow_by_a_quarter_at_most():
     assert 2 * LADDER[-1] + 1 == 2001
 
 
+@pytest.mark.parametrize("length", [1e-9, 1e9])
+def test_the_unit_of_length_does_not_matter(length):
+    """Energies and q in other units: the same numbers of points, over a range that is as much larger or smaller."""
+    other = jt.Polynomial([c / length**k for k, c in enumerate(QUARTIC)])
+    grid = jt.grid_for(jt.classical_oscillator(jt.Polynomial(QUARTIC), 1.0), 1.0, 0.5)
+    same = jt.grid_for(jt.classical_oscillator(other, 1.0), 1.0, 0.5 / length)
+    assert (same.q_side, same.p_side) == (grid.q_side, grid.p_side)
+    # The ends that are tried are 2 % apart.
+    assert np.isclose(same.q_max / length, grid.q_max, rtol=0.03) and np.isclose(same.p_max, grid.p_max, rtol=1e-6)
+
+
 @pytest.mark.parametrize("coefficients", [QUARTIC, DOUBLE], ids=["quartic", "double well"])
 def test_a_rung_is_filled(coefficients):
     """The surplus goes to range and resolution in equal shares."""

@@ -199,7 +199,7 @@ def test_fields_of_equal_entropy():
     power = jt.quantum_oscillator(jt.Polynomial([0.0] * 5), 0.5, coordinate=lambda q: -(q**4))
     assert float(jt.isentropic_field(power, 0.5, 1.0, 1.0, (0.05, 1.0))) == pytest.approx(0.125, abs=1e-6)
     shifted = jt.classical_oscillator(HARMONIC, 0.5)
-    with pytest.raises(ValueError, match="`bounds` must hold the field of equal entropy"):
+    with pytest.raises(ValueError, match="`bounds` must hold a field at which the entropy"):
         jt.isentropic_field(shifted, 0.5, 0.0, 1.0, (-1.0, 1.0))
 
 

@@ -12,8 +12,8 @@ from jaxthermo.solve.lean import brief_jit
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
 # for a classical density, which may have fine structure.
 MESHES, CLASSICAL_MESH = (121, 361), 601
-# Candidates for its end, each 2 % further out than the last, and how far they go.
-NEAREST, FURTHEST, GROWTH = 1e-3, 1e5, 1.02
+# Candidates for its end, each 2 % further out than the last: from 6e-21 to 2e20, whatever the unit of length.
+ENDS = 1e-3 * 1.02 ** np.arange(-2000, 2700)
 
 
 class Reach(NamedTuple):
@@ -99,19 +99,19 @@ def _compiled(potential: Any, coordinate: Any, q: Array, x: Array) -> Array:
 def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:
     """The |q| at which the canonical density has fallen to this share of its largest value on both sides."""
     mass, hbar = float(oscillator.mass), float(oscillator.hbar)
-    ends = NEAREST * GROWTH ** np.arange(int(np.log(FURTHEST / NEAREST) / np.log(GROWTH)) + 1)
-    height = energy_at(oscillator, np.concatenate([ends, -ends, [0.0]]), x)
-    right, left, middle = height[: len(ends)], height[len(ends) : -1], height[-1]
+    height = energy_at(oscillator, np.concatenate([ENDS, -ENDS, [0.0]]), x)
+    right, left, middle = height[: len(ENDS)], height[len(ENDS) : -1], height[-1]
     # Above the lowest point so far; a potential that overflows far out is NaN there, which no comparison holds for.
-    wall = np.minimum(right, left) - np.fmin(np.fmin.accumulate(np.fmin(right, left)), middle)
+    with np.errstate(invalid="ignore"):
+        wall = np.minimum(right, left) - np.fmin(np.fmin.accumulate(np.fmin(right, left)), middle)
     # Zero-point motion counts as temperature, at the frequency of a parabola through the wall.
-    motion = hbar * np.sqrt(2.0 * np.maximum(wall, 0.0) / mass) / ends if oscillator.quantum else 0.0
+    motion = hbar * np.sqrt(2.0 * np.maximum(wall, 0.0) / mass) / ENDS if oscillator.quantum else 0.0
     enough = np.flatnonzero(wall > -1.2 * np.log(fallen) * (1.0 / beta + motion))
     if not len(enough):
         raise ValueError(
-            f"`potential` must confine, but U - xX is still low at |q| = {FURTHEST:g} (beta {beta}, x {x})"
+            f"`potential` must confine, but U - xX is still low at |q| = {ENDS[-1]:.0e} (beta {beta}, x {x})"
         )
-    return float(ends[enough[0]])
+    return float(ENDS[enough[0]])
 
 
 def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float) -> tuple[np.ndarray, float]:

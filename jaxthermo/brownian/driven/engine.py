@@ -22,8 +22,9 @@ from jaxthermo.brownian.steps.propagation import (
 from jaxthermo.protocols.cycle import AbstractCycle
 from jaxthermo.solve.lean import brief_jit
 
-# The first guess of a time step.
-FIRST_STEP = 0.25
+# The first guess of a time step, and between which shares of the time of crossing the grid it is kept, so that another
+# unit of time does not make it absurd.
+FIRST_STEP, SHORTEST, LONGEST = 0.25, 0.05, 2.0
 
 
 class Engine(eqx.Module):
@@ -62,7 +63,11 @@ def engine_of(
     knots = cycle.knots()
     inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points)[None] / points)
     times = jnp.concatenate([inside.ravel(), knots[-1:]])
-    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / FIRST_STEP - 1e-9))
+    grid = oscillator.grid
+    assert grid is not None
+    crossing = oscillator.mass * grid.q_max / grid.p_max
+    step = jnp.clip(FIRST_STEP, SHORTEST * crossing, LONGEST * crossing)
+    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / step - 1e-9))
     return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)
 
 

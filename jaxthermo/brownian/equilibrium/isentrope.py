@@ -64,7 +64,7 @@ def isentropic_field(
     ends = [excess(side) for side in (low, high)]
     if not ends[0] * ends[1] <= 0.0:
         raise ValueError(
-            f"`bounds` must hold the field of equal entropy, {wanted:.6g}, but the entropies at {low:g} and {high:g} "
+            f"`bounds` must hold a field at which the entropy is {wanted:.6g}, but those at {low:g} and {high:g} "
             f"are {ends[0] + wanted:.6g} and {ends[1] + wanted:.6g}"
         )
     return as_float(brentq(excess, low, high, xtol=1e-15))
