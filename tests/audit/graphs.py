@@ -40,7 +40,7 @@ def graph(rng: Generator, narrow: bool, reservoirs: int | None = None) -> Draw:
     K = rng.uniform(-2.0, 1.0, (q, q))
     couplings = (None, float(rng.uniform(-2.0, 1.0)), (0.5 * (K + K.T)).tolist())
     return {
-        "edges": [list(edge) for edge in edges],
+        "edges": list(edges),
         "reservoirs": list(labels),
         "energies": rng.normal(0.0, 0.7, q).tolist(),
         "interaction": couplings[2 if narrow else int(rng.integers(0, 3))],
