@@ -249,6 +249,25 @@ def test_other_values_run_in_the_same_program(model, state):
     assert run(1.2, max_steps=3).outcome == "max steps reached"
 
 
+def test_the_unit_of_mass_does_not_matter(model, state, split):
+    """Steps are chosen by an error without a unit, so every action may be a billion times smaller."""
+    unit = 1e-9
+    grid = jt.PhaseGrid(GRID.q_max, GRID.dq, GRID.p_max * unit, GRID.dp * unit)
+    potential = jt.Polynomial(QUARTIC.coefficients * unit)
+    small = jt.quantum_oscillator(potential, 0.7 * unit**0.5, 1, 1, grid, mass=unit, hbar=unit)
+    begin = jt.equilibrium(small, 0.9 / unit, 0.4 * unit)
+    run = jt.drive(
+        small,
+        Wave(BETA.numbers / jnp.array([unit, unit, 1.0])),
+        Wave(X.numbers * jnp.array([unit, unit, 1.0])),
+        TIMES,
+        begin,
+        tol=1e-8,
+    )
+    assert run.stats["steps"] == split.stats["steps"]
+    assert np.allclose(run.X, split.X, atol=1e-9) and np.allclose(run.work / unit, split.work, atol=1e-9)
+
+
 def test_a_table_is_the_ramp_it_draws(model, state):
     ramp = jt.drive(model, jt.Ramp(0.9, 1.1, 0.0, 3.0), jt.Constant(0.4), TIMES, state, tol=1e-6)
     table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tol=1e-6)

@@ -115,6 +115,17 @@ def test_lanes_are_what_single_calls_give():
     np.testing.assert_allclose(together, [driven(a).heats for a in amplitudes], rtol=1e-11)
 
 
+def test_a_long_period_is_followed_to_its_end():
+    """Some 1500 explicit steps and more; nearly quasi-static, so the state is stationary at each beta to about 1/T."""
+    period = 2000.0
+    unit = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 0.5], forces=[0.3, 0.0], reservoirs=[0, 1])
+    run = jt.jumps.periodic_state(unit, [lambda t: 0.7 + 0.4 * jnp.sin(2.0 * jnp.pi * t / period), 1.9], period)
+    beta = 0.7 + 0.4 * np.sin(2.0 * np.pi * np.asarray(run.time) / period)
+    up, down = (np.exp(-s * 0.1 * beta) + np.exp(-s * 0.475) for s in (1.0, -1.0))
+    assert run.ok and abs(run.work + run.heat) < 1e-9 * run.work
+    assert np.allclose(run.occupation[:, 1], up / (up + down), atol=1e-5)
+
+
 def test_a_ring_that_keeps_its_own_rhythm_is_not_called_periodic():
     """Below its critical temperature the ring turns with a period of its own; so weak a drive does not lock it."""
     force = lambda t: 1.0 + 0.001 * jnp.sin(2.0 * jnp.pi * t / 9.0)  # noqa: E731

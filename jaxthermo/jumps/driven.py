@@ -160,7 +160,7 @@ def _solved(
     times = phases * period
     finite = jnp.all(jnp.isfinite(totals[-1]))
     return PeriodicState(
-        status=first_problem(status_if(~found, Status.not_periodic), status_if(~finite, Status.not_finite)),
+        status=first_problem(status_if(~finite, Status.not_finite), status_if(~found, Status.not_periodic)),
         stats={"periods": periods},
         network=network,
         betas=betas,

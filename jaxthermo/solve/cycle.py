@@ -81,18 +81,18 @@ def shoot(
     return Shot(end, d_end.T, status == OK)
 
 
-def flow_to_one(rate: VectorField, state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
-    """The state at s = 1 of d state/ds = rate(s, state, constant), and the status.
+def flow_to_one(rate: VectorField, state: PyTree, constant: PyTree, max_steps: int = MAX_STEPS) -> tuple[PyTree, Array]:
+    """The state at s = 1 of d state/ds = rate(s, state, constant), and the status; after `max_steps` where it stopped.
 
     It has derivatives of every order in state and constant, in forward mode: those of the variational equations,
-    solved beside the state under the same error control.
+    solved beside the state under the same error control, NaN where these did not come to the end.
     """
 
     @jax.custom_jvp
     def arrive(state: PyTree, constant: PyTree) -> tuple[PyTree, Array]:
         stepper = Stepper(rate, constant, diffrax.Dopri8(), RTOL, ATOL)
         one = jnp.ones((), jax.tree.leaves(state)[0].dtype)
-        end, _, status = solve_to(stepper, state, one, MAX_STEPS, dt0=FIRST_STEP)
+        end, _, status = solve_to(stepper, state, one, max_steps, dt0=FIRST_STEP)
         return end, status
 
     @arrive.defjvp
@@ -103,7 +103,9 @@ def flow_to_one(rate: VectorField, state: PyTree, constant: PyTree) -> tuple[PyT
 
         # Steps beside a tangent depend on it, so the values come from steps of their own.
         end, status = arrive(*primals)
-        (_, d_end), _ = flow_to_one(both, (primals[0], tangents[0]), (primals[1], tangents[1]))
+        pair, constants = (primals[0], tangents[0]), (primals[1], tangents[1])
+        (_, d_end), d_status = flow_to_one(both, pair, constants, max_steps)
+        d_end = jax.tree.map(lambda leaf: jnp.where(d_status == OK, leaf, jnp.nan), d_end)
         return (end, status), (d_end, np.zeros(status.shape, jax.dtypes.float0))
 
     return arrive(state, constant)

@@ -11,18 +11,24 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from jaxthermo._types import Real
 from jaxthermo.solve.cycle import flow_to_one
 from jaxthermo.solve.fixed_point import implicit
+from jaxthermo.solve.integrate import OK
 from jaxthermo.solve.linear import log_spectral_radius
 
 DrivenField = Callable[[Float[Array, ""], Float[Array, " n"], Any], Float[Array, " n"]]
 
 # A Newton step this short, relative to the state, is taken; before that the trajectory goes on by itself.
 NEAR = 0.05
+# Steps in one period. Explicit steps follow the fastest relaxation, so long periods need many.
+MAX_STEPS = 1_000_000
 # A Newton step this short ends the search. What is left after it is of the size of its square.
 SETTLED = 1e-8
 
 
 class PeriodicPoint(eqx.Module):
-    """Where the periodic state is at the beginning of a period, and the linear map over one period around it."""
+    """Where the periodic state is at the beginning of a period, and the linear map over one period around it.
+
+    The point is NaN where a period was not integrated to its end.
+    """
 
     point: Float[Array, " n"]
     linear: Float[Array, "n n"]
@@ -72,15 +78,15 @@ def periodic_point(
 
 
 def _after(field: DrivenField, point: Float[Array, " n"], parameters: PyTree) -> Float[Array, " n"]:
-    """The state after one period."""
+    """The state after one period; NaN if its end was not reached."""
     numbers, rest = eqx.partition(parameters, eqx.is_inexact_array)
 
     def rate(s: Real, x: Array, numbers: PyTree) -> Array:
         period, args = eqx.combine(numbers, rest)
         return period * field(s * period, x, args)
 
-    end, _ = flow_to_one(rate, point, numbers)
-    return end
+    end, status = flow_to_one(rate, point, numbers, MAX_STEPS)
+    return jnp.where(status == OK, end, jnp.nan)
 
 
 def _once_round(

@@ -76,7 +76,9 @@ def drive(
     solver        None: `SplitStep`, or diffrax.Tsit5 for a bath that has no split flows; or any explicit diffrax
                   Runge-Kutta method
     dt            fixed steps, no longer; None: error control
-    tol           of the error control, per step, in the 2-norm of all members over phase space
+    tol           of the error control, per step, in the 2-norm of all members over phase space, times sqrt(hbar) for a
+                  quantum oscillator; classically in the units that you use, so choose those in which actions are of
+                  order 1
     max_steps     before the solve gives up
     keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                   `jt.potentials`

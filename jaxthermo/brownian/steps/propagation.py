@@ -152,10 +152,12 @@ def _controller(ts: Array, method: Method, equation: Equation) -> Pace:
     split = jnp.asarray(True) if isinstance(method.solver, SplitStep) else None
     if method.steps is not None:
         return Pace(ts, method.max_steps, None, method.steps, split)
-    cell = jnp.sqrt(equation.grid.cell)
+    # A density over phase space is one over an action. Quantum mechanics has a unit for that.
+    action = stop_gradient(equation.oscillator.hbar) if equation.oscillator.quantum else 1.0
+    weight = jnp.sqrt(equation.grid.cell * action)
 
     def norm(scaled: Driven) -> Array:
-        return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * cell
+        return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * weight
 
     adaptive = diffrax.PIDController(rtol=0.0, atol=method.tol, norm=norm)
     return Pace(ts, method.max_steps, adaptive, None, split)
