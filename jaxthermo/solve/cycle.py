@@ -174,7 +174,8 @@ def go_round(
 ) -> tuple[Float[Array, " m"], Float[Array, ""]]:
     """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
-    The turns are 1 if the orbit is not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
+    The averages are NaN where the end of the orbit is not reached in MAX_STEPS steps. The turns are 1 if the orbit is
+    not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
     trajectory recur after several turns, and shooting then finds those.
     """
     n = orbit.point.shape[0]
@@ -185,10 +186,11 @@ def go_round(
     turns = jnp.asarray(TURNS, start.dtype)
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
     blank = jnp.tile(orbit.point, (turns.shape[0], 1))
-    end, early, _ = solve_to(stepper, start, jnp.ones_like(orbit.period), MAX_STEPS, blank, note, FIRST_STEP)
+    end, early, status = solve_to(stepper, start, jnp.ones_like(orbit.period), MAX_STEPS, blank, note, FIRST_STEP)
     gaps = jnp.linalg.norm(early - orbit.point[None], axis=1)
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
-    return end[n:], jnp.where(orbit.closed, most, 1.0)
+    mean = jnp.where(status == OK, end[n:], jnp.nan)
+    return mean, jnp.where(orbit.closed, most, 1.0)
 
 
 def _no_observables(observe: Observe, x: Float[Array, " n"], args: PyTree) -> Float[Array, " m"]:
@@ -255,7 +257,8 @@ def _motion(
     seeds = jnp.eye(n + 1 + p, dtype=constants.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))
     shot = shoot(_observed(field, observe, rebuild, n), start, constants, d_start, seeds[:, n:])
-    d_end, d_mean = shot.d_end[:n], shot.d_end[n:]
+    moved = jnp.where(shot.ok, shot.d_end, jnp.nan)
+    d_end, d_mean = moved[:n], moved[n:]
     normal = field(place[:n], rebuild(parameters))
     system = _bordered(d_end[:, :n], d_end[:, n], normal / jnp.linalg.norm(normal))
     forcing = jnp.concatenate([-d_end[:, n + 1 :], jnp.zeros((1, p), constants.dtype)])
