@@ -175,8 +175,8 @@ def go_round(
     """Time averages of the observables over a closed orbit, and how many turns of a shorter orbit it makes.
 
     The averages are NaN where the end of the orbit is not reached in MAX_STEPS steps. The turns are 1 if the orbit is
-    not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a
-    trajectory recur after several turns, and shooting then finds those.
+    not closed, and MOST_TURNS at most. A second, slowly decaying oscillation lets a trajectory recur after several
+    turns, and shooting then finds those.
     """
     n = orbit.point.shape[0]
     dynamics = _observed(field, observe, lambda _: args, n)
