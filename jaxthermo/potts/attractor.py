@@ -21,14 +21,12 @@ from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.attractor import LIMIT_CYCLE, UNDECIDED
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lanes import Progress, map_lanes
-from jaxthermo.solve.lean import brief_jit, is_traced, lean_jit
+from jaxthermo.solve.lean import is_traced, lean_jit
 
 # An undecided trajectory that ends this near a cycle, relative to its size, is on it.
 ON_THE_CYCLE = 1e-3
 # What a cycle and an attractor both have, beside the averages.
 SHARED = ("occupation", "point", "period", "residual", *AVERAGED)
-# Up to so many lanes better machine code takes longer to make than it saves: 4 s, and 0.15 s for each 16 lanes.
-FEW = 256
 
 
 def stationary(
@@ -158,12 +156,9 @@ def long_time_lanes(
     starts = initial_occupations(rings.q, p0, len(betas))
     full = np.full if is_known(max_rounds) else jnp.full
     rounds = full(len(betas), max_rounds, np.int32)
-    search = _few if len(betas) <= FEW else _many
-    return map_lanes(search, rings, betas, starts, rounds, chunk=chunk, advance=advance)
+    return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
+@lean_jit
 def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
     return jax.vmap(long_time_state)(rings, betas, starts, rounds)
-
-
-_few, _many = brief_jit(_vectorised), lean_jit(_vectorised)
