@@ -5,8 +5,8 @@ library's adaptive `evolve`. The oscillators are 500 stationary Stirling cycles 
 period and coupling strength, on a coarse grid (`GRID`) and with coarse steps. On an accelerator there are ten million
 rings and 10 000 oscillators.
 
-The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, each in one call, where a scan may
-compute it in parts; compiled before it is timed, its results taken to NumPy and thrown away. Scan and peer take turns,
+The peer is `jax.jit(jax.vmap(function))` over the columns of the same chunks, in the same parts, each in one call;
+compiled before it is timed, its results taken to NumPy and thrown away. Scan and peer take turns,
 `TURNS` times, and the median of each is quoted. The scan is timed from the begin of its first chunk to the record of
 its last (arithmetic, writing, checksums, waiting for the disk); what it tries before, to group lanes and to see how
 many a chunk may have, is added. `cpu_ratio` compares time of the processor, which means something on cores that others
@@ -35,6 +35,7 @@ import numpy as np
 import jaxthermo as jt
 from benchmarks._bench import on_accelerator
 from jaxthermo.scans.axes import Axes
+from jaxthermo.scans.compiled import cut
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
 from jaxthermo.scans.prepared import prepare
@@ -43,7 +44,7 @@ FINAL_TIME, TOLERANCE = 10.0, 1e-6
 # The rings' is what the library chooses.
 OSCILLATOR_CHUNK, OSCILLATOR_CHUNK_ACCELERATOR = 100, 2500
 # Odd, for a median.
-TURNS = 3
+TURNS = 5
 GRID = (5.6, 0.4, 6.3, 0.7)
 
 
@@ -110,7 +111,7 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
             shutil.rmtree(store.parent)
         layout = layout_from(record, prepared.axes.shape)
         if not peers:
-            # The last chunk may have a length of its own.
+            # The last chunk may have a length of its own, and so its parts.
             _bare_seconds(bare, prepared.axes, layout, range(0, layout.chunks, max(1, layout.chunks - 1)))
         wall, cpu = _bare_seconds(bare, prepared.axes, layout, range(layout.chunks))
         peers.append(wall)
@@ -144,7 +145,8 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
 def _bare_seconds(bare: Callable[..., Any], axes: Axes, layout: Layout, chunks: range) -> tuple[float, float]:
     begin, begin_cpu = time.perf_counter(), time.process_time()
     for chunk in chunks:
-        jax.tree.map(np.asarray, bare(*axes.columns(layout.lanes(chunk))))
+        for part in cut(axes.columns(layout.lanes(chunk)), layout.parts(chunk)):
+            jax.tree.map(np.asarray, bare(*part))
     return time.perf_counter() - begin, time.process_time() - begin_cpu
 
 
