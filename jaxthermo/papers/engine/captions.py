@@ -1,7 +1,6 @@
 """Title and words of each figure and table of Koyanagi & Tanimura 2024, for the paper's page."""
 
 from jaxthermo.papers.engine.data import CYCLES, LABELS, equation
-from jaxthermo.papers.engine.quasi_static import DEPTH
 
 FEW = " Quantum potentials take minutes each: a coarse run leaves them out."
 
@@ -21,7 +20,8 @@ def texts(full: bool) -> dict[str, tuple[str, str]]:
             "Companion paper: quasi-static work against the coupling",
             "Work of our own cycle, infinitely slow, over A, classical, and quantum with K poles of the bath: the "
             "claim is that the first is independent of A and the second falls with it. Equilibria of the Kramers "
-            f"equation, and of the hierarchical Wigner equation with the symmetric thermostat and depth {DEPTH}.",
+            "equation, and of the hierarchical Wigner equation with the symmetric thermostat, on meshes and at depths "
+            "chosen for each.",
         ),
         "cycles": (
             "Table 4: cycles with the same six works",

@@ -214,7 +214,6 @@ def _static(poles: int | None, scope: Scope) -> Job:
         return quasi_static.works(poles, scope.couplings, scope.nodes, lambda count: advance(count / lanes))
 
     settings: dict[str, Any] = {
-        "depth": quasi_static.DEPTH,
         "couplings": scope.couplings,
         "nodes": scope.nodes,
         "poles": poles,
