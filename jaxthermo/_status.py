@@ -83,7 +83,7 @@ MESSAGES = {
     Status.not_finite: "A value is infinite or not a number.",
     Status.not_converged: "The iteration ended above its tolerance; see `residual`.",
     Status.undecided: "No attractor was identified; averages are those of the last stretch of the trajectory.",
-    Status.not_periodic: "The state does not come back to itself within `tol`; raise `max_cycles`.",
+    Status.not_periodic: "The state does not come back to itself; raise `max_cycles` or `max_periods`.",
     Status.grid_too_small: "The state reaches the rim of the grid; make `q_max` or `p_max` larger.",
     Status.grid_too_coarse: "The grid does not resolve the state; make `dq` or `dp` smaller.",
     Status.hierarchy_too_shallow: "The last level of the hierarchy is not small; raise `depth`.",
