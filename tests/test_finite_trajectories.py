@@ -196,3 +196,14 @@ def test_leaps_lose_their_bias_with_the_square_of_the_step():
     # What the coarse and the fine run tell of the bias: a third of their difference.
     assert abs(float(runs[0].work_bias) / 3.0 - biases[0]) < 0.3 * abs(biases[0])
     assert float(runs[0].work_bias_error) < abs(float(runs[0].work_bias))
+
+
+def test_averages_too_small_for_the_steps_are_said():
+    """An average of 1e-12 is below the absolute error of the steps: the relation of both ways tells."""
+    interaction = [[-1.27, -0.81], [-0.81, -1.49]]
+    force = lambda t: jnp.array([0.135, 1.414]) * (1.0 - 0.18 * t)  # noqa: E731
+    pair = jt.JumpNetwork([(0, 1), (1, 0)], [-0.46, -0.86], interaction, force, prefactor=[0.057, 0.515])
+    with pytest.warns(UserWarning, match="not converged"):
+        found = jt.jumps.work_theorem(pair, lambda t: 1.9 + 0.115 * t, 40, 2.8, [0.5, 1.0])
+    assert not found.ok[0] and abs(found.crooks_error[0]) > 1e-3
+    assert found.ok[1] and abs(found.crooks_error[1]) < 1e-8
