@@ -15,6 +15,7 @@ from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas, Thermodynamics
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, localised, near_uniform, observe
 from jaxthermo.solve.attractor import LIMIT_CYCLE, Attractor, search
+from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.collocation import implicit_loop, loop_average, sample_loop
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.derivatives import stop_gradient
@@ -109,8 +110,7 @@ def _first_cycle(network: JumpNetwork, betas: Array, starts: Array, count: Array
         _, tried = carry
         return search_from(network, betas[tried], starts[tried]), tried + 1
 
-    shapes = jax.eval_shape(search_from, network, betas[0], starts[0])
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    blank = blank_of(search_from, network, betas[0], starts[0])
     found, tried = jax.lax.while_loop(goes_on, try_next, (blank, jnp.zeros((), jnp.int32)))
     return found, jnp.maximum(tried - 1, 0)
 

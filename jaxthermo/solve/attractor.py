@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._status import Code
 from jaxthermo._types import Real
+from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.cycle import (
     Observe,
     Orbit,
@@ -103,7 +104,7 @@ def search(
 ) -> tuple[Attractor, Orbit]:
     """What `find_attractor` finds, and the closed orbit if it is one, without derivatives."""
     nan = jnp.full((), jnp.nan, start.dtype)
-    blank_mean = jnp.full(jax.eval_shape(lambda: observe(start, args)).shape, jnp.nan, start.dtype)
+    blank_mean = jnp.full_like(blank_of(observe, start, args), jnp.nan)
     blank = Attractor(jnp.array(UNDECIDED), start, nan, blank_mean, nan, jnp.zeros((), jnp.int32))
     history = Path(jnp.zeros(HISTORY, start.dtype), jnp.tile(start, (HISTORY, 1)))
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from jaxthermo._types import Real
+from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.fixed_point import AutonomousField
 from jaxthermo.solve.integrate import OK, VectorField
 from jaxthermo.solve.linear import log_spectral_radius
@@ -182,7 +183,7 @@ def go_round(
     dynamics = _observed(field, observe, lambda _: args, n)
     constants = jnp.log(orbit.period)[None]
     stepper = Stepper(lambda s, state, constants: dynamics(state, constants), constants, diffrax.Dopri8(), RTOL, ATOL)
-    start = jnp.concatenate([orbit.point, _no_observables(observe, orbit.point, args)])
+    start = jnp.concatenate([orbit.point, blank_of(observe, orbit.point, args)])
     turns = jnp.asarray(TURNS, start.dtype)
     note = sampling(stepper, 1.0 / turns, lambda state: state[..., :n])
     blank = jnp.tile(orbit.point, (turns.shape[0], 1))
@@ -191,11 +192,6 @@ def go_round(
     most = jnp.max(jnp.where(gaps < RETURNED * jnp.max(gaps), turns, 1.0))
     mean = jnp.where(status == OK, end[n:], jnp.nan)
     return mean, jnp.where(orbit.closed, most, 1.0)
-
-
-def _no_observables(observe: Observe, x: Float[Array, " n"], args: PyTree) -> Float[Array, " m"]:
-    """Zeros of the shape of what is observed, which is not computed for it."""
-    return jnp.zeros(jax.eval_shape(lambda: observe(x, args)).shape, x.dtype)
 
 
 def log_contraction(orbit: Orbit, velocity: Float[Array, " n"]) -> Float[Array, ""]:
@@ -252,7 +248,7 @@ def _motion(
     closure and phase then fix the motion.
     """
     n, p = place.shape[0] - 1, parameters.shape[0]
-    start = jnp.concatenate([place[:n], _no_observables(observe, place[:n], rebuild(parameters))])
+    start = jnp.concatenate([place[:n], blank_of(observe, place[:n], rebuild(parameters))])
     constants = jnp.concatenate([place[n:], parameters])
     seeds = jnp.eye(n + 1 + p, dtype=constants.dtype)
     d_start = jnp.pad(seeds[:, :n], ((0, 0), (0, start.shape[0] - n)))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import IntLike, Real
+from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.checks_off import without_checks
 from jaxthermo.solve.either_mode import either_mode
 
@@ -149,8 +150,7 @@ def repeated(
         image, record = step(so_far.x, args, so_far.recorded)
         return after_application(so_far, image, returns(record)), image, record
 
-    shapes = eqx.filter_eval_shape(step, begin.x, args, jnp.asarray(False))
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    empty = blank_of(step, begin.x, args, jnp.asarray(False))
     end, image, record = jax.lax.while_loop(lambda carry: ~carry[0].done, advance, (begin, *empty))
     which = jnp.asarray(which, jnp.int32)
     return FixedPoint(end.x, image, record, end.residual, end.contraction, end.history.count, which)
@@ -224,8 +224,7 @@ def _tangent(
         return image, dx, record, jnp.where(count == 0, change, scale), count + 1, change
 
     still, zero = jnp.zeros_like(root), jnp.zeros(())
-    shape = eqx.filter_eval_shape(image_of, still)[1]
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+    _, empty = blank_of(image_of, still)
     start = (still, still, empty, zero, jnp.zeros((), jnp.int32), zero)
     image, dx, record, *_ = jax.lax.while_loop(_unfinished, advance, start)
     return dx, image, record

@@ -22,6 +22,7 @@ from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, SplitStep, start, strang
 from jaxthermo.protocols.schedules import Schedule, value_at
+from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.checks_off import without_checks
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.either_mode import either_mode
@@ -141,8 +142,7 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
     saved: Any = solution.ys
     rows, members = jax.tree.map(unreached_as_nan, saved[0])
     # One row of numbers for each time: diffrax's program grows with every array that it saves.
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, ts[0], begin))
-    measured, totals = jax.vmap(ravel_pytree(blank)[1])(rows)
+    measured, totals = jax.vmap(ravel_pytree(blank_of(measure, ts[0], begin))[1])(rows)
     return DriveSolution(
         measured, totals, saved[1].V[0], members, status_of(solution), solution.stats["num_steps"].astype(jnp.int32)
     )
@@ -208,7 +208,7 @@ def propagate_fixed_steps(
         return observe(V, equation, 1.0 / value_at(protocol.beta, t), t), y.totals, V if keep_states else None
 
     def nothing(y: Driven, t: Any) -> Any:
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure, y, t))
+        return blank_of(measure, y, t)
 
     # A piece without steps comes first, so that the first time is measured by the same piece of program.
     counts = jnp.full(ts.shape, steps).at[0].set(0)
