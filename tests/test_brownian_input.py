@@ -191,6 +191,11 @@ def test_single_precision_is_refused():
             jt.equilibrium(oscillator, 1.0, 0.5)
         with pytest.raises(ValueError, match="jax_enable_x64"):
             jt.run_cycle(oscillator, jt.StirlingCycle(0.5, 1.0, 0.0, 1.0), 1e-6)
+        with pytest.raises(ValueError, match="jax_enable_x64"):
+            jt.optimal_ramp(oscillator, 1.0, 0.0, 1.0, 2.0, 1)
+        # Rounding errors had looked like waves, and the grid had 1 127 x 45 points.
+        with pytest.raises(ValueError, match="jax_enable_x64"):
+            jt.grid_for(oscillator, [0.5, 1.0], 0.0)
 
 
 # What the suite's type checks would refuse first, in the words that a user reads.

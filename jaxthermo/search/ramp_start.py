@@ -32,18 +32,26 @@ def _canonical(oscillator: Oscillator, beta: Array, x: Array) -> tuple[Hierarchy
     return boltzmann(equation, 1.0 / beta, x)[:, None], equation
 
 
-def with_room_for(oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array) -> Oscillator:
+def with_room_for(
+    oscillator: Oscillator, beta: Array, x_start: Array, x_end: Array, duration: Array, jumps: bool
+) -> Oscillator:
     """The oscillator on a grid with room for a particle that is moved from the one field to the other."""
     fields = _room(x_start, x_end)
     if oscillator.grid is not None:
         return resolved(oscillator, beta, fields)
     widest = extremes(oscillator, beta, fields)
     places = np.asarray(_places(oscillator, beta, jnp.stack([x_start, x_end]), jnp.linspace(-widest.q, widest.q, 401)))
-    # A ramp goes up to twice its mean speed, and a sudden one no faster than the oscillator swings.
+    stiffness = 1.0 / (float(beta) * places[:, 1])
     distance = abs(float(places[1, 0] - places[0, 0]))
-    swing = 1.0 / np.sqrt(float(beta) * float(oscillator.mass) * float(np.min(places[:, 1])))
-    momentum = float(oscillator.mass) * distance * min(2.0 / float(duration), swing)
-    grid = grid_reaching(widest._replace(p=widest.p + momentum))
+    if jumps:
+        # The best ramp leaves a part of the way to be done after it, and what is spread more widely has further to go.
+        spread = np.sqrt(places[:, 1])
+        distance += float(widest.q * abs(spread[1] - spread[0]) / spread.max())
+        speed = 1.0 / (float(duration) + 2.0 * float(oscillator.bath.friction() / stiffness.max()))
+    else:
+        # A ramp goes up to twice its mean speed, and a sudden one no faster than the oscillator swings.
+        speed = min(2.0 / float(duration), float(np.sqrt(stiffness.max() / float(oscillator.mass))))
+    grid = grid_reaching(widest._replace(p=widest.p + float(oscillator.mass) * distance * speed))
     return resolved(oscillator.with_grid(grid), beta, fields)
 
 

@@ -16,7 +16,7 @@ from jaxthermo.brownian.accuracy.reach import Reach, reach_of, roughness
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.checks import is_known, require_finite, require_positive
+from jaxthermo.checks import is_known, require_double_for, require_finite, require_positive
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.progress import Line
 
@@ -106,6 +106,8 @@ def grid_reaching(reach: Reach) -> PhaseGrid:
 
 def extremes(oscillator: Oscillator, betas: Any, fields: Any) -> Reach:
     """The furthest that a state at one of the extreme temperatures and fields reaches, with room to spare."""
+    # In single precision the rounding errors of a density look like waves, and a grid that held them would be enormous.
+    require_double_for(FALLEN, FALLEN)
     reaches = [reach_of(oscillator, beta, x, FALLEN) for beta, x in corners(oscillator, betas, fields)]
     return Reach(*(MARGIN * max(sizes) for sizes in zip(*reaches, strict=True)))
 
