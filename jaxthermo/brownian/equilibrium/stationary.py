@@ -81,14 +81,16 @@ def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
     return lambda V: transpose(V)[0]
 
 
-def krylov(A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool) -> tuple[Float[Array, "..."], Array]:
+def krylov(
+    A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool, tolerance: float = TOLERANCE
+) -> tuple[Float[Array, "..."], Array]:
     """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
 
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
     kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
-    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), TOLERANCE, LIMIT, kept, left)
+    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), tolerance, LIMIT, kept, left)
     return found.reshape(rhs.shape), error
 
 
