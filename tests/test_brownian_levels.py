@@ -10,7 +10,7 @@ from audit import hierarchy
 import jaxthermo as jt
 from jaxthermo.brownian.accuracy.promise import state_problem
 from jaxthermo.brownian.hierarchy import Members
-from jaxthermo.brownian.levels.matrices import basis_of
+from jaxthermo.brownian.levels.matrices import basis_of, is_hard
 from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
 from jaxthermo.brownian.levels.problem import Problem
 from jaxthermo.brownian.levels.solve import equilibrium_by_levels
@@ -56,6 +56,15 @@ def test_strong_coupling_at_low_temperature_has_the_closed_moments(strength):
     # The Wigner function is a Gaussian of purity hbar/2 over the product of the uncertainties.
     purity = 0.5 / np.sqrt((at["q2"] - at["q"] ** 2) * at["p2"])
     assert abs(found["purity"] - purity) < 1e-3 * (strength / 2.0) ** 4 and found["min_wigner"] > -2e-5
+
+
+def test_an_overdamped_equilibrium_takes_the_levels():
+    """On the grid a quartic well with three poles took 220 CPU s, among the levels 10."""
+    assert is_hard(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 2.0, 3), 1.0, 0.3)
+    assert not is_hard(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 1.5, 2), 1.0, 0.3)
+    xi, eta = exact.pade(2)
+    at = exact.harmonic_stationary(1.0, 0.4, w0=1.0, gamma=4.0, xi=xi, eta=eta)
+    assert hierarchy.furthest(moments(HARMONIC, 2.0, 1.0, 0.4), at | {"X": at["q"]}) < 1e-6
 
 
 def test_depth_is_enough_where_two_changes_in_a_row_are_small():
