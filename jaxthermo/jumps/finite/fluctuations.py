@@ -81,7 +81,9 @@ def cumulants(
                158101 (2015)
 
     The ratio is NaN without the second order, and where the mean or the entropy production is nothing but rounding
-    errors: in equilibrium, as at f = 0 with one reservoir, at beta = 0, or where nothing flows round. `Status.not_converged` where `residual` is above 1e-9. Cumulants have no derivatives.
+    errors: in equilibrium, as at f = 0 with one reservoir, at beta = 0, or where nothing flows round.
+    `Status.not_converged` where `residual` is above 1e-9; other statuses are those of the stationary state, see
+    `mesoscopic_stationary`. Cumulants have no derivatives.
 
     Example
         >>> import jaxthermo as jt
