@@ -52,6 +52,18 @@ def test_uncertainty_ratio_is_one_near_equilibrium():
     assert abs(float(jt.potts.cumulants(weak, 2.0, 40).uncertainty_ratio) - 1.0) < 1e-6
 
 
+def test_a_ratio_of_rounding_errors_is_none():
+    """Nothing flows round a tree, force or not."""
+    tree = jt.JumpNetwork([(0, 1), (1, 2)], [0.0, 1.0, 0.3], -0.5, 0.4)
+    found = jt.jumps.cumulants(tree, 1.3, 3)
+    assert found.ok and abs(float(found.current)) < 1e-14 and np.isnan(found.uncertainty_ratio)
+
+
+def test_a_mode_that_does_not_oscillate_has_no_period():
+    found = jt.potts.coherence(jt.PottsRing(3, -1.0, 0.0, 0.1), 1.0, 4)
+    assert found.ok.all() and float(found.quality_factor) == 0.0 and float(found.period) == np.inf
+
+
 def test_one_unit_is_a_walk_on_a_ring():
     """Independent hops forward and back: all cumulants are their sum or difference."""
     found = jt.potts.cumulants(jt.PottsRing(4, -1.0, 0.8, 1.0), 1.5, 1, order=4)

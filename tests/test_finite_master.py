@@ -8,7 +8,7 @@ import scipy.linalg
 
 import jaxthermo as jt
 from jaxthermo._results import quantities
-from jaxthermo.jumps.finite.distribution import stationary_distribution
+from jaxthermo.jumps.finite.distribution import direct, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import network_at
 from jaxthermo.jumps.finite.space import space
@@ -89,6 +89,39 @@ def test_multigrid_agrees_with_elimination(beta, energies):
     matrix[0] = 1.0
     expected = np.linalg.solve(matrix, np.eye(len(matrix))[0])
     np.testing.assert_allclose(found.p, expected, rtol=0, atol=1e-9 * expected.max())
+
+
+def test_wells_have_boltzmanns_weights_and_their_derivative():
+    """Without a force, three wells that are left once in 1e12 hops; the derivative is -p (E - <E>)."""
+    energies, units, beta = np.array([0.0, 0.01, -0.01]), 6, 40.0
+    states = space(3, units)
+    counts = np.asarray(states.counts)
+    energy = energies @ counts - 0.5 / units * (counts**2).sum(axis=0)
+    weight = np.exp(np.asarray(log_multiplicity(counts)) - beta * (energy - energy.min()))
+    expected = weight / weight.sum()
+
+    def distribution(beta):
+        return direct(network_at(jt.PottsRing(3, -1.0, 0.0, 0.1, energies), beta), states).p
+
+    p, slope = jax.jvp(distribution, (jnp.asarray(beta),), (jnp.ones(()),))
+    np.testing.assert_allclose(p, expected, rtol=1e-11)
+    np.testing.assert_allclose(slope, -expected * (energy - expected @ energy), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
+def test_weights_of_wells_lost_in_rounding_errors_are_said():
+    """435 states, which a search finds: against Boltzmann's weights, at which it misses the promise when cold."""
+    energies, units = np.array([0.0, 0.05, -0.02]), 28
+    states = space(3, units)
+    assert states.coarse is not None
+    counts = np.asarray(states.counts)
+    energy = energies @ counts - 0.5 / units * (counts**2).sum(axis=0)
+    for beta, word in ((4.0, "ok"), (7.0, "below rounding errors")):
+        found = stationary_distribution(network_at(jt.PottsRing(3, -1.0, 0.0, 0.1, energies), beta), states)
+        weight = np.exp(np.asarray(log_multiplicity(counts)) - beta * (energy - energy.min()))
+        wrong = 0.5 * abs(np.asarray(found.p) - weight / weight.sum()).sum()
+        assert jt.Status(int(found.status)).word == word
+        assert wrong < 1e-6 if word == "ok" else wrong > 1e-6
 
 
 @pytest.mark.parametrize("edges", [[(0, 1), (1, 0)], [(1, 0), (1, 0)], [(0, 1), (0, 1)]], ids=str)

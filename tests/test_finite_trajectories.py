@@ -146,6 +146,12 @@ def test_rates_beyond_all_numbers_end_a_trajectory(beta):
     assert (run.status == jt.Status.not_finite).all() and np.isnan(run.work).all()
 
 
+def test_states_that_shut_edges_part_have_no_one_start():
+    network = jt.JumpNetwork([(0, 1), (1, 2)], [0.0, 1.0, 2.0], prefactor=lambda t: jnp.array([1.0, 0.0]) + 0.0 * t)
+    with pytest.raises(ValueError, match="`n0` must be given"):
+        jt.jumps.simulate(network, 1.0, 2, 1.0, 4, jax.random.key(0))
+
+
 @pytest.mark.filterwarnings("ignore::jaxthermo._results.JaxthermoWarning")
 def test_leaps_that_are_too_long_say_so():
     run = jt.potts.tau_leap(RING, 3.5, 1000, 1.0, 4, jax.random.key(2), [1000, 0, 0], steps=2)

@@ -116,6 +116,26 @@ def test_stationary_state_between_two_temperatures(steady):
     assert float(-BETAS @ np.asarray(steady.heat_currents)) == pytest.approx(produced, rel=1e-11)
 
 
+def test_units_that_do_not_interact_are_at_rest_also_where_rates_are_far_apart():
+    """One bond a million million times faster than the next, cold: the current round the ring from its resistances."""
+    energies, prefactor, force, beta = np.array([0.0, 0.5, 0.2, 5.0]), np.array([1e-6, 1e6, 1.0, 1.0]), 0.3, 8.0
+    network = jt.JumpNetwork([(0, 1), (1, 2), (2, 0), (2, 3)], energies, None, force, None, None, prefactor)
+    found = jt.jumps.stationary(network, beta)
+    # With y = P exp(beta E - ..) along the ring: y_{k+1} = y_k exp(beta f) - J r_k closes for one ratio J/y_0.
+    resistance = np.exp(0.5 * beta * (energies[[0, 1, 2]] + energies[[1, 2, 0]] + force)) / prefactor[:3]
+    gain = np.exp(beta * force)
+    ratio = (gain**3 - 1.0) / (resistance @ gain ** np.array([2, 1, 0]))
+    y = [1.0]
+    for one in resistance[:2]:
+        y.append(y[-1] * gain - ratio * one)
+    P = np.exp(-beta * energies) * np.array([*y, y[2] * gain])
+    assert found.ok
+    np.testing.assert_allclose(found.occupation, P / P.sum(), rtol=1e-9)
+    # What is left of some 1e3 hops there and back along the fast bond.
+    np.testing.assert_allclose(found.work_current, 3.0 * force * ratio / P.sum(), rtol=0, atol=1e-12)
+    assert abs(float(found.work_current)) > 1e-7
+
+
 def test_at_one_temperature_without_force_it_is_gibbs_and_nothing_is_dissipated():
     free = engine(interaction=np.zeros((3, 3)), forces=np.zeros(6))
     found = jt.jumps.stationary(free, np.array([1.7, 1.7]), START)

@@ -11,7 +11,7 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.checks import is_known, require_double_for, require_integer
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.elimination import at_rest
+from jaxthermo.jumps.elimination import alone_at_rest, at_rest
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.occupation import averages, complete, field, initial_occupation, observe
@@ -68,7 +68,7 @@ def stationary(
 
     network      a `jt.JumpNetwork` or a `jt.PottsRing` with constant forces
     beta         a number, or (R,) numbers, one for each reservoir
-    p0           start, (q,); None for P_1 = 1 - small
+    p0           start, (q,); None for P_1 = 1 - small. Without an interaction all starts lead to the same state
     max_rounds   rounds of integration before the search gives up
     Units        per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises       ValueError for impossible parameters; without double precision
@@ -105,6 +105,10 @@ def long_time_state(
     if is_known(max_rounds):
         require_integer("max_rounds", max_rounds, 1)
     start = initial_occupation(network.q, p0)
+    if network.interaction is None:
+        # There is one attractor, whatever the start, and elimination knows it.
+        known = alone_at_rest(stop_gradient(network), stop_gradient(betas))
+        start = jnp.where(jnp.all(jnp.isfinite(known)), known, start)
     # As an array, so that another number of rounds is not compiled again.
     rounds = jnp.asarray(max_rounds, jnp.int32)
     found = find_attractor(field, observe, start[:-1], (network, betas), rounds, at_rest)

@@ -97,7 +97,8 @@ def periodic_state(
     max_periods  periods of the search before it gives up
     Units        per unit; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises       ValueError that names the argument, also where one of the schedules does not repeat after `period`
-    Accuracy     `residual` is a Newton step, below 1e-8; the state is right to its square or the integration's 1e-11
+    Accuracy     `residual` is a Newton step, below 1e-8; the state is right to its square or the integration's 1e-11.
+                 Steps are as long as what they meet allows, and may pass over a pulse of less than 1e-3 of the period
     Source       local detailed balance at each time: Esposito, Phys. Rev. E 85, 041125 (2012); Floquet multipliers:
                  eigenvalues of the linear map over one period
 

@@ -16,6 +16,7 @@ from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import complete, field, observe_all
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root
+from jaxthermo.solve.lean import brief_jit
 
 
 def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tuple[Float[Array, " m"], Array]:
@@ -32,6 +33,12 @@ def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tup
     better = residuals[1] <= residuals[0]
     P = jnp.where(better, exact, known)
     return observe_all(P, args), jnp.where(better, residuals[1], residuals[0])
+
+
+@brief_jit
+def alone_at_rest(network: JumpNetwork, beta: Betas) -> Float[Array, " q"]:
+    """The stationary occupations of units that do not interact, whose rates are given."""
+    return stationary_for(_rate_matrix(jnp.ones(network.q), network, beta))
 
 
 def _rate_matrix(P: Float[Array, " q"], network: JumpNetwork, beta: Betas) -> Float[Array, "q q"]:

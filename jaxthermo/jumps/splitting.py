@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxthermo.jumps.elimination import stationary_for
 from jaxthermo.solve.derivatives import stop_gradient
 
 # Added to the diagonal of a scaled Laplacian, whose entries are 1 there: states that nothing reaches stay regular.
@@ -107,7 +108,7 @@ def at_rest(steps: Steps, n: int) -> Float[Array, " n"]:
     equation that the distribution solves.
     Source     Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985)
     """
-    p = _eliminated(stop_gradient(_rates(steps, n)))
+    p = stationary_for(stop_gradient(_rates(steps, n)))
     rates = _rates(steps, n)
     generator = rates.T - jnp.diag(jnp.sum(rates, axis=1))
     # One equation follows from the others; in its place stands sum p = 1.
@@ -121,23 +122,3 @@ def _rates(steps: Steps, n: int) -> Float[Array, "n n"]:
     """From the row's state to the column's."""
     rates = jnp.zeros((n, n), steps.forward.dtype).at[steps.first, steps.second].add(steps.forward)
     return rates.at[steps.second, steps.first].add(steps.backward)
-
-
-def _eliminated(rates: Float[Array, "n n"]) -> Float[Array, " n"]:
-    n = rates.shape[0]
-
-    def censor(step: Array, table: Array) -> Array:
-        """State k is left out: who came to it goes on as it would have. Its column keeps how often it is visited."""
-        k = n - 1 - step
-        index = jnp.arange(n, dtype=step.dtype)
-        onward = jnp.where(index < k, table[k], 0.0)
-        visits = jnp.where(index < k, table[:, k], 0.0) / jnp.sum(onward)
-        return (table + visits[:, None] * onward[None, :]).at[:, k].set(visits)
-
-    def fill(k: Array, p: Array) -> Array:
-        index = jnp.arange(n, dtype=k.dtype)
-        return p.at[k].set(jnp.dot(p, jnp.where(index < k, table[:, k], 0.0), precision="highest"))
-
-    table = jax.lax.fori_loop(0, n - 1, censor, rates)
-    p = jax.lax.fori_loop(1, n, fill, jnp.zeros(n, rates.dtype).at[0].set(1.0))
-    return p / jnp.sum(p)

@@ -8,10 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.jumps.finite.balance import solve_stationary
-from jaxthermo.jumps.finite.distribution import CONVERGED
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.levels import Mesoscopic, units_at_rest
@@ -79,7 +77,7 @@ def mesoscopic_affinities(network: AbstractJumpModel, beta: Betas, units: IntLik
     chords = tree.chords
     current = flow[chords]
     result = MesoscopicAffinities(
-        status=status_if(~(found.residual < CONVERGED), Status.not_converged),
+        status=found.status,
         stats={"states": states.size},
         network=network,
         beta=betas,

@@ -9,11 +9,17 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxthermo._results import quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import is_known, require_double_for
 from jaxthermo.jumps.arguments import require_constant
-from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, normalised, stationary_distribution
+from jaxthermo.jumps.finite.distribution import (
+    LIMIT,
+    Distribution,
+    direct,
+    is_direct,
+    normalised,
+    stationary_distribution,
+)
 from jaxthermo.jumps.finite.generator import Hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
 from jaxthermo.jumps.finite.levels import (
@@ -70,7 +76,8 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     units      N
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
-    Accuracy   `residual` below 1e-9, else `Status.not_converged`
+    Accuracy   up to 400 states each probability to its own rounding error; beyond, `residual` below 1e-9, else
+               `Status.not_converged`, and probabilities of wells to 1e-6, else `Status.below_rounding_errors`
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B16)
 
     `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. Derivatives in beta and all
@@ -94,6 +101,8 @@ def solve_stationary(
     """A network's numbers, its stationary distribution with derivatives in them, and how that was found."""
     states = level.states
     found = stationary_distribution(network_at(model.network, betas), states)
+    if is_direct(states):
+        return *_differentiated(model, betas, found.p, states), found
     now, p = _followed(model, betas, found.p, level.hops, lambda hops, p: _multigrid(hops, states, p))
     return now, p, found
 
@@ -135,7 +144,7 @@ def _result(
     found: Distribution,
 ) -> FiniteStationary:
     result = FiniteStationary(
-        status=status_if(~(found.residual < CONVERGED), Status.not_converged),
+        status=found.status,
         stats={"iterations": found.iterations, "states": p.shape[0]},
         network=model,
         beta=betas,
@@ -172,18 +181,30 @@ def _relaxed(hops: Hops) -> Distribution:
     return normalised(uniform + found.x, hops, found.iterations)
 
 
+def _numbers(model: AbstractJumpModel, betas: Array) -> tuple[Array, Callable[[Array], NetworkAtTime]]:
+    """The model's own numbers in a row, of which a ring has fewer than its network, and the network that they make."""
+    dynamic, static = eqx.partition((model, betas), eqx.is_array)
+    values, restore = ravel_pytree(dynamic)
+    return values, lambda values: network_at(*eqx.combine(restore(values), static))
+
+
+def _differentiated(
+    model: AbstractJumpModel, betas: Array, p: Array, states: Space
+) -> tuple[NetworkAtTime, Float[Array, " states"]]:
+    """`_followed` by the derivatives of what finds the distribution without a search; they keep its digits."""
+    if is_known((model, betas)):
+        return network_at(model, betas), p
+    values, at = _numbers(model, betas)
+    return at(values), from_jacobians(lambda values, _: direct(at(values), states).p)(values, None)
+
+
 def _followed(
     model: AbstractJumpModel, betas: Array, p: Array, equation: Callable[[NetworkAtTime], Hops], inverse: Inverse
 ) -> tuple[NetworkAtTime, Float[Array, " states"]]:
     """The network's parameters, and its stationary distribution with derivatives in them."""
     if is_known((model, betas)):
         return network_at(model, betas), p
-    # Only the model's own numbers: a ring has fewer than its network.
-    dynamic, static = eqx.partition((model, betas), eqx.is_array)
-    values, restore = ravel_pytree(dynamic)
-
-    def at(values: Array) -> NetworkAtTime:
-        return network_at(*eqx.combine(restore(values), static))
+    values, at = _numbers(model, betas)
 
     def hops(values: Array) -> Hops:
         return equation(at(values))

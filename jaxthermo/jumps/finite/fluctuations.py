@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
-from jaxthermo._status import Status, status_if
+from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, Stats
 from jaxthermo.checks import require_integer
-from jaxthermo.jumps.finite.counting import Counted, counted
+from jaxthermo.jumps.bookkeeping import along_edges
+from jaxthermo.jumps.finite.counting import Count, Counted, counted
 from jaxthermo.jumps.finite.distribution import CONVERGED, LIMIT, Distribution, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime, network_at
@@ -23,6 +24,9 @@ from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import brief_jit, lean_jit
+
+# Largest relative error of mean and entropy production by rounding with which their ratio is given.
+LARGEST_ERROR = 1e-3
 
 
 class Cumulants(AbstractResult):
@@ -76,8 +80,10 @@ def cumulants(
     Source     Lebowitz & Spohn, J. Stat. Phys. 95, 333 (1999); the ratio is >= 1: Barato & Seifert, PRL 114,
                158101 (2015)
 
-    The ratio is NaN where the mean vanishes by symmetry, as at f = 0 with one reservoir and at beta = 0, and without
-    the second order. `Status.not_converged` where `residual` is above 1e-9. Cumulants have no derivatives.
+    The ratio is NaN without the second order, and where the mean or the entropy production is nothing but rounding
+    errors: in equilibrium, as at f = 0 with one reservoir, at beta = 0, or where nothing flows round.
+    `Status.not_converged` where `residual` is above 1e-9; other statuses are those of the stationary state, see
+    `mesoscopic_stationary`. Cumulants have no derivatives.
 
     Example
         >>> import jaxthermo as jt
@@ -97,13 +103,12 @@ def cumulants(
     orders = np.arange(1, order + 1)
     hops = rates / units
     values = hops * count.scale ** orders.astype(float)
-    produced, driven = _produced(now, states, found, values[0] if count.kind is Counted.work else None)
+    produced, is_known = _produced(now, states, found, count, values[0])
     variance = values[1] if order > 1 else jnp.full_like(values[0], jnp.nan)
-    moving = driven & (values[0] != 0)
-    ratio = variance * produced / (2.0 * jnp.where(moving, values[0], 1.0) ** 2)
+    ratio = variance * produced / (2.0 * jnp.where(is_known, values[0], 1.0) ** 2)
     worst = jnp.maximum(found.residual, residual)
     result = Cumulants(
-        status=status_if(~(worst < CONVERGED), Status.not_converged),
+        status=first_problem(found.status, status_if(~(worst < CONVERGED), Status.not_converged)),
         stats={"states": states.size},
         network=model,
         beta=beta,
@@ -114,7 +119,7 @@ def cumulants(
         current=values[0],
         variance=variance,
         entropy_production_rate=produced,
-        uncertainty_ratio=jnp.where(moving, ratio, jnp.nan),
+        uncertainty_ratio=jnp.where(is_known, ratio, jnp.nan),
         residual=worst,
         hop_cumulant=hops if count.weight is None else None,
     )
@@ -124,15 +129,25 @@ def cumulants(
 
 @brief_jit
 def _produced(
-    now: NetworkAtTime, states: Space, found: Distribution, work: Array | None
+    now: NetworkAtTime, states: Space, found: Distribution, count: Count, mean: Float[Array, ""]
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """Entropy production per unit and time of the stationary state, and whether there is any by the parameters."""
-    pushed = jnp.any(now.force != 0)
-    if now.network.reservoir_count == 1 and work is not None:
+    """Entropy production per unit and time of the stationary state; whether it and the mean exceed rounding errors."""
+    network = now.network
+    flow = mesoscopic_hops(now, states).booked(found.p, now)
+    # What all hops count, forward and back, as far as it may be out of balance.
+    share = jnp.maximum(found.residual, jnp.finfo(mean.dtype).eps) / states.units / LARGEST_ERROR
+
+    def exceeds(value: Array, each: Array) -> Bool[Array, ""]:
+        return jnp.abs(value) > share * jnp.sum(jnp.abs(each) * (flow.forward + flow.backward))
+
+    is_known = exceeds(mean, count.each)
+    if network.reservoir_count == 1 and count.kind is Counted.work:
         beta = jnp.reshape(now.beta, ())
-        return beta * work, pushed & (beta != 0)
-    heats = mesoscopic_hops(now, states).booked(found.p, now).heat_currents(now.network) / states.units
-    return -jnp.sum(now.beta * heats), pushed | (now.network.reservoir_count > 1)
+        return beta * mean, is_known & (beta != 0)
+    produced = -jnp.sum(now.beta * flow.heat_currents(network)) / states.units
+    betas = along_edges(network.betas_at(now.beta, 0.0), flow.forward)
+    heat = flow.energy_change - along_edges(now.force, flow.forward)
+    return produced, is_known & exceeds(produced, betas * heat)
 
 
 @lean_jit

@@ -70,7 +70,8 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     Raises     ValueError for impossible parameters, more states than memory holds, without double precision
     Source     Barato & Seifert, Phys. Rev. E 95, 062409 (2017) for the quality factor
 
-    `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest. Hops between wells may
+    `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest; a mode that does not
+    oscillate has quality factor 0 and an infinite period. Hops between wells may
     be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
 
     Example
@@ -95,7 +96,10 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     value = jnp.stack([mode.value for mode in modes])
     residual = jnp.stack([mode.residual for mode in modes])
     traffic = _traffic(now, states, p)
-    lost = jnp.maximum(residual, jnp.finfo(residual.dtype).eps) * traffic > LARGEST_ERROR * jnp.abs(value)
+    error = jnp.maximum(residual, jnp.finfo(residual.dtype).eps) * traffic
+    lost = error > LARGEST_ERROR * jnp.abs(value)
+    # A real eigenvalue of a matrix that is not symmetric comes with an imaginary rounding error.
+    value = jax.lax.complex(value.real, jnp.where(jnp.abs(value.imag) > error, value.imag, 0.0))
     trouble = jnp.where(lost, int(Status.below_rounding_errors), int(Status.ok))
     slowest = value[jnp.argmax(value.real)]
     result = Coherence(

@@ -20,7 +20,7 @@ from jaxthermo.checks import (
     require_positive_scalar,
 )
 from jaxthermo.jumps.arguments import checked
-from jaxthermo.jumps.finite.distribution import CONVERGED, stationary_distribution
+from jaxthermo.jumps.finite.distribution import stationary_distribution
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
 from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
@@ -245,8 +245,11 @@ def start_counts(
         raise ValueError(f"`n0` must be given for so many units: {error}") from None
     states = space(network.q, units, network.edges)
     found = stationary_distribution(driven.at(0.0), states)
-    if is_known(found.residual) and float(found.residual) > CONVERGED:
-        raise ValueError(f"`n0` must be given: the stationary state was found to a residual of {found.residual} only")
+    if is_known(found.status) and int(found.status) != Status.ok:
+        raise ValueError(
+            f"`n0` must be given: of the stationary state at time 0 a search says {Status(int(found.status)).word!r}, "
+            f"with residual {float(found.residual):.2g}; where shut edges part the states there are several"
+        )
     return _drawn(states.counts, found.p, key, count)
 
 
