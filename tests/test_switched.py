@@ -198,6 +198,9 @@ def test_fields_of_equal_entropy():
         jt.isentropic_field(hot, 0.02, 0.0, 0.04, (-0.9, 0.0))
     power = jt.quantum_oscillator(jt.Polynomial([0.0] * 5), 0.5, coordinate=lambda q: -(q**4))
     assert float(jt.isentropic_field(power, 0.5, 1.0, 1.0, (0.05, 1.0))) == pytest.approx(0.125, abs=1e-6)
+    # A small unit of fields: what is near enough must not be a number with a unit.
+    faint = jt.classical_oscillator(HARMONIC, 0.5, coordinate=lambda q: -0.5e15 * q * q)
+    assert float(jt.isentropic_field(faint, 0.5, 0.0, 1.0, (-0.9e-15, 0.0))) == pytest.approx(-0.75e-15, rel=1e-8)
     shifted = jt.classical_oscillator(HARMONIC, 0.5)
     with pytest.raises(ValueError, match="`bounds` must hold a field at which the entropy"):
         jt.isentropic_field(shifted, 0.5, 0.0, 1.0, (-1.0, 1.0))
