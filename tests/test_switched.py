@@ -260,3 +260,11 @@ def test_a_cycle_of_switched_baths_is_differentiated():
         assert float(slopes[i]) == pytest.approx(float(ends[0] - ends[1]) / (2.0 * step), rel=1e-4)
     lanes = jax.vmap(heat)(jnp.asarray([20.0, 22.0]), jnp.asarray([-0.2, -0.25]))
     assert float(lanes[0]) == pytest.approx(float(heat(*place)), abs=1e-8)
+
+
+@pytest.mark.parametrize("jump", [1.0, 0.7])
+def test_windows_that_jump_are_refused(jump):
+    """At a saved time and between two of them: the work of it would be infinite, and depend on the time step."""
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0)], [1.0], [lambda t: jnp.where(t < jump, 1.0, 0.5)])
+    with pytest.raises(ValueError, match=f"`windows` must not jump.* moves by 0.5 at t = {jump:g}"):
+        jt.drive(jt.classical_oscillator(QUARTIC, bath, SEARCH_GRID), 1.0, 0.0, [0.0, 1.0, 2.0])
