@@ -268,6 +268,22 @@ def test_the_unit_of_mass_does_not_matter(model, state, split):
     assert np.allclose(run.X, split.X, atol=1e-9) and np.allclose(run.work / unit, split.work, atol=1e-9)
 
 
+@pytest.mark.parametrize("time", [1e-4, 1e3])
+def test_the_unit_of_time_of_a_classical_drive_does_not_matter(time):
+    """Nothing sets an action classically, so errors are shares of the state; all units were 1 before."""
+    runs = []
+    for unit in (1.0, time):
+        # The unit of energy is 1/unit^2, that of momentum 1/unit.
+        grid = jt.PhaseGrid(8.0, 0.4, 8.0 / unit, 0.4 / unit)
+        parabola = jt.Polynomial(HARMONIC.coefficients / unit**2)
+        model = jt.classical_oscillator(parabola, 0.7 / unit**0.5, grid)
+        beta, x = jt.Ramp(unit**2, 1.4 * unit**2, 0.0, unit), jt.Ramp(0.0, 0.5 / unit**2, 0.0, unit)
+        runs.append(jt.drive(model, beta, x, [0.0, unit]))
+    natural, other = runs
+    assert natural.ok and other.ok and abs(int(natural.stats["steps"]) - int(other.stats["steps"])) < 5
+    assert np.allclose(natural.X, other.X, atol=2e-8) and np.allclose(natural.p2, other.p2 * time**2, atol=2e-7)
+
+
 def test_a_table_is_the_ramp_it_draws(model, state):
     ramp = jt.drive(model, jt.Ramp(0.9, 1.1, 0.0, 3.0), jt.Constant(0.4), TIMES, state, tol=1e-6)
     table = jt.drive(model, jt.Table([0.0, 3.0], [0.9, 1.1]), 0.4, TIMES, state, tol=1e-6)

@@ -156,3 +156,15 @@ def test_a_search_that_fails_says_so(monkeypatch):
     oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, 1, 1, grid)
     state = jax.jit(lambda beta: jt.equilibrium(oscillator, beta, 0.0))(1.0)
     assert state.outcome == "not converged" and state.residual > 1e-6
+
+
+def test_the_unit_of_time_does_not_matter_to_the_search():
+    """The norm is held at a rate, whose unit must not count beside those of the motion: it was 1 before."""
+    found = []
+    for unit in (1.0, 1e-12):
+        potential = jt.Polynomial(np.array(COEFFICIENTS) / unit**2)
+        mesh = jt.PhaseGrid(6.0, 0.6, 7.2 / unit, 0.8 / unit)
+        model = jt.quantum_oscillator(potential, unit**-0.5, 1, 1, mesh, hbar=1.0 / unit)
+        found.append(jax.jit(lambda beta, model=model: jt.equilibrium(model, beta, 0.0))(unit**2))
+    assert [float(state.error) for state in found] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert float(found[1].X) == pytest.approx(float(found[0].X), rel=1e-9)

@@ -61,6 +61,21 @@ def test_classical_derivatives_are_means_and_do_not_depend_on_the_grid():
     assert abs(float(jt.planck_potential(oscillator, 0.8, 0.6) - free)) < 1e-12
 
 
+@pytest.mark.parametrize("beta", [1.0, 10.0])
+def test_a_narrow_well_far_from_the_origin(beta):
+    """300 and 950 of its widths away, where a mesh with steps of a hundredth of q saw three points of it, or none."""
+    stiffness, place = 100.0, 30.0
+    well = jt.Polynomial([0.5 * stiffness * place**2, -stiffness * place, 0.5 * stiffness])
+    found = jt.planck_potential(jt.classical_oscillator(well, 1.0), beta, 0.0)
+    assert float(found) == pytest.approx(-np.log(beta * np.sqrt(stiffness)), abs=1e-9)
+
+
+def test_a_well_too_narrow_for_any_mesh_is_refused():
+    well = jt.Polynomial([0.5e12, -1e12, 0.5e12])
+    with pytest.raises(ValueError, match="`potential` must have its well nearer to q = 0"):
+        jt.planck_potential(jt.classical_oscillator(well, 1.0), 1.0, 0.0)
+
+
 def test_planck_potential_of_the_quantum_harmonic_oscillator_is_its_closed_form(own_cache):
     """U of the closed moment equations, integrated by another quadrature from infinite temperature."""
     xi, eta = expansion("pade", 2)

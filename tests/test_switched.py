@@ -198,6 +198,9 @@ def test_fields_of_equal_entropy():
         jt.isentropic_field(hot, 0.02, 0.0, 0.04, (-0.9, 0.0))
     power = jt.quantum_oscillator(jt.Polynomial([0.0] * 5), 0.5, coordinate=lambda q: -(q**4))
     assert float(jt.isentropic_field(power, 0.5, 1.0, 1.0, (0.05, 1.0))) == pytest.approx(0.125, abs=1e-6)
+    # A small unit of fields: what is near enough must not be a number with a unit.
+    faint = jt.classical_oscillator(HARMONIC, 0.5, coordinate=lambda q: -0.5e15 * q * q)
+    assert float(jt.isentropic_field(faint, 0.5, 0.0, 1.0, (-0.9e-15, 0.0))) == pytest.approx(-0.75e-15, rel=1e-8)
     shifted = jt.classical_oscillator(HARMONIC, 0.5)
     with pytest.raises(ValueError, match="`bounds` must hold a field at which the entropy"):
         jt.isentropic_field(shifted, 0.5, 0.0, 1.0, (-1.0, 1.0))
@@ -257,3 +260,11 @@ def test_a_cycle_of_switched_baths_is_differentiated():
         assert float(slopes[i]) == pytest.approx(float(ends[0] - ends[1]) / (2.0 * step), rel=1e-4)
     lanes = jax.vmap(heat)(jnp.asarray([20.0, 22.0]), jnp.asarray([-0.2, -0.25]))
     assert float(lanes[0]) == pytest.approx(float(heat(*place)), abs=1e-8)
+
+
+@pytest.mark.parametrize("jump", [1.0, 0.7])
+def test_windows_that_jump_are_refused(jump):
+    """At a saved time and between two of them: the work of it would be infinite, and depend on the time step."""
+    bath = jt.SwitchedBaths([jt.OhmicBath(1.0, 0)], [1.0], [lambda t: jnp.where(t < jump, 1.0, 0.5)])
+    with pytest.raises(ValueError, match=f"`windows` must not jump.* moves by 0.5 at t = {jump:g}"):
+        jt.drive(jt.classical_oscillator(QUARTIC, bath, SEARCH_GRID), 1.0, 0.0, [0.0, 1.0, 2.0])

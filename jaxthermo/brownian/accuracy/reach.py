@@ -12,6 +12,8 @@ from jaxthermo.solve.lean import brief_jit
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
 # for a classical density, which may have fine structure.
 MESHES, CLASSICAL_MESH = (121, 361), 601
+# Of the mesh that tells how narrow a classical density is.
+FINE_MESH = 20001
 # Candidates for its end, each 2 % further out than the last: from 6e-21 to 2e20, whatever the unit of length.
 ENDS = 1e-3 * 1.02 ** np.arange(-2000, 2700)
 
@@ -77,6 +79,18 @@ def roughness(oscillator: Oscillator, beta: float, x: float, fallen: float) -> f
     slope = np.gradient(density, q)
     inside = density > fallen * density.max()
     return float(np.sqrt(np.sum(slope[inside] ** 2 / density[inside]) / density.sum()))
+
+
+def narrowness(oscillator: Oscillator, beta: float, x: float, fallen: float) -> float:
+    """How far the classical density reaches from q = 0, in units of 1/sqrt(<(d_q ln rho)^2>), sigma for a Gaussian."""
+    end = confined(oscillator, beta, x, fallen)
+    q = np.linspace(-end, end, FINE_MESH)
+    exponent = beta * energy_at(oscillator, q, x)
+    density = np.exp(exponent.min() - exponent)
+    slope = np.gradient(exponent, q)
+    # Far out a potential may overflow, where there is no density.
+    inside = density > 0.0
+    return end * float(np.sqrt(np.sum(density[inside] * slope[inside] ** 2) / density.sum()))
 
 
 def mean_curvature(density: np.ndarray, energy: np.ndarray, q: np.ndarray, beta: float) -> float:

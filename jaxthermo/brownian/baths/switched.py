@@ -1,6 +1,7 @@
 """Several Ohmic baths that are coupled in turn."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -21,6 +22,9 @@ from jaxthermo.solve.lean import brief_jit
 
 # How far windows may be from where they began: rounding errors.
 CLOSED = 1e-9
+# Between neighbouring times a window is looked at in ever shorter pieces, halved so often. What then still moves by
+# more than `JUMP` has jumped.
+HALVINGS, JUMP = 30, 1e-3
 
 
 class SwitchedBaths(AbstractBath):
@@ -32,7 +36,7 @@ class SwitchedBaths(AbstractBath):
 
     baths      each an `OhmicBath`, with one common depth
     betas      their inverse temperatures, 1/energy, (baths,)
-    windows    their xi_b, callables of t
+    windows    their xi_b, callables of t; one that jumps is refused where it is driven
     Raises     ValueError if the numbers of baths, betas and windows differ, or the depths do
     Source     Koyanagi & Tanimura 2024, Eqs. (31)-(34)
 
@@ -155,13 +159,44 @@ class SwitchedBaths(AbstractBath):
             bath.check()
 
     def check_drive(self, mass: Real, hbar: Real, times: Real, betas: Real) -> None:
-        """ValueError unless the windows are finite; their temperatures rest."""
-        require_finite("windows", _opened(self.ledger(hbar), jnp.asarray(times)))
+        """ValueError unless the windows are finite and do not jump; their temperatures rest."""
+        ledger, times = self.ledger(hbar), jnp.asarray(times)
+        require_finite("windows", _opened(ledger, times))
+        place, change = _largest_jump(ledger, times)
+        if is_known(change) and float(change) > JUMP:
+            raise ValueError(
+                f"`windows` must not jump, since the work of that is infinite, but one moves by {float(change):.3g} at "
+                f"t = {float(place):.6g}; let it open over a time"
+            )
 
 
 @brief_jit
 def _opened(ledger: Ledger, times: Float[Array, " times"]) -> Float[Array, "times baths"]:
     return jax.vmap(ledger.openings)(times)
+
+
+@brief_jit
+def _largest_jump(ledger: Ledger, times: Float[Array, " times"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """When a window moves fastest, and by how much in a billionth of the time between two neighbouring times.
+
+    Between each two of them that half is halved again in which the window moves more.
+    """
+    baths = len(ledger.windows)
+
+    def closer(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = ends
+        middle = 0.5 * (left + right)
+        moved = jnp.abs(opened(middle) - opened(left)) > jnp.abs(opened(right) - opened(middle))
+        return jnp.where(moved, left, middle), jnp.where(moved, middle, right)
+
+    def opened(at: Array) -> Array:
+        return jnp.stack([jax.vmap(ledger.openings)(at[b])[:, b] for b in range(baths)])
+
+    begin = tuple(jnp.broadcast_to(part, (baths, part.shape[0])) for part in (times[:-1], times[1:]))
+    left, right = jax.lax.fori_loop(0, HALVINGS, closer, begin)
+    change = jnp.abs(opened(right) - opened(left)).ravel()
+    worst = jnp.argmax(change)
+    return right.ravel()[worst], change[worst]
 
 
 def with_baths(oscillator: Oscillator, cycle: AbstractCycle) -> Oscillator:

@@ -33,9 +33,9 @@ from jaxthermo.protocols.schedules import as_schedule
 from jaxthermo.solve.lean import brief_jit, is_traced, lean_jit
 from jaxthermo.solve.progress import Line
 
-# Error that one step may make, in the 2-norm of all members over phase space (that of W_0 itself is about 0.3). Errors
-# of steps end as waves at the rim, where friction does not reach them: at 1e-5 a quench of a quantum well had `edge` at
-# 1.8e-4 on any grid, at 1e-6 it is 2e-9 with half as many steps again.
+# Error that one step may make, in the 2-norm of all members, where that of W_0 counts as 0.3. Errors of steps end as
+# waves at the rim, where friction does not reach them: at 1e-5 a quench of a quantum well had `edge` at 1.8e-4 on any
+# grid, at 1e-6 it is 2e-9 with half as many steps again.
 TOLERANCE = 1e-6
 MAX_STEPS = 1_000_000
 # How often a grid or a depth that was left open is chosen, and by how much the tolerance is tightened each time.
@@ -76,9 +76,7 @@ def drive(
     solver        None: `SplitStep`, or diffrax.Tsit5 for a bath that has no split flows; or any explicit diffrax
                   Runge-Kutta method
     dt            fixed steps, no longer; None: error control
-    tol           of the error control, per step, in the 2-norm of all members over phase space, times sqrt(hbar) for a
-                  quantum oscillator; classically in the units that you use, so choose those in which actions are of
-                  order 1
+    tol           of the error control, per step, in the 2-norm of all members, where that of W_0 counts as 0.3
     max_steps     before the solve gives up
     keep_states   whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                   `jt.potentials`

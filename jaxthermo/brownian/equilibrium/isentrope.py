@@ -17,6 +17,8 @@ from jaxthermo.checks import as_float, require_finite, require_known, require_po
 
 # Kinetic energies that a mesh of wave functions holds, over the temperature; and the most points that a mesh may have.
 HELD, MOST = 40.0, 1500
+# How near the field is found, over the larger of its bounds.
+CLOSE = 1e-15
 
 
 def isentropic_field(
@@ -67,7 +69,8 @@ def isentropic_field(
             f"`bounds` must hold a field at which the entropy is {wanted:.6g}, but those at {low:g} and {high:g} "
             f"are {ends[0] + wanted:.6g} and {ends[1] + wanted:.6g}"
         )
-    return as_float(brentq(excess, low, high, xtol=1e-15))
+    # The larger bound is the unit of fields, whatever those of the user are.
+    return as_float(brentq(excess, low, high, xtol=CLOSE * max(abs(low), abs(high))))
 
 
 def canonical_entropy(oscillator: Oscillator, beta: float, x: float) -> float:

@@ -10,13 +10,16 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.brownian.accuracy.automatic import NO_GRID
-from jaxthermo.brownian.accuracy.reach import confined
+from jaxthermo.brownian.accuracy.reach import confined, narrowness
 from jaxthermo.brownian.equilibrium.planck_table import PlanckTable, planck_table
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.checks import is_known
 
-# The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales, and its step is a hundredth of a scale at the origin.
-REACH, HALF_POINTS = 8.0, 800
+# The mesh q = scale sinh(u), |u| <= REACH, reaches 1490 scales. With so many points on each side its step is a
+# hundredth of a scale at the origin, and of q far from it; there are up to MOST times more for a narrow well far away.
+REACH, HALF_POINTS, MOST = 8.0, 800, 64
+# Steps of the mesh in the width of a density, at its far end.
+FINE = 1.5
 # Lengths over which a potential confines, in scales: there the density has fallen to FALLEN.
 SPAN, FALLEN = 5.0, 1e-13
 
@@ -26,10 +29,12 @@ class Partition(eqx.Module):
 
     The mesh is fixed but stretches over three decades of q, so one serves all temperatures and fields, under any
     transformation of jax. The trapezoidal rule on it is exact to rounding for smooth confining potentials.
+    `half_points`: of the mesh, on each side of the origin.
     """
 
     oscillator: Oscillator
     scale: Float[Array, ""]
+    half_points: int = eqx.field(static=True, default=HALF_POINTS)
 
     def __call__(self, beta: Any, x: Any) -> Float[Array, ""]:
         exponent, _, _ = self._exponent(beta, x)
@@ -44,10 +49,10 @@ class Partition(eqx.Module):
         return 0.5 / beta + jnp.sum(weight * energy), X, jnp.sum(weight * (coordinate - X) ** 2)
 
     def _exponent(self, beta: Any, x: Any) -> tuple[Array, Array, Array]:
-        u = jnp.linspace(-REACH, REACH, 2 * HALF_POINTS + 1)
+        u = jnp.linspace(-REACH, REACH, 2 * self.half_points + 1)
         q = self.scale * jnp.sinh(u)
         energy, coordinate = jnp.asarray(self.oscillator.potential(q)), jnp.asarray(self.oscillator.coordinate(q))
-        jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / HALF_POINTS))
+        jacobian = jnp.log(self.scale * jnp.cosh(u) * (REACH / self.half_points))
         return jacobian - beta * (energy - x * coordinate), energy, coordinate
 
 
@@ -66,15 +71,25 @@ class QuasiStatic(eqx.Module):
 def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Partition:
     """The classical partition function, on a mesh that suits the oscillator's grid or, without one, these values.
 
-    Raises     ValueError if there is no grid and jax traces the values
+    Raises     ValueError if there is no grid and jax traces the values; if the density is too narrow beside its
+               distance from q = 0
     """
     if oscillator.grid is not None:
-        reach = oscillator.grid.q_max
+        reach, steps = oscillator.grid.q_max, float(oscillator.grid.q_side)
     elif is_known(jax.tree.leaves((oscillator, beta, x))):
-        reach = jnp.asarray(confined(oscillator, float(np.max(beta)), float(np.mean(x)), FALLEN))
+        coldest, fields = float(np.max(beta)), (float(np.min(x)), float(np.max(x)))
+        reach = jnp.asarray(confined(oscillator, coldest, float(np.mean(x)), FALLEN))
+        steps = FINE * max(narrowness(oscillator, coldest, field, FALLEN) for field in fields)
     else:
         raise ValueError(NO_GRID)
-    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), reach / SPAN)
+    # As many steps to the far end as the density asks for, in powers of two, to compile few programs.
+    half_points = HALF_POINTS * int(2.0 ** np.ceil(np.log2(max(1.0, REACH * steps / HALF_POINTS))))
+    if half_points > MOST * HALF_POINTS:
+        raise ValueError(
+            f"`potential` must have its well nearer to q = 0, whose distance is {steps / FINE:.2g} times the width of "
+            "the density in it; let q begin at the well"
+        )
+    return Partition(eqx.tree_at(lambda o: o.grid, oscillator, None), reach / SPAN, half_points)
 
 
 def quasi_static(

@@ -81,14 +81,14 @@ def crossing_time(equation: Equation, temperature: Any, W: Float[Array, "p q"]) 
 
 
 def energy_relaxation(
-    equation: Equation, temperature: Any, family: Float[Array, "m p q"]
+    equation: Equation, temperature: Any, family: Float[Array, "m p q"], pinning: Any
 ) -> Callable[[HierarchyState], HierarchyState]:
     """An inverse on functions of the energy, which weak coupling leaves almost at rest and no short relaxation reaches.
 
-    Galerkin projection of L - |last><norm| on the span of canonical states of several temperatures. They rest under
-    H_A, so only friction and white noise are left of L; the other members follow W_0.
+    Galerkin projection of L - pinning |last><norm| on the span of canonical states of several temperatures. They rest
+    under H_A, so only friction and white noise are left of L; the other members follow W_0.
     """
-    basis, matrix, kept = energy_space(equation, temperature, family)
+    basis, matrix, kept = energy_space(equation, temperature, family, pinning)
     inverse = jnp.linalg.inv(matrix + jnp.diag(jnp.where(kept, 0.0, 1.0)))
 
     def relax(V: HierarchyState) -> HierarchyState:
@@ -99,7 +99,7 @@ def energy_relaxation(
 
 
 def energy_space(
-    equation: Equation, temperature: Any, family: Float[Array, "m p q"]
+    equation: Equation, temperature: Any, family: Float[Array, "m p q"], pinning: Any
 ) -> tuple[Float[Array, "pq m"], Float[Array, "m m"], Bool[Array, " m"]]:
     """Orthonormal functions of the energy, minus the generator among them with the norm pinned, and which count."""
     grid, oscillator = equation.grid, equation.oscillator
@@ -115,7 +115,7 @@ def energy_space(
         friction, diffusion = oscillator.bath.friction(), oscillator.bath.friction() * temperature
     matrix = _damping(grid, friction / oscillator.mass, diffusion)
     image = jnp.tensordot(matrix, basis.reshape(*family.shape[1:], -1), axes=1).reshape(basis.shape)
-    pinned = jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * grid.cell)
+    pinned = pinning * jnp.outer(basis.T @ flat[-1], jnp.sum(basis, axis=0) * grid.cell)
     return basis, pinned - basis.T @ image, kept
 
 

@@ -35,8 +35,8 @@ def stationary_members(
 ) -> tuple[HierarchyState, Float[Array, ""]]:
     """All members of the stationary state, and the error of the solve over their size in the 2-norm.
 
-    Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = u int V_0 dq dp - L V = u, with any u of
-               norm 1. L keeps the norm, so the norm of A V is that of V
+    Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = r u int V_0 dq dp - L V = r u, with any u
+               of norm 1 and any rate r. L keeps the norm, so the norm of A V is that of r V
 
     Derivatives in both modes are those of the linear equation; what asks for none spares the program of the transposed
     one. Lanes of a vmap are solved one after another: they need different numbers of iterations, and small matrices are
@@ -47,11 +47,11 @@ def stationary_members(
     place = (equation, temperature, x)
     V = jnp.zeros((equation.grid.p_points, len(members_of(equation.oscillator)), equation.grid.q_points))
     if not differentiable:
-        return _solved(place, source(V, equation))
+        return _solved(place, _rhs(V, place))
     return jax.lax.custom_linear_solve(
         _operator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
-        source(V, equation) + 0.0 * (temperature + x),
+        _rhs(V, place) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, stop_gradient(place), b),
         lambda _, b: one_by_one(_solved_transposed, stop_gradient(place), b),
         has_aux=True,
@@ -105,11 +105,26 @@ def source(V: HierarchyState, equation: Equation) -> HierarchyState:
     return jnp.zeros_like(V).at[:, 0].set(1.0 / (grid.p_points * grid.q_points * grid.cell))
 
 
+def pinning(equation: Equation, temperature: Float[Array, ""]) -> Float[Array, ""]:
+    """The rate r at which the norm is held, a thermal velocity over a fifth of the grid.
+
+    It is about that of the motion in any units of time, so the solve takes as many steps in all of them.
+    """
+    place = (temperature / equation.oscillator.mass, equation.grid.q_max)
+    velocity_squared, reach = stop_gradient(place)
+    return 5.0 * jnp.sqrt(velocity_squared) / reach
+
+
+def _rhs(V: HierarchyState, place: Place) -> HierarchyState:
+    return pinning(place[0], place[1]) * source(V, place[0])
+
+
 def _operator(place: Place) -> Linear:
     equation, temperature, x = place
+    rate = pinning(equation, temperature)
 
     def A(V: HierarchyState) -> HierarchyState:
-        return source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
+        return rate * source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
 
     return A
 
@@ -127,11 +142,12 @@ def _preconditioner(place: Place) -> Linear:
     guess = uncorrelated(family[-1], len(members_of(equation.oscillator)))
     relaxation = explicit_relaxation if equation.oscillator.bath.flows() is None else split_relaxation
     fast = relaxation(equation, temperature, x, crossing_time(equation, temperature, family[-1]))
-    slow = energy_relaxation(equation, temperature, family)
+    rate = pinning(equation, temperature)
+    slow = energy_relaxation(equation, temperature, family, rate)
 
     def M(V: HierarchyState) -> HierarchyState:
         norm = norm_of(V, equation)
         rest = V - source(V, equation) * norm
-        return guess * norm + fast(rest) + slow(rest)
+        return guess * (norm / rate) + fast(rest) + slow(rest)
 
     return M

@@ -20,7 +20,7 @@ from jaxthermo.brownian.equilibrium.relaxation import (
     local_resolvent,
     transport_resolvent,
 )
-from jaxthermo.brownian.equilibrium.stationary import FAMILY, krylov, norm_of, source, transposed
+from jaxthermo.brownian.equilibrium.stationary import FAMILY, krylov, norm_of, pinning, source, transposed
 from jaxthermo.brownian.grid import complex_multiply
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
 from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
@@ -76,9 +76,10 @@ def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:
 
 def _operator(place: Place) -> Linear:
     equation, temperature, x, frequency = place
+    rate = pinning(equation, temperature)
 
     def still(V: HierarchyState) -> HierarchyState:
-        return source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
+        return rate * source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
 
     def A(pair: Pair) -> Pair:
         moved = jax.vmap(still)(pair)
@@ -94,12 +95,13 @@ def _preconditioner(place: Place) -> Linear:
     guess = uncorrelated(family[-1], len(members_of(equation.oscillator)))
     kind = _explicit if equation.oscillator.bath.flows() is None else _split
     fast, reached = kind(equation, temperature, x, crossing_time(equation, temperature, family[-1]), frequency)
-    slow = _slow(equation, temperature, frequency, family, reached)
+    rate = pinning(equation, temperature)
+    slow = _slow(equation, temperature, frequency, family, reached, rate)
 
     def M(pair: Pair) -> Pair:
         norms = jax.vmap(lambda V: norm_of(V, equation))(pair)[:, None, None, None]
         rest = pair - source(pair[0], equation)[None] * norms
-        return guess[None] * norms + fast(rest) + slow(rest)
+        return guess[None] * (norms / rate) + fast(rest) + slow(rest)
 
     return M
 
@@ -162,10 +164,15 @@ def _explicit(
 
 
 def _slow(
-    equation: Equation, temperature: Any, frequency: Any, family: Float[Array, "m p q"], reached: tuple[Array, Array]
+    equation: Equation,
+    temperature: Any,
+    frequency: Any,
+    family: Float[Array, "m p q"],
+    reached: tuple[Array, Array],
+    pinned: Any,
 ) -> Linear:
     """On functions of the energy, what the relaxation leaves of the inverse."""
-    basis, matrix, kept = energy_space(equation, temperature, family)
+    basis, matrix, kept = energy_space(equation, temperature, family, pinned)
     count = jnp.where(kept, 1.0, 0.0)
     small = jax.lax.complex(matrix + jnp.diag(1.0 - count), -frequency * jnp.diag(count))
     rest = jnp.linalg.inv(small) - jax.lax.complex(*reached) * jnp.diag(count)

@@ -3,23 +3,37 @@
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import equinox.internal as eqxi
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxthermo.brownian.steps.stepper import Driven
+from jaxthermo.solve.derivatives import stop_gradient
+
 # The first step that error control tries, unless diffrax is asked to find one; it then grows tenfold in a step at most.
 FIRST_STEP = 0.02
+# About the 2-norm of W_0 where hbar = beta = w = 1. Errors count as if every state were so large: a density has a unit,
+# the inverse of an action, and is lower where it is wide.
+SIZE = 0.3
+
+
+def size_of(y: Driven) -> Float[Array, ""]:
+    """2-norm of a state, without its hierarchy."""
+    W = stop_gradient(y.V[:, 0])
+    return jnp.sqrt(jnp.vdot(W, W, precision="highest"))
 
 
 class Pace(diffrax.AbstractStepSizeController):
     """Steps that end on every time asked for, since a split step knows the state at its ends only.
 
     Shapes     times: (times,), increasing; limit: scalar, the largest number of steps
-    `adaptive`: error control by diffrax; None: `steps` equal steps between neighbouring times. With `guess` the first
-    step is `FIRST_STEP`, and no vector field is needed to find it. Without, as for explicit solvers, which look at the
-    schedules at both ends of a step, steps end a hair before a time and the next ones begin a hair behind it: the
-    slopes of a schedule with a corner there are those of its two sides. A step too short to move the time, and a state
-    that is not finite at fixed steps, end the solve with a result that says so.
+    `adaptive`: error control by diffrax, of errors over the size of the state at hand, in units of the `first` size;
+    None: `steps` equal steps between neighbouring times. With `guess` the first step is `FIRST_STEP`, and no vector
+    field is needed to find it. Without, as for explicit solvers, which look at the schedules at both ends of a step,
+    steps end a hair before a time and the next ones begin a hair behind it: the slopes of a schedule with a corner
+    there are those of its two sides. A step too short to move the time, and a state that is not finite at fixed steps,
+    end the solve with a result that says so.
     """
 
     times: Float[Array, " times"]
@@ -27,6 +41,7 @@ class Pace(diffrax.AbstractStepSizeController):
     adaptive: diffrax.PIDController | None
     steps: Int[Array, ""] | None
     guess: Bool[Array, ""] | None
+    first: Float[Array, ""] | None = None
 
     def wrap(self, direction: Any) -> "Pace":
         return self
@@ -53,6 +68,8 @@ class Pace(diffrax.AbstractStepSizeController):
             # Every part of a step enters the work or the heat.
             sound = jnp.all(jnp.isfinite(y1_candidate.totals)) & jnp.isfinite(jnp.sum(y1_candidate.V))
         else:
+            assert self.first is not None
+            y_error = eqx.tree_at(lambda y: y.V, y_error, y_error.V * (self.first / size_of(y0)))
             keep, begin, end, _, inner, _ = self.adaptive.adapt_step_size(
                 t0, t1, y0, y1_candidate, args, y_error, error_order, inner
             )

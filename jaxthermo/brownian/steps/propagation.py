@@ -14,10 +14,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
+from jaxthermo.brownian.hierarchy import HierarchyState, equation_on
 from jaxthermo.brownian.observables import Observables, observe
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.steps.pacing import Pace
+from jaxthermo.brownian.steps.pacing import SIZE, Pace, size_of
 from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, SplitStep, start, strang
@@ -133,7 +133,7 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
             saveat=diffrax.SaveAt(
                 subs=[diffrax.SubSaveAt(ts=jnp.clip(ts, t0, t1), fn=packed), diffrax.SubSaveAt(t1=True)]
             ),
-            stepsize_controller=_controller(ts, method, equation),
+            stepsize_controller=_controller(ts, method, begin),
             # The controller counts the steps.
             max_steps=None,
             throw=False,
@@ -148,19 +148,17 @@ def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool)
     )
 
 
-def _controller(ts: Array, method: Method, equation: Equation) -> Pace:
+def _controller(ts: Array, method: Method, begin: Driven) -> Pace:
     split = jnp.asarray(True) if isinstance(method.solver, SplitStep) else None
     if method.steps is not None:
         return Pace(ts, method.max_steps, None, method.steps, split)
-    # A density over phase space is one over an action. Quantum mechanics has a unit for that.
-    action = stop_gradient(equation.oscillator.hbar) if equation.oscillator.quantum else 1.0
-    weight = jnp.sqrt(equation.grid.cell * action)
+    first = size_of(begin)
 
     def norm(scaled: Driven) -> Array:
-        return jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) * weight
+        return SIZE * jnp.sqrt(jnp.vdot(scaled.V, scaled.V, precision="highest")) / first
 
     adaptive = diffrax.PIDController(rtol=0.0, atol=method.tol, norm=norm)
-    return Pace(ts, method.max_steps, adaptive, None, split)
+    return Pace(ts, method.max_steps, adaptive, None, split, first)
 
 
 def propagate_fixed_steps(
