@@ -154,6 +154,13 @@ def test_leaps_keep_very_many_units(units):
 def test_more_units_than_a_float_counts_are_refused():
     with pytest.raises(ValueError, match="units"):
         jt.potts.tau_leap(ring(), 2.0, 2**53 + 2, 0.5, 4, jax.random.key(0), [2**53 + 2, 0, 0])
+    with pytest.raises(ValueError, match="units"):
+        jt.potts.simulate(ring(), 2.0, 2**53 + 2, 0.5, 4, jax.random.key(0), [2**53 + 2, 0, 0])
+
+
+def test_no_lanes_are_refused_by_name():
+    with pytest.raises(ValueError, match="`betas` must be one-dimensional and not empty"):
+        jt.potts.stationary_lanes(ring(), [])
 
 
 # statuses and flags

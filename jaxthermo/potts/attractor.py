@@ -145,8 +145,8 @@ def long_time_lanes(
     """`stationary_lanes` without a warning."""
     require_autonomous(rings, 1.0)
     betas = require_numbers("betas", betas)
-    if betas.ndim != 1:
-        raise ValueError(f"`betas` must be one-dimensional, but has shape {betas.shape}")
+    if betas.ndim != 1 or not betas.shape[0]:
+        raise ValueError(f"`betas` must be one-dimensional and not empty, but has shape {betas.shape}")
     require_not_negative("beta", betas)
     require_double_for(RTOL, RTOL)
     if rings.energies.ndim == 1:

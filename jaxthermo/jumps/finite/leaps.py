@@ -16,6 +16,7 @@ from jaxthermo.jumps.bookkeeping import along_edges
 from jaxthermo.jumps.finite.driving import DrivenNetwork, driven_network
 from jaxthermo.jumps.finite.hops import NetworkAtTime, hop_rates
 from jaxthermo.jumps.finite.random import require_key
+from jaxthermo.jumps.finite.states import require_countable
 from jaxthermo.jumps.finite.trajectories import Trajectories, ledger, require_trajectories, start_counts
 from jaxthermo.jumps.graph import take_rows
 from jaxthermo.jumps.mean_field import Betas, levels
@@ -26,8 +27,6 @@ from jaxthermo.solve.lean import brief_jit
 
 # Steps of the coarser of the two runs, if none is given.
 STEPS = 256
-# A float counts no further.
-MOST_UNITS = 2**53
 # From so many units on, binomials of a large variance are drawn as normal ones: their skewness is below 1e-5, while
 # the logarithms of exact ones lose their digits.
 MANY_UNITS, LARGE_VARIANCE = 2**40, 1e10
@@ -93,9 +92,7 @@ def tau_leap(
     """
     graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)
-    units = require_integer("units", units, 1)
-    if units > MOST_UNITS:
-        raise ValueError(f"`units` must be at most 2**53, beyond which a float does not count, but is {units}")
+    units = require_countable(units)
     count = require_trajectories(graph.q, trajectories)
     steps = require_integer("steps", steps, 1)
     t_end = require_positive_scalar("t_end", t_end)

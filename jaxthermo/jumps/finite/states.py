@@ -11,6 +11,8 @@ from jaxthermo._types import IntLike
 from jaxthermo.checks import as_float, require_finite, require_integer
 
 MAX_MICROSTATES = 100_000
+# A float counts no further.
+MOST_UNITS = 2**53
 # Of the arrays that one calculation on occupation numbers holds at once; more is refused before any is made.
 MEMORY_LIMIT = 16 * 2**30
 # Arrays over all states that a solve keeps beside two of indices and two of rates for each bond: the Krylov basis.
@@ -20,6 +22,14 @@ VECTORS = 48
 def count_mesostates(q: int, units: int) -> int:
     """C(N + q - 1, q - 1), the number of ways to put N units into q states."""
     return math.comb(units + q - 1, q - 1)
+
+
+def require_countable(units: IntLike) -> int:
+    """The number of units, or a ValueError where a float cannot count them one by one."""
+    units = require_integer("units", units, 1)
+    if units > MOST_UNITS:
+        raise ValueError(f"`units` must be at most 2**53, beyond which a float does not count, but is {units}")
+    return units
 
 
 def require_mesostates(q: int, units: IntLike, edges: int | None = None) -> int:

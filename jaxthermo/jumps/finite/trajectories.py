@@ -26,7 +26,13 @@ from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.jumps import Walk, driven_jumps, first_hazard, start, steady_jumps, unfinished
 from jaxthermo.jumps.finite.random import Stream, require_key, streams
 from jaxthermo.jumps.finite.space import space
-from jaxthermo.jumps.finite.states import MEMORY_LIMIT, initial_counts, log_multiplicity, require_mesostates
+from jaxthermo.jumps.finite.states import (
+    MEMORY_LIMIT,
+    initial_counts,
+    log_multiplicity,
+    require_countable,
+    require_mesostates,
+)
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.jumps.schedules import Schedule
@@ -118,7 +124,7 @@ def simulate(
 
     network        a `jt.JumpNetwork` or a `jt.PottsRing`
     beta           a number, (R,) numbers, one for each reservoir, a callable of t with either as value, or R schedules
-    units          N
+    units          N, at most 2**53
     t_end          time of the end
     trajectories   how many
     key            a `jax.random.key`
@@ -147,7 +153,7 @@ def simulate(
     """
     graph, _ = checked(network, beta)
     require_double_for(1e-12, 1e-12)
-    units = require_integer("units", units, 1)
+    units = require_countable(units)
     count = require_trajectories(graph.q, trajectories)
     cap = require_integer("max_jumps", max_jumps, 1)
     t_end = require_positive_scalar("t_end", t_end)
