@@ -52,9 +52,9 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, prog
     The classical state is Boltzmann's. Where that search would be long (weak or very strong coupling, two wells, a deep
     hierarchy), or has failed, and beta, x and the oscillator are known, the hierarchy is solved among the lowest levels
     instead, and what the grid misses does not add up over the time of friction; a depth that was left open is then
-    raised until two depths agree. Under jit, vmap and grad there is only
-    the search on the grid, which says `Status.not_converged` in such corners. `Status.no_density`: with few poles at
-    low temperature the equation itself may rest where a variance is negative.
+    raised until two depths agree. Under jit, vmap and grad there is only the search on the grid, which says
+    `Status.not_converged` in such corners. `Status.no_density`: with few poles at low temperature the equation itself
+    may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
     not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
 

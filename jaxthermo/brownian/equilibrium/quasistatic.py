@@ -77,7 +77,7 @@ def partition_of(oscillator: Oscillator, beta: Any = None, x: Any = None) -> Par
     if oscillator.grid is not None:
         reach, steps = oscillator.grid.q_max, float(oscillator.grid.q_side)
     elif is_known(jax.tree.leaves((oscillator, beta, x))):
-        coldest, fields = float(np.max(beta)), (float(np.min(x)), float(np.max(x)))
+        coldest, fields = float(np.max(beta)), {float(np.min(x)), float(np.max(x))}
         reach = jnp.asarray(confined(oscillator, coldest, float(np.mean(x)), FALLEN))
         steps = FINE * max(narrowness(oscillator, coldest, field, FALLEN) for field in fields)
     else:

@@ -49,7 +49,7 @@ def stationary_members(
     if not differentiable:
         return _solved(place, _rhs(V, place))
     return jax.lax.custom_linear_solve(
-        _operator(place),
+        pinned_generator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
         _rhs(V, place) + 0.0 * (temperature + x),
         lambda _, b: one_by_one(_solved, stop_gradient(place), b),
@@ -66,12 +66,12 @@ def is_classical(equation: Equation) -> bool:
 
 def _solved(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
-    return krylov(_operator(place), _preconditioner(place), rhs, left=True)
+    return krylov(pinned_generator(place), _preconditioner(place), rhs, left=True)
 
 
 def _solved_transposed(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
     """A^-T."""
-    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
+    A, M = (transposed(f, rhs) for f in (pinned_generator(place), _preconditioner(place)))
     return krylov(A, M, rhs, left=False)
 
 
@@ -119,7 +119,8 @@ def _rhs(V: HierarchyState, place: Place) -> HierarchyState:
     return pinning(place[0], place[1]) * source(V, place[0])
 
 
-def _operator(place: Place) -> Linear:
+def pinned_generator(place: Place) -> Linear:
+    """-L, but the norm, which L keeps, decays at the rate `pinning`."""
     equation, temperature, x = place
     rate = pinning(equation, temperature)
 
@@ -131,7 +132,7 @@ def _operator(place: Place) -> Linear:
 
 def iteration_of(place: Place) -> Linear:
     """One iteration of the linear solve but for its inner products: M A."""
-    A, M = _operator(place), _preconditioner(place)
+    A, M = pinned_generator(place), _preconditioner(place)
     return lambda V: M(A(V))
 
 

@@ -20,9 +20,17 @@ from jaxthermo.brownian.equilibrium.relaxation import (
     local_resolvent,
     transport_resolvent,
 )
-from jaxthermo.brownian.equilibrium.stationary import FAMILY, krylov, norm_of, pinning, source, transposed
+from jaxthermo.brownian.equilibrium.stationary import (
+    FAMILY,
+    krylov,
+    norm_of,
+    pinned_generator,
+    pinning,
+    source,
+    transposed,
+)
 from jaxthermo.brownian.grid import complex_multiply
-from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of, vector_field
+from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
 from jaxthermo.brownian.response.evolution import EXTENTS, TAYLOR, advance_of
 from jaxthermo.brownian.states.canonical import canonical_states, uncorrelated
 from jaxthermo.brownian.steps.limits import step_limit
@@ -76,10 +84,7 @@ def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:
 
 def _operator(place: Place) -> Linear:
     equation, temperature, x, frequency = place
-    rate = pinning(equation, temperature)
-
-    def still(V: HierarchyState) -> HierarchyState:
-        return rate * source(V, equation) * norm_of(V, equation) - vector_field(V, equation, 0.0, temperature, x)
+    still = pinned_generator((equation, temperature, x))
 
     def A(pair: Pair) -> Pair:
         moved = jax.vmap(still)(pair)
