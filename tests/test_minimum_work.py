@@ -304,10 +304,11 @@ def test_never_worse_than_nelder_mead(objective, oscillator, state):
         method="Nelder-Mead",
         options={"maxfev": 1500, "xatol": 1e-8, "fatol": 1e-12},
     )
-    # The simplex searches on the first steps of ours; the value itself is that of finer ones.
+    # The simplex searches on the first steps of ours; the value itself is that of steps half as long.
     assert int(ours.stats["time_steps"]) == 16
     assert float(np.nanmin(ours.history)) <= simplex.fun + 1e-8
-    assert abs(float(ours.value) - float(np.nanmin(ours.history))) == pytest.approx(float(ours.error))
+    change = abs(float(ours.value) - float(np.nanmin(ours.history)))
+    assert float(ours.error) == pytest.approx(1.5 * change + 0.01 * float(ours.step_error))
     assert int(ours.solves) * 25 < 1500 * 4
 
 

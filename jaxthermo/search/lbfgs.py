@@ -5,6 +5,7 @@ Here a pass evaluates once, and either ends a step or moves the bracket of its l
 `after_evaluation`, `unfinished` and `minimum_of` are parts of a search, for loops that do other things in between.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
@@ -46,7 +47,8 @@ class Minimum(eqx.Module):
 
 class Stopping(NamedTuple):
     """When a search ends: where the gradient's norm is below `gradient_tolerance`, where `patience` steps in a row have
-    each improved the value by less than `value_tolerance`, or after `max_steps`."""
+    each improved the value by less than `value_tolerance`, where one that resumes another has nothing like that to
+    gain, or after `max_steps`."""
 
     max_steps: int
     gradient_tolerance: float
@@ -104,10 +106,28 @@ def initial_state(start: Float[Array, " parameters"], aux: PyTree, stopping: Sto
     return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), state)
 
 
+def resumed(state: SearchState, start: Float[Array, " parameters"], aux: PyTree, stopping: Stopping) -> SearchState:
+    """Before the first evaluation of a function that resembles the one searched so far: what was learnt of its
+    curvature is kept."""
+    return replace(initial_state(start, aux, stopping), memory=state.memory)
+
+
 def unfinished(state: SearchState, stopping: Stopping) -> Bool[Array, ""]:
     """Whether a search has evaluations to come."""
     steep = jnp.linalg.norm(state.slope) > stopping.gradient_tolerance
-    return steep & ~state.lost & (state.idle < stopping.patience) & (state.count <= stopping.max_steps)
+    going = ~state.lost & (state.idle < stopping.patience) & (state.count <= stopping.max_steps)
+    return steep & going & ~_resumed_at_the_end(state, stopping)
+
+
+def promised(state: SearchState) -> Float[Array, ""]:
+    """What a quasi-Newton step along the direction would gain."""
+    return -0.5 * (state.slope @ state.direction)
+
+
+def _resumed_at_the_end(state: SearchState, stopping: Stopping) -> Bool[Array, ""]:
+    """Whether what another search has learnt promises no gain."""
+    learnt = state.memory.count > state.count + state.point.size
+    return (state.count > 0) & learnt & (promised(state) <= stopping.value_tolerance)
 
 
 def minimum_of(state: SearchState, stopping: Stopping) -> Minimum:
@@ -115,9 +135,9 @@ def minimum_of(state: SearchState, stopping: Stopping) -> Minimum:
     point, value, aux = state.best
     size, known = jnp.linalg.norm(state.slope), jnp.isfinite(value)
     converged = (size <= stopping.gradient_tolerance) | (state.idle >= stopping.patience)
-    # A quasi-Newton step promises half of this; less than what counts as a gain may be lost in rounding.
-    promised, newton = -0.5 * (state.slope @ state.direction), jnp.any(state.direction != -state.slope)
-    converged = converged | (state.lost & newton & (promised <= stopping.value_tolerance))
+    # Less than what counts as a gain may be lost in rounding.
+    newton = jnp.any(state.direction != -state.slope) & (promised(state) <= stopping.value_tolerance)
+    converged = converged | (newton & state.lost) | _resumed_at_the_end(state, stopping)
     stopped = jnp.where(state.lost, as_codes(Status.plateau), as_codes(Status.max_steps_reached))
     status = jnp.where(converged, as_codes(Status.ok), stopped)
     return Minimum(
@@ -186,8 +206,11 @@ def _after(now: SearchState, value: Array, aux: PyTree, slope: Array, stopping: 
 
 def _direction(now: SearchState, trial: Array, slope: Array, convex: Array) -> tuple[PyTree, Array]:
     """The memory of L-BFGS with this step in it, and where it points downhill."""
-    updates, memory = _solver().update(slope, now.memory, trial)
-    # A pair of negative curvature would spoil the memory; the first evaluation has no pair yet.
+    # The first evaluation has no step; the memory may be that of another function, whose slope is not to be compared.
+    first = now.memory._replace(params=trial, updates=slope)
+    old = jax.tree.map(lambda a, b: jnp.where(now.count == 0, a, b), first, now.memory)
+    updates, memory = _solver().update(slope, old, trial)
+    # A pair of negative curvature would spoil the memory.
     usable = convex | (now.count == 0)
     memory = jax.tree.map(lambda a, b: jnp.where(usable, a, b), memory, now.memory)
     return memory, jnp.where(usable & (slope @ updates > 0.0), -updates, -slope)

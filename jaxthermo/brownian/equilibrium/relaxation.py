@@ -16,8 +16,9 @@ from jaxthermo.brownian.steps.limits import step_limit
 from jaxthermo.brownian.steps.spectrum import Noise, Spectrum, from_spectrum, map_in_real_basis, to_spectrum
 from jaxthermo.brownian.steps.split import flows_of, local_map, noise_of, transport_flow
 
-# Steps of this length, in units of the time in which the state is crossed at thermal velocity.
-STEPS, STEP = 40, 0.05
+# Steps of this length, in units of the time in which the state is crossed at thermal velocity. More steps save fewer
+# iterations of the linear solve than they cost; longer ones leave fast waves to it.
+STEPS, STEP = 14, 0.035
 EXPLICIT_STEPS = 512
 # Directions below this share of the largest are rounding errors.
 KEPT = 1e-10
