@@ -132,6 +132,23 @@ def test_classical_cycle_chooses_its_grid_and_its_step():
     assert abs(run.work - fine.work) < 2.0 * run.step_error < 2.0 * allowed
 
 
+def test_units_do_not_matter_to_a_cycle():
+    """In units of an atom's motion no cycle had closed: how much a turn changes was measured in 1/sqrt(action)."""
+    runs = []
+    for mass, length, time in ((1.0, 1.0, 1.0), (1e-20, 1e-6, 1e-3)):
+        energy = mass * (length / time) ** 2
+        scaled = jt.Polynomial(np.array(COEFFICIENTS) * energy / length ** np.arange(5.0))
+        model = jt.classical_oscillator(scaled, np.sqrt(mass / time), mass=mass, hbar=energy * time)
+        force = energy / length
+        cycle = jt.StirlingCycle(0.6 / energy, 1.2 / energy, 0.2 * force, 0.9 * force, 8.0 * time)
+        run = jt.run_cycle(model, cycle, 1e-4, points=4)
+        assert run.ok and run.residual < 1e-4
+        runs.append((run.work / energy, run.step_error / energy))
+    # The first step that is tried need not be the same share of a period.
+    (natural, error), (other, its) = runs
+    assert abs(natural - other) < error + its + 1e-7
+
+
 NAMES = ("beta_hot", "beta_cold", "x_start", "x_end", "period", "stroke 1", "stroke 2", "stroke 3")
 NAMES = (*NAMES, "strength", "U2", "U4")
 AT = jnp.array([0.6, 1.1, 0.2, 0.9, 6.0, 0.3, 0.2, 0.27, 1.0, 0.1, 0.05])

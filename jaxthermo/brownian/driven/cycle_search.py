@@ -45,6 +45,14 @@ def work_of(solution: DriveSolution) -> Float[Array, ""]:
     return -solution.totals[-1, 0]
 
 
+def unit_of(V: Any) -> Any:
+    """What turns a 2-norm over the grid's points into one over phase space, an array of jax or of NumPy.
+
+    In units of length and momentum in which a Gaussian state with the norm of V has sigma_q sigma_p = 1.
+    """
+    return (4.0 * np.pi * (V * V).sum()) ** -0.5
+
+
 def allowed_error(solution: DriveSolution, tol: Any) -> Float[Array, ""]:
     """The error that the work may have from the time step: a share of the span of U in the cycle."""
     return tol * jnp.ptp(solution.measured.U)
@@ -181,7 +189,7 @@ def no_runs(wanted: CycleSearch, guess: HierarchyState) -> Runs:
 
 def next_run(wanted: CycleSearch, runs: Runs) -> tuple[Repetition, Int[Array, ""]]:
     """The repetition that the next run begins as, and its steps between two measured times."""
-    closeness = runs.estimate.closeness / wanted.engine.size
+    closeness = runs.estimate.closeness / unit_of(runs.guess)
     return begin_repetition(runs.guess, closeness, wanted.max_cycles, runs.contraction), wanted.count * 2**runs.index
 
 
@@ -200,7 +208,7 @@ def after_run(wanted: CycleSearch, runs: Runs, run: FixedPoint) -> Runs:
 class Found(eqx.Module):
     """A stationary cycle: its measured turn, and how the search ended.
 
-    `residual` is the 2-norm over phase space of what the last turn changed; `cycles` counts the turns, `count` the
+    `residual` is the 2-norm of what the last turn changed, see `unit_of`; `cycles` counts the turns, `count` the
     steps between two measured times in the last run, or in the coarser of the last two where runs are extrapolated.
     """
 
@@ -216,5 +224,6 @@ def found_in(wanted: CycleSearch, runs: Runs, kept: FixedPoint, weights: Array |
     error = runs.estimate.error if wanted.halvings else jnp.asarray(jnp.nan)
     solution = extrapolated(kept.record, weights, last, states=wanted.halvings > 0)
     # Runs from the host are arrays of NumPy, which has no program for every number of them.
-    solution, count = jax.tree.map(jnp.asarray, (solution, kept.which[jnp.maximum(last - 1, 0)]))
-    return Found(solution, kept.residual[last] * wanted.engine.size, error, runs.cycles, count)
+    residual, count = kept.residual[last] * unit_of(kept.image[last]), kept.which[jnp.maximum(last - 1, 0)]
+    solution, residual, count = jax.tree.map(jnp.asarray, (solution, residual, count))
+    return Found(solution, residual, error, runs.cycles, count)

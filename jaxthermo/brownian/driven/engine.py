@@ -44,13 +44,6 @@ class Engine(eqx.Module):
         """The discretised equation."""
         return equation_on(self.oscillator)
 
-    @property
-    def size(self) -> Float[Array, ""]:
-        """What turns a norm over grid points into one over phase space."""
-        grid = self.oscillator.grid
-        assert grid is not None
-        return jnp.sqrt(jax.lax.stop_gradient(grid.cell))
-
 
 @brief_jit
 def engine_of(

@@ -18,6 +18,7 @@ from jaxthermo.brownian.driven.cycle_search import (
     next_run,
     no_runs,
     returned,
+    unit_of,
 )
 from jaxthermo.brownian.driven.engine import first_guess
 from jaxthermo.brownian.driven.host_periods import SolverPeriods, SplitPeriods
@@ -46,7 +47,7 @@ def closed(
     tell: Callable[[str], None],
 ) -> FixedPoint:
     """The stationary cycle at one number of steps; `tell` is given a line of text after every turn."""
-    count, size, limit = int(steps), float(wanted.engine.size), float(so_far.tol)
+    count, size, limit = int(steps), float(unit_of(np.asarray(so_far.x))), float(so_far.tol)
     while True:
         x = so_far.x
         solution = periods.measured(x, count) if so_far.recorded else None

@@ -138,16 +138,18 @@ class PeriodicRun(AbstractRun):
     `work` and `heat` are those of one cycle, series named `cumulative_...` those since its beginning. With
     `SwitchedBaths`, or a cycle that switches baths, `heat_of` and `switching_of` are bath by bath what `DrivenRun`
     says, and their sum is `heat`; with one bath they are None. `residual` is the
-    2-norm over phase space of what one more turn changes, `step_error` the estimated error of the work from the time
-    step, NaN where one number of steps was asked for. `V` are the members at the end of the period, `members` those at
-    every time where `keep_states` asked for them.
+    2-norm over phase space of what one more turn changes, in units in which the state has sigma_q sigma_p = 1;
+    `step_error` the estimated error of the work from the time step, NaN where one number of steps was asked for. `V`
+    are the members at the end of the period, `members` those at every time where `keep_states` asked for them.
     """
 
     cycle: AbstractCycle
     points: int = eqx.field(static=True)
     work: Float[Array, "*batch"] = quantity("energy", "work done on the oscillator in one cycle, -int X dx")
     heat: Float[Array, "*batch"] = quantity("energy", "heat into the oscillator in one cycle, int (dU - x dX)")
-    residual: Float[Array, "*batch"] = quantity("1/sqrt(action)", "2-norm of what one more turn changes")
+    residual: Float[Array, "*batch"] = quantity(
+        "1", "2-norm of what one more turn changes, in units in which the state has sigma_q sigma_p = 1"
+    )
     step_error: Float[Array, "*batch"] = quantity("energy", "estimated error of the work from the time step")
     cumulative_work: Float[Array, "*batch times"] = quantity(*_series("work"))
     cumulative_heat: Float[Array, "*batch times"] = quantity(*_series("heat"))
