@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxthermo.search.bounded import least_squares
+from jaxthermo._status import Status
+from jaxthermo.search.bounded import descend, least_squares
 
 
 def test_a_linear_problem_ends_at_the_nearest_solution():
@@ -43,3 +44,22 @@ def test_it_stops_when_it_is_told_and_steps_over_nan():
 
     assert least_squares(bad, np.array([0.1]), 3).evaluations == 3 == len(calls)
     assert least_squares(bad, np.array([0.5]), 50, 1e-6).point[0] == pytest.approx(0.54, abs=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-21])
+def test_a_descent_keeps_its_constraints_in_any_unit(unit):
+    """Least a^2 + 4 b^2 about (0.7, 0.6), where a + b <= 1: at (0.46, 0.54), by Lagrange's multiplier."""
+    tried = []
+
+    def evaluate(point):
+        away = point - np.array([0.7, 0.6])
+        tried.append(point)
+        return np.array([unit * (away**2 @ [1.0, 4.0]), 1.0 - point.sum()]), np.array(
+            [unit * away * [2.0, 8.0], [-1, -1]]
+        )
+
+    assert descend(evaluate, np.array([0.1, 0.2]), 30, 1) == Status.ok
+    np.testing.assert_allclose(tried[-1], [0.46, 0.54], atol=1e-6)
+    tried.clear()
+    assert descend(lambda x: tuple(part[:1] for part in evaluate(x)), np.array([0.1, 0.2]), 30) == Status.ok
+    np.testing.assert_allclose(tried[-1], [0.7, 0.6], atol=1e-5)

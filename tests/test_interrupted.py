@@ -128,12 +128,12 @@ def test_a_search_for_a_cycle_keeps_the_best_one_tried(monkeypatch):
             raise KeyboardInterrupt
         tried.append(value_at(theta))
         seen = {"value": tried[-1], "power": tried[-1], "entropy_production_rate": 0.0}
-        return (-tried[-1], seen), 2.0 * steep * (np.asarray(theta) - best) / width**2
+        return (np.array([-tried[-1]]), seen), (2.0 * steep * (np.asarray(theta) - best) / width**2)[None]
 
-    def measured(oscillator, cycle, objective):
+    def measured(oscillator, cycle, objective, constraints):
         names = ("value", "power", "efficiency", "entropy_production_rate")
         value = jnp.asarray(value_at([cycle.x_end, cycle.period]))
-        return {**dict.fromkeys(names, value), "status": jnp.asarray(0, jnp.int32)}
+        return {**dict.fromkeys(names, value), "status": jnp.asarray(0, jnp.int32), "missed": 0.0}
 
     monkeypatch.setattr(engine, "_loss", loss)
     monkeypatch.setattr(engine, "measured", measured)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,25 +70,50 @@ def least_norm_step(point: np.ndarray, residuals: np.ndarray, jacobian: np.ndarr
         free &= ~at_bound
 
 
-def descend(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    start: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    steps: int,
-) -> Status:
-    """Call `evaluate`, which gives value and gradient and keeps the best point itself; how the descent ended."""
+# How far a descent goes: until a step gains less than the first share of the size of what it began with, or no slope is
+# larger than the second, in the unit box.
+GAIN, SLOPE = 1e-9, 1e-6
+
+
+def descend(evaluate: Evaluate, start: np.ndarray, steps: int, constraints: int = 0) -> Status:
+    """Search the least of a function in the unit box, where constraints are not negative; how that ended.
+
+    evaluate      of a point: the function with its constraints behind it, (1 + constraints,), and their Jacobian; it
+                  keeps the best point itself
+    start         inside the box, (parameters,)
+
+    L-BFGS-B, or with constraints sequential least squares (SLSQP), which keeps them to rounding errors where it ends.
+    Source        Byrd, Lu, Nocedal & Zhu, SIAM J. Sci. Comput. 16, 1190 (1995); Kraft, DFVLR-FB 88-28 (1988)
+    """
     from scipy.optimize import minimize
 
+    known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+    def at(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Function and constraints are asked for one after another.
+        key = point.tobytes()
+        if key not in known:
+            known.clear()
+            known[key] = evaluate(np.clip(point, 0.0, 1.0))
+        return known[key]
+
+    values, slopes = at(np.asarray(start, dtype=float))
+    if not np.all(np.isfinite(values)):
+        return Status.not_finite
+    # In units of the function itself, so that neither is judged by the user's unit of energy or time.
+    unit = abs(values[0]) + float(np.max(np.abs(slopes[0]))) or 1.0
+    how: dict[str, Any] = {"method": "L-BFGS-B", "options": {"maxiter": steps, "ftol": GAIN, "gtol": SLOPE}}
+    if constraints:
+        kept = {"type": "ineq", "fun": lambda x: at(x)[0][1:], "jac": lambda x: at(x)[1][1:]}
+        how = {"method": "SLSQP", "constraints": [kept], "options": {"maxiter": steps, "ftol": GAIN}}
     done = minimize(
-        evaluate,
+        lambda point: (at(point)[0][0] / unit, at(point)[1][0] / unit),
         start,
         jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(low, high, strict=True)),
-        options={"maxiter": steps, "ftol": 1e-12, "gtol": 1e-9},
+        bounds=[(0.0, 1.0)] * len(start),
+        **how,
     )
     if done.success:
         return Status.ok
-    # L-BFGS-B gives up where its line search gains nothing more.
+    # Both give up where their line search gains nothing more.
     return Status.max_steps_reached if done.nit >= steps else Status.plateau

@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,8 +41,8 @@ TOLERANCE = 1e-7
 FINAL_TOLERANCE, FINAL_POINTS = 1e-5, 10
 # A search may stretch the pieces of a cycle: steps are counted for its longest piece times this, in the longest period.
 STRETCH = 2.0
-# How hard a missed constraint is punished, in units of the objective.
-PENALTY = 30.0
+# By how much a cycle that is tried may miss a constraint, and the one found, run afresh, to count as keeping it.
+KEPT, KEPT_AFRESH = 1e-5, 1e-3
 
 
 def optimise_cycle(
@@ -68,13 +69,15 @@ def optimise_cycle(
                  "x_end", "strokes", "x_series.sines"), low and high numbers or arrays of the parameter's shape; strokes
                  are bounded before they are scaled to sum to 1. None: `jt.search.default_bounds(cycle)`
     steps        of the search at most
-    constraints  functions like the objective, such as `jt.search.AtLeast(jt.search.power, 1e-3)`; missing one by 1
-                 costs 30 times the objective
+    constraints  functions like the objective, of the order of 1 where they are missed by far, such as
+                 `jt.search.AtLeast(jt.search.power, 1e-3)`
     progress     whether a line tells how far the search is; None: on a terminal
-    Returns      the best cycle tried, never one with less of the objective than the start; see `OptimisedCycle`
+    Returns      of the cycles tried that keep the constraints the one with most of the objective; where none does, the
+                 one that misses them least. See `OptimisedCycle`
     Raises       ValueError that names the argument
-    Accuracy     `status` is ok where the search has converged and both cycles keep what `jt.run_cycle` promises
-    Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy
+    Accuracy     `status` is ok where the search has converged, both cycles keep what `jt.run_cycle` promises, and the
+                 one found keeps the constraints to 1e-3; it is `Status.not_converged` where constraints are missed
+    Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy, SLSQP with constraints
 
     A keyboard interrupt ends the search with a `jt.Interrupted`, whose `result` has the best cycle tried until then.
     """
@@ -129,9 +132,9 @@ class _Search:
         """Tries cycles until none is better."""
         low, width = self.free.low, self.free.high - self.free.low
 
-        def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        def evaluate(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             theta = low + scaled * width
-            (loss, seen), slope = _loss(
+            (losses, seen), slopes = _loss(
                 jnp.asarray(theta),
                 self.oscillator,
                 self.cycle,
@@ -140,34 +143,44 @@ class _Search:
                 self.constraints,
                 self.time_steps,
             )
-            self.tried.append({"loss": float(loss), "theta": theta, **{name: float(x) for name, x in seen.items()}})
+            values = np.asarray(losses)
+            loss = float(values[0]) if np.all(np.isfinite(values)) else np.nan
+            one = {"loss": loss, "missed": missed(values[1:]), "theta": theta}
+            self.tried.append({**one, **{name: float(x) for name, x in seen.items()}})
             line.tell(f"{len(self.tried)} cycles tried, objective {self.tried[-1]['value']:.6g}")
-            if np.isfinite(float(loss)):
-                return float(loss), np.asarray(slope) * width
-            return self._uphill(theta, width)
+            if np.isfinite(loss):
+                return values, np.asarray(slopes) * width
+            value, slope = self._uphill(theta, width)
+            flat = np.zeros((len(self.constraints), len(width)))
+            return np.array([value, *flat[:, 0]]), np.concatenate([slope[None], flat])
 
-        start = (self.free.start - low) / width
-        return descend(evaluate, start, np.zeros_like(width), np.ones_like(width), limit)
+        return descend(evaluate, (self.free.start - low) / width, limit, len(self.constraints))
+
+    def _best(self) -> dict[str, PyTree] | None:
+        """The best cycle tried that can be run, None where there is none."""
+        finite = [one for one in self.tried if np.isfinite(one["loss"])]
+        return min(finite, key=lambda one: (max(one["missed"], KEPT), one["loss"]), default=None)
 
     def _uphill(self, theta: np.ndarray, width: np.ndarray) -> tuple[float, np.ndarray]:
         """In place of a cycle that cannot be run: a slope back to the best one so far, from above all others."""
-        finite = [one for one in self.tried if np.isfinite(one["loss"])]
-        if not finite:
+        best = self._best()
+        if best is None:
             return np.nan, np.full(theta.shape, np.nan)
-        away = (theta - min(finite, key=lambda one: one["loss"])["theta"]) / width
-        losses = np.array([one["loss"] for one in finite])
+        away = (theta - best["theta"]) / width
+        losses = np.array([one["loss"] for one in self.tried if np.isfinite(one["loss"])])
         scale = max(float(np.ptp(losses)), float(np.max(np.abs(losses))))
         return float(np.max(losses) + scale * away @ away), 2.0 * scale * away
 
     def result(self, search_status: Status) -> OptimisedCycle:
         """The best cycle tried, and the first one, run afresh."""
-        finite = [one for one in self.tried if np.isfinite(one["loss"])]
-        best = min(finite or self.tried[:1], key=lambda one: one["loss"])
+        best = self._best() or self.tried[0]
         improved = with_parameters(jnp.asarray(best["theta"]), self.cycle, self.free.names)
-        before, after = (measured(self.oscillator, cycle, self.objective) for cycle in (self.cycle, improved))
+        functions = self.objective, self.constraints
+        before, after = (measured(self.oscillator, cycle, *functions) for cycle in (self.cycle, improved))
+        lost = Status.ok if after["missed"] <= KEPT_AFRESH else Status.not_converged
         columns = {name: jnp.asarray([one[name] for one in self.tried]) for name in self.tried[0] if name != "theta"}
         return OptimisedCycle(
-            status=first_problem(after["status"], before["status"], search_status),
+            status=first_problem(after["status"], before["status"], search_status, lost),
             stats={"evaluations": len(self.tried)},
             oscillator=self.oscillator,
             objective=self.objective,
@@ -202,28 +215,42 @@ def _loss(
     constraints: tuple[Objective, ...],
     steps: int,
 ) -> tuple[tuple[Array, dict[str, Array]], Array]:
-    """What is minimised, with what is recorded beside it, and its gradient."""
+    """What is minimised with the constraints behind it, with what is recorded beside them, and their Jacobian."""
 
-    def loss(theta: Array) -> tuple[Array, dict[str, Array]]:
+    def losses(theta: Array) -> tuple[Array, dict[str, Array]]:
         tried = with_parameters(theta, cycle, names)
         run = run_cycle(oscillator, tried, TOLERANCE, points=POINTS, steps=steps)
-        value = jnp.asarray(objective(run, tried))
-        if value.shape:
-            raise ValueError(f"`objective` must return one number, but what it returns has shape {value.shape}")
-        # In units of the objective, so that neither side of the sum is negligible.
-        scale = jax.lax.stop_gradient(jnp.abs(value))
-        missing = [jnp.maximum(-jnp.asarray(constraint(run, tried)), 0.0) ** 2 for constraint in constraints]
+        value = _number("objective", objective, run, tried)
         seen = {name: measure(run, tried) for name, measure in MEASURES.items() if name != "efficiency"}
-        return PENALTY * scale * sum(missing, jnp.zeros(())) - value, {"value": value, **seen}
+        kept = [_number("constraints", constraint, run, tried) for constraint in constraints]
+        return jnp.stack([-value, *kept]), {"value": value, **seen}
 
-    return jax.value_and_grad(loss, has_aux=True)(theta)
+    values, pull, seen = jax.vjp(losses, theta, has_aux=True)
+    # One after another, so that the program holds the way back once.
+    return (values, seen), jax.lax.map(lambda one: pull(one)[0], jnp.eye(len(values)))
 
 
-def measured(oscillator: Oscillator, cycle: AbstractCycle, objective: Objective) -> dict[str, Array]:
+def _number(name: str, function: Objective, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
+    """What an objective or a constraint returns, or a ValueError that names the argument."""
+    value = jnp.asarray(function(run, cycle))
+    if value.shape:
+        raise ValueError(f"`{name}` must return one number, but what it returns has shape {value.shape}")
+    return value
+
+
+def missed(kept: Array | np.ndarray) -> float:
+    """By how much the worst of these constraints is missed, 0 where none is; NaN counts as missed."""
+    return float(np.max(np.nan_to_num(-np.asarray(kept), nan=np.inf), initial=0.0))
+
+
+def measured(
+    oscillator: Oscillator, cycle: AbstractCycle, objective: Objective, constraints: tuple[Objective, ...]
+) -> dict[str, Any]:
     """The objective and the usual measures of a cycle that is run afresh, and the status of that run."""
     run: PeriodicRun = run_cycle(oscillator, cycle, FINAL_TOLERANCE, points=FINAL_POINTS, progress=False)
     seen = {name: jnp.asarray(measure(run, cycle)) for name, measure in MEASURES.items()}
-    return {"value": jnp.asarray(objective(run, cycle)), **seen, "work": run.work, "status": run.status}
+    short = missed(np.array([float(constraint(run, cycle)) for constraint in constraints]))
+    return {"value": jnp.asarray(objective(run, cycle)), **seen, "status": run.status, "missed": short}
 
 
 def pareto_front(
@@ -259,7 +286,7 @@ def pareto_front(
         raise ValueError("`bounds` must hold a cycle that delivers power, but the best one found takes it up")
     saving = Negative(entropy_production_rate)
     for share in np.linspace(1.0, 0.0, count)[1:]:
-        enough = AtLeast(power, share * most)
+        enough = AtLeast(power, share * most, most)
         cycle, limits = found[-1].cycle, [enough]
         try:
             found.append(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian import PeriodicRun
-from jaxthermo.checks import as_float
+from jaxthermo.checks import require_positive_scalar, require_scalar
 from jaxthermo.protocols import AbstractCycle
 
 # A number that is to be large, or a constraint, which is to be >= 0 and of the order of 1 where it is missed by far.
@@ -63,18 +63,26 @@ def _work(work: Float[Array, ""], switching: Float[Array, " baths"] | None) -> F
 
 
 class AtLeast(eqx.Module):
-    """The constraint that a quantity is not below a value, in units of that value.
+    """The constraint that a quantity is not below a value.
 
     quantity   such as `power`, a function of a run and its cycle
     least      its smallest value, in the quantity's unit
+    unit       what counts as missing it by far, in the quantity's unit; > 0. None: |least|, or 1 where that is 0
+    Raises     ValueError unless the unit is > 0
     """
 
     quantity: Objective
-    least: Float[Array, ""] = eqx.field(converter=as_float)
+    least: Float[Array, ""]
+    unit: Float[Array, ""]
+
+    def __init__(self, quantity: Objective, least: ScalarLike, unit: ScalarLike | None = None):
+        self.quantity, self.least = quantity, require_scalar("least", least)
+        size = jnp.where(self.least == 0.0, 1.0, jnp.abs(self.least))
+        self.unit = size if unit is None else require_positive_scalar("unit", unit)
 
     def __call__(self, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
         """Not negative where the quantity is large enough."""
-        return (jnp.asarray(self.quantity(run, cycle)) - self.least) / jnp.maximum(jnp.abs(self.least), 1e-12)
+        return (jnp.asarray(self.quantity(run, cycle)) - self.least) / self.unit
 
 
 class Negative(eqx.Module):
