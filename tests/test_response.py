@@ -15,7 +15,8 @@ from scipy.integrate import solve_ivp
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.hierarchy import equation_on
-from jaxthermo.brownian.response.weyl import of_symbol
+from jaxthermo.brownian.response.rates import _slowest_sums
+from jaxthermo.brownian.response.weyl import of_symbol, pair_of
 
 TS = np.linspace(0.0, 8.0, 9)
 PAIRS = (("q", "q"), ("q", "p"), ("p", "q"), ("p", "p"))
@@ -316,6 +317,22 @@ def test_the_modes_of_a_parabola_are_sums_of_its_damped_frequencies():
         np.testing.assert_allclose(found.frequency, closed.frequency, rtol=0.0, atol=1e-8)
         assert found.ok
         assert found.stats["steps"] > 0
+    # Which modes are slow does not depend on the unit of time.
+    slow = _slowest_sums(1e-12 * np.array([-0.5 + 0.8j, -0.5 - 0.8j]), 4)
+    np.testing.assert_allclose(slow.real, 1e-12 * np.array([-0.5, -0.5, -1.0, -1.0]), rtol=1e-9)
+
+
+def test_an_energy_is_a_symbol_in_any_units():
+    """A particle of mass 1e-26 kg at 300 K: at q = 1 m and p = 1 kg m/s one of the terms would be all."""
+    mass, frequency, hbar, beta = 1e-26, 1e13, 1.05e-34, 2.4e20
+    well = jt.Polynomial([0.0, 0.0, 0.5 * mass * frequency**2])
+    particle = jt.quantum_oscillator(well, (mass * frequency) ** 0.5, 1, 2, mass=mass, hbar=hbar)
+
+    def energy(q, p):
+        return p**2 / (2.0 * mass) + 0.5 * mass * (frequency * q) ** 2
+
+    (seen, _) = pair_of((energy, "q"), particle, jnp.asarray(beta), jnp.zeros(()))
+    assert [part is not None for part in seen.parts] == [True, False, True]
 
 
 def by_boltzmann_and_flux(height, friction, beta):

@@ -85,5 +85,5 @@ class PeriodicCycle(AbstractCycle):
             if not is_known(first, last, values):
                 continue
             scale = float(jnp.max(jnp.abs(values)))
-            if abs(float(last - first)) > CLOSED * max(scale, 1.0):
+            if abs(float(last - first)) > CLOSED * scale:
                 raise ValueError(f"`{name}` must end where it began, but goes from {float(first)} to {float(last)}")

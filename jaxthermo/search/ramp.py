@@ -23,7 +23,7 @@ from jaxthermo.solve.progress import Line
 # The longest step that a search begins with, and the fewest it takes; a program serves at least so many.
 STEP, FEWEST_STEPS, LEAST_BOUND = 0.05, 32, 256
 MAX_STEPS = 60
-# A search ends where another step would gain no more than this, in units of 1 + |work|.
+# A search ends where another step would gain no more than this, in units of the temperature + |work|.
 GAIN = 1e-13
 # The error of the time step, in the same units: the search is repeated with half the step, so many times, until it is
 # below the first, and not called resolved above the second; nor is what the grid's rim cuts off.
@@ -48,7 +48,7 @@ class OptimalRamp(AbstractResult):
     work: Float[Array, ""] = quantity("energy", "work of the ramp, -int X dx")
     error: Float[Array, ""] = quantity("energy", "what the time step and the rim of the grid change in the work")
     step_error: Float[Array, ""] = quantity("energy", "change by halving the time step, before extrapolation")
-    gradient: Float[Array, ""] = quantity("energy", "norm of the gradient in the parameters of the ramp")
+    gradient: Float[Array, ""] = quantity("energy", "norm of the gradient in its parameters, over x_end - x_start")
     coefficients: Float[Array, " order"] = quantity("energy/X", "coefficients c of the ramp", ("power",))
     ends: Float[Array, "2"] = quantity("energy/X", "x at the two ends, inside of jumps", ("end",), main=True)
     kicks: Float[Array, "2"] = quantity(
@@ -90,8 +90,8 @@ def optimal_ramp(
     progress        whether a line tells how far the search is; None: on a terminal
     Returns         the ramp and its work, in energy, negative where the oscillator does it; see `OptimalRamp`
     Raises          ValueError that names the argument
-    Accuracy        `work` is that of the ramp found to within `error`, below 1e-6 (1 + |work|) and usually below 1e-9,
-                    and another step would gain less than 1e-13 (1 + |work|), where `status` is ok
+    Accuracy        `work` is that of the ramp found to within `error`, below 1e-6 (1/beta + |work|) and usually below
+                    1e-9, and another step would gain less than 1e-13 of that sum, where `status` is ok
     Source          Schmiedl & Seifert 2007, Phys. Rev. Lett. 98, 108301; underdamped: Gomez-Marin, Schmiedl & Seifert
                     2008, J. Chem. Phys. 129, 024114
 
@@ -151,7 +151,7 @@ def _refined(problem: RampProblem, line: Line, unsolved: bool) -> tuple[OptimalR
         if found.status is Status.interrupted:
             return _labelled(*best, solves, unsolved), True
         hopeless = left == 0 or float(seen.edge) >= RESOLVED
-        if hopeless or not seen.error > FINE_ENOUGH * (1.0 + abs(float(seen.work))):
+        if hopeless or not seen.error > FINE_ENOUGH * (1.0 / float(problem.beta) + abs(float(seen.work))):
             break
         z = found.point
     return _labelled(problem, found, seen, solves, unsolved), False
@@ -171,12 +171,21 @@ def _searched(problem: RampProblem, z: np.ndarray, line: Line) -> tuple[RampProb
     # One program serves the search and the check of what it found, with twice as many steps.
     problem = replace(problem, most=max(LEAST_BOUND, bound_of(2 * int(problem.steps))))
 
-    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
-        (value, _), slope = value_and_slope(problem, jnp.asarray(z))
-        line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
-        return float(value), np.asarray(slope)
+    # Work in units of the temperature, parameters in those of the way: a search knows no other.
+    energy, units = 1.0 / float(problem.beta), _units(problem)
 
-    found = newton_descent(evaluate, z, gain=GAIN, max_steps=MAX_STEPS)
+    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+        (value, _), slope = value_and_slope(problem, jnp.asarray(z * units))
+        line.tell(f"{int(problem.steps)} steps, work {float(value):.9g}")
+        return float(value) / energy, np.asarray(slope) * units / energy
+
+    found = newton_descent(evaluate, z / units, gain=GAIN, max_steps=MAX_STEPS)
+    found = found._replace(
+        point=found.point * units,
+        value=found.value * energy,
+        gradient=found.gradient * energy,
+        history=found.history * energy,
+    )
     finer = replace(problem, steps=jnp.asarray(2 * int(problem.steps), jnp.int32))
 
     def seen() -> _Seen:
@@ -191,11 +200,19 @@ def _searched(problem: RampProblem, z: np.ndarray, line: Line) -> tuple[RampProb
         return finer, found._replace(status=Status.interrupted), seen()
 
 
+def _units(problem: RampProblem) -> np.ndarray:
+    """The sizes of the parameters: fields by how far the ramp goes, impulses by that in the time it has."""
+    start, end = float(problem.x_start), float(problem.x_end)
+    field = abs(end - start) or abs(end) or 1.0
+    kicks = [field * float(problem.duration)] * 2
+    return np.array([*([field] * 2 + kicks if problem.jumps else ()), *[field] * problem.order])
+
+
 def _labelled(problem: RampProblem, found: Descent, seen: _Seen, solves: int, unsolved: bool) -> OptimalRamp:
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # What reaches the rim of the grid is lost: beside closed moments the work is then off by about that share.
-    unit = 1.0 + abs(float(seen.work))
+    unit = 1.0 / float(problem.beta) + abs(float(seen.work))
     # A search that stands still for rounding errors is named last, a search that broke off first.
     problems = (
         Status.not_converged if unsolved else Status.ok,

@@ -111,7 +111,7 @@ def correlation(
     beta, x = check_place(oscillator, beta, x)
     require_double_for(tol, tol, "tol")
     ts = times_after(ts)
-    pair = pair_of(observables, oscillator)
+    pair = pair_of(observables, oscillator, beta, x)
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, ts, pair)

@@ -32,6 +32,8 @@ from jaxthermo.solve.lean import lean_jit
 # Error of an eigenvalue over its modulus.
 TOLERANCE = 1e-7
 MOST = SIZE // 4
+# Up to where closed rates count as equal, over the largest eigenvalue.
+DIGIT = 1e-12
 
 
 class RelaxationRates(AbstractResult):
@@ -121,8 +123,11 @@ def relaxation_rates(
 def _slowest_sums(values: Complex[np.ndarray, " z"], count: int) -> Complex[np.ndarray, " modes"]:
     """The `count` slowest sums of eigenvalues, each taken any number of times, at least one in all."""
 
-    def entry(total: complex, last: int) -> tuple[float, float, int, complex]:
-        return round(-total.real, 9), -total.imag, last, total
+    # Rates that agree but for rounding are one rate, in any unit of time.
+    digit = DIGIT * float(np.abs(values).max())
+
+    def entry(total: complex, last: int) -> tuple[int, float, int, complex]:
+        return round(-total.real / digit), -total.imag, last, total
 
     # Each sum grows by values from its last one on, so that it is met once.
     waiting = [entry(value, i) for i, value in enumerate(values)]

@@ -106,7 +106,7 @@ def spectrum(
     if frequencies.ndim != 1 or frequencies.shape[0] == 0:
         raise ValueError(f"`frequencies` must have shape (frequencies,), but has shape {frequencies.shape}")
     require_finite("frequencies", frequencies)
-    pair = pair_of(observables, oscillator)
+    pair = pair_of(observables, oscillator, beta, x)
     if any(np.isnan(one.sign) for one in pair):
         raise ValueError("`observables` must each be even or odd in p for a spectrum, but one is neither")
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxthermo.brownian.accuracy.reach import confined
 from jaxthermo.brownian.equilibrium.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator
@@ -23,7 +24,8 @@ from jaxthermo.checks import as_float, is_known
 
 # The highest power of p, and where it is tried whether there are higher ones: q and p at random, and a share of f.
 MOST, POINTS, FLAT = 4, np.random.default_rng(0).normal(size=(8, 2)), 1e-9
-
+# Where a density has fallen to this share it is about so many times its width away.
+FALLEN, WIDTHS = 1e-6, 5.0
 
 NAMES = ("q", "p", "X")
 
@@ -111,8 +113,8 @@ def takes_two(function: Callable[..., Any]) -> bool:
     return sum(one.kind in kinds and one.default is one.empty for one in parameters) == 2
 
 
-def of_symbol(name: str, symbol: WeylSymbol) -> FunctionOfPhaseSpace:
-    """The observable with this Weyl symbol.
+def of_symbol(name: str, symbol: WeylSymbol, sizes: tuple[float, float] = (1.0, 1.0)) -> FunctionOfPhaseSpace:
+    """The observable with this Weyl symbol; `sizes` of q and p in the states at which it is looked at.
 
     Raises     ValueError that names the argument, unless the symbol is a polynomial in p of degree 4 at most; numbers
                that jax traces are not looked at
@@ -120,7 +122,7 @@ def of_symbol(name: str, symbol: WeylSymbol) -> FunctionOfPhaseSpace:
     slopes: list[Callable[..., Array]] = [lambda q, p: as_float(symbol(q, p))]
     for power in range(1, MOST + 1):
         slopes.append(_over(jax.grad(slopes[-1], argnums=1), power))
-    q, p = jnp.asarray(POINTS).T
+    q, p = jnp.asarray(POINTS * sizes).T
     values, series = _tried(slopes, q, p)
     kept = [True] * len(slopes)
     if is_known(values, series):
@@ -152,15 +154,19 @@ ObservableLike: TypeAlias = str | Potential | WeylSymbol
 Pair: TypeAlias = tuple[AbstractObservable, AbstractObservable]
 
 
-def pair_of(observables: Sequence[ObservableLike], oscillator: Oscillator) -> Pair:
+def pair_of(
+    observables: Sequence[ObservableLike], oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]
+) -> Pair:
     """The two observables of a correlation; ValueError unless they are two names or functions of q, or of q and p."""
     if not isinstance(observables, tuple | list) or len(observables) != 2:
         raise ValueError(f"`observables` must be two, such as ('q', 'p'), but are {observables!r}")
-    first, second = (_observable(one, oscillator) for one in observables)
+    first, second = (_observable(one, oscillator, beta, x) for one in observables)
     return first, second
 
 
-def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObservable:
+def _observable(
+    what: ObservableLike, oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]
+) -> AbstractObservable:
     if isinstance(what, str):
         if what not in NAMES:
             raise ValueError(
@@ -170,5 +176,16 @@ def _observable(what: ObservableLike, oscillator: Oscillator) -> AbstractObserva
             return Momentum()
         return FunctionOfPosition(Identity() if what == "q" else oscillator.coordinate)
     if callable(what) and takes_two(what):
-        return of_symbol("observables", cast(WeylSymbol, what))
+        return of_symbol("observables", cast(WeylSymbol, what), _sizes(oscillator, beta, x))
     return FunctionOfPosition(as_potential("observables", cast(Potential, what)))
+
+
+def _sizes(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]) -> tuple[float, float]:
+    """About the sizes of q and p in the stationary state, in the user's units; 1 where jax traces them."""
+    grid = oscillator.grid
+    if grid is not None and is_known(grid.q_max, grid.p_max):
+        return float(grid.q_max) / WIDTHS, float(grid.p_max) / WIDTHS
+    if not is_known(jax.tree.leaves(oscillator), beta, x):
+        return 1.0, 1.0
+    reach = confined(oscillator, float(beta), float(x), FALLEN)
+    return reach / WIDTHS, float(jnp.sqrt(oscillator.mass / beta))
