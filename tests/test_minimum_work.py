@@ -71,6 +71,14 @@ def test_jumps_reach_the_analytic_bound(gamma, duration):
     assert abs(found.work - bound) < 1e-8 and found.work > bound - 1e-9
     velocity = 1.0 / (duration + 2.0 * gamma)
     assert np.allclose(found.kicks, (velocity, -velocity), atol=1e-4)
+    # In other units it is the same search.
+    mass, length, time = 1e-26, 1e-9, 1e-12
+    energy, momentum = mass * (length / time) ** 2, mass * length / time
+    grid = jt.PhaseGrid(8.0 * length, 0.4 * length, 8.0 * momentum, 0.4 * momentum)
+    well, strength = jt.Polynomial([0.0, 0.0, 0.5 * mass / time**2]), (gamma * mass / time) ** 0.5
+    particle = jt.classical_oscillator(well, strength, grid, mass=mass)
+    scaled = jt.optimal_ramp(particle, 1.0 / energy, 0.0, energy / length, duration * time, 1, jumps=True)
+    assert scaled.work / energy == pytest.approx(float(found.work), abs=1e-9) and scaled.ok
 
 
 @pytest.mark.parametrize(
