@@ -118,3 +118,25 @@ def test_derivatives_in_both_modes_are_central_differences(weights):
     # Central differences are good to h^2; the series is summed to 1e-9.
     np.testing.assert_allclose(along, central, rtol=1e-7)
     np.testing.assert_allclose(jnp.sum(gradient * direction), central, rtol=1e-7)
+
+
+def test_derivatives_of_a_map_that_hardly_forgets_are_none(weights):
+    """The point is found by acceleration; the series of its derivative would take a hundred thousand turns."""
+
+    def slow(x, weights, measured):
+        image, record = step(x, weights, measured)
+        return x + 1e-4 * (image - x), record
+
+    def found(weights):
+        def search(weights):
+            begin = begin_repetition(jnp.zeros(SIZE).at[0].set(1.0), 1e-12, 200)
+            return jax.tree.map(lambda leaf: leaf[None], repeated(slow, begin, weights)), jnp.ones(())
+
+        points, _ = derivable(
+            search, lambda x, args, which, reverse: slow(x, args, True), weights, lambda c, root: c - jnp.sum(c * root)
+        )
+        return points.x[0] @ jnp.arange(1.0, SIZE + 1.0)
+
+    np.testing.assert_allclose(found(weights), stationary(weights) @ np.arange(1.0, SIZE + 1.0), atol=1e-7)
+    assert jnp.isnan(jax.jit(lambda w: jax.jvp(found, (w,), (w,))[1])(weights))
+    assert jnp.all(jnp.isnan(jax.jit(jax.grad(found))(weights)))

@@ -17,7 +17,9 @@ from jaxthermo.solve.either_mode import either_mode
 MEMORY = 8
 # Of the linear equations that derivatives solve, relative to the first term of their series.
 DERIVATIVE_TOLERANCE = 1e-9
-MAX_TERMS = 500
+# So many terms at most, enough where a turn forgets a hundredth. Where the last is then a larger share of the first,
+# the sum is no derivative, and NaN.
+MAX_TERMS, LEFT = 2000, 1e-6
 # Where a map is not back although it changes little, it is to change so much less each time, down to this share of the
 # tolerance.
 CLOSER, CLOSEST = 0.1, 0.001
@@ -176,7 +178,7 @@ def derivable(
               would grow, and no parameter moves it
 
     Forward mode repeats dx = J dx + dF; reverse mode sends a covector back again and again, and every passage adds its
-    share. The last repetition also gives the derivative of the record.
+    share. The last repetition also gives the derivative of the record. Where the series does not end, all are NaN.
     """
 
     def tangent(args: PyTree, result: PyTree, changes: PyTree) -> PyTree:
@@ -226,8 +228,8 @@ def _tangent(
     still, zero = jnp.zeros_like(root), jnp.zeros(())
     _, empty = blank_of(image_of, still)
     start = (still, still, empty, zero, jnp.zeros((), jnp.int32), zero)
-    image, dx, record, *_ = jax.lax.while_loop(_unfinished, advance, start)
-    return dx, image, record
+    image, dx, record, *end = jax.lax.while_loop(_unfinished, advance, start)
+    return _known(end, (dx, image, record))
 
 
 def _cotangent(
@@ -253,7 +255,14 @@ def _cotangent(
 
     zero = jnp.zeros(())
     start = (*of_outputs, jax.tree.map(jnp.zeros_like, moving), zero, jnp.zeros((), jnp.int32), zero)
-    return jax.lax.while_loop(_unfinished, advance, start)[2]
+    _, _, total, *end = jax.lax.while_loop(_unfinished, advance, start)
+    return _known(end, total)
+
+
+def _known(end: list[Array], sums: PyTree) -> PyTree:
+    """The sums of a series, NaN where it was cut off: its scale, the count of its terms and the size of the last."""
+    scale, _, size = end
+    return jax.tree.map(lambda leaf: jnp.where(size <= LEFT * scale, leaf, jnp.nan), sums)
 
 
 def _unfinished(carry: PyTree) -> Array:

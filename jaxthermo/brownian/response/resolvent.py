@@ -23,11 +23,11 @@ from jaxthermo.brownian.equilibrium.relaxation import (
 from jaxthermo.brownian.equilibrium.stationary import (
     FAMILY,
     krylov,
+    krylov_transposed,
     norm_of,
     pinned_generator,
     pinning,
     source,
-    transposed,
 )
 from jaxthermo.brownian.grid import complex_multiply
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, members_of
@@ -78,8 +78,7 @@ def _solved(place: Place, rhs: Pair) -> tuple[Pair, Array]:
 
 
 def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:
-    A, M = (transposed(f, rhs) for f in (_operator(place), _preconditioner(place)))
-    return krylov(A, M, rhs, False, TOLERANCE)
+    return krylov_transposed(_operator(place), _preconditioner(place), place[:3], rhs, TOLERANCE)
 
 
 def _operator(place: Place) -> Linear:
