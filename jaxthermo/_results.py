@@ -225,8 +225,12 @@ def warn_unless_ok(result: AbstractResult) -> None:
     codes = np.unique(np.asarray(result.status))
     for code in codes[codes != int(Status.ok)]:
         member = Status(int(code))
-        level = _level_outside(sys._getframe())
-        warnings.warn(f"{type(result).__name__}: {member.word}. {member.message}", JaxthermoWarning, stacklevel=level)
+        warn(f"{type(result).__name__}: {member.word}. {member.message}")
+
+
+def warn(text: str) -> None:
+    """A `JaxthermoWarning` at the line that called the library."""
+    warnings.warn(text, JaxthermoWarning, stacklevel=_level_outside(sys._getframe()))
 
 
 # Whose lines are not the caller's.

@@ -8,6 +8,7 @@ import scipy.linalg
 import systems
 
 import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
 
 GRID = jt.PhaseGrid(8.0, 0.3, 9.0, 0.3)
 MODEL = jt.quantum_oscillator(systems.HARMONIC, 0.8, 1, 2, GRID)
@@ -122,6 +123,8 @@ def test_density_matrices_among_energy_states_come_back():
     np.testing.assert_allclose(jt.brownian.density_matrix(state, 4), rho, atol=1e-9)
     values = np.linalg.eigvalsh(rho)
     assert jt.brownian.von_neumann_entropy(state) == pytest.approx(-np.sum(values * np.log(values)), abs=1e-6)
+    with pytest.warns(JaxthermoWarning, match="above the lowest 3 levels"):
+        jt.brownian.von_neumann_entropy(state, 3)
 
 
 def test_populations_and_entropy_of_a_canonical_state():

@@ -86,7 +86,7 @@ def run_cycle(
     on one number of steps, and shorter ones are under way, that is a `jt.Interrupted`, whose `result` is the cycle on
     the steps until then; its `step_error` is inf where there was only one number. Where jax traces, it is one program.
     Derivatives in the cycle and the oscillator, in either mode, are those of the periodic state, as a
-    series over further cycles, and not those of the search.
+    series over further cycles, and not those of the search; NaN where it has not ended after 2000 cycles.
 
     Example
         >>> import jaxthermo as jt

@@ -56,7 +56,8 @@ def equilibrium(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike, *, prog
     `Status.not_converged` in such corners. `Status.no_density`: with few poles at low temperature the equation itself
     may rest where a variance is negative.
     Differentiable in beta, x and the parameters of the oscillator, in both modes (the linear solve is differentiated,
-    not its iterations; baths other than `OhmicBath`: forward mode). Windows of `SwitchedBaths` are taken at t = 0.
+    not its iterations; baths other than `OhmicBath`: forward mode). A derivative in reverse mode whose own solve does
+    not converge is NaN. Windows of `SwitchedBaths` are taken at t = 0.
 
     Example
         >>> import jaxthermo as jt

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 from numpy.typing import NDArray
 
+from jaxthermo._results import warn
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.levels.matrices import MESH, Matrices, eigenstates, on_grid, sides_of
 from jaxthermo.brownian.oscillator import Oscillator
@@ -21,6 +22,8 @@ BASES = ("number", "energy")
 ROUNDING = 1e-9
 # Populations below this share have no logarithm that matters.
 EMPTY = 1e-12
+# The largest part of a state that levels may leave out before its entropy is called into question.
+MISSING = 1e-4
 
 Functions = Callable[[Matrices], Matrices]
 
@@ -60,8 +63,15 @@ def density_matrix(state: "State", count: IntLike = 12) -> Complex[np.ndarray, "
 
 
 def von_neumann_entropy(state: "State", count: IntLike = 12) -> float:
-    """-Tr rho ln rho of the oscillator's own state W_0, over its lowest levels; arguments as `density_matrix`."""
+    """-Tr rho ln rho of the oscillator's own state W_0, over its lowest levels; arguments as `density_matrix`.
+
+    Accuracy   that of the density matrix, less what higher levels hold: where that is more than 1e-4 of the state a
+               `JaxthermoWarning` is raised. Hot and wide states need a larger `count`
+    """
     populations = np.linalg.eigvalsh(density_matrix(state, count))
+    above = 1.0 - float(populations.sum())
+    if above > MISSING:
+        warn(f"von_neumann_entropy: {above:.2g} of the state is above the lowest {count} levels; raise `count`")
     populations = populations[populations > EMPTY]
     return float(-np.sum(populations * np.log(populations)))
 
