@@ -158,7 +158,7 @@ def _result(
 
 @brief_jit
 def _observed(p: Array, now: NetworkAtTime, level: AbstractLevel) -> FiniteThermodynamics:
-    return level.observe(p, now)
+    return level.observe_at_rest(p, now)
 
 
 def _multigrid(hops: Hops, states: Space, p: Array) -> Callable[[Array], Array]:

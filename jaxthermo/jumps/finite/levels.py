@@ -1,6 +1,7 @@
 """The two levels on which N units are described: by their occupation numbers, or each unit by itself."""
 
 import abc
+import dataclasses
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -26,6 +27,7 @@ from jaxthermo.jumps.finite.states import (
 )
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
+from jaxthermo.jumps.rest import currents_at_rest
 
 # What linear solves over the states of N units need: double precision.
 RTOL = 1e-12
@@ -97,6 +99,12 @@ class AbstractLevel(eqx.Module):
             heat_currents=flow.heat_currents(now.network) / units,
             entropy_production_rate=flow.entropy_production_rate() / units,
         )
+
+    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime) -> FiniteThermodynamics:
+        """The same of a stationary state, whose currents of work and heat are known better; see `currents_at_rest`."""
+        work, heats = currents_at_rest(self.hops(now).booked(p, now), now.network)
+        seen = self.observe(p, now)
+        return dataclasses.replace(seen, work_current=work / self.units, heat_currents=heats / self.units)
 
 
 class Mesoscopic(AbstractLevel):
