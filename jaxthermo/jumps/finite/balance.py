@@ -158,7 +158,8 @@ def _result(
 
 @brief_jit
 def _observed(p: Array, now: NetworkAtTime, level: AbstractLevel) -> FiniteThermodynamics:
-    return level.observe_at_rest(p, now)
+    exact = isinstance(level, Mesoscopic) and is_direct(level.states)
+    return level.observe_at_rest(p, now, exact)
 
 
 def _multigrid(hops: Hops, states: Space, p: Array) -> Callable[[Array], Array]:

@@ -11,6 +11,7 @@ from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo.jumps.elimination import stationary_for
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime
+from jaxthermo.jumps.finite.misplaced import flows_between, misplaced
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.finite.states import rank_table
@@ -25,14 +26,12 @@ LIMIT, GUESS_LIMIT = 300, 30
 CONVERGED = 1e-9
 # Largest `misplaced` of a stationary state; the probability in wrong wells was up to 7 times as much (28 units).
 MISPLACED = 1e-7
-# What an empty state counts as where hops between cells are weighed.
-LEAST = 1e-300
 
 
 class Distribution(eqx.Module):
     """Probabilities that sum to 1, the share of the traffic that is left out of balance, and what is in wrong wells.
 
-    Equation   residual = sum |dp/dt| / sum (rate out of n) p(n); misplaced as in `_misplaced`
+    Equation   residual = sum |dp/dt| / sum (rate out of n) p(n); misplaced as in `misplaced`
     """
 
     p: Float[Array, " states"]
@@ -134,11 +133,11 @@ def _solve(now: NetworkAtTime, space: Space, guess: Array, tol: float, limit: in
     size = jnp.linalg.norm(hops.outflow() * guess)
     found = gmres(hops.apply, lambda r: symmetric(cycle(inverse, r)), -hops.apply(guess), tol * size, limit)
     p = jnp.maximum(guess + found.x, 0.0)
-    misplaced = _misplaced(p / jnp.sum(p), hops, space)
+    off = misplaced(p / jnp.sum(p), hops, space)
     if may_rotate(now, space):
         # Rotations have put as much into each well.
-        misplaced = jnp.where(_is_flat(now), 0.0, misplaced)
-    return normalised(p, hops, found.iterations, misplaced)
+        off = jnp.where(_is_flat(now), 0.0, off)
+    return normalised(p, hops, found.iterations, off)
 
 
 @lean_jit
@@ -146,37 +145,8 @@ def _eliminate(now: NetworkAtTime, space: Space) -> Distribution:
     """For few states: by the elimination of Grassmann, Taksar and Heyman, which knows small probabilities too."""
     hops = mesoscopic_hops(now, space)
     one = jnp.ones(space.size, hops.forward.dtype)
-    p = stationary_for(_between(jnp.arange(space.size), space.size, hops, one))
+    p = stationary_for(flows_between(jnp.arange(space.size), space.size, hops, one))
     return normalised(p, hops, jnp.zeros((), jnp.int32))
-
-
-def _between(cell: Int[Array, " states"], cells: int, hops: Hops, p: Float[Array, " states"]) -> Array:
-    """Flows from each cell of states (row) to each other; with p = 1 and a cell for each state the rates."""
-    flows = jnp.zeros((cells, cells), p.dtype)
-    for target, forward, backward in zip(hops.links.target, *hops.flows(p), strict=True):
-        flows = flows.at[cell, cell[target]].add(forward).at[cell[target], cell].add(backward)
-    return flows
-
-
-def _misplaced(p: Float[Array, " states"], hops: Hops, space: Space) -> Float[Array, ""]:
-    """How much probability is in other cells than the flows between them ask for.
-
-    Equation   half of the sum over cells of |pi - P|, where P are the probabilities of the coarsest cells, and pi is at
-               rest under the rates (flow from cell to cell)/P, by elimination; pi = P if p is the stationary state
-
-    Where the states between two wells hold nothing but rounding errors, the flows between the wells are as wrong as
-    their probabilities, and in another way.
-    """
-    cell, coarsest = space.parent, space.coarse
-    assert cell is not None and coarsest is not None
-    while coarsest.coarse is not None:
-        assert coarsest.parent is not None
-        cell, coarsest = coarsest.parent[cell], coarsest.coarse
-    filled = jnp.maximum(p, LEAST)
-    probability = jnp.zeros(coarsest.size, p.dtype).at[cell].add(filled)
-    # The ratio of pi to P, which is at rest under the flows.
-    asked = probability * stationary_for(_between(cell, coarsest.size, hops, filled))
-    return 0.5 * jnp.sum(jnp.abs(asked / jnp.sum(asked) - probability))
 
 
 @brief_jit

@@ -100,11 +100,19 @@ class AbstractLevel(eqx.Module):
             entropy_production_rate=flow.entropy_production_rate() / units,
         )
 
-    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime) -> FiniteThermodynamics:
-        """The same of a stationary state, whose currents of work and heat are known better; see `currents_at_rest`."""
-        work, heats = currents_at_rest(self.hops(now).booked(p, now), now.network)
+    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime, exact: bool) -> FiniteThermodynamics:
+        """The same of a stationary state, whose currents are known better; see `currents_at_rest`.
+
+        exact   whether every probability is known to its own rounding error. Otherwise those of states that are hardly
+                ever visited may be noise, whose flows are no produced entropy
+        """
         seen = self.observe(p, now)
-        return dataclasses.replace(seen, work_current=work / self.units, heat_currents=heats / self.units)
+        flow, network = self.hops(now).booked(p, now), now.network
+        work, heats, produced = (
+            one / self.units for one in currents_at_rest(flow, network, network.betas_at(now.beta, 0.0))
+        )
+        produced = seen.entropy_production_rate if exact else produced
+        return dataclasses.replace(seen, work_current=work, heat_currents=heats, entropy_production_rate=produced)
 
 
 class Mesoscopic(AbstractLevel):
