@@ -1,5 +1,7 @@
 """Currents of work, heat and entropy at rest, free of the rounding errors of hops that are fast and nearly balanced."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -15,40 +17,54 @@ def currents_at_rest(
 ) -> tuple[Float[Array, ""], Float[Array, " reservoirs"], Float[Array, ""]]:
     """Work of the forces, heat of each reservoir and entropy production per unit time in a stationary state.
 
-    Equation   A = sum over hops of J (w - a dE - c_j + c_i), w what a hop along i -> j counts: f_e; dE_e - f_e on the
-               edges of the reservoir; beta_e (f_e - dE_e). At rest the flows change neither energy nor occupations, so that every a and
-               c give the same A. Those are taken with which the sum of (forward + backward flow) (..)^2 is least
+    Equation   sum of J w over hops, J the net flow and w what a hop counts: f_e; dE_e - f_e on the edges of the
+               reservoir; beta_e (f_e - dE_e); each w as `weights_at_rest` has it
 
-    flow       flows of a stationary state, (E,) of one unit or (E, states) of many
+    flow       flows of a stationary state, (E, states)
     beta       inverse temperature of all edges, or of each, (E,)
+    """
+    heat = flow.energy_change - along_edges(flow.force, flow.energy_change)
+    force = jnp.broadcast_to(along_edges(flow.force, heat), (len(network.edges), 1))
+    mine = np.asarray(network.reservoirs) == np.arange(network.reservoir_count)[:, None]
+    heats = [jnp.where(jnp.asarray(edges)[:, None], heat, 0.0) for edges in mine]
+    weights = weights_at_rest([force, *heats, -along_edges(beta, heat) * heat], flow, network)
+    work, *each, produced = (jnp.sum((flow.forward - flow.backward) * weight) for weight in weights)
+    return work, jnp.stack(each), produced
+
+
+def weights_at_rest(weights: Sequence[Float[Array, "edges ..."]], flow: Flows, network: JumpNetwork) -> list[Array]:
+    """What hops may count instead at rest, so that those that are many and nearly balanced hardly count.
+
+    Equation   w - a dE - c_j + c_i for a hop along i -> j. At rest the flows change neither energy nor occupations, so
+               that every a and c give the same current. Those are taken with which the sum of
+               (forward + backward flow) (w - a dE - c_j + c_i)^2 is least
+
+    weights    each (E, states) or (E, 1): what forward hops count, and backward ones with the other sign
+    flow       flows of a stationary state, (E, states)
     Accuracy   a net flow J is known to 1e-16 of the flows there and back. Where an edge, or all edges of a reservoir,
-               are many times faster than what turns the whole cycle, w without a and c would multiply J by that error
+               are many times faster than what turns the whole cycle, w alone would multiply J by that error
 
     a and c are held constant under differentiation, which their being arbitrary allows.
     """
-    net, traffic, change = flow.forward - flow.backward, flow.forward + flow.backward, flow.energy_change
-    states = tuple(range(1, net.ndim))
-    total = jnp.sum(traffic, axis=states)
-    share = stop_gradient(traffic / along_edges(jnp.where(total > 0, total, 1.0), traffic))
-    # Of one edge, dE is its mean over all hops and what differs from it.
-    mean = jnp.sum(share * stop_gradient(change), axis=states)
-    rest = change - along_edges(mean, change)
-    spread = jnp.sqrt(jnp.sum(share * stop_gradient(rest) ** 2, axis=states))
-    currents, others = jnp.sum(net, axis=states), jnp.sum(net * rest, axis=states)
+    traffic, change = stop_gradient((flow.forward + flow.backward, flow.energy_change))
+    total = jnp.sum(traffic, axis=1, keepdims=True)
+    share = traffic / jnp.where(total > 0, total, 1.0)
+    # Of one edge, dE is its mean over all hops and what differs from it; so is w, which goes along with dE.
+    mean = jnp.sum(share * change, axis=1, keepdims=True)
+    rest = change - mean
+    spread = jnp.sqrt(jnp.sum(share * rest**2, axis=1, keepdims=True))
+    counted = [jnp.sum(share * one, axis=1) for one in stop_gradient(weights)]
+    along = [jnp.sum(share * rest * one, axis=1) for one in stop_gradient(weights)]
+    varies = (spread > 0)[:, 0]
+    along = [jnp.where(varies, one / jnp.where(varies, spread[:, 0], 1.0), 0.0) for one in along]
 
-    # What is counted, for work, each reservoir and entropy: `constant` + `slope` times the rest of dE.
-    mine = np.asarray(network.reservoirs) == np.arange(network.reservoir_count)[:, None]
-    force, beta = jnp.broadcast_to(flow.force, total.shape), jnp.broadcast_to(beta, total.shape)
-    constant = jnp.concatenate([force[None], jnp.where(mine, mean - force, 0.0), (beta * (force - mean))[None]])
-    slope = jnp.concatenate([jnp.zeros((1, len(force))), jnp.asarray(mine, net.dtype), -beta[None]])
-
-    moves = jnp.asarray(incidence(network.edges, network.q), net.dtype).T
-    size = stop_gradient(jnp.sqrt(total))[:, None]
-    changes = size * jnp.concatenate([mean[:, None], moves], axis=1)
-    changes = jnp.concatenate([changes, size * spread[:, None] * (jnp.arange(1 + network.q) == 0)])
-    counts = jnp.concatenate([size * constant.T, size * spread[:, None] * slope.T])
-    found = jnp.linalg.lstsq(*stop_gradient((changes, counts)))[0].T
-    energy, occupation = found[:, :1], found[:, 1:]
-    left = constant - energy * mean - occupation @ moves.T
-    counted = left @ currents + (slope - energy) @ others
-    return counted[0], counted[1:-1], counted[-1]
+    moves = jnp.asarray(incidence(network.edges, network.q).T, traffic.dtype)
+    size = jnp.sqrt(total)
+    means = size * jnp.concatenate([mean, moves], axis=1)
+    spreads = jnp.pad(size * spread, ((0, 0), (0, network.q)))
+    wanted = jnp.concatenate([size * jnp.stack(counted, axis=1), size * jnp.stack(along, axis=1)])
+    found = jnp.linalg.lstsq(jnp.concatenate([means, spreads]), wanted)[0].T
+    return [
+        weight - slope[0] * flow.energy_change - (moves @ slope[1:])[:, None]
+        for weight, slope in zip(weights, found, strict=True)
+    ]

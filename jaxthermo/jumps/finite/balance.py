@@ -158,8 +158,7 @@ def _result(
 
 @brief_jit
 def _observed(p: Array, now: NetworkAtTime, level: AbstractLevel) -> FiniteThermodynamics:
-    exact = isinstance(level, Mesoscopic) and is_direct(level.states)
-    return level.observe_at_rest(p, now, exact)
+    return level.observe_at_rest(p, now)
 
 
 def _multigrid(hops: Hops, states: Space, p: Array) -> Callable[[Array], Array]:

@@ -21,6 +21,7 @@ from jaxthermo.jumps.finite.multigrid import cycle, stencil
 from jaxthermo.jumps.finite.space import Space
 from jaxthermo.jumps.mean_field import Betas
 from jaxthermo.jumps.network import AbstractJumpModel
+from jaxthermo.jumps.rest import currents_at_rest, weights_at_rest
 from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.krylov import gmres
 from jaxthermo.solve.lean import brief_jit, lean_jit
@@ -144,7 +145,8 @@ def _produced(
     if network.reservoir_count == 1 and count.kind is Counted.work:
         beta = jnp.reshape(now.beta, ())
         return beta * mean, is_known & (beta != 0)
-    produced = -jnp.sum(now.beta * flow.heat_currents(network)) / states.units
+    *_, produced = currents_at_rest(flow, network, network.betas_at(now.beta, 0.0))
+    produced = produced / states.units
     betas = along_edges(network.betas_at(now.beta, 0.0), flow.forward)
     heat = flow.energy_change - along_edges(now.force, flow.forward)
     return produced, is_known & exceeds(produced, betas * heat)
@@ -157,9 +159,12 @@ def _taylor(
     """c_1 .. c_order of all units, and the worst residual of the linear solves; `weight` w is 1 if None.
 
     (L - lambda_0) p_k = sum_j (lambda_j - L_j/j!) p_{k-j} with lambda_0 = 0, sum p_k = 0, and L_j the hops into states
-    times w^j, backward ones with the sign (-1)^j.
+    times w^j, backward ones with the sign (-1)^j. What hops may count instead at rest (`weights_at_rest`) has the same
+    lambda(s), since the change of a function of the state grows with no time.
     """
     hops = mesoscopic_hops(now, states)
+    each = jnp.ones((len(states.edges), 1)) if weight is None else weight
+    [weight] = weights_at_rest([each], hops.booked(found.p, now), now.network)
     inverse = stencil(hops, states, found.p)
     terms, taylor, worst, factorial = [found.p], [jnp.zeros(())], jnp.zeros(()), 1.0
     traffic = jnp.linalg.norm(hops.outflow() * found.p)
@@ -167,8 +172,7 @@ def _taylor(
 
     def lifted(p: Array, j: int) -> Array:
         forward, backward = hops.flows(p)
-        if weight is not None:
-            forward, backward = weight**j * forward, weight**j * backward
+        forward, backward = weight**j * forward, weight**j * backward
         return hops.into_states(forward) + (-1) ** j * jnp.sum(backward, axis=0)
 
     results = []

@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from jaxthermo._types import IntLike
 from jaxthermo.checks import require_double_for
 from jaxthermo.jumps.arguments import require_constant
+from jaxthermo.jumps.finite.distribution import is_direct
 from jaxthermo.jumps.finite.generator import Hops, mesoscopic_hops, microscopic_hops
 from jaxthermo.jumps.finite.hops import NetworkAtTime
 from jaxthermo.jumps.finite.space import Links, Space, microscopic_links, require_ring_edges, space
@@ -100,19 +101,9 @@ class AbstractLevel(eqx.Module):
             entropy_production_rate=flow.entropy_production_rate() / units,
         )
 
-    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime, exact: bool) -> FiniteThermodynamics:
-        """The same of a stationary state, whose currents are known better; see `currents_at_rest`.
-
-        exact   whether every probability is known to its own rounding error. Otherwise those of states that are hardly
-                ever visited may be noise, whose flows are no produced entropy
-        """
-        seen = self.observe(p, now)
-        flow, network = self.hops(now).booked(p, now), now.network
-        work, heats, produced = (
-            one / self.units for one in currents_at_rest(flow, network, network.betas_at(now.beta, 0.0))
-        )
-        produced = seen.entropy_production_rate if exact else produced
-        return dataclasses.replace(seen, work_current=work, heat_currents=heats, entropy_production_rate=produced)
+    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime) -> FiniteThermodynamics:
+        """The same of a stationary state, which may allow a better way."""
+        return self.observe(p, now)
 
 
 class Mesoscopic(AbstractLevel):
@@ -131,6 +122,18 @@ class Mesoscopic(AbstractLevel):
 
     def hops(self, now: NetworkAtTime) -> Hops:
         return mesoscopic_hops(now, self.states)
+
+    def observe_at_rest(self, p: Float[Array, " states"], now: NetworkAtTime) -> FiniteThermodynamics:
+        """The same, with currents as `currents_at_rest` knows them.
+
+        Where the distribution was searched for, probabilities of states that are hardly ever visited may be noise,
+        whose flows are no produced entropy.
+        """
+        seen, network = self.observe(p, now), now.network
+        flow, betas = self.hops(now).booked(p, now), network.betas_at(now.beta, 0.0)
+        work, heats, produced = (one / self.units for one in currents_at_rest(flow, network, betas))
+        produced = seen.entropy_production_rate if is_direct(self.states) else produced
+        return dataclasses.replace(seen, work_current=work, heat_currents=heats, entropy_production_rate=produced)
 
     def inner(self) -> Float[Array, " states"]:
         return log_multiplicity(self.counts)
