@@ -1,5 +1,6 @@
 """N units on any graph between two reservoirs, against generators written hop by hop."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 import scipy.linalg
 
 import jaxthermo as jt
+from jaxthermo._results import JaxthermoWarning
+from jaxthermo.jumps.finite.distribution import stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import network_at
+from jaxthermo.jumps.finite.misplaced import across_slow_edges
 from jaxthermo.jumps.finite.space import space
 from jaxthermo.jumps.finite.states import log_multiplicity, mesostates
 
@@ -283,3 +287,41 @@ BAD = {
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Work, heats and entropy production with prefactors 1e12 apart, by elimination with 50 digits.
+FAST = np.array([1e12, 1.0, 1.0, 0.3, 1e5, 2.0])
+OF_FAST = np.array([0.400753566380641, 3413.52183842795, -3413.92259199433, 5121.28464155787])
+
+
+def test_currents_beside_a_fast_edge_keep_their_digits():
+    """The flows along that edge are known to 1e-4 only, which is more than the current that turns with it."""
+    network = jt.JumpNetwork(EDGES, ENERGIES, MATRIX, FORCES, RESERVOIRS, prefactor=FAST)
+    steady = jt.jumps.mesoscopic_stationary(network, BETAS, UNITS)
+    found = [steady.work_current, *steady.heat_currents, steady.entropy_production_rate]
+    np.testing.assert_allclose(found, OF_FAST, rtol=1e-12)
+    counted = [jt.jumps.cumulants(network, BETAS, UNITS, 1, of=of).current for of in ("work", 0, 1)]
+    np.testing.assert_allclose(counted, OF_FAST[:3], rtol=1e-12)
+
+
+def test_a_distribution_that_leans_along_a_slow_edge_is_seen():
+    """A fast edge joins states 0 and 1; how many units are in state 2 is for slower ones to say."""
+    network = eqx.tree_at(lambda one: one.prefactor, NETWORK, jnp.asarray(FAST))
+    states = space(3, UNITS, network.edges)
+    now = network_at(network, jnp.asarray(BETAS))
+    found, p = mesoscopic_hops(now, states), stationary_distribution(now, states).p
+    seen = jax.jit(across_slow_edges)
+    assert float(seen(p, found, states)) < 1e-12
+    leaning = np.asarray(p) * (1.0 + 1e-3 * np.asarray(states.counts[2]))
+    leaning = leaning / leaning.sum()
+    moved = 0.5 * np.abs(np.bincount(np.asarray(states.counts[2]), leaning - np.asarray(p))).sum()
+    assert moved > 1e-5
+    assert float(seen(jnp.asarray(leaning), found, states)) == pytest.approx(moved, rel=1e-3)
+
+
+def test_many_units_beside_a_fast_edge_are_labelled():
+    network = eqx.tree_at(lambda one: one.prefactor, NETWORK, jnp.asarray(FAST))
+    with pytest.warns(JaxthermoWarning, match="below rounding errors"):
+        found = jt.jumps.mesoscopic_stationary(network, BETAS, 30)
+    # The share of the traffic that is out of balance is small all the same.
+    assert found.residual < 1e-9
