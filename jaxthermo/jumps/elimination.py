@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxthermo.jumps.mean_field import Betas, edge_rates, vector_field
+from jaxthermo.jumps.mean_field import Betas, edge_rates, flows, vector_field
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import complete, field, observe_all
+from jaxthermo.jumps.rest import edge_currents_at_rest
 from jaxthermo.solve.derivatives import stop_gradient
 from jaxthermo.solve.fixed_point import implicit_root
 from jaxthermo.solve.lean import brief_jit
@@ -32,7 +33,9 @@ def at_rest(x: Float[Array, " n"], args: tuple[AbstractJumpModel, Betas]) -> tup
     # False where the elimination gave NaN.
     better = residuals[1] <= residuals[0]
     P = jnp.where(better, exact, known)
-    return observe_all(P, args), jnp.where(better, residuals[1], residuals[0])
+    work, heats = edge_currents_at_rest(flows(0.0, P, model.network, beta), model.network)
+    seen = observe_all(P, args).at[1].set(work).at[2 : 2 + heats.size].set(heats)
+    return seen, jnp.where(better, residuals[1], residuals[0])
 
 
 @brief_jit

@@ -32,6 +32,27 @@ def currents_at_rest(
     return work, jnp.stack(each), produced
 
 
+def edge_currents_at_rest(flow: Flows, network: JumpNetwork) -> tuple[Float[Array, ""], Float[Array, " reservoirs"]]:
+    """Work and heats of one unit at rest, or of the mean field: `currents_at_rest` with a = 0, flows (E,).
+
+    dE = e_j - e_i is a difference of two numbers of the states here, which c has in it. c solves the least-squares
+    problem's normal equations, the currents of a net of resistors; many small systems at once take no time.
+    """
+    total = stop_gradient(flow.forward + flow.backward)
+    mine = np.asarray(network.reservoirs) == np.arange(network.reservoir_count)[:, None]
+    force = jnp.broadcast_to(flow.force, total.shape)
+    heats = jnp.where(jnp.asarray(mine), (flow.energy_change - force)[None], 0.0)
+    weights = jnp.concatenate([force[None], heats])
+    # State 0 has c = 0.
+    moves = jnp.asarray(incidence(network.edges, network.q).T[:, 1:], total.dtype)
+    matrix = (moves.T * total[None]) @ moves
+    # Where slow edges are lost in the rounding of fast ones, c is any number that is not large.
+    matrix = matrix + jnp.diag(4.0 * jnp.finfo(total.dtype).eps * jnp.diagonal(matrix))
+    found = jnp.linalg.solve(matrix, (moves.T * total[None]) @ stop_gradient(weights).T)
+    counted = jnp.sum((weights - (moves @ found).T) * (flow.forward - flow.backward)[None], axis=1)
+    return counted[0], counted[1:]
+
+
 def weights_at_rest(weights: Sequence[Float[Array, "edges ..."]], flow: Flows, network: JumpNetwork) -> list[Array]:
     """What hops may count instead at rest, so that those that are many and nearly balanced hardly count.
 
