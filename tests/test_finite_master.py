@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 
 import jaxthermo as jt
-from jaxthermo._results import quantities
+from jaxthermo._results import JaxthermoWarning, quantities
 from jaxthermo.jumps.finite.distribution import direct, stationary_distribution
 from jaxthermo.jumps.finite.generator import mesoscopic_hops
 from jaxthermo.jumps.finite.hops import network_at
@@ -180,6 +180,16 @@ def test_both_levels_agree_in_the_stationary_state(rates):
     for name in set(quantities(meso)) - {"residual"}:
         np.testing.assert_allclose(getattr(micro, name), getattr(meso, name), rtol=1e-10, atol=1e-12, err_msg=name)
     assert abs(float(meso.entropy_production_rate + 2.5 * meso.heat_current)) < 1e-11
+
+
+def test_wells_that_the_microscopic_search_cannot_tell_apart_are_labelled():
+    """So cold that hops between wells are lost in the rounding errors of all others; the other level knows them."""
+    ring = jt.PottsRing(3, -1.0, 0.1, 1.0, UNEVEN, jt.potts.Arrhenius())
+    with pytest.warns(JaxthermoWarning, match="below rounding errors"):
+        micro = jt.potts.microscopic_stationary(ring, 60.0, 5)
+    meso = jt.potts.mesoscopic_stationary(ring, 60.0, 5)
+    assert meso.ok and micro.residual < 1e-9
+    assert np.abs(micro.occupation - meso.occupation).max() > 1e-3
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -27,11 +28,14 @@ from jaxthermo.jumps.finite.levels import (
     AbstractLevel,
     FiniteThermodynamics,
     Mesoscopic,
+    Microscopic,
     microscopic_level,
     units_at_rest,
 )
+from jaxthermo.jumps.finite.misplaced import between_cells, coarsest_cells
 from jaxthermo.jumps.finite.multigrid import cycle, stencil
-from jaxthermo.jumps.finite.space import Space
+from jaxthermo.jumps.finite.space import Space, space
+from jaxthermo.jumps.finite.states import rank
 from jaxthermo.jumps.mean_field import AbstractFlowResult, Betas
 from jaxthermo.jumps.network import AbstractJumpModel
 from jaxthermo.solve.derivatives import from_jacobians, stop_gradient
@@ -117,6 +121,8 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLi
                as `mesoscopic_stationary`
     Units      per unit and per unit time; k_B = 1
     Raises     ValueError for impossible parameters, another graph, q^N > 100 000, without double precision
+    Accuracy   `residual` below 1e-9, else `Status.not_converged`, and probabilities of wells to 1e-6, else
+               `Status.below_rounding_errors`
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8)
 
     Nothing is assumed of the symmetry between units. Derivatives as there.
@@ -130,7 +136,7 @@ def microscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLi
     graph, betas = require_constant(network, beta)
     require_double_for(RTOL, RTOL)
     level = microscopic_level(graph, units)
-    found = _relaxed(level.hops(stop_gradient(network_at(graph, betas))))
+    found = _relaxed(level.hops(stop_gradient(network_at(graph, betas))), *_cells(level))
     now, p = _followed(network, betas, found.p, level.hops, lambda hops, p: _diagonal(hops))
     return _result(network, betas, level, now, p, found)
 
@@ -171,14 +177,23 @@ def _diagonal(hops: Hops) -> Callable[[Array], Array]:
     return lambda r: -r / outflow
 
 
+def _cells(level: Microscopic) -> tuple[Int[Array, " states"], int]:
+    """For each state the cell of its occupation numbers, and how many cells there are."""
+    counts = np.asarray(level.counts)
+    with jax.ensure_compile_time_eval():
+        cell, cells = coarsest_cells(space(counts.shape[0], level.units))
+        return cell[jnp.asarray(rank(counts))], cells
+
+
 @brief_jit
-def _relaxed(hops: Hops) -> Distribution:
+def _relaxed(hops: Hops, cell: Int[Array, " states"], cells: int) -> Distribution:
     """GMRES from the uniform distribution, with nothing but the diagonal as preconditioner."""
     outflow = hops.outflow()
     uniform = jnp.full_like(outflow, 1.0 / outflow.size)
     size = RTOL * jnp.linalg.norm(outflow * uniform)
     found = gmres(hops.apply, _diagonal(hops), -hops.apply(uniform), size, 20 * LIMIT)
-    return normalised(uniform + found.x, hops, found.iterations)
+    p = jnp.maximum(uniform + found.x, 0.0)
+    return normalised(p, hops, found.iterations, between_cells(p / jnp.sum(p), hops, cell, cells))
 
 
 def _numbers(model: AbstractJumpModel, betas: Array) -> tuple[Array, Callable[[Array], NetworkAtTime]]:

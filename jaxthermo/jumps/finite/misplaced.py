@@ -19,28 +19,32 @@ LEAST = 1e-300
 
 def misplaced(p: Float[Array, " states"], hops: Hops, space: Space) -> Float[Array, ""]:
     """The larger of what `between_cells` and `across_slow_edges` see."""
-    filled = jnp.maximum(p, LEAST)
-    return jnp.maximum(between_cells(filled, hops, space), across_slow_edges(filled, hops, space))
+    return jnp.maximum(between_cells(p, hops, *coarsest_cells(space)), across_slow_edges(p, hops, space))
 
 
-def between_cells(p: Float[Array, " states"], hops: Hops, space: Space) -> Float[Array, ""]:
-    """Between the coarsest cells, which tell wells apart.
+def between_cells(p: Float[Array, " states"], hops: Hops, cell: Int[Array, " states"], cells: int) -> Float[Array, ""]:
+    """Between cells of states, such as the coarsest ones, which tell wells apart.
 
-    Equation   half of the sum over cells of |pi - P|, where P are the probabilities of the coarsest cells, and pi is at
-               rest under the rates (flow from cell to cell)/P, by elimination; pi = P if p is the stationary state
+    Equation   half of the sum over cells of |pi - P|, where P are the probabilities of the cells, and pi is at rest
+               under the rates (flow from cell to cell)/P, by elimination; pi = P if p is the stationary state
 
     Where the states between two wells hold nothing but rounding errors, the flows between the wells are as wrong as
     their probabilities, and in another way.
     """
-    cell, coarsest = space.parent, space.coarse
-    assert cell is not None and coarsest is not None
-    while coarsest.coarse is not None:
-        assert coarsest.parent is not None
-        cell, coarsest = coarsest.parent[cell], coarsest.coarse
-    probability = jnp.zeros(coarsest.size, p.dtype).at[cell].add(p)
+    p = jnp.maximum(p, LEAST)
+    probability = jnp.zeros(cells, p.dtype).at[cell].add(p)
     # The ratio of pi to P, which is at rest under the flows.
-    asked = probability * stationary_for(flows_between(cell, coarsest.size, hops, p))
+    asked = probability * stationary_for(flows_between(cell, cells, hops, p))
     return 0.5 * jnp.sum(jnp.abs(asked / jnp.sum(asked) - probability))
+
+
+def coarsest_cells(space: Space) -> tuple[Int[Array, " states"], int]:
+    """The coarsest cell of each state, and how many cells there are; few states are cells themselves."""
+    cell = jnp.arange(space.size)
+    while space.coarse is not None:
+        assert space.parent is not None
+        cell, space = space.parent[cell], space.coarse
+    return cell, space.size
 
 
 def flows_between(cell: Int[Array, " states"], cells: int, hops: Hops, p: Float[Array, " states"]) -> Array:
@@ -58,6 +62,7 @@ def across_slow_edges(p: Float[Array, " states"], hops: Hops, space: Space) -> F
                pi(n + 1)/pi(n) = (flow up/P(n))/(flow down/P(n + 1)), since at rest as much goes up as down; the
                largest of this over the sets: for each edge, the states that edges with more traffic join to either end
     """
+    p = jnp.maximum(p, LEAST)
     forward, backward = hops.flows(p)
 
     def beside(members: Bool[Array, " q"]) -> Array:
