@@ -81,7 +81,8 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
     Accuracy   up to 400 states each probability to its own rounding error; beyond, `residual` below 1e-9, else
-               `Status.not_converged`, and probabilities of wells to 1e-6, else `Status.below_rounding_errors`
+               `Status.not_converged`, and probabilities of wells, and along slow edges, to 1e-6, else
+               `Status.below_rounding_errors`. Work and heats keep their digits beside edges that are far faster
     Source     Herpich & Esposito 2019, Eqs. (A6)-(A9), (B9)-(B16)
 
     `entropy` includes the Boltzmann entropy ln(N!/prod N_i!) of the occupation numbers. Derivatives in beta and all
