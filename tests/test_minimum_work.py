@@ -164,12 +164,12 @@ def test_a_value_is_the_cost_of_its_protocol():
     oscillator = quartic(grid=FINER_GRID)
     state = jt.equilibrium(oscillator, 0.7, 0.3)
     found = jt.minimum_work(oscillator, state, 1.0, 0.8, order=8, horizon=0.5)
-    assert found.ok and found.error < 2e-6
+    assert found.ok and found.error < 1e-5
     beta, x = (PolynomialSchedule(jnp.asarray(c), jnp.asarray(0.5)) for c in (found.beta_chebyshev, found.x_chebyshev))
     run = jt.drive(oscillator, beta, x, np.linspace(0.0, 0.5, 3), state=state, tol=1e-9)
     spent = float(jt.planck_potential(oscillator, *found.last)) + float(run.work_int[-1])
-    # `error` is that of the time step; drives differ by their own error.
-    assert abs(found.value - spent) < found.error + 1e-6
+    # `error` bounds that of the time step, of which a tenth is usual; drives differ by their own error.
+    assert abs(found.value - spent) < 0.1 * found.error + 1e-6
     # With steps of 0.1 alone a search finds a protocol that seems to cost 1e-3 less than the best one does.
     assert found.lower + 1e-3 < found.value
 
