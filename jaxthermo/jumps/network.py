@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import VectorLike
@@ -227,12 +227,16 @@ class JumpNetwork(AbstractJumpModel):
             return rotated(flow, targets[0]) - rotated(flow, sources[0])
         return jnp.tensordot(jnp.asarray(incidence(self.edges, self.q), flow.dtype), flow, 1, precision="highest")
 
+    @property
+    def edges_by_reservoir(self) -> Bool[np.ndarray, "reservoirs edges"]:
+        """Whether each edge is that of each reservoir."""
+        return np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
+
     def by_reservoir(self, values: Float[Array, "edges ..."]) -> Float[Array, "reservoirs ..."]:
         """Sums of values of edges, (E, ...), over the edges of each reservoir, (R, ...)."""
         if self.reservoir_count == 1:
             return jnp.sum(values, axis=0, keepdims=True)
-        one_hot = np.asarray(self.reservoirs) == np.arange(self.reservoir_count)[:, None]
-        return jnp.tensordot(jnp.asarray(one_hot, values.dtype), values, 1, precision="highest")
+        return jnp.tensordot(jnp.asarray(self.edges_by_reservoir, values.dtype), values, 1, precision="highest")
 
 
 def _interaction(interaction: VectorLike | Interaction | MovingEnergy | None, q: int) -> Array | HeldFunction | None:

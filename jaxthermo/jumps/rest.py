@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxthermo.jumps.bookkeeping import Flows, along_edges
@@ -25,8 +24,7 @@ def currents_at_rest(
     """
     heat = flow.energy_change - along_edges(flow.force, flow.energy_change)
     force = jnp.broadcast_to(along_edges(flow.force, heat), (len(network.edges), 1))
-    mine = np.asarray(network.reservoirs) == np.arange(network.reservoir_count)[:, None]
-    heats = [jnp.where(jnp.asarray(edges)[:, None], heat, 0.0) for edges in mine]
+    heats = [jnp.where(jnp.asarray(mine)[:, None], heat, 0.0) for mine in network.edges_by_reservoir]
     weights = weights_at_rest([force, *heats, -along_edges(beta, heat) * heat], flow, network)
     work, *each, produced = (jnp.sum((flow.forward - flow.backward) * weight) for weight in weights)
     return work, jnp.stack(each), produced
@@ -39,9 +37,8 @@ def edge_currents_at_rest(flow: Flows, network: JumpNetwork) -> tuple[Float[Arra
     problem's normal equations, the currents of a net of resistors; many small systems at once take no time.
     """
     total = stop_gradient(flow.forward + flow.backward)
-    mine = np.asarray(network.reservoirs) == np.arange(network.reservoir_count)[:, None]
     force = jnp.broadcast_to(flow.force, total.shape)
-    heats = jnp.where(jnp.asarray(mine), (flow.energy_change - force)[None], 0.0)
+    heats = jnp.where(jnp.asarray(network.edges_by_reservoir), (flow.energy_change - force)[None], 0.0)
     weights = jnp.concatenate([force[None], heats])
     # State 0 has c = 0.
     moves = jnp.asarray(incidence(network.edges, network.q).T[:, 1:], total.dtype)

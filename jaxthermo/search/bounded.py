@@ -14,6 +14,9 @@ Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 FIRST, EASED, RAISED, LARGEST = 10.0, 0.2, 8.0, 1e12
 # No parameter moves by more than this share of its range in one step.
 REACH = 0.1
+# How far a descent goes: until a step gains less than the first share of the size of what it began with, or no slope is
+# larger than the second, in the unit box.
+GAIN, SLOPE = 1e-9, 1e-6
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,6 @@ def least_norm_step(point: np.ndarray, residuals: np.ndarray, jacobian: np.ndarr
         if not at_bound.any():
             return step
         free &= ~at_bound
-
-
-# How far a descent goes: until a step gains less than the first share of the size of what it began with, or no slope is
-# larger than the second, in the unit box.
-GAIN, SLOPE = 1e-9, 1e-6
 
 
 def descend(evaluate: Evaluate, start: np.ndarray, steps: int, constraints: int = 0) -> Status:

@@ -145,8 +145,8 @@ class _Search:
             )
             values = np.asarray(losses)
             loss = float(values[0]) if np.all(np.isfinite(values)) else np.nan
-            one = {"loss": loss, "missed": missed(values[1:]), "theta": theta}
-            self.tried.append({**one, **{name: float(x) for name, x in seen.items()}})
+            measures = {name: float(x) for name, x in seen.items()}
+            self.tried.append({"loss": loss, "missed": missed(values[1:]), "theta": theta, **measures})
             line.tell(f"{len(self.tried)} cycles tried, objective {self.tried[-1]['value']:.6g}")
             if np.isfinite(loss):
                 return values, np.asarray(slopes) * width

@@ -151,7 +151,7 @@ def _refined(problem: RampProblem, line: Line, unsolved: bool) -> tuple[OptimalR
         if found.status is Status.interrupted:
             return _labelled(*best, solves, unsolved), True
         hopeless = left == 0 or float(seen.edge) >= RESOLVED
-        if hopeless or not seen.error > FINE_ENOUGH * (1.0 / float(problem.beta) + abs(float(seen.work))):
+        if hopeless or not seen.error > FINE_ENOUGH * _scale(problem, seen):
             break
         z = found.point
     return _labelled(problem, found, seen, solves, unsolved), False
@@ -200,6 +200,11 @@ def _searched(problem: RampProblem, z: np.ndarray, line: Line) -> tuple[RampProb
         return finer, found._replace(status=Status.interrupted), seen()
 
 
+def _scale(problem: RampProblem, seen: _Seen) -> float:
+    """The temperature + |work|, in which errors are counted."""
+    return 1.0 / float(problem.beta) + abs(float(seen.work))
+
+
 def _units(problem: RampProblem) -> np.ndarray:
     """The sizes of the parameters: fields by how far the ramp goes, impulses by that in the time it has."""
     start, end = float(problem.x_start), float(problem.x_end)
@@ -212,7 +217,7 @@ def _labelled(problem: RampProblem, found: Descent, seen: _Seen, solves: int, un
     jumps, kicks = (found.point[:2], found.point[2:4]) if problem.jumps else (np.zeros(2), np.zeros(2))
     shape = found.point[len(found.point) - problem.order :]
     # What reaches the rim of the grid is lost: beside closed moments the work is then off by about that share.
-    unit = 1.0 / float(problem.beta) + abs(float(seen.work))
+    unit = _scale(problem, seen)
     # A search that stands still for rounding errors is named last, a search that broke off first.
     problems = (
         Status.not_converged if unsolved else Status.ok,

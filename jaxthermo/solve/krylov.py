@@ -109,14 +109,14 @@ class Conjugate(eqx.Module):
 
 
 def least_residual(
-    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tol: float, limit: int, memory: int, left: bool
+    apply: Linear, precondition: Linear, rhs: Float[Array, " n"], tol: float, limit: int, memory: int
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """The solution of A x = rhs, and a bound of its error over its size in the 2-norm.
 
     From x = 0 by steps along preconditioned residuals, each made conjugate to the last `memory` ones. Until more than
-    `memory` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x) if
-    `left`, else rhs - A x. Stops when its 2-norm is at most `tol` times that of the first, or after `limit`
-    steps. `memory` is a multiple of BLOCK.
+    `memory` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x).
+    Stops when its 2-norm is at most `tol` times that of the first, or after `limit` steps. `memory` is a multiple of
+    BLOCK.
     Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
                Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
     """
@@ -127,13 +127,9 @@ def least_residual(
     def step(state: Conjugate) -> Conjugate:
         # The first turn only finds the first residual, so that the program holds one copy of each operator.
         first = state.steps == 0
-        if left:
-            direction = state.next
-            image = precondition(jnp.where(first, rhs, apply(direction)))
-            residual = jnp.where(first, image, state.residual)
-        else:
-            direction = precondition(state.next)
-            image, residual = apply(direction), jnp.where(first, rhs, state.residual)
+        direction = state.next
+        image = precondition(jnp.where(first, rhs, apply(direction)))
+        residual = jnp.where(first, image, state.residual)
         image, direction = _conjugated(image, direction, state)
         length = _size(image)
         scale = jnp.where(first | (length == 0), 0.0, 1.0 / jnp.where(length == 0, 1.0, length))

@@ -70,7 +70,7 @@ def is_classical(equation: Equation) -> bool:
 
 def _solved(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
-    return krylov(pinned_generator(place), _preconditioner(place), rhs, left=True)
+    return krylov(pinned_generator(place), _preconditioner(place), rhs)
 
 
 def _solved_transposed(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
@@ -85,7 +85,7 @@ def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
 
 
 def krylov(
-    A: Linear, M: Linear, rhs: Float[Array, "..."], left: bool, tolerance: float = TOLERANCE
+    A: Linear, M: Linear, rhs: Float[Array, "..."], tolerance: float = TOLERANCE
 ) -> tuple[Float[Array, "..."], Array]:
     """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
 
@@ -93,7 +93,7 @@ def krylov(
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
     kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
-    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), tolerance, LIMIT, kept, left)
+    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), tolerance, LIMIT, kept)
     return found.reshape(rhs.shape), error
 
 
@@ -110,9 +110,7 @@ def krylov_transposed(
     A, M = transposed(A, rhs), transposed(M, rhs)
     density = boltzmann(*place)
     weight = jnp.sqrt(density / jnp.max(density) + RIM)[:, None]
-    found, error = krylov(
-        lambda V: weight * A(V / weight), lambda V: weight * M(V / weight), weight * rhs, True, tolerance
-    )
+    found, error = krylov(lambda V: weight * A(V / weight), lambda V: weight * M(V / weight), weight * rhs, tolerance)
     return jnp.where(error < LOST, found / weight, jnp.nan), error
 
 

@@ -74,7 +74,7 @@ def resolvent(
 
 
 def _solved(place: Place, rhs: Pair) -> tuple[Pair, Array]:
-    return krylov(_operator(place), _preconditioner(place), rhs, True, TOLERANCE)
+    return krylov(_operator(place), _preconditioner(place), rhs, TOLERANCE)
 
 
 def _solved_transposed(place: Place, rhs: Pair) -> tuple[Pair, Array]:

@@ -68,7 +68,7 @@ def counted(of: str | IntLike | Sequence[int | float], now: NetworkAtTime, state
         number = require_integer("of", of, 0)
         if number >= network.reservoir_count:
             raise ValueError(f"`of` must be a reservoir below {network.reservoir_count}, but is {number}")
-        mine = jnp.asarray(np.asarray(network.reservoirs) == number)[:, None]
+        mine = jnp.asarray(network.edges_by_reservoir[number])[:, None]
         return Count(Counted.heat, jnp.where(mine, _heat(now, states), 0.0), one)
     if weights.shape != (edges,):
         raise ValueError(f"`of` must have shape ({edges},), one number for each edge, but has shape {weights.shape}")
