@@ -50,12 +50,12 @@ class Stages:
 
 
 def main(name: str, folder: str = "") -> dict[str, Any]:
-    """Times of the import, the first call and the second, in seconds of CPU and of the wall clock."""
+    """Times of the import, of loading all that is exported, of the first call and the second: CPU and wall seconds."""
     import diffrax  # noqa: F401
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    importing = _timed(_load)
+    importing, loading = _timed(_import), _timed(_load)
     import _latency_cases as cases
 
     case = cases.CASES[name]
@@ -69,6 +69,7 @@ def main(name: str, folder: str = "") -> dict[str, Any]:
     counts = [cases.count(p.read_text()) for p in set(Path(folder).iterdir()) - before] if folder else []
     record = {
         "import": importing,
+        "load": loading,
         "first": first,
         "trace": stages.seconds("trace"),
         "lower": stages.seconds("lower"),
@@ -82,8 +83,16 @@ def main(name: str, folder: str = "") -> dict[str, Any]:
     return record | {"again": again, "programs_again": stages.programs() - record["programs"]}
 
 
-def _load() -> None:
+def _import() -> None:
     import jaxthermo  # noqa: F401
+
+
+def _load() -> None:
+    """All that is exported, some of which is loaded when it is first asked for; but for the pictures."""
+    import jaxthermo
+
+    for name in set(jaxthermo.__all__) - {"plot"}:
+        getattr(jaxthermo, name)
 
 
 def _timed(call: Any) -> tuple[float, float]:

@@ -50,6 +50,7 @@ def row_of(name: str, source: Path = ROOT) -> dict[str, Any]:
     row |= {f"{stage}_wall": cold[stage] for stage in ("trace", "lower", "compile")}
     for label, record, key in (
         ("import", cold, "import"),
+        ("load", cold, "load"),
         ("first", cold, "first"),
         ("again", cold, "again"),
         ("second_process", warm, "first"),

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxthermo as jt
-from benchmarks import _published_hierarchy as published
-from benchmarks import potts_scan, stirling_cycle
+from benchmarks import _published_hierarchy as published, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds
 from jaxthermo.brownian.hierarchy import equation_on
 

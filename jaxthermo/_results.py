@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int
 
 from jaxthermo._sparkline import sparkline
-from jaxthermo._status import Code, Status, coded, flags
-from jaxthermo._status import words as spelled
+from jaxthermo._status import Code, Status, coded, flags, words as spelled
 from jaxthermo._types import IntLike, PathLike, ScalarLike, Stats
 from jaxthermo.checks import is_known
 

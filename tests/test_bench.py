@@ -5,8 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import __main__ as command
-from benchmarks import _bench
+from benchmarks import __main__ as command, _bench
 
 
 def test_time_call_counts_calls_and_separates_compilation():

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import jaxthermo as jt
-from benchmarks import _published_hierarchy as published
-from benchmarks import equilibrium_vs_qutip, stirling_cycle
+from benchmarks import _published_hierarchy as published, equilibrium_vs_qutip, stirling_cycle
 from jaxthermo.brownian.hierarchy import equation_on, vector_field
 from jaxthermo.brownian.observables import observe, wigner
 

@@ -15,9 +15,12 @@ from jaxthermo import Status
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.papers.engine import better_engine as report
 from jaxthermo.search import engine
-from jaxthermo.search.free_parameters import free_parameters, with_parameters
-from jaxthermo.search.free_parameters import parameter_names as free_names
-from jaxthermo.search.free_parameters import value_at as at
+from jaxthermo.search.free_parameters import (
+    free_parameters,
+    parameter_names as free_names,
+    value_at as at,
+    with_parameters,
+)
 
 OSCILLATOR = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(6.0, 0.5, 6.0, 0.5))
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0)

@@ -5,8 +5,7 @@ import json
 import jax
 import pytest
 
-from benchmarks import _latency_cases as cases
-from benchmarks import latency
+from benchmarks import _latency_cases as cases, latency
 
 COUNTED = json.loads(latency.OPERATIONS.read_text())
 # Other versions of jax write the same computation with other operations.

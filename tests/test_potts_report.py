@@ -8,10 +8,16 @@ import xarray
 
 import jaxthermo as jt
 from jaxthermo.papers import reproduction
-from jaxthermo.papers.rings import data as rings_data
-from jaxthermo.papers.rings import facts, lanes, levels, limits, unequal
-from jaxthermo.papers.rings import figures as rings_figures
-from jaxthermo.papers.rings import paper as rings
+from jaxthermo.papers.rings import (
+    data as rings_data,
+    facts,
+    figures as rings_figures,
+    lanes,
+    levels,
+    limits,
+    paper as rings,
+    unequal,
+)
 from jaxthermo.papers.rings.numbers import RingNumbers
 from jaxthermo.potts import Phase
 from jaxthermo.potts.edges import Place

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import RING_PREFACTOR as G
-from systems import compilations, ring
+from systems import RING_PREFACTOR as G, compilations, ring
 
 import jaxthermo as jt
 

@@ -17,16 +17,16 @@ from jaxthermo.papers import reproduction
 from jaxthermo.papers.engine import (
     claims_theory,
     cycle_inference,
+    data as stirling_data,
     duals,
     inequalities,
+    inference_report as stirling_inference,
     pairs,
+    paper as stirling,
     quasi_static,
     relations,
     runs,
 )
-from jaxthermo.papers.engine import data as stirling_data
-from jaxthermo.papers.engine import inference_report as stirling_inference
-from jaxthermo.papers.engine import paper as stirling
 from jaxthermo.papers.engine.numbers import EngineNumbers, equilibrium_entropy
 from jaxthermo.protocols.cycle import check_cycle
 

@@ -9,8 +9,7 @@ import abc
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
-from jaxtyping import ArrayLike as ScalarLike
+from jaxtyping import Array, ArrayLike as ScalarLike, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo.checks import is_known, require_scalar

@@ -1,5 +1,10 @@
 """Pictures of results: each function takes a result or its dataset, and Matplotlib axes, and gives axes back."""
 
+try:
+    import matplotlib as _  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("`jt.plot` needs Matplotlib: pip install 'jaxthermo[plot]'", name=error.name) from None
+
 from jaxthermo.plot.engines import cycle, protocol, ts_diagram, work_diagram
 from jaxthermo.plot.fluctuations import rate_function, spectrum, trajectories
 from jaxthermo.plot.phase_space import wigner, wigner_animation

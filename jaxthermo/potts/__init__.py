@@ -19,13 +19,11 @@ from jaxthermo.jumps.finite import (
 from jaxthermo.jumps.folds import Bifurcation, Fold
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
+    edge_currents as bond_currents,
     energy,
     entropy,
     thermodynamics,
     vector_field,
-)
-from jaxthermo.jumps.mean_field import (
-    edge_currents as bond_currents,
 )
 from jaxthermo.jumps.occupation import localised
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis

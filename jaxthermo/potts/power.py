@@ -10,8 +10,7 @@ from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.checks import require_finite, require_known, require_positive_scalar, require_scalar
 from jaxthermo.jumps.arguments import require_not_negative
 from jaxthermo.jumps.rates import AbstractRates
-from jaxthermo.potts.converter import Converter, Lanes
-from jaxthermo.potts.converter import output_power as output_power
+from jaxthermo.potts.converter import Converter, Lanes, output_power as output_power
 from jaxthermo.potts.diagram import Phase
 from jaxthermo.potts.edges import Maximum, Place, Side, edge_maximum
 from jaxthermo.potts.ring import PottsRing, check_ring

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxthermo.validation import brownian as validation_brownian
-from jaxthermo.validation import engines as validation_engines
-from jaxthermo.validation import finite as validation_finite
-from jaxthermo.validation import networks as validation_networks
-from jaxthermo.validation import rings as validation_potts
+from jaxthermo.validation import (
+    brownian as validation_brownian,
+    engines as validation_engines,
+    finite as validation_finite,
+    networks as validation_networks,
+    rings as validation_potts,
+)
 
 
 @dataclass(frozen=True)

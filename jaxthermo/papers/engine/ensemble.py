@@ -19,8 +19,7 @@ from rich.console import Console
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian import run_cycle
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.papers.engine import cycle_entropy
-from jaxthermo.papers.engine import cycle_inference as inference
+from jaxthermo.papers.engine import cycle_entropy, cycle_inference as inference
 from jaxthermo.papers.engine.cycle_facts import (
     CASES,
     PRINTED,
