@@ -270,6 +270,17 @@ def test_values_lie_between_the_bounds_and_jumps_reach_the_lower_one(oscillator,
     assert np.allclose(free.last, (0.7, 0.3), atol=1e-3)
 
 
+def test_an_end_of_the_range_does_not_hold_a_search_fast():
+    """From the protocol that rests the first steps go to a corner of the allowed range; the best protocol is elsewhere,
+    as further searches find too."""
+    model = harmonic()
+    cold = jt.equilibrium(model, 2.0, 1.0)
+    found, best = (
+        jt.minimum_work(model, cold, 0.5, -1.0, order=2, dt=0.25, restarts=count, progress=False) for count in (0, 3)
+    )
+    assert found.ok and abs(found.value - best.value) < 1e-6 and found.value < -0.508
+
+
 @pytest.mark.parametrize("weight", [0.2, 0.8])
 def test_potentials_are_concave_under_mixing_of_states(oscillator, state, weight):
     """Xi of a mixture is at least the mixture of Xi at equal (beta, x), for a fixed protocol costs a mixture its mean.

@@ -53,12 +53,14 @@ class Protocols(eqx.Module):
 def protocols(problem: Problem, z: Float[Array, " parameters"]) -> Protocols:
     """The protocol that a vector of unbounded numbers describes; 0 is the one that rests at (beta, x).
 
-    Control points are beta factor^tanh(z) and x + reach tanh(z), and a polynomial stays between its control points: it
-    cannot leave the allowed range.
+    Control points are beta factor^sin(z) and x + reach sin(z), and a polynomial stays between its control points: it
+    cannot leave the allowed range. Where an end of the range is best, the sine has its turning point there and a search
+    converges; where it is not, a search that got there leaves it again. (A function that only tends to its limits is
+    flat near them, and holds searches fast.)
     """
     half = z.shape[0] // 2
-    betas = problem.beta * problem.beta_factor ** jnp.tanh(z[:half])
-    fields = problem.x + problem.field_reach * jnp.tanh(z[half:])
+    betas = problem.beta * problem.beta_factor ** jnp.sin(z[:half])
+    fields = problem.x + problem.field_reach * jnp.sin(z[half:])
     if problem.jumps:
         inner_beta, inner_x = betas[:-1], fields[:-1]
     else:

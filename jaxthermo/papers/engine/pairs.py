@@ -148,8 +148,10 @@ def text(data: xarray.Dataset) -> str:
             cells[0] = ""
         lines.append([words, condition, *cells])
     counts = f"{data.sizes['pair']} random pairs for the first two, {data.sizes['search']} for the searches"
+    missing = int(data.searched.isnull().sum())
+    without = f"; {missing} of these have no verdict, since one of their three searches is not ok" if missing else ""
     note = (
-        f"Smallest slack over {counts}; errors of the searches up to {float(data.search_error):.0e}. At equal beta and "
-        "x~ all four say the same of a pair, up to the factor 1/beta, since X and U are linear in the state."
+        f"Smallest slack over {counts}{without}; errors of the searches up to {float(data.search_error):.0e}. At equal "
+        "beta and x~ all four say the same of a pair, up to the factor 1/beta, since X and U are linear in the state."
     )
     return f"{markdown('Table 7: mixing of states', HEADER, lines)}\n{note}\n"
