@@ -11,9 +11,9 @@ import jaxthermo as jt
 from jaxthermo.brownian.accuracy.promise import state_problem
 from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import basis_of, is_hard
-from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
+from jaxthermo.brownian.levels.pivots import BLOCKS, dense_pivot, is_weak, near_pivot, weak_pivot
 from jaxthermo.brownian.levels.problem import Problem
-from jaxthermo.brownian.levels.solve import equilibrium_by_levels
+from jaxthermo.brownian.levels.solve import LevelState, _among, equilibrium_by_levels
 from jaxthermo.brownian.observables import LABELS, Observables
 
 HARMONIC, QUARTIC = (0.0, 0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -106,14 +106,37 @@ def test_weak_coupling_is_solved_among_many_levels():
     np.testing.assert_allclose(found.moments[[0, 1, 3]], [expected[n] for n in ("q2", "X", "p2")], rtol=3e-7)
 
 
-def test_both_ways_to_undo_what_a_member_does_solve_the_same_equation():
+def test_all_ways_to_undo_what_a_member_does_solve_the_same_equation():
     oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 0.3, 2), 2.0, 0.3)
     basis = basis_of(oscillator, 2.0, 0.3).by_energy(15)
     problem = Problem(basis.lowest(15), oscillator, Members(2, 3), basis.frame)
     assert is_weak(problem.levels, 0.09, 1.0) and not is_weak(problem.levels, 1.0, 1.0)
-    (one, left), (other, _) = (problem.solve(pivot(problem)) for pivot in (weak_pivot, dense_pivot))
-    assert left < 1e-11
-    np.testing.assert_allclose(one, other, atol=1e-10)
+    (whole, _), *others = (
+        problem.solve(pivot(problem), None, 1e-13) for pivot in (dense_pivot, weak_pivot, near_pivot)
+    )
+    for other, left in others:
+        assert left < 1e-11
+        np.testing.assert_allclose(other, whole, atol=1e-10)
+
+
+def test_strong_coupling_to_many_noises_is_solved_from_a_guess_among_fewer_levels():
+    """With blocks for the first members only, as elimination with all of them does; neither is near without steps."""
+    oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 2.0, 2), 4.0, 0.3)
+    basis = basis_of(oscillator, 4.0, 0.3)
+
+    def problem(levels, depth):
+        members = Members(2, depth, basis.frame.weights)
+        return Problem(basis.by_energy(levels).lowest(levels), oscillator, members, basis.frame)
+
+    few, many = problem(10, 4), problem(12, 6)
+    assert many.members.level.max() > BLOCKS
+    start = LevelState(basis.by_energy(10), few.members, few.solve(near_pivot(few))[0], None, 0.0, 0.0)
+    guess = _among(start, basis.by_energy(12), 12, many.members)
+    assert np.isclose(np.trace(guess[0]), 1.0, atol=1e-8)
+    found, left = many.solve(near_pivot(many), guess)
+    expected, _ = many.solve(dense_pivot(many))
+    assert left < 1e-9 and np.abs(guess - expected).max() > 1e-5
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -2,30 +2,35 @@
 
 Among the levels the generator is block-tridiagonal in the level of the members. Eliminating the members from the
 deepest one upwards, each as if it stood alone beside what it eliminated before, gives about the inverse, with what a
-member does by itself inverted as `level_pivots.py` says; steps of GMRES do the rest. The sizes differ from question to
-question, so nothing is compiled. The momentum is measured as `frame.py` says.
+member does by itself inverted as `pivots.py` says; steps of GMRES do the rest. Members of one level are treated
+together. The sizes differ from question to question, so nothing is compiled. The momentum is measured as `frame.py`
+says.
 """
 
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaxthermo.brownian.hierarchy import Members, annihilation_operators
 from jaxthermo.brownian.levels.frame import Frame
 from jaxthermo.brownian.levels.matrices import Levels, Matrices
 from jaxthermo.brownian.oscillator import Oscillator
 
-# About the inverse of what a member, of this number, does by itself.
+# About the inverse of what the members of this level do by themselves: (members, n, n) to the same.
 Pivot = Callable[[int, Matrices], Matrices]
-# Of the solve, relative to its first residual; its steps between restarts, and how often it starts again.
-TOLERANCE, STEPS, RESTARTS = 1e-13, 80, 2
+# Of the solve, relative to its first residual; its steps between restarts, and how often it starts.
+TOLERANCE, STEPS, STARTS = 1e-10, 40, 6
 
 
 class Problem:
     """The hierarchy's generator among the levels, with so many members, in a frame."""
 
     def __init__(self, levels: Levels, oscillator: Oscillator, members: Members, frame: Frame):
+        # Not at the top: importing the library should not load SciPy.
+        from scipy.sparse import csr_array
+
         noise, left = frame.noise, frame.left
         self.levels, self.mass, self.hbar = levels, float(oscillator.mass), float(oscillator.hbar)
         self.members, self.size, self.count = members, len(levels.H), len(members)
@@ -36,6 +41,11 @@ class Problem:
         # To the member above: flow F - drift d_p; from there down: the transposes, with flow F + drift d_p.
         self.flow, self.drift = (np.tensordot(w, up, axes=1) for w in (self.carried, noise.decay * left))
         self.first = members.above[:, 0]
+        self.by_level = [np.flatnonzero(members.level == level) for level in range(members.level.max() + 1)]
+        # From each level to the next, and among all: each member has few neighbours.
+        upwards = [np.ix_(above, here) for here, above in itertools.pairwise(self.by_level)]
+        self.upwards = [(csr_array(self.flow[one]), csr_array(self.drift[one])) for one in upwards]
+        self.mixing = csr_array(self.flow + self.flow.T), csr_array(self.drift.T - self.drift)
 
     def alone(self, M: Matrices) -> Matrices:
         """Motion under H_A, friction and white noise."""
@@ -61,37 +71,33 @@ class Problem:
         """F = (gamma d_p - d_q)/m."""
         return (self.friction * self.by_p(M) - self.by_q(M)) / self.mass
 
-    def moved(self, flow: Matrices, drift: Matrices, M: Matrices) -> Matrices:
-        """Members mixed by `flow` and moved by F, and mixed by `drift` and moved by d_p."""
-        return self.flowing(np.tensordot(flow, M, axes=1)) + self.by_p(np.tensordot(drift, M, axes=1))
+    def moved(self, flow: Any, drift: Any, M: Matrices) -> Matrices:
+        """Members mixed by `flow` and moved by F, and mixed by `drift` and moved by d_p; both are sparse."""
+        flat, shape = M.reshape(len(M), -1), (-1, *M.shape[1:])
+        return self.flowing((flow @ flat).reshape(shape)) + self.by_p((drift @ flat).reshape(shape))
 
     def __call__(self, M: Matrices) -> Matrices:
         """-dV/dt with the trace of V_0 in its identity: regular, and its solution for the identity is the state."""
         change = self.alone(M) - self.decay[:, None, None] * M
-        change += self.moved(self.flow + self.flow.T, self.drift.T - self.drift, M)
+        change += self.moved(*self.mixing, M)
         change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
         return -change
 
-    def neighbours(self, table: NDArray[np.intp], i: int) -> NDArray[np.intp]:
-        """Those of a member that are kept."""
-        return table[table[:, i] < self.count, i]
-
     def swept(self, pivot: Pivot, M: Matrices) -> Matrices:
         """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
-        done = np.zeros_like(M)
-        for i in reversed(range(self.count)):
-            above = self.neighbours(self.members.above, i)
-            fed = self.moved(self.flow[above, i], self.drift[above, i], done[above])
-            done[i] = pivot(i, M[i] + fed)
-        for i in range(1, self.count):
-            below = self.neighbours(self.members.below, i)
-            fed = self.moved(self.flow[i, below], -self.drift[i, below], done[below])
-            done[i] += pivot(i, fed)
+        done, groups = np.zeros_like(M), self.by_level
+        done[groups[-1]] = pivot(len(groups) - 1, M[groups[-1]])
+        for level, (flow, drift) in reversed(list(enumerate(self.upwards))):
+            fed = self.moved(flow.T, drift.T, done[groups[level + 1]])
+            done[groups[level]] = pivot(level, M[groups[level]] + fed)
+        for level, (flow, drift) in enumerate(self.upwards):
+            done[groups[level + 1]] += pivot(level + 1, self.moved(flow, -drift, done[groups[level]]))
         return done
 
-    def solve(self, pivot: Pivot) -> tuple[Matrices, float]:
-        """All members of the stationary state, and the residual that is left over the first one."""
-        # Not at the top: importing the library should not load SciPy.
+    def solve(
+        self, pivot: Pivot, start: Matrices | None = None, tolerance: float = TOLERANCE
+    ) -> tuple[Matrices, float]:
+        """All members of the stationary state, from a guess, and the residual that is left over the first one."""
         from scipy.sparse.linalg import LinearOperator, gmres
 
         n = self.size
@@ -103,7 +109,16 @@ class Problem:
             return LinearOperator((numbers, numbers), lambda v: linear(v.reshape(shape)).ravel(), dtype=float)
 
         whole, about = operator(self), operator(lambda M: self.swept(pivot, M))
-        found, _ = gmres(whole, rhs.ravel(), M=about, rtol=TOLERANCE, atol=0.0, restart=STEPS, maxiter=RESTARTS)
+        found, _ = gmres(
+            whole,
+            rhs.ravel(),
+            x0=None if start is None else start.ravel(),
+            M=about,
+            rtol=tolerance,
+            atol=0.0,
+            restart=STEPS,
+            maxiter=STARTS,
+        )
         left = self.swept(pivot, (rhs - self(found.reshape(shape))).reshape(shape))
         return found.reshape(shape), float(np.linalg.norm(left) / np.linalg.norm(found))
 

@@ -1,6 +1,7 @@
 """The stationary state from the hierarchy among its levels, as many as it takes, and from there on a phase grid."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,26 +12,26 @@ from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Members, members_of
 from jaxthermo.brownian.levels.frame import between_frames
 from jaxthermo.brownian.levels.matrices import Basis, Matrices, as_real, basis_of, values_at, waves_of
-from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, weak_pivot
-from jaxthermo.brownian.levels.problem import Problem
+from jaxthermo.brownian.levels.pivots import BLOCKS, dense_pivot, is_weak, near_pivot, weak_pivot
+from jaxthermo.brownian.levels.problem import TOLERANCE, Pivot, Problem
 from jaxthermo.brownian.oscillator import Oscillator
 
 # Numbers of levels that are tried in turn; so many show whether coupling is weak.
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48, 58, 70, 84, 100, 120)
 SHOWN = 48
-# Members times levels^6, the work of inverting all blocks: 1e10 take half a second of CPU time; members times levels^3
-# where coupling is weak.
-WORK, WEAK_WORK = 1e11, 3e7
-# Members times levels^4, the numbers of these inverses; and no more levels of members.
+# Blocks times levels^6, the work of inverting them: 1e10 take half a second of CPU time. Members times levels^3, the
+# work with few blocks, of which 1e6 take a second, and where coupling is weak.
+WORK, NEAR_WORK, WEAK_WORK = 1e11, 1e7, 3e7
+# Blocks times levels^4, the numbers of these inverses; and no more levels of members.
 STORED, DEEPEST = 1e8, 40
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
 # of populations.
 MORE = 2
 # A share of the levels wanted, below which it is not tried.
 FEWEST = 0.5
-# Among so many rungs fewer the depth is chosen, at a tenth of the work or less.
-FEWER = 2
-# A weak solve that has left more is done again with whole blocks, where that is affordable.
+# Among so many rungs fewer the depth is chosen, at a tenth of the work or less, in steps of so many, and so precisely.
+FEWER, STRIDE, ROUGH = 2, 2, 1e-8
+# A solve that has left more is done again with more blocks, where that is affordable.
 LEFT = 0.05 * SOLVED
 # The depth that is tried first. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2
@@ -72,25 +73,32 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     def members(depth: int) -> Members:
         return Members(modes, depth, basis.frame.weights)
 
-    def by_blocks(levels: int, count: int) -> bool:
-        return count * levels**6 <= WORK and count * levels**4 <= STORED
-
-    def affordable(levels: int, depth: int) -> bool:
+    def pivots(levels: int, depth: int) -> list[Callable[[Problem], Pivot]]:
+        """Those that are affordable, cheapest first."""
         if depth > DEEPEST:
-            return False
-        by_turning = weak and len(members(depth)) * levels**3 <= WEAK_WORK and basis.holds(levels)
-        return by_turning or by_blocks(levels, len(members(depth)))
+            return []
+        count, each = len(members(depth)), max(levels**6 / WORK, levels**4 / STORED)
+        near = int(np.sum(members(depth).level < BLOCKS))
+        able = {
+            weak_pivot: weak and count * levels**3 <= WEAK_WORK and basis.holds(levels),
+            # With one noise whole blocks take four steps.
+            near_pivot: modes > 1 and count > near and near * each <= 1.0 and count * levels**3 <= NEAR_WORK,
+            dense_pivot: count * each <= 1.0,
+        }
+        return [pivot for pivot, is_able in able.items() if is_able]
 
-    def solved(levels: int, depth: int) -> LevelState:
+    def solved(levels: int, depth: int, start: LevelState | None = None, tolerance: float = TOLERANCE) -> LevelState:
         own = basis.by_energy(levels)
         problem = Problem(own.lowest(levels), oscillator, members(depth), basis.frame)
-        M, error = problem.solve(weak_pivot(problem) if weak else dense_pivot(problem))
-        if not error < LEFT and weak and by_blocks(levels, len(problem.members)):
-            M, error = problem.solve(dense_pivot(problem))
+        guess = None if start is None else _among(start, own, levels, problem.members)
+        for pivot in pivots(levels, depth):
+            M, error = problem.solve(pivot(problem), guess, tolerance)
+            if error < LEFT:
+                break
         return LevelState(own, problem.members, M, problem.moments(M), error, 0.0)
 
     depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
-    rungs = [n for n in RUNGS if affordable(n, depth)]
+    rungs = [n for n in RUNGS if pivots(n, depth)]
     rungs = [n for n in rungs if n >= wanted] or rungs[-1:]
     if not rungs or rungs[0] < FEWEST * wanted:
         return None
@@ -107,22 +115,21 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     now = now._replace(error=now.error + missing)
     size, truncated = now.M.shape[-1], math.inf
     if linear:
-        deeper = [d for d in range(depth, PURE_DEPTH + 1) if affordable(size, d)] if modes and not weak else []
+        deeper = [d for d in range(depth, PURE_DEPTH + 1) if pivots(size, d)] if modes and not weak else []
         return solved(size, deeper[-1])._replace(error=now.error) if len(deeper) > 1 else now
     if not now.error < SOLVED:
         return now
-    few = RUNGS[max(0, RUNGS.index(size) - FEWER)]
-    moments = solved(few, depth).moments
-    # Two small changes in a row: at weak coupling one level may change less than the next one. A double well with
-    # K = 3, A = 0.18, beta = 1.7 moved by 4e-7 from depth 2 to 3, and by 1.2e-6 from there.
-    before_last = math.inf
-    while not max(before_last, truncated) < 0.5 * PROMISED and affordable(size, depth + 1):
-        depth += 1
-        before, moments = moments, solved(few, depth).moments
-        before_last, truncated = truncated, _apart(before, moments)
-    if before_last < math.inf:
-        truncated = max(before_last, truncated)
-    return solved(size, depth)._replace(error=now.error, truncated=truncated)
+    shallow = deep = solved(RUNGS[max(0, RUNGS.index(size) - FEWER)], depth)
+    # By more than one level at once: at weak coupling one may change less than the next. A double well with K = 3,
+    # A = 0.18, beta = 1.7 moved by 4e-7 from depth 2 to 3, and by 1.2e-6 from there.
+    while not truncated < 0.5 * PROMISED and pivots(size, depth + 1):
+        depth += STRIDE if pivots(size, depth + STRIDE) else 1
+        before, deep = deep, solved(len(deep.M[0]), depth, deep, ROUGH)
+        truncated = _apart(before.moments, deep.moments)
+    # What more levels and more depth change, each by itself, is a good guess.
+    finer = now.M - _among(shallow, now.basis, size, now.members)
+    guess = _among(deep, now.basis, size, deep.members) + _among(now._replace(M=finer), now.basis, size, deep.members)
+    return solved(size, depth, deep._replace(basis=now.basis, M=guess))._replace(error=now.error, truncated=truncated)
 
 
 def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices, Matrices]:
@@ -154,6 +161,17 @@ def _members_on_grid(waves: Any, left: Matrices, own: Members, wanted: Members, 
         one = between_frames(float(width), y, count)
         between *= one[:, wanted.indices[:, k]][:, :, own.indices[:, k]]
     return np.tensordot(np.asarray(grid.y_to_p()), as_real(between @ waves), axes=1)
+
+
+def _among(state: LevelState, basis: Basis, levels: int, members: Members) -> Matrices:
+    """A state among other levels and other members, zero where it has none."""
+    M = np.zeros((len(members), levels, levels))
+    change = basis.psi[:, :levels].T @ state.basis.psi[:, : state.M.shape[-1]]
+    places = {tuple(n): i for i, n in enumerate(members.indices)}
+    for n, own in zip(state.members.indices, state.M, strict=True):
+        if tuple(n) in places:
+            M[places[tuple(n)]] = change @ own @ change.T
+    return M
 
 
 def _last(V: Matrices, members: Members) -> float:
