@@ -183,16 +183,20 @@ def _noises(bath: AbstractBath, beta: Float[Array, ""], hbar: Float[Array, ""]) 
     return bath.noises(beta, hbar)
 
 
-def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> Oscillator:
+def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike, room: float = 1.0) -> Oscillator:
     """The oscillator with the grid and the depth filled in that were left open, for these temperatures and fields.
 
     oscillator, betas, fields   as `grid_for`
+    room       by how much further a grid reaches than states at rest need
     Raises     ValueError where there is no grid
     """
     check_oscillator(oscillator)
     if oscillator.bath.depth is None:
         oscillator = oscillator.with_depth(depth_for(oscillator, betas, fields))
-    return oscillator if oscillator.grid is not None else oscillator.with_grid(grid_for(oscillator, betas, fields))
+    if oscillator.grid is not None:
+        return oscillator
+    grid = grid_for(oscillator, betas, fields)
+    return oscillator.with_grid(grid if room == 1.0 else _grown(grid, Growth(room, 1.0)))
 
 
 def in_words(oscillator: Oscillator) -> str:
@@ -212,16 +216,19 @@ def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growt
         return chosen.with_depth(depth + 1)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
-    old = chosen.mesh
+    grid = _grown(chosen.mesh, growth)
+    return None if max(grid.q_side, grid.p_side) > MOST_POINTS else chosen.with_grid(grid)
+
+
+def _grown(old: PhaseGrid, growth: Growth) -> PhaseGrid:
+    """A grid on the next rungs of the ladder, or further up."""
     reaches = [growth.room * side * float(step) for side, step in ((old.q_side, old.dq), (old.p_side, old.dp))]
     sides = [
         points_to_one_side(max(growth.room * growth.resolution * side, side + 1.0), np.pi)
         for side in (old.q_side, old.p_side)
     ]
-    if max(sides) > MOST_POINTS:
-        return None
     q_step, p_step = (reach / side for reach, side in zip(reaches, sides, strict=True))
-    return chosen.with_grid(PhaseGrid(reaches[0], q_step, reaches[1], p_step))
+    return PhaseGrid(reaches[0], q_step, reaches[1], p_step)
 
 
 @runtime_checkable

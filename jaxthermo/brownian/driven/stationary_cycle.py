@@ -29,8 +29,11 @@ MAX_CYCLES = 200
 POINTS = 20
 # How often a time step may be halved.
 HALVINGS = 6
-# How often a grid or a depth that was left open is chosen. Isentropic strokes may heat a state far beyond its baths.
+# How often a grid or a depth that was left open is chosen.
 ATTEMPTS = 4
+# Strokes without a bath heat a state beyond its baths, and shake it: the grid reaches further from the start, since a
+# second one is another program.
+SHAKEN = 1.3
 
 
 def run_cycle(
@@ -107,7 +110,8 @@ def run_cycle(
     require_solver(solver)
     checkpoints = require_integer("checkpoints", checkpoints, 1)
     # One bath at a time is coupled, so grid and depth are those that each of them needs alone.
-    whole = with_baths(resolved(oscillator, *cycle.bounds()), cycle)
+    room = 1.0 if cycle.switching() is None else SHAKEN
+    whole = with_baths(resolved(oscillator, *cycle.bounds(), room), cycle)
     require_periodic(whole, cycle.period)
     solver = solver_for(whole, solver)
 
