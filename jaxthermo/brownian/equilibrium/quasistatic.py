@@ -100,6 +100,13 @@ def quasi_static(
     progress   as in `planck_potential`
 
     The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> table = jt.brownian.quasi_static(oscillator, [0.5, 1.0], [0.0, 1.0])
+        >>> round(float(table(1.0, 1.0) - table(1.0, 0.0)), 4)  # beta x^2/2
+        0.5
     """
     partition = partition_of(oscillator, betas, fields)
     if not oscillator.quantum:

@@ -97,10 +97,6 @@ def correlation(
     `SwitchedBaths` rest at t = 0.
 
     Example
-        run = jt.correlation(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 1.0, 2.0])
-        run.response  # exp(-t/2) sin(0.866 t)/0.866
-
-    Example
         >>> import jaxthermo as jt
         >>> grid = jt.PhaseGrid(7.0, 0.5, 7.0, 0.5)
         >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, poles=1, depth=2, grid=grid)

@@ -95,7 +95,10 @@ def relaxation_rates(
     eigenvalues are sums of those of the closed first moments. No derivatives.
 
     Example
-        jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> [round(float(rate), 6) for rate in jt.relaxation_rates(oscillator, 1.0, 0.0).rate[:2]]
+        [0.5, 0.5]
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(tol, tol, "tol")

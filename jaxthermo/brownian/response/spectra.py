@@ -97,8 +97,10 @@ def spectrum(
     too.
 
     Example
-        found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
-        found.response  # 1/(1 - w^2 - i w)
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> complex(jt.spectrum(oscillator, 1.0, 0.0, [0.0, 1.0]).response[1].round(6))  # 1/(1 - w^2 - i w)
+        1j
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(SOLVED, SOLVED)
