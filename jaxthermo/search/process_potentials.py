@@ -13,7 +13,7 @@ from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.interrupted import Interrupted

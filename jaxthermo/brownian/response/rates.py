@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.brownian.equilibrium.equilibria import state_at
+from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.potential import Identity
 from jaxthermo.brownian.response.disturbance import Disturbed

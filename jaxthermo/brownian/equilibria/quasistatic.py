@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.brownian.accuracy.automatic import NO_GRID
 from jaxthermo.brownian.accuracy.reach import confined, narrowness
-from jaxthermo.brownian.equilibrium.planck_table import PlanckTable, planck_table
+from jaxthermo.brownian.equilibria.planck_table import PlanckTable, planck_table
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.checks import is_known
 
