@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
-from jaxthermo.plot.style import PALETTE, style
+from jaxthermo.plot.styles import PALETTE, style
 
 Row = dict[str, Any]
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"

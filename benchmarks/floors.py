@@ -19,7 +19,7 @@ import numpy as np
 import jaxthermo as jt
 from benchmarks import minimum_work, potts_scan, stirling_cycle
 from benchmarks._floor import best_seconds, floor_seconds, machine_rates, operations
-from jaxthermo.brownian.equilibrium.stationary import iteration_of
+from jaxthermo.brownian.equilibria.stationary import iteration_of
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.steps.spectrum import to_spectrum
 from jaxthermo.brownian.steps.split import noise_of

@@ -19,10 +19,11 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 # Short pages run one after another in one process, which imports jax once.
 LONG = {"docs/how_to/own_objective.md"}
-HOW_TO = [path for path in DOCUMENTS if path.parent.name == "how_to" and name_of(path) not in LONG]
+HOW_TO = [path for path in DOCUMENTS if path.match("how_to/*") or path.name == "CONTRIBUTING.md"]
+HOW_TO = [path for path in HOW_TO if name_of(path) not in LONG]
 PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import jaxthermo as jt
 
-planck_table = importlib.import_module("jaxthermo.brownian.equilibrium.planck_table")
+planck_table = importlib.import_module("jaxthermo.brownian.equilibria.planck_table")
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
 GRID = jt.PhaseGrid(5.6, 0.5, 8.0, 0.7)
 BATHS = {

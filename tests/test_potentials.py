@@ -13,7 +13,7 @@ from systems import interrupted_at
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo.brownian.bath import expansion
-from jaxthermo.brownian.equilibrium.quasistatic import partition_of
+from jaxthermo.brownian.equilibria.quasistatic import partition_of
 from jaxthermo.search import many_searches, process_potentials
 from jaxthermo.thermo.potentials import from_planck
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from jaxthermo.papers import claims, kept, page, plan, reproduction
 from jaxthermo.papers.labels import labelled
 from jaxthermo.papers.markdown_html import to_html
-from jaxthermo.plot.style import figure
+from jaxthermo.plot.styles import figure
 
 
 def console():

@@ -1,6 +1,7 @@
 """What a caller reads: annotations without Any. That every argument is documented is checked by `website.check`."""
 
 import dataclasses
+import importlib.util
 import inspect
 import re
 import typing
@@ -34,6 +35,13 @@ def test_fields_of_results_have_types():
     assert len(results) > 15
     vague = {(value.__name__, f.name) for value in results for f in dataclasses.fields(value) if holds_any(f.type)}
     assert not vague
+
+
+def test_no_function_hides_a_module():
+    """Where both have one name, `import` gives the one and attributes the other."""
+    assert importlib.util.find_spec("jaxthermo.jumps.folds")
+    hidden = [name for name, value in exported() if inspect.isfunction(value) and importlib.util.find_spec(name)]
+    assert not hidden
 
 
 def test_any_is_found():

@@ -11,7 +11,7 @@ import xarray
 from typer.testing import CliRunner
 
 import jaxthermo as jt
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic, partition_of
 from jaxthermo.cli import app
 from jaxthermo.papers import reproduction
 from jaxthermo.papers.engine import (

@@ -8,9 +8,9 @@ from jaxthermo.brownian.baths.switched import SwitchedBaths
 from jaxthermo.brownian.driven.driving import drive
 from jaxthermo.brownian.driven.runs import DrivenRun, PeriodicRun
 from jaxthermo.brownian.driven.stationary_cycle import run_cycle
-from jaxthermo.brownian.equilibrium.equilibria import equilibrium
-from jaxthermo.brownian.equilibrium.isentrope import isentropic_field
-from jaxthermo.brownian.equilibrium.quasistatic import planck_potential, quasi_static
+from jaxthermo.brownian.equilibria.equilibria import equilibrium
+from jaxthermo.brownian.equilibria.isentrope import isentropic_field
+from jaxthermo.brownian.equilibria.quasistatic import planck_potential, quasi_static
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.oscillators import classical_oscillator, quantum_oscillator

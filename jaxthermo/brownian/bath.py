@@ -24,12 +24,14 @@ SCHEMES = ("pade", "matsubara")
 class BathTerms(eqx.Module):
     """What a bath does to the members V_n of the hierarchy at one time; jaxthermo/brownian/hierarchy.py applies it.
 
-    zeta is linear in the variables of the bath, and the momentum that is carried is p - zeta. Choose jitter so that
-    (p - zeta)' = -U' - friction (p + zeta)/m + white noise, in this order of work:
+    The hierarchy does not carry the particle's momentum P but p = P - zeta, with zeta = sum_k jitter_k z_k and z_k the
+    variables of the bath, each of variance 1 when left alone. Choose jitter so that p' = -U' - friction P/m + white
+    noise, in this order of work:
 
-    - diffusion is half the strength of that noise; `MemoryTerms.cross` is its correlation with the noises of the modes;
-    - push is what is left of the force on p - zeta, best 0. A bath written with push alone, its force on p as it is, is
-      right too; but no diffusion damps its fine waves, and `jt.equilibrium` does not converge;
+    - diffusion is half the strength of that noise, <noise(t) noise(s)> = 2 diffusion delta(t - s);
+      `MemoryTerms.cross` is its correlation with the noises of the modes;
+    - push is what is left of the force on p, best 0. A bath written with push alone (jitter 0, its force on P as it is)
+      is right too; but no diffusion damps its fine waves, and `jt.equilibrium` does not converge;
     - where variables b of the bath are scaled by a matrix that changes with T, z = L(T)^-1 b, `MemoryTerms.stretch` is
       heating L^-1 T dL/dT; the field `heating` is for noises whose width alone changes.
 
@@ -57,11 +59,11 @@ class BathTerms(eqx.Module):
 class MemoryTerms(eqx.Module):
     """The terms of `BathTerms` that only a bath has whose friction has memory.
 
-    In words of motion, with z_k = a_k + a_k^+ the variables of the bath, of variance 1 when left alone:
+    In words of motion, with z_k = a_k + a_k^+ the variables of the bath, and P = p + zeta:
 
     Equation   dz_k/dt = -decay_k z_k - sum_l feed_kl z_l + drag_k (p + zeta)/m + noise
 
-               noises of z_k and z_l: 2 decay_k delta_kl + feed_kl + feed_lk; of p - zeta and z_k: -cross_k
+               noises of z_k and z_l: 2 decay_k delta_kl + feed_kl + feed_lk; of p and z_k: -cross_k
 
                force of the bath = sum_k force_k z_k; stretch adds no noise
     """
@@ -107,7 +109,9 @@ class AbstractBath(Parameters):
 
     @abstractmethod
     def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:
-        """Width in the momentum and rate of each noise, (noises,) each, from which the depth is chosen.
+        """Width in the momentum (|jitter|, where noises are the modes) and decay rate of each noise, (noises,) each.
+
+        From these the depth is chosen.
 
         beta   inverse temperature, 1/energy
         hbar   Planck's constant of the oscillator, action
@@ -115,9 +119,10 @@ class AbstractBath(Parameters):
 
     @abstractmethod
     def variances(self, mass: float, hbar: float, squared_frequency: float, beta: float) -> tuple[float, float]:
-        """<q^2> m w^2/T and <(p - zeta)^2>/(m T) of a harmonic oscillator in the bath, over those of no coupling.
+        """<q^2> m w^2/T and <p^2>/(m T), p as in `BathTerms`, of a harmonic oscillator in the bath.
 
-        From these the phase grid is chosen: by how much the bath narrows q and widens the momentum that is carried.
+        Both are 1 without coupling. From these the phase grid is chosen: by how much the bath narrows q and widens the
+        momentum that is carried.
 
         mass                of the oscillator
         hbar                Planck's constant, action

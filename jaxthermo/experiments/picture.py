@@ -9,7 +9,7 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxthermo.plot.style import HEAT, caption, figure, save, style
+from jaxthermo.plot.styles import HEAT, caption, figure, save, style
 from jaxthermo.scans.labels import PENDING
 
 

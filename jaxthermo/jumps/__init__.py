@@ -4,9 +4,9 @@ from jaxthermo.jumps.affinities import CycleAffinities, cycle_affinities
 from jaxthermo.jumps.arguments import as_network
 from jaxthermo.jumps.attractor import Stationary, stationary
 from jaxthermo.jumps.branches import Branch, branch
-from jaxthermo.jumps.conversion import Conversion, conversion
 from jaxthermo.jumps.cycles import LimitCycle, limit_cycle
 from jaxthermo.jumps.driven import PeriodicState, periodic_state
+from jaxthermo.jumps.energy_conversion import Conversion, conversion
 from jaxthermo.jumps.evolution import Evolution, evolve
 from jaxthermo.jumps.finite import (
     coherence,
@@ -21,10 +21,9 @@ from jaxthermo.jumps.finite import (
     work_theorem,
 )
 from jaxthermo.jumps.folds import Bifurcation, Fold, fold, fold_beta
-from jaxthermo.jumps.housekeeping import Housekeeping, housekeeping
+from jaxthermo.jumps.housekeeping_heat import Housekeeping, housekeeping
 from jaxthermo.jumps.inequalities import Bounds, bounds
 from jaxthermo.jumps.lattice import LatticePaths, cubic_lattice, simulate_lattice
-from jaxthermo.jumps.locking import Locking, locking
 from jaxthermo.jumps.mean_field import (
     Thermodynamics,
     edge_currents,
@@ -36,6 +35,7 @@ from jaxthermo.jumps.mean_field import (
 )
 from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.noise import LinearNoise, contraction, linear_noise
+from jaxthermo.jumps.phase_locking import Locking, locking
 from jaxthermo.jumps.rates import AbstractRates, Arrhenius, Glauber, LoadSharing, Metropolis
 from jaxthermo.solve.attractor import AttractorKind
 

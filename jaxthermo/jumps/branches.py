@@ -86,6 +86,13 @@ def branch(
     It ends outside [low, high], after `points` steps, or where the curve cannot be followed. `fold` marks the first
     point after each turn in the parameter; `stable` is the stability of the point against all perturbations. Under a
     jax transformation a start without a fixed point has `Status.not_converged`. There are no derivatives along it.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.jumps.branch(ring, 8.0, low=5.0, high=9.0, points=60)
+        >>> round(float(found.beta[found.fold][0]), 2)  # near jt.potts.fold_beta(ring), 6.1069
+        6.11
     """
     model = network
     network, betas = require_constant(model, beta)

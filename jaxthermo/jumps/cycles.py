@@ -67,6 +67,12 @@ def limit_cycle(
 
     `Status.no_cycle_found` where no search ends on a cycle. Derivatives in beta and the network's numbers are those of
     the cycle (both modes), except for `multipliers`, `point` and `stable`, which have none.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.jumps.limit_cycle(ring, 4.0).period), 6)
+        14.047105
     """
     model = network
     network, betas = require_constant(model, beta)

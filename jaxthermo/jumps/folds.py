@@ -96,6 +96,12 @@ def fold(
     Derivatives in the network's numbers and in the ratios of `beta` are those of the implicit function theorem (both
     modes).
     `Status.not_converged` where there is no fixed point near p0, or its branch does not turn.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.jumps.fold(ring, 8.0).beta), 4)
+        6.1069
     """
     model = network
     network, betas = require_constant(model, beta)

@@ -107,7 +107,15 @@ def edge_rates(
 
 
 def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " q"]:
-    """Energies of the states as one unit sees them, e_i = eps_i + d phi/dP_i; arguments as `vector_field`."""
+    """Energies of the states as one unit sees them, e_i = eps_i + d phi/dP_i; arguments as `vector_field`.
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> [round(float(one), 6) for one in jt.jumps.levels(jnp.array([0.5, 0.3, 0.2]), ring)]
+        [-0.5, -0.3, -0.2]
+    """
     network = as_network(network)
     interaction = network.interaction
     if interaction is None:
@@ -118,7 +126,15 @@ def levels(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, " 
 
 
 def energy(P: Float[Array, " q"], network: AbstractJumpModel) -> Float[Array, ""]:
-    """Internal energy per unit, E = sum eps_i P_i + phi(P); arguments as `vector_field`."""
+    """Internal energy per unit, E = sum eps_i P_i + phi(P); arguments as `vector_field`.
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.jumps.energy(jnp.array([0.5, 0.3, 0.2]), ring)), 6)
+        -0.19
+    """
     network = as_network(network)
     return jnp.sum(network.constant_energies * P) + interaction_energy(P, network)
 
@@ -134,7 +150,14 @@ def interaction_energy(P: Float[Array, " q"], network: JumpNetwork) -> Float[Arr
 
 
 def entropy(P: Float[Array, " q"]) -> Float[Array, ""]:
-    """Shannon entropy per unit, S = -sum P ln P (k_B = 1); an empty state contributes 0 and no gradient."""
+    """Shannon entropy per unit, S = -sum P ln P (k_B = 1); an empty state contributes 0 and no gradient.
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> round(float(jt.jumps.entropy(jnp.array([0.5, 0.5, 0.0]))), 6)  # ln 2
+        0.693147
+    """
     occupied = P > 0
     safe = jnp.where(occupied, P, 1.0)
     return -jnp.sum(jnp.where(occupied, P * jnp.log(safe), 0.0))

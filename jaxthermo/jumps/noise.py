@@ -59,6 +59,13 @@ def contraction(t: ArrayLike, P: Float[Array, " q"], network: AbstractJumpModel,
     t, P, network, beta    as for `jt.jumps.vector_field`
     Units      1/time; below 0 where volumes shrink
     Source     phase-space contraction: Meibohm & Esposito, arXiv 2401.14982
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.jumps.contraction(0.0, jnp.array([0.5, 0.3, 0.2]), ring, 2.0)), 6)
+        -0.360909
     """
     return jnp.trace(jax.jacfwd(lambda P: vector_field(t, P, network, beta))(P))
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import jaxthermo as jt
-from jaxthermo.plot.style import caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import caption, figure, panel_title, save, style
 
 if TYPE_CHECKING:
     import xarray

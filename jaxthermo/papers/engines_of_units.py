@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 import jaxthermo as jt
 from jaxthermo._types import ScalarLike
 from jaxthermo.papers.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from matplotlib.colors import ListedColormap
 import jaxthermo as jt
 from jaxthermo._types import ScalarLike
 from jaxthermo.papers.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
 
 if TYPE_CHECKING:

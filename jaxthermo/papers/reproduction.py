@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxthermo.papers import page, plan
-from jaxthermo.plot.style import save, style
+from jaxthermo.plot.styles import save, style
 
 COARSE, FULL = "Coarse resolution", "Full resolution"
 

@@ -10,7 +10,7 @@ from jaxthermo.plot.fluctuations import rate_function, spectrum, trajectories
 from jaxthermo.plot.phase_space import wigner, wigner_animation
 from jaxthermo.plot.rings import attractor, basins, branch, phase_diagram, portrait
 from jaxthermo.plot.scans import pareto, scan, search
-from jaxthermo.plot.style import style
+from jaxthermo.plot.styles import style
 
 __all__ = [
     "attractor",

@@ -11,7 +11,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 from jaxthermo._results import AbstractResult
-from jaxthermo.plot.style import style
+from jaxthermo.plot.styles import style
 
 if TYPE_CHECKING:
     import xarray

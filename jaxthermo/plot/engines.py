@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, dataset_of, label, panels, single
-from jaxthermo.plot.style import PALETTE
+from jaxthermo.plot.styles import PALETTE
 
 if TYPE_CHECKING:
     import xarray

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import Data, LineStyle, dataset_of, label, single
-from jaxthermo.plot.style import PALETTE
+from jaxthermo.plot.styles import PALETTE
 
 
 def trajectories(data: Data, axes: Axes | None = None, *, of: str = "work", bins: int = 40) -> Axes:

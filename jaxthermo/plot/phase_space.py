@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 
 from jaxthermo.plot._data import Data, colour_bar, dataset_of, label, single
-from jaxthermo.plot.style import PALETTE, style
+from jaxthermo.plot.styles import PALETTE, style
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
-from jaxthermo.plot.style import PALETTE, UNKNOWN
+from jaxthermo.plot.styles import PALETTE, UNKNOWN
 
 
 def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **line: Unpack[LineStyle]) -> Axes:

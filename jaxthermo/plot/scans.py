@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
-from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN
+from jaxthermo.plot.styles import HEAT, PALETTE, UNKNOWN
 
 if TYPE_CHECKING:
     import xarray

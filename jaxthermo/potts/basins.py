@@ -137,6 +137,13 @@ def attractors(
     Two are the same if kind, period and averages agree, and one passes through the other after a rotation of the ring.
     Rotations are tried only where the energies are flat. The same key gives the same sample. An attractor with a basin
     much below 1/starts is likely to be missed. `Status.undecided` where some start has no known attractor.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> sample = jt.potts.attractors(ring, 4.0, starts=8)
+        >>> [(str(kind), float(share)) for kind, share in zip(sample.kind, sample.basin)]
+        [('limit cycle', 1.0)]
     """
     beta = require_autonomous(ring, beta)
     count = require_integer("starts", starts, 1)

@@ -35,6 +35,13 @@ def output_power(state: Stationary, force: ArrayLike, force2: ArrayLike) -> Floa
     state      the attractor, from `stationary` of a ring with the force f1 + f2
     force      f1 + f2
     force2     the load f2
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, -1.0, force=0.4, prefactor=0.1)
+        >>> state = jt.potts.stationary(ring, 2.0)
+        >>> round(float(jt.potts.output_power(state, 0.4, -0.6)), 6)
+        0.04929
     """
     force, force2 = as_float(force), as_float(force2)
     safe = jnp.where(force == 0, 1.0, force)

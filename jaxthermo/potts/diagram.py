@@ -50,6 +50,12 @@ def phases(state: Stationary) -> Int[Array, "*batch"]:
 
     A fixed point is "clustered" if a turn of the ring by fewer than q steps leaves it as it is, so that several equally
     filled states alternate with emptier ones, and "localised" if no turn does.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> jt.potts.Phase(int(jt.potts.phases(jt.potts.stationary(ring, 4.0)))).name
+        'limit_cycle'
     """
     return _phases(jnp.asarray(state.point), jnp.asarray(state.attractor))
 
@@ -125,6 +131,12 @@ def phase_diagram(
     (beyond the fold, and stable against all perturbations), `cycle_stable` (a stable cycle was reached from P_1 = 1 or,
     where the uniform state is unstable, from near it). The first two are exact; a cycle that neither start reaches is
     missed. `stats` counts the lanes without a known attractor, whose status says so.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> diagram = jt.potts.phase_diagram(3, -1.0, betas=[2.0, 4.0], forces=[1.0], prefactor=0.1)
+        >>> [jt.potts.Phase(int(phase)).name for phase in diagram.phase.ravel()]
+        ['uniform', 'limit_cycle']
     """
     betas, forces = _axis("betas", betas), _axis("forces", forces)
     require_not_negative("beta", betas)

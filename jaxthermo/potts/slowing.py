@@ -69,6 +69,12 @@ def cycle_branch(
     From where the cycle cannot be continued on, `status` says so and the numbers are NaN. The fit is NaN unless four
     betas lie within 0.1 % of the fold and below it. A cycle that does not end at the fold has an exponent near 0.
     Derivatives are those of the cycles; the fitted law has none.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> [round(float(period), 4) for period in jt.potts.cycle_branch(ring, [4.0, 4.2]).period]
+        [14.0471, 13.9349]
     """
     check_ring(ring)
     betas = as_float(betas)
@@ -90,6 +96,13 @@ def slow_passage(ring: PottsRing, born: Fold) -> Float[Array, ""]:
     born       its `fold`
     Units      time / energy^(1/2)
     Source     passage through a saddle-node: Strogatz, Nonlinear Dynamics and Chaos, Sec. 4.3
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> born = jt.potts.fold(ring)
+        >>> round(float(jt.potts.slow_passage(ring, born)), 3)
+        16.37
     """
     x, beta, network = born.occupation[:-1], born.beta, ring.network
     left, _, right = jnp.linalg.svd(jax.jacfwd(field)(x, (network, beta)))

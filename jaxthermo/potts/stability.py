@@ -54,6 +54,12 @@ def low_temperature_work_current(ring: PottsRing, beta: ScalarLike) -> Float[Arr
                stationary state of Eq. (1) has it.
 
     Holds for flat energies, u < 0 and beta (2f - |u|) >> 1, where no bond runs backwards.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.potts.low_temperature_work_current(ring, 20.0)), 3)
+        0.3
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)
@@ -196,6 +202,12 @@ def stability_dissipation(ring: PottsRing, beta: ScalarLike) -> Float[Array, ""]
                here
 
     As the slope is positive and the contraction stronger in a stable pattern, the more stable pattern dissipates less.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> round(float(jt.potts.stability_dissipation(ring, 3.0)), 6)  # tanh(3/2)/2
+        0.452574
     """
     beta = require_autonomous(ring, beta)
     require_flat(ring)

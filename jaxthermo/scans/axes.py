@@ -165,6 +165,13 @@ def with_units(function: Callable[..., object], **units: str) -> Callable[..., o
 
     function   to be scanned
     units      by name; a bare number that the function returns is called `value`
+
+    Example
+        >>> import jaxthermo as jt
+        >>> temperature = jt.scans.with_units(lambda beta: 1.0 / beta, beta='1/energy', value='energy')
+        >>> found = jt.scan(temperature, {'beta': [1.0, 2.0]})
+        >>> found.value.attrs['units']
+        'energy'
     """
 
     def labelled(**arguments: Any) -> object:

@@ -80,6 +80,15 @@ def optimise_cycle(
     Source       gradients through the stationary state as in `jt.run_cycle`; L-BFGS-B of SciPy, SLSQP with constraints
 
     A keyboard interrupt ends the search with a `jt.Interrupted`, whose `result` has the best cycle tried until then.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=20.0)
+        >>> potential, grid = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05]), jt.PhaseGrid(5.6, 0.28, 10.5, 0.5)
+        >>> oscillator = jt.classical_oscillator(potential, 1.0, grid)
+        >>> found = jt.optimise_cycle(oscillator, cycle, jt.search.power, {'x_end': (0.4, 1.4)}, steps=10)
+        >>> bool(found.improvement > 0), found.outcome
+        (True, 'ok')
     """
     check_oscillator(oscillator)
     check_cycle(cycle)

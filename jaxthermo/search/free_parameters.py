@@ -36,6 +36,12 @@ def default_bounds(cycle: AbstractCycle) -> Bounds:
 
     cycle   around which a search is to look
     Raises  ValueError for a cycle that says nothing, such as a `jt.FourierCycle`
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=10.0)
+        >>> [float(edge) for edge in jt.search.default_bounds(cycle)['period']]
+        [5.0, 20.0]
     """
     found = cycle.default_bounds()
     if not found:

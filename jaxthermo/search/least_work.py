@@ -13,7 +13,7 @@ from jaxthermo._status import Status, as_codes, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
 from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.driven.arguments import starting_members
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.states.information import entropy_error, information_planck
 from jaxthermo.brownian.states.state import State

@@ -21,6 +21,15 @@ def power(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
 
     run     of the cycle, from `jt.run_cycle`
     cycle   whose period counts
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=20.0)
+        >>> potential, grid = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05]), jt.PhaseGrid(5.6, 0.28, 10.5, 0.5)
+        >>> oscillator = jt.classical_oscillator(potential, 1.0, grid)
+        >>> run = jt.run_cycle(oscillator, cycle, tol=1e-4, points=10)
+        >>> round(float(jt.search.power(run, cycle)), 4)
+        0.0013
     """
     return -_work(run.work, run.switching_of) / cycle.period
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ArrayLike
 from jaxthermo.brownian.accuracy.promise import SOLVED
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of, quasi_static
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic, partition_of, quasi_static
 from jaxthermo.brownian.hierarchy import HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.checks import as_float, is_known, postpone, require_finite, require_positive

@@ -13,7 +13,7 @@ from jaxthermo._status import Status, as_codes
 from jaxthermo._types import IntLike, ScalarLike, Stats
 from jaxthermo.brownian import DrivenRun, PeriodicRun, run_cycle
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer, require_scalar
 from jaxthermo.interrupted import Interrupted
@@ -120,6 +120,15 @@ def potentials(
 
     Quantum values belong to the run's number of poles. A keyboard interrupt ends the searches with a `jt.Interrupted`,
     whose `result` has the series up to the last state searched, from the second on, and NaN beyond.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> cycle = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period=20.0)
+        >>> potential, grid = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05]), jt.PhaseGrid(5.6, 0.28, 10.5, 0.5)
+        >>> oscillator = jt.classical_oscillator(potential, 1.0, grid)
+        >>> found = jt.potentials(cycle, oscillator, points=4, order=2)
+        >>> bool(found.entropy_production_rate.min() >= -1e-8), found.outcome
+        (True, 'ok')
     """
     run = _with_states(run, oscillator, progress)
     oscillator = run.oscillator

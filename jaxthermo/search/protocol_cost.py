@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.steps.spectrum import to_spectrum
 from jaxthermo.brownian.steps.split import flows_of, noise_of

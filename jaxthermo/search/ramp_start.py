@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from jaxthermo._status import Status
 from jaxthermo._types import Real
 from jaxthermo.brownian.accuracy.automatic import extremes, grid_reaching, resolved
-from jaxthermo.brownian.equilibrium.equilibria import equilibrium
+from jaxthermo.brownian.equilibria.equilibria import equilibrium
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.states.canonical import boltzmann

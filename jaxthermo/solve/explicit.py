@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK
+from jaxthermo.solve.integrate import FAILED, OK, OUT_OF_STEPS
 
 Tolerance = float | Array
 # dy/dt from times (lanes,), states (..., lanes), and whether any lane is under way, which is so where it is called.
@@ -110,7 +110,7 @@ def follow(
     now = with_lanes_that_move(t0, first, y, rate, jnp.zeros(t0.shape, jnp.int32))
     now = jax.lax.while_loop(lambda now: now.going, body, now)
     arrived = now.t >= t1
-    trouble = jnp.where(now.tried >= max_steps, MAX_STEPS, FAILED)
+    trouble = jnp.where(now.tried >= max_steps, OUT_OF_STEPS, FAILED)
     nowhere = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), now.y)
     status = jnp.where(arrived, OK, trouble).astype(jnp.int32)
     # As diffrax counts.

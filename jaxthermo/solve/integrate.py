@@ -14,7 +14,7 @@ from jaxthermo.solve.checks_off import without_checks
 
 VectorField = Callable[[Any, Any, Any], Any]
 
-OK, MAX_STEPS, FAILED = int(Status.ok), int(Status.max_steps_reached), int(Status.solver_failed)
+OK, OUT_OF_STEPS, FAILED = int(Status.ok), int(Status.max_steps_reached), int(Status.solver_failed)
 
 
 def integrate(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxthermo._types import Real
-from jaxthermo.solve.integrate import FAILED, MAX_STEPS, OK, VectorField
+from jaxthermo.solve.integrate import FAILED, OK, OUT_OF_STEPS, VectorField
 
 # Steps whose end would lie this share of the whole time before its end go up to it.
 LAST_STEP = 1e-14
@@ -126,7 +126,7 @@ def solve_to(
     start = eqx.tree_at(lambda f: f.following, start, jnp.minimum(start.following, until))
     now, notes = jax.lax.while_loop(unfinished, body, (start, notes))
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(now.y)]))
-    status = jnp.where(now.t < until, MAX_STEPS, jnp.where(finite, OK, FAILED)).astype(jnp.int32)
+    status = jnp.where(now.t < until, OUT_OF_STEPS, jnp.where(finite, OK, FAILED)).astype(jnp.int32)
     return now.y, notes, status
 
 

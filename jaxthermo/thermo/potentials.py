@@ -54,6 +54,12 @@ def from_planck(planck: Numbers, beta: Numbers, x: Numbers, U: Numbers, X: Numbe
 
     It holds in and out of equilibrium: the non-equilibrium Planck potential gives the non-equilibrium others. A driven
     ring has no field: its Xi = Phi = S - beta E with x = 0.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> found = jt.thermo.from_planck(planck=0.2, beta=0.5, x=1.0, U=1.0, X=0.4)
+        >>> found.gibbs, found.enthalpy  # -Xi/beta and U - x X
+        (-0.4, 0.6)
     """
     massieu = planck - beta * x * X
     m_entropy = massieu + beta * U

@@ -153,6 +153,12 @@ def depth_for(oscillator: Oscillator, betas: VectorLike, fields: VectorLike) -> 
 
     At least LEAST_DEPTH; at most MOST_DEPTH, with no more than MOST_MEMBERS members; SAFE_DEPTH where jax traces the
     parameters. `tail` of the state shows what is left out.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5, 0.0, 0.05]), 1.0, poles=1)
+        >>> jt.brownian.depth_for(oscillator, [0.5, 1.0], [0.0, 1.0])
+        3
     """
     check_oscillator(oscillator)
     bath = oscillator.bath
@@ -189,6 +195,13 @@ def resolved(oscillator: Oscillator, betas: VectorLike, fields: VectorLike, room
     oscillator, betas, fields   as `grid_for`
     room       by how much further a grid reaches than states at rest need
     Raises     ValueError where there is no grid
+
+    Example
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, poles=1)
+        >>> filled = jt.brownian.resolved(oscillator, [0.5, 1.0], [0.0, 1.0])
+        >>> filled.bath.depth, filled.grid.q_points > 20
+        (3, True)
     """
     check_oscillator(oscillator)
     if oscillator.bath.depth is None:

@@ -21,7 +21,7 @@ from jaxthermo.brownian.driven.arguments import (
     starting_members,
 )
 from jaxthermo.brownian.driven.runs import DrivenRun, series_of
-from jaxthermo.brownian.equilibrium.equilibria import require_depth, state_at
+from jaxthermo.brownian.equilibria.equilibria import require_depth, state_at
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.states.state import State

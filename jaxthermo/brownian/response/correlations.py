@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
-from jaxthermo.brownian.equilibrium.equilibria import state_at
+from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
@@ -95,10 +95,6 @@ def correlation(
     without split flows takes Taylor steps of order 8. Differentiable in beta, x and the
     parameters of the oscillator, in either mode (baths other than `OhmicBath`: forward mode). Windows of
     `SwitchedBaths` rest at t = 0.
-
-    Example
-        run = jt.correlation(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 1.0, 2.0])
-        run.response  # exp(-t/2) sin(0.866 t)/0.866
 
     Example
         >>> import jaxthermo as jt

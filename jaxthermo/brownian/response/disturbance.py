@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxthermo.brownian.equilibrium.relaxation import crossing_time
+from jaxthermo.brownian.equilibria.relaxation import crossing_time
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator

@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike, Stats
-from jaxthermo.brownian.equilibrium.equilibria import state_at
+from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.potential import Identity
 from jaxthermo.brownian.response.disturbance import Disturbed
@@ -95,7 +95,10 @@ def relaxation_rates(
     eigenvalues are sums of those of the closed first moments. No derivatives.
 
     Example
-        jt.relaxation_rates(jt.classical_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0).rate  # 0.5, 0.5
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> [round(float(rate), 6) for rate in jt.relaxation_rates(oscillator, 1.0, 0.0).rate[:2]]
+        [0.5, 0.5]
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(tol, tol, "tol")

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.equilibrium.relaxation import (
+from jaxthermo.brownian.equilibria.relaxation import (
     EXPLICIT_STEPS,
     STEP,
     STEPS,
@@ -20,7 +20,7 @@ from jaxthermo.brownian.equilibrium.relaxation import (
     local_resolvent,
     transport_resolvent,
 )
-from jaxthermo.brownian.equilibrium.stationary import (
+from jaxthermo.brownian.equilibria.stationary import (
     FAMILY,
     krylov,
     krylov_transposed,

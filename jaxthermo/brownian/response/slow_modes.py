@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from jaxthermo.brownian.equilibrium.stationary import norm_of
+from jaxthermo.brownian.equilibria.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, vector_field
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts

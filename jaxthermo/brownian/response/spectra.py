@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Int
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import ScalarLike, Stats, VectorLike
-from jaxthermo.brownian.equilibrium.equilibria import state_at
+from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed
 from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_frequency, linear_motion
@@ -97,8 +97,10 @@ def spectrum(
     too.
 
     Example
-        found = jt.spectrum(jt.quantum_oscillator(jt.Polynomial([0, 0, 0.5]), 1.0), 1.0, 0.0, [0.0, 0.5, 1.0])
-        found.response  # 1/(1 - w^2 - i w)
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> complex(jt.spectrum(oscillator, 1.0, 0.0, [0.0, 1.0]).response[1].round(6))  # 1/(1 - w^2 - i w)
+        1j
     """
     beta, x = check_place(oscillator, beta, x)
     require_double_for(SOLVED, SOLVED)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxthermo.brownian.accuracy.reach import confined
-from jaxthermo.brownian.equilibrium.stationary import norm_of
+from jaxthermo.brownian.equilibria.stationary import norm_of
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.potential import Identity, Potential, as_potential

@@ -41,6 +41,14 @@ def density_matrix(state: "State", count: IntLike = 12) -> Complex[np.ndarray, "
     Raises     ValueError that names the argument; if jax traces the state
     Accuracy   that of the Wigner function on its grid. High levels need a wide and fine grid; a coarse one adds what is
                not there (1e-9 for 10 levels on a mesh made for the lowest 4, 1e-2 for 24)
+
+    Example
+        >>> import jaxthermo as jt
+        >>> grid = jt.PhaseGrid(7.0, 0.35, 7.0, 0.35)
+        >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, 1, 2, grid)
+        >>> state = jt.State.fock(oscillator, 1, beta=1.0)
+        >>> [round(float(one.real), 6) + 0.0 for one in jt.brownian.density_matrix(state, 3).diagonal()]
+        [0.0, 1.0, 0.0]
     """
     require_known("density_matrix", state.wigner, "pass a state that is known")
     oscillator, grid = state.oscillator, state.grid

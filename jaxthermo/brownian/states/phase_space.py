@@ -70,6 +70,13 @@ def wigner_negativity(state: "State") -> Float[Array, ""]:
     Accuracy   that of W itself, and second order in an eighth of the grid's steps, since |W| has corners where W
                changes sign: 2.5e-5 of one quantum with steps of 0.3 sqrt(hbar)
     Source     Kenfack & Zyczkowski, J. Opt. B 6, 396 (2004)
+
+    Example
+        >>> import jaxthermo as jt
+        >>> grid = jt.PhaseGrid(7.0, 0.3, 7.0, 0.3)
+        >>> oscillator = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, 1, 2, grid)
+        >>> round(float(jt.brownian.wigner_negativity(jt.State.fock(oscillator, 1, beta=1.0))), 3)  # 4 exp(-1/2) - 2
+        0.426
     """
     grid = state.grid
     W = jnp.asarray(_between(grid.q_side)) @ state.wigner @ jnp.asarray(_between(grid.p_side)).T

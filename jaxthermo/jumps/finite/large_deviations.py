@@ -76,6 +76,13 @@ def scaled_cumulant(
     The eigenvector is positive, and only one is. `residual` is the largest of those between which the slope is taken,
     relative to the traffic; above 1e-9 the `status` of the point is `Status.not_converged`. There are no derivatives;
     `current` is the one in s.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.potts.scaled_cumulant(ring, 2.0, 6, [0.1, -2.1])
+        >>> abs(float(found.scaled_cumulant[0] - found.scaled_cumulant[1])) < 1e-9  # lambda(s) = lambda(-beta - s)
+        True
     """
     model = network
     network, beta, states = units_at_rest(model, beta, units)

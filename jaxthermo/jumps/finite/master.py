@@ -145,6 +145,14 @@ def microscopic_evolve(
     `mesoscopic_evolve`, entropies are not: until units have mixed, their order tells more than their counts.
     Raises     ValueError as there, for another graph, and for q^N > 100 000
     Source     Herpich & Esposito 2019, Eqs. (A1)-(A5), (B1)-(B8), (B15)
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> run = jt.potts.microscopic_evolve(ring, 2.0, 4, [4, 0, 0], [0.0, 1.0])
+        >>> gained = run.energy[1] - run.energy[0]
+        >>> abs(float(gained - run.work[1] - run.heat[1])) < 1e-6
+        True
     """
     return _evolve(network, beta, units, n0, ts, coupling, microscopic_level, (rtol, atol, max_steps, solver))
 

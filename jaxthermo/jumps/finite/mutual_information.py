@@ -21,6 +21,13 @@ def multipartite_information(result: FiniteStationary | FiniteEvolution) -> Floa
     In a state that units share alike, as the stationary one and every mesoscopic one are, P is that of each unit. An
     evolution that starts from known units, by `microscopic_evolve`, has other units with other distributions, and I is
     then relative to their mean P.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> steady = jt.potts.mesoscopic_stationary(ring, 2.0, units=10)
+        >>> round(float(jt.jumps.multipartite_information(steady)), 4)
+        0.4989
     """
     P = result.occupation
     occupied = P > 0

@@ -79,6 +79,14 @@ def work_theorem(
 
     The averages solve d psi/dt = L psi - s d(beta E)/dt psi, with hops along the force weighted by exp(-s beta f) in L.
     Derivatives in beta, the coupling and the network's numbers are those of the integration, in both modes.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.potts.work_theorem(ring, lambda t: 1.0 + 0.1 * t, 4, 2.0)
+        >>> crooks = found.forward / found.backward  # Z(t_end)/Z(0), whatever s
+        >>> abs(float(crooks[0] / crooks[1]) - 1.0) < 1e-6
+        True
     """
     require_double_for(RTOL, RTOL)
     t_end = require_positive_scalar("t_end", t_end)

@@ -13,7 +13,7 @@ from jaxthermo.brownian import PeriodicRun, PhaseGrid, Polynomial, classical_osc
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.papers.engine.data import POTENTIAL, our_cycle
 from jaxthermo.papers.tables import markdown, show
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.protocols import PiecewiseCycle, StirlingCycle
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds
 from jaxthermo.protocols.strokes import AbstractStrokes

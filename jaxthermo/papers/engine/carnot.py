@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from matplotlib.figure import Figure
 
 from jaxthermo.papers.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure
+from jaxthermo.plot.styles import PALETTE, caption, figure
 from jaxthermo.protocols import CarnotCycle
 from jaxthermo.solve.lean import lean_jit
 

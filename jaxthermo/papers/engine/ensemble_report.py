@@ -15,7 +15,7 @@ from jaxthermo.papers.engine.cycle_inference import NAMES, PARAMETERS, cycle_fro
 from jaxthermo.papers.engine.data import STRENGTHS
 from jaxthermo.papers.engine.numbers import EngineNumbers
 from jaxthermo.papers.tables import markdown
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title
 
 Facts = dict[str, Any]
 Judge = Callable[[EngineNumbers], Verdict]

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from jaxthermo import plot
 from jaxthermo.papers.engine.data import LABELS, POLES, STRENGTHS
 from jaxthermo.papers.engine.numbers import equilibrium_entropy
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title
 from jaxthermo.protocols.stirling import STROKES, StirlingCycle
 
 Cases = dict[tuple[str, float], xarray.Dataset]

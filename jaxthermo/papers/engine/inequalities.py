@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic, partition_of
 from jaxthermo.papers.engine.data import oscillator
 from jaxthermo.papers.engine.duals import quasi_static_value
 from jaxthermo.papers.labels import labelled

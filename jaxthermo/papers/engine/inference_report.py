@@ -15,7 +15,7 @@ from jaxthermo.papers.engine import figures as stirling_figures
 from jaxthermo.papers.engine.cycle_inference import Fit, infer_cycle
 from jaxthermo.papers.engine.data import FINE_TOLERANCE, KINDS, POLES, STRENGTHS, TABLE_4, oscillator
 from jaxthermo.papers.tables import markdown
-from jaxthermo.plot.style import save, style
+from jaxthermo.plot.styles import save, style
 from jaxthermo.protocols import StirlingCycle
 from jaxthermo.provenance import provenance
 

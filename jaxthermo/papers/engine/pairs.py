@@ -13,7 +13,7 @@ import xarray
 
 from jaxthermo._status import Status
 from jaxthermo.brownian import PeriodicRun
-from jaxthermo.brownian.equilibrium.quasistatic import QuasiStatic, partition_of
+from jaxthermo.brownian.equilibria.quasistatic import QuasiStatic, partition_of
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.states.information import information_planck
 from jaxthermo.checks import as_float

@@ -11,10 +11,10 @@ import xarray
 from matplotlib.figure import Figure
 
 from jaxthermo.brownian import Polynomial, classical_oscillator, quantum_oscillator
-from jaxthermo.brownian.equilibrium.equilibria import state_at
+from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.papers.engine.data import LABELS, POTENTIAL, our_cycle
 from jaxthermo.papers.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title
 from jaxthermo.protocols import StirlingCycle
 
 COUPLINGS, COARSE_COUPLINGS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), (0.5, 1.0, 1.5)

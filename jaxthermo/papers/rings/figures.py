@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from jaxthermo import plot
 from jaxthermo.papers.rings.lanes import FORCE, PREFACTOR
-from jaxthermo.plot.style import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
+from jaxthermo.plot.styles import HEAT, PALETTE, UNKNOWN, caption, figure, panel_title
 from jaxthermo.potts import Phase
 from jaxthermo.potts.edges import Place
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import jaxthermo as jt
 from jaxthermo.papers.labels import labelled
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title, save, style
 from jaxthermo.provenance import provenance
 
 if TYPE_CHECKING:

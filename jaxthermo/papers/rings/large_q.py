@@ -9,7 +9,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, PREFACTOR, attractors, labelled, onset
-from jaxthermo.plot.style import PALETTE, caption, figure, panel_title
+from jaxthermo.plot.styles import PALETTE, caption, figure, panel_title
 from jaxthermo.potts import Phase, PottsRing, phases, spectrum, uniform_work_current
 from jaxthermo.potts.converter import MANY_ROUNDS
 from jaxthermo.solve.lean import lean_jit

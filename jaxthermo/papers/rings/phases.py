@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxthermo.plot.style import HEAT, UNKNOWN, caption, figure, panel_title, save, style
+from jaxthermo.plot.styles import HEAT, UNKNOWN, caption, figure, panel_title, save, style
 from jaxthermo.potts import Phase, phase_diagram
 
 # One colour for each phase.

@@ -8,7 +8,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from jaxthermo.papers.rings.lanes import COUPLING, FORCE, POWER, attractors, labelled
-from jaxthermo.plot.style import PALETTE, UNKNOWN, caption, figure, panel_title
+from jaxthermo.plot.styles import PALETTE, UNKNOWN, caption, figure, panel_title
 from jaxthermo.solve.attractor import AttractorKind
 
 Q = 3

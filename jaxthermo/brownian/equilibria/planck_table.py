@@ -17,7 +17,7 @@ from numpy.polynomial import chebyshev
 
 from jaxthermo.brownian.accuracy.automatic import FALLEN, MARGIN, depth_for, extremes, points_to_one_side, step
 from jaxthermo.brownian.bath import require_ohmic
-from jaxthermo.brownian.equilibrium.stationary import stationary_members
+from jaxthermo.brownian.equilibria.stationary import stationary_members
 from jaxthermo.brownian.grid import PhaseGrid, with_steps
 from jaxthermo.brownian.hierarchy import equation_on, vector_field
 from jaxthermo.brownian.observables import low_members, moments

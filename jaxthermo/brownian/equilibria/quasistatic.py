@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike, VectorLike
 from jaxthermo.brownian.accuracy.automatic import NO_GRID
 from jaxthermo.brownian.accuracy.reach import confined, narrowness
-from jaxthermo.brownian.equilibrium.planck_table import PlanckTable, planck_table
+from jaxthermo.brownian.equilibria.planck_table import PlanckTable, planck_table
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.checks import is_known
 
@@ -100,6 +100,13 @@ def quasi_static(
     progress   as in `planck_potential`
 
     The quantum oscillator's table is computed, or read from the disk (see `planck_table`); its values must be known.
+
+    Example
+        >>> import jaxthermo as jt
+        >>> oscillator = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0)
+        >>> table = jt.brownian.quasi_static(oscillator, [0.5, 1.0], [0.0, 1.0])
+        >>> round(float(table(1.0, 1.0) - table(1.0, 0.0)), 4)  # beta x^2/2
+        0.5
     """
     partition = partition_of(oscillator, betas, fields)
     if not oscillator.quantum:

@@ -76,6 +76,14 @@ def locking(
     ratio of whole numbers. A phase that is free keeps the exponent 0, and chaos has one above 0. A drive that acts on
     all states of a ring alike does not tell a turn by one state from none, so there ratios with the denominator q are
     the broad ones. There are no derivatives.
+
+    Example
+        >>> import jax.numpy as jnp
+        >>> import jaxthermo as jt
+        >>> ring = jt.PottsRing(3, coupling=-1.0, force=1.0, prefactor=0.1)
+        >>> found = jt.jumps.locking(ring, 4.0, period=10.0, transient=20, periods=50, steps=400)
+        >>> round(float(found.rotation_number), 2)  # the period of the free ring is 14.05
+        0.71
     """
     network, betas = checked(network, beta)
     require_double_for(1e-12, 1e-12)

@@ -13,7 +13,7 @@ from jaxthermo._status import Status
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.accuracy.automatic import MOST_MEMBERS, resolved, until_held
 from jaxthermo.brownian.accuracy.promise import SOLVED, growth_of_state
-from jaxthermo.brownian.equilibrium.stationary import TOLERANCE, is_classical, stationary_members
+from jaxthermo.brownian.equilibria.stationary import TOLERANCE, is_classical, stationary_members
 from jaxthermo.brownian.hierarchy import HierarchyState, equation_on, vector_field
 from jaxthermo.brownian.levels.matrices import is_hard
 from jaxthermo.brownian.levels.solve import LevelState, equilibrium_by_levels, on_grid

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from jaxthermo._types import ScalarLike
 from jaxthermo.brownian.accuracy.automatic import FALLEN
 from jaxthermo.brownian.accuracy.reach import confined
-from jaxthermo.brownian.equilibrium.quasistatic import partition_of
+from jaxthermo.brownian.equilibria.quasistatic import partition_of
 from jaxthermo.brownian.levels.matrices import MESH, ROOM, energies
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.checks import as_float, require_finite, require_known, require_positive_scalar

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxthermo.brownian.equilibrium.relaxation import (
+from jaxthermo.brownian.equilibria.relaxation import (
     crossing_time,
     energy_relaxation,
     explicit_relaxation,
