@@ -12,9 +12,11 @@ from jaxthermo.brownian.accuracy.promise import FIRST_LAW, TWO_WELLS, trapping
 from jaxthermo.brownian.driven.cycle_search import (
     RETURNED,
     RETURNED_OF_RUN,
+    allowed_error,
     comes_back,
     estimate_after,
     no_estimate,
+    returned,
 )
 from jaxthermo.brownian.driven.engine import Engine
 from jaxthermo.brownian.observables import Observables
@@ -111,6 +113,13 @@ def test_u_has_to_come_back():
     # On resonance U rests, so that work is the scale.
     assert bool(comes_back(solution(4.0, 1e-6, span=0.0), TOLERANCE))
     assert not bool(comes_back(solution(4.0, 2e-6, span=0.0), TOLERANCE))
+    assert float(allowed_error(solution(4.0, 0.0, span=0.0), TOLERANCE)) == pytest.approx(4e-6)
+
+
+def test_a_cycle_in_which_nothing_changes_is_an_equilibrium():
+    """It was "not periodic": rounding errors of U are no share of a span, or of a work, that is 0."""
+    U = np.array([1.0, 1.0, 1.0 + 1e-14])
+    assert returned(U, 0.0, 1e-6) and not returned(U, 1e-14, 1e-6) and not returned(U + [0.0, 0.0, 1e-9], 0.0, 1e-6)
 
 
 def test_runs_that_come_back_do_so_when_they_are_extrapolated():

@@ -58,7 +58,7 @@ def run_cycle(
                  `jt.CarnotCycle`, `jt.OttoCycle`, which switch baths of their own: the oscillator's `OhmicBath` stands
                  for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
-                 time step, as a share of the span of U in the cycle
+                 time step, as a share of the span of U in the cycle, or of the work where that is more
     solver       None: split steps, or diffrax.Tsit5 for a bath that has no split flows; or another explicit diffrax
                  Runge-Kutta method, with fixed steps within its limit of stability
     points       saved times in each piece between two corners of the cycle
