@@ -1,5 +1,7 @@
 """Results of the oscillator: labelled, stored and read again; the same under jit, vmap and derivatives."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from systems import QUARTIC, SEARCH_GRID
 
 import jaxthermo as jt
+from jaxthermo.protocols.schedules import as_schedule
 
 QUANTUM = jt.quantum_oscillator(QUARTIC, 1.0, 1, 2, SEARCH_GRID)
 
@@ -31,6 +34,14 @@ def test_a_state_is_a_dataset_with_its_wigner_function_over_position_and_momentu
     assert data.wigner.dims == ("position", "momentum") and data.wigner.units == "1/action"
     np.testing.assert_allclose(data.wigner.integrate(["position", "momentum"]), state.norm, rtol=1e-7)
     assert data.attrs["status"] == state.outcome and float(data.X) == float(state.X)
+
+
+def test_a_start_without_correlations_is_read_as_it_was():
+    """Its Wigner function and purity were measured again, on members that do not give all of it."""
+    start = jt.State.coherent(QUANTUM, 0.5, 0.2, beta=1.0)
+    again = jt.State.from_dataset(start.to_dataset())
+    same(again, start)
+    assert again.stats["factorised"] == 1 and again.purity == start.purity
 
 
 def test_a_potential_that_is_a_function_must_be_given_to_read_a_state(tmp_path):
@@ -83,6 +94,24 @@ def test_runs_are_stored_and_read_again(driven, cycle, tmp_path):
         same(again, run)
         same(again.state_at(1.0), run.state_at(1.0))
         assert again.outcome == run.outcome
+
+
+def test_schedules_that_are_functions_are_read_as_lines_between_their_values(driven, cycle):
+    """Such a run could not be read at all."""
+    protocol = dataclasses.replace(driven.protocol, beta=as_schedule("beta", lambda t: 0.8 + 0.1 * t))
+    again = type(driven).from_dataset(dataclasses.replace(driven, protocol=protocol).to_dataset())
+    same(again.protocol.beta(driven.time[1]), driven.beta[1])
+    wave = jt.PeriodicCycle(lambda t: 0.6 + 0.1 * jnp.cos(t * jnp.pi / 4.0), 0.2, 8.0)
+    again = type(cycle).from_dataset(dataclasses.replace(cycle, cycle=wave).to_dataset())
+    same(again.cycle.beta(cycle.time[1]), cycle.beta[1])
+    assert isinstance(again.cycle, jt.PeriodicCycle) and float(again.cycle.x(1.0)) == 0.2
+
+
+def test_a_cycle_of_an_unknown_class_cannot_be_read(cycle):
+    data = cycle.to_dataset()
+    data.attrs["parameters"] = data.attrs["parameters"].replace("StirlingCycle", "Own")
+    with pytest.raises(ValueError, match="`dataset` cannot be read, since it records a Own, not known here"):
+        type(cycle).from_dataset(data)
 
 
 def test_a_run_is_a_dataset_over_time(driven, cycle):

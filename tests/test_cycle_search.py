@@ -12,9 +12,11 @@ from jaxthermo.brownian.accuracy.promise import FIRST_LAW, TWO_WELLS, trapping
 from jaxthermo.brownian.driven.cycle_search import (
     RETURNED,
     RETURNED_OF_RUN,
+    allowed_error,
     comes_back,
     estimate_after,
     no_estimate,
+    returned,
 )
 from jaxthermo.brownian.driven.engine import Engine
 from jaxthermo.brownian.observables import Observables
@@ -33,7 +35,7 @@ ENGINE = Engine(
 
 
 def solution(work, back=0.0, span=SPAN, missing=0.0):
-    """What `estimate_after` looks at: U, p2, the integral of X dx, and the bath's heat, of which some is missing."""
+    """What `estimate_after` looks at: U and p2, the integral of X dx, and the bath's heat, of which some is missing."""
     U, moved = jnp.array([0.0, span, back]), jnp.array([0.0, 0.0, -work])
     seen = jax.vmap(lambda U: Observables(**dict.fromkeys(NAMES, U)))(U)
     totals = jnp.stack([moved, moved, moved, U + moved - jnp.array([0.0, missing, 0.0])], axis=1)
@@ -105,12 +107,33 @@ def test_a_run_that_has_nothing_to_do_with_the_others_shows(bad):
     assert abs(best[5] @ runs - 0.7) < 1e-13 or abs((late - early)[5] @ runs) > 0.005
 
 
+@pytest.mark.parametrize("work", [0.0, 0.3])
+def test_u_has_to_rest_where_the_work_says_nothing_of_it(work):
+    """A parabola between beta = 0.1 and 2 had U off by 2e-3, on steps with which its work was exact."""
+    estimate = no_estimate(7, ENGINE, TOLERANCE)
+    for i in range(7):
+        done, number = solution(work, span=SPAN * (1.0 + 0.3 * 0.25**i - 0.2 * 0.0625**i)), jnp.asarray(i, jnp.int32)
+        estimate = estimate_after(estimate, done, ENGINE, number, TOLERANCE, split=True)
+        if estimate.enough:
+            break
+    assert float(estimate.error) <= 1e-15 and i == 3
+    np.testing.assert_allclose(estimate.energy[1], SPAN, rtol=1e-12)
+
+
 def test_u_has_to_come_back():
     assert bool(comes_back(solution(0.1, 0.2 * SPAN * 1e-6), TOLERANCE))
     assert not bool(comes_back(solution(0.1, 0.5 * SPAN * 1e-6), TOLERANCE))
     # On resonance U rests, so that work is the scale.
     assert bool(comes_back(solution(4.0, 1e-6, span=0.0), TOLERANCE))
     assert not bool(comes_back(solution(4.0, 2e-6, span=0.0), TOLERANCE))
+    assert float(allowed_error(solution(4.0, 0.0, span=0.0), TOLERANCE)) == pytest.approx(4e-6)
+
+
+def test_a_cycle_in_which_nothing_changes_is_an_equilibrium():
+    """It was "not periodic": rounding errors of U are no share of a span, or of a work, that is 0."""
+    U = np.array([1.0, 1.0, 1.0 + 1e-14])
+    assert returned(U, 0.0, 1e-6) and not returned(U, 1e-14, 1e-6)
+    assert not returned(np.array([1.0, 1.0, 1.0 + 1e-9]), 0.0, 1e-6)
 
 
 def test_runs_that_come_back_do_so_when_they_are_extrapolated():

@@ -17,8 +17,12 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.brownian.potential import AbstractPotential
 from jaxthermo.checks import as_float
 from jaxthermo.protocols.cycle import AbstractCycle
+from jaxthermo.protocols.formula import Formula, Opaque
 from jaxthermo.protocols.schedules import AbstractSchedule
 from jaxthermo.provenance import recorded
+
+# What `jaxthermo.protocols.formula` makes of a function.
+FUNCTIONS = (Formula.__qualname__, Opaque.__qualname__)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,22 +83,30 @@ def status_of(dataset: "xarray.Dataset") -> Int[Array, ""]:
     return as_codes(next(member for member in Status if member.word == dataset.attrs["status"]))
 
 
-def restored(record: Any) -> Any:
-    """What a record of the provenance stands for: modules by the name of their class, numbers as arrays."""
+def is_function(record: Any) -> bool:
+    """Whether a record stands for a function, of which only a name, or the numbers in it, was written."""
+    return isinstance(record, str) or (isinstance(record, dict) and record["class"] in FUNCTIONS)
+
+
+def restored(record: Any, trouble: str = "`oscillator` must be given, since the dataset records") -> Any:
+    """What a record of the provenance stands for: modules by the name of their class, numbers as arrays.
+
+    Raises     ValueError that begins with `trouble`, where it is or holds a function, or a class not known here
+    """
     if isinstance(record, list) and any(isinstance(entry, dict) for entry in record):
-        return tuple(restored(entry) for entry in record)
-    if isinstance(record, str):
-        raise ValueError(f"`oscillator` must be given, since the dataset records the function {record} by name only")
+        return tuple(restored(entry, trouble) for entry in record)
+    if is_function(record):
+        raise ValueError(f"{trouble} a function, of which it holds no more than the name or the numbers")
     if not isinstance(record, dict):
         return None if record is None else as_float(record)
     kind = next((kind for kind in _known() if kind.__qualname__ == record["class"]), None)
     if kind is None:
-        raise ValueError(f"`oscillator` must be given, since the dataset records a {record['class']}, not known here")
+        raise ValueError(f"{trouble} a {record['class']}, not known here")
     # Not by its constructor: the record holds fields, not arguments.
     made = object.__new__(kind)
     for field in dataclasses.fields(kind):
         value = record[field.name]
-        object.__setattr__(made, field.name, value if field.metadata.get("static") else restored(value))
+        object.__setattr__(made, field.name, value if field.metadata.get("static") else restored(value, trouble))
     return made
 
 

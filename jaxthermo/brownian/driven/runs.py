@@ -13,7 +13,7 @@ from jaxthermo._sparkline import sparkline
 from jaxthermo._types import ScalarLike, Stats
 from jaxthermo.brownian.observables import LABELS
 from jaxthermo.brownian.oscillator import Oscillator
-from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, restored, status_of
+from jaxthermo.brownian.records import AbstractRecord, is_function, oscillator_of, require_one, restored, status_of
 from jaxthermo.brownian.states.state import State, measured_state
 from jaxthermo.brownian.steps.propagation import Drive, DriveSolution, Protocol, unaccounted
 from jaxthermo.checks import as_float, is_known
@@ -43,6 +43,7 @@ WORKS = {
 }
 # What some runs are without.
 OPTIONAL = {"members", "bath"} | {f"{part}{name}_of" for part in ("", "cumulative_") for name in ("heat", "switching")}
+CANNOT = "`dataset` cannot be read, since it records"
 FIRST_LAW = ("energy", "largest difference between the two ways to count heat")
 
 BATH = ("1/energy", "inverse temperature of each bath", ("bath",))
@@ -172,7 +173,11 @@ class PeriodicRun(AbstractRun):
     @classmethod
     def from_dataset(cls, dataset: "xarray.Dataset", oscillator: Oscillator | None = None) -> "PeriodicRun":
         """The run that `to_dataset` wrote; arguments and errors as `State.from_dataset`."""
-        return _read(cls, dataset, oscillator, cycle=restored(recorded(dataset.attrs)["cycle"]))
+        record = recorded(dataset.attrs)["cycle"]
+        # Of a cycle of functions, straight lines between the values at its saved times.
+        lines = {f"{name}_schedule": _lines(dataset, name) for name in ("beta", "x")}
+        record |= {name: line for name, line in lines.items() if is_function(record.get(name))}
+        return _read(cls, dataset, oscillator, cycle=restored(record, CANNOT))
 
 
 def series_of(drive: Drive, solution: DriveSolution, prefix: str = "") -> dict[str, Any]:
@@ -252,6 +257,9 @@ def _read(cls: type[Run], dataset: "xarray.Dataset", oscillator: Oscillator | No
 def _schedule(dataset: "xarray.Dataset", name: str) -> Schedule:
     """The schedule that a dataset records, or where that is a function, straight lines between its values."""
     record = recorded(dataset.attrs)["protocol"][name]
-    if isinstance(record, dict):
-        return restored(record)
-    return Table(dataset["time"].values, dataset[name].values)
+    return restored(_lines(dataset, name) if is_function(record) else record, CANNOT)
+
+
+def _lines(dataset: "xarray.Dataset", name: str) -> dict[str, Any]:
+    """The record of a `Table` of a schedule's values at the saved times."""
+    return {"class": Table.__qualname__, "times": dataset["time"].values, "values": dataset[name].values}

@@ -61,12 +61,12 @@ def run_cycle(
                  `jt.CarnotCycle`, `jt.OttoCycle`, which switch baths of their own: the oscillator's `OhmicBath` stands
                  for each, with indices of its own in the hierarchy
     tol          of what one more cycle changes, in the 2-norm over phase space, and of the error of the work from the
-                 time step, as a share of the span of U in the cycle
+                 time step, as a share of the span of U in the cycle, or of the work where that is more
     solver       None: split steps, or diffrax.Tsit5 for a bath that has no split flows; or another explicit diffrax
                  Runge-Kutta method, with fixed steps within its limit of stability
     points       saved times in each piece between two corners of the cycle
     steps        steps to each saved time, and in a second run half as long ones; None: as many as it takes, by halving
-                 the step until the work rests
+                 the step until the work rests to `tol`, and U to a thousandth of the kinetic energy
     max_cycles   before the search at one time step gives up
     keep_states  whether all members of the hierarchy at every time are kept, as `members`, for `state_at` and
                  `jt.potentials`
@@ -76,10 +76,11 @@ def run_cycle(
     Returns      a `PeriodicRun`: work and heat per cycle, and series over `time` by name
     Raises       ValueError that names the argument, as `steps` beyond the limit of stability; if jax traces a parameter
                  and the oscillator has no grid
-    Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`), grid
-                 and hierarchy hold the state at all times (`edge`, `coarse`, `tail_density`), both counts of heat agree
-                 to a thousandth of the kinetic energy (`first_law_residual`), and the closed integral of U d beta - X
-                 d(beta x), or of several baths -sum of beta_b heat_of_b, is not negative (second law); else a
+    Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`, and if
+                 halved so short that U is right to 1e-4 of the kinetic energy), grid and hierarchy hold the state at
+                 all times (`edge`, `coarse`, `tail_density`), both counts of heat agree to a thousandth of the kinetic
+                 energy (`first_law_residual`), and the closed integral of U d beta - X d(beta x), or of several baths
+                 -sum of beta_b heat_of_b, is not negative (second law); else a
                  `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
                  too small, is chosen up to three times more: `stats["meshes"]` says how often one was chosen, and
                  `oscillator` has the last
@@ -155,9 +156,10 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
         status_if(~((found.residual <= tol) & comes_back(solution, tol)), Status.not_periodic),
         run_problem(series, solution.measured, produced, closed=True),
     ]
-    # Where the time step was to be halved until the work rests.
+    # Where the time step was to be halved until the work and U rest.
     if wanted.halvings:
-        problems.append(status_if(~(found.step_error <= allowed_error(solution, tol)), Status.time_step_too_long))
+        short = (found.step_error <= allowed_error(solution, tol)) & found.settled
+        problems.append(status_if(~short, Status.time_step_too_long))
     return PeriodicRun(
         status=first_problem(*problems),
         stats={"cycles": found.cycles, "steps": solution.steps, "steps_per_piece": found.count, "meshes": meshes},

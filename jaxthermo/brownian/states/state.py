@@ -1,8 +1,8 @@
 """A state of the oscillator and its bath, with what is measured on it."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -78,11 +78,14 @@ class State(AbstractRecord, AbstractStarts):
                      again
         """
         names = ("V", "beta", "x", "residual", "error")
-        require_one(dataset, "jt.State", names)
+        # Of a start without correlations these are not what its members give on the grid.
+        own = ("wigner", "purity", "min_wigner")
+        require_one(dataset, "jt.State", [*names, *own])
         oscillator = oscillator_of(dataset, oscillator)
-        V, beta, x, residual, error = (jnp.asarray(np.asarray(dataset[name])) for name in names)
-        state = measured_state(oscillator, V, beta, x, residual, error)
-        return eqx.tree_at(lambda state: state.status, state, status_of(dataset))
+        state = measured_state(oscillator, *(jnp.asarray(dataset[name].values) for name in names))
+        known: dict[str, Any] = {name: jnp.asarray(dataset[name].values) for name in own}
+        factorised = {"factorised": np.int32(1)} if "factorised" in dataset.attrs else {}
+        return replace(state, status=status_of(dataset), stats={**state.stats, **factorised}, **known)
 
 
 @brief_jit
