@@ -1,5 +1,6 @@
 """Cumulants, their generating function, and coherence of N units, against dense linear algebra."""
 
+import jax
 import numpy as np
 import pytest
 import scipy.linalg
@@ -62,6 +63,14 @@ def test_a_ratio_of_rounding_errors_is_none():
 def test_a_mode_that_does_not_oscillate_has_no_period():
     found = jt.potts.coherence(jt.PottsRing(3, -1.0, 0.0, 0.1), 1.0, 4)
     assert found.ok.all() and float(found.quality_factor) == 0.0 and float(found.period) == np.inf
+
+
+def test_a_derivative_of_coherence_is_refused_by_its_name():
+    def quality(beta):
+        return jt.potts.coherence(jt.PottsRing(3, -1.0, 0.0, 0.1), beta, 4).quality_factor
+
+    with pytest.raises(NotImplementedError, match="`coherence` has no derivatives"):
+        jax.jvp(quality, (1.0,), (1.0,))
 
 
 def test_one_unit_is_a_walk_on_a_ring():

@@ -71,8 +71,8 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     Source     Barato & Seifert, Phys. Rev. E 95, 062409 (2017) for the quality factor
 
     `quality_factor`, `period` and `phase_diffusion` are those of the sector that decays slowest; a mode that does not
-    oscillate has quality factor 0 and an infinite period. Hops between wells may
-    be so rare that their rate is lost in the rounding errors of all other hops; the `status` then says so.
+    oscillate has quality factor 0 and an infinite period. Hops between wells may be so rare that their rate is lost in
+    the rounding errors of all other hops; the `status` then says so. There are no derivatives.
 
     Example
         >>> import jaxthermo as jt
@@ -82,7 +82,8 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
     """
     model = network
     network, beta, states = units_at_rest(model, beta, units)
-    now = network_at(network, beta)
+    # Held before the eigenvectors, whose derivatives jax refuses in words of its own.
+    now = without_derivatives(network_at(network, beta), "coherence")
     p = stationary_distribution(now, states).p
     flat = may_rotate(now, states) and not isinstance(network.constant_energies, jax.core.Tracer)
     flat = flat and np.ptp(np.asarray(network.constant_energies)) == 0
@@ -117,7 +118,7 @@ def coherence(network: AbstractJumpModel, beta: Betas, units: IntLike) -> Cohere
         phase_diffusion=-slowest.real,
     )
     warn_unless_ok(result)
-    return without_derivatives(result, "coherence")
+    return result
 
 
 @lean_jit
