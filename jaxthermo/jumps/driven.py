@@ -106,8 +106,8 @@ def periodic_state(
 
     `Status.not_periodic` where no stable state of this period was met: the network's own cycle is not locked to the
     driving, or the stable state has a multiple of the period; and where the recorded period ends more than 1e-8 from
-    its start, as when only one of both has stepped over a pulse. Derivatives in the period and in all numbers of `network`
-    and `beta` by the implicit function theorem, in both modes.
+    its start, as when only one of both has stepped over a pulse. Derivatives in the period and in all numbers of
+    `network` and `beta` by the implicit function theorem, in both modes.
 
     Example
         >>> import jax.numpy as jnp
