@@ -148,3 +148,13 @@ def test_a_dataset_is_labelled():
     assert dataset.occupation.dims == ("time", "state")
     assert dataset.heats.attrs["units"] == "energy"
     assert dataset.attrs["status"] == "ok"
+
+
+def test_a_pulse_that_only_the_record_meets_is_told():
+    def pulse(t):
+        return 1.0 + 2.0 * jnp.exp(-(((t % 10.0 - 5.0) / 0.01) ** 2))
+
+    with pytest.warns(UserWarning, match="come back"):
+        found = jt.jumps.periodic_state(jt.JumpNetwork([(0, 1)], [0.0, 1.0]), pulse, 10.0)
+    gap = float(jnp.max(jnp.abs(found.occupation[-1] - found.occupation[0])))
+    assert gap > 1e-8 and found.outcome == "not periodic"

@@ -28,6 +28,8 @@ POINTS = 100
 MAX_PERIODS = 400
 # Phases at which schedules are compared with themselves one period later, and by how much they may differ.
 PHASES, SAME = 7, 1e-9
+# The recorded period must come back to its start to within this.
+CLOSED = 1e-8
 
 
 class PeriodicState(AbstractFlowResult):
@@ -98,13 +100,14 @@ def periodic_state(
     Units        per unit; k_B = 1. Heat is counted from the reservoirs into the units.
     Raises       ValueError that names the argument, also where one of the schedules does not repeat after `period`
     Accuracy     `residual` is a Newton step, below 1e-8; the state is right to its square or the integration's 1e-11.
-                 Steps are as long as what they meet allows, and may pass over a pulse of less than 1e-3 of the period
+                 Steps are as long as what they meet allows, and may pass over a pulse of about 1e-3 of the period
     Source       local detailed balance at each time: Esposito, Phys. Rev. E 85, 041125 (2012); Floquet multipliers:
                  eigenvalues of the linear map over one period
 
     `Status.not_periodic` where no stable state of this period was met: the network's own cycle is not locked to the
-    driving, or the stable state has a multiple of the period. Derivatives in the period and in all numbers of `network`
-    and `beta` by the implicit function theorem, in both modes.
+    driving, or the stable state has a multiple of the period; and where the recorded period ends more than 1e-8 from
+    its start, as when only one of both has stepped over a pulse. Derivatives in the period and in all numbers of
+    `network` and `beta` by the implicit function theorem, in both modes.
 
     Example
         >>> import jax.numpy as jnp
@@ -160,8 +163,10 @@ def _solved(
     ((occupation, totals), linear, residual), (periods, found) = both_modes(solved, (network, betas, period), known)
     times = phases * period
     finite = jnp.all(jnp.isfinite(totals[-1]))
+    # A pulse over which the search has stepped may be met when the period is recorded.
+    closes = jnp.max(jnp.abs(occupation[-1] - occupation[0])) < CLOSED
     return PeriodicState(
-        status=first_problem(status_if(~finite, Status.not_finite), status_if(~found, Status.not_periodic)),
+        status=first_problem(status_if(~finite, Status.not_finite), status_if(~(found & closes), Status.not_periodic)),
         stats={"periods": periods},
         network=network,
         betas=betas,
