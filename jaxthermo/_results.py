@@ -19,7 +19,7 @@ from jaxtyping import Array, ArrayLike, Bool, Int
 from jaxthermo._sparkline import sparkline
 from jaxthermo._status import Code, Status, coded, flags, words as spelled
 from jaxthermo._types import IntLike, PathLike, ScalarLike, Stats
-from jaxthermo.checks import is_known
+from jaxthermo.checks import is_known, postpone_status
 
 if TYPE_CHECKING:
     import xarray
@@ -218,8 +218,12 @@ def _single(value: ArrayLike | ScalarLike) -> bool:
 
 
 def warn_unless_ok(result: AbstractResult) -> None:
-    """One Python warning where an eager result misses its promise, with the words of its status."""
+    """One Python warning where an eager result misses its promise, with the words of its status.
+
+    A scan hears the status of a traced one.
+    """
     if not is_known(result.status):
+        postpone_status(result.status)
         return
     codes = np.unique(np.asarray(result.status))
     for code in codes[codes != int(Status.ok)]:

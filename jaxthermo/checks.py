@@ -1,19 +1,19 @@
 """Checks made once, at the door of a solve. Values under a jax transformation are not looked at.
 
-A scan, which traces its function once for all lanes, collects what the checks could not look at (`postponed`) and looks
-at it lane by lane.
+A scan, which traces its function once for all lanes, collects what the checks could not look at, and how results ended
+(`postponed`), and looks at it lane by lane.
 """
 
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import SupportsIndex, cast
+from typing import NamedTuple, SupportsIndex, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from jaxthermo._types import VectorLike
 
@@ -22,17 +22,28 @@ TOLERANCE_FLOOR_IN_EPS = 100.0
 # Messages show arrays up to this size whole.
 SHOWN = 8
 
-_POSTPONED: ContextVar[tuple[object, list[Bool[Array, ""]]] | None] = ContextVar("postponed", default=None)
+
+class Postponed(NamedTuple):
+    """What was met in one trace: conditions of checks, and the statuses of results."""
+
+    trace: object
+    conditions: list[Bool[Array, ""]]
+    statuses: list[Int[Array, "..."]]
+
+    def holds(self, value: object) -> bool:
+        """Whether a value belongs to the trace: what is inside a further transformation must not leave it."""
+        return self.trace is not None and getattr(value, "_trace", None) is self.trace
+
+
+_POSTPONED: ContextVar[Postponed | None] = ContextVar("postponed", default=None)
 
 
 @contextmanager
-def postponed(tracer: object) -> Iterator[list[Bool[Array, ""]]]:
-    """The conditions on traced values that checks meet in this block, for the trace that `tracer` belongs to.
-
-    Those met inside a further transformation, whose values must not leave it, are left out.
-    """
-    found: list[Bool[Array, ""]] = []
-    token = _POSTPONED.set((getattr(tracer, "_trace", None), found))
+def postponed(tracer: object) -> Iterator[Postponed]:
+    """The conditions on traced values that checks meet in this block, and how results end in it, for the trace that
+    `tracer` belongs to."""
+    found = Postponed(getattr(tracer, "_trace", None), [], [])
+    token = _POSTPONED.set(found)
     try:
         yield found
     finally:
@@ -41,13 +52,16 @@ def postponed(tracer: object) -> Iterator[list[Bool[Array, ""]]]:
 
 def postpone(condition: Callable[[], ArrayLike]) -> None:
     """Hand a condition on traced values to the scan that collects it, if there is one."""
-    collecting = _POSTPONED.get()
-    if collecting is None:
-        return
-    trace, found = collecting
-    met = jnp.all(condition())
-    if trace is not None and getattr(met, "_trace", None) is trace:
-        found.append(met)
+    found = _POSTPONED.get()
+    if found is not None and found.holds(met := jnp.all(condition())):
+        found.conditions.append(met)
+
+
+def postpone_status(status: Int[Array, "..."]) -> None:
+    """Hand a traced status to the scan that collects it, if there is one."""
+    found = _POSTPONED.get()
+    if found is not None and found.holds(status):
+        found.statuses.append(status)
 
 
 def as_float(value: object) -> Float[Array, "..."]:

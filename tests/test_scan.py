@@ -112,6 +112,20 @@ def test_the_checks_of_the_library_say_which_input_is_invalid():
     np.testing.assert_allclose(data.beta[0], jt.potts.fold_beta(jt.PottsRing(3, -1.0, 1.0)), rtol=1e-12)
 
 
+def test_a_number_of_a_result_has_the_status_of_the_result():
+    """A grid that ends inside the state: the mean of q^2 is finite, and off by a third. An own status has the last
+    word, and what a further transformation computes is not seen."""
+    particle = jt.classical_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 1.0, jt.PhaseGrid(2.0, 0.25, 6.0, 0.5))
+
+    def state(beta):
+        return jt.equilibrium(particle, beta, 0.0)
+
+    axes = {"beta": [0.5]}
+    assert jt.scan(lambda beta: state(beta).q2, axes).status.item() == Status.grid_too_small
+    assert jt.scan(lambda beta: {"q2": state(beta).q2, "status": 0 * beta}, axes).status.item() == Status.ok
+    assert jt.scan(lambda beta: jax.grad(lambda b: state(b).q2)(beta), axes).status.item() == Status.ok
+
+
 class Pendulum(AbstractResult):
     """A result as those of the library."""
 

@@ -111,10 +111,10 @@ def _traced(function: Callable[..., object], names: tuple[str, ...]) -> Traced:
     labels: dict[str, _Labelled] = {}
 
     def lane(*scalars: Any) -> tuple[Any, ...]:
-        with postponed(scalars[0]) as conditions:
+        with postponed(scalars[0]) as met:
             result = _called(function, dict(zip(names, scalars, strict=True)))
-        found, status = _named(result, names)
-        for condition in conditions:
+        found, status = _named(result, names, met.statuses)
+        for condition in met.conditions:
             status = jnp.where(condition, status, as_codes(Status.invalid_input))
         labels.clear()
         labels.update({"status": _Labelled(status, ())} | found)
@@ -165,11 +165,12 @@ def _first(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _named(result: Any, axes: tuple[str, ...]) -> tuple[dict[str, _Labelled], Any]:
+def _named(result: Any, axes: tuple[str, ...], inner: list[Any]) -> tuple[dict[str, _Labelled], Any]:
     """Everything that a lane returns by name, and its status.
 
     Results of the library give their labelled arrays and what they count; of all else the keys, fields and indices on
-    the way to it, joined by "_", are the name.
+    the way to it, joined by "_", are the name. `inner` are the statuses of all results on the way to what is returned,
+    which count where the function names no status itself.
     """
     leaves = jax.tree_util.tree_flatten_with_path(result, is_leaf=_is_result)[0]
     if not leaves:
@@ -179,9 +180,7 @@ def _named(result: Any, axes: tuple[str, ...]) -> tuple[dict[str, _Labelled], An
     for path, leaf in leaves:
         prefix = "_".join(_word(key) for key in path)
         if _is_result(leaf):
-            # Of a result that has a status for each of its points the first that is not ok.
-            each = jnp.ravel(leaf.status)
-            statuses.append(each[jnp.argmax(each != int(Status.ok))])
+            statuses.append(_first_of(leaf.status))
             new = dict(_of_result(leaf, prefix, axes))
         else:
             new = {_identifier(prefix or VALUE): _of_leaf(_identifier(prefix or VALUE), leaf)}
@@ -194,12 +193,17 @@ def _named(result: Any, axes: tuple[str, ...]) -> tuple[dict[str, _Labelled], An
         # What is not finite in a result of the library is judged by its own status.
         if label.units is None and name not in RESERVED and jnp.issubdtype(label.value.dtype, jnp.inexact):
             finite &= jnp.all(jnp.isfinite(label.value))
-    if own is not None:
-        statuses.append(own.value)
+    statuses += [_first_of(status) for status in inner] if own is None else [own.value]
     statuses.append(status_if(~finite, Status.not_finite))
     if well is not None:
         statuses.append(status_if(~jnp.all(well.value), Status.not_converged))
     return found, first_problem(*statuses)
+
+
+def _first_of(status: Any) -> Any:
+    """Of a result that has a status for each of its points the first that is not ok."""
+    each = jnp.ravel(status)
+    return each[jnp.argmax(each != int(Status.ok))]
 
 
 def _is_result(leaf: Any) -> bool:
