@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import oscillator_exact as exact
 import pytest
-from jaxthermo.brownian.equilibrium import stationary
 
 import jaxthermo as jt
+from jaxthermo.brownian.equilibria import stationary
 
 COEFFICIENTS = [0.0, 0.0, 0.1, 0.02, 0.05]
 BETA, X = 1.0, 0.5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from systems import compilations
 
-from jaxthermo.solve.integrate import MAX_STEPS, OK, integrate
+from jaxthermo.solve.integrate import OK, OUT_OF_STEPS, integrate
 from jaxthermo.solve.lean import lean_jit
 from jaxthermo.solve.slices import SECONDS, in_slices
 from jaxthermo.solve.stepping import Stepper, sampling, solve_to, walk
@@ -49,7 +49,7 @@ def test_steps_are_those_of_diffeqsolve(solver):
 def test_too_few_steps_and_fields_that_are_not_numbers_are_said():
     solve = jax.jit(lambda rate: solve_to(Stepper(turn, rate, diffrax.Tsit5(), 1e-9, 1e-11), TIMES[:2], TIMES[-1], 9))
     for rate in (jnp.asarray(50.0), jnp.asarray(jnp.nan)):
-        assert int(solve(rate)[2]) == MAX_STEPS
+        assert int(solve(rate)[2]) == OUT_OF_STEPS
 
 
 def test_a_walk_keeps_its_last_points_to_the_right():
