@@ -37,29 +37,26 @@ def weak_pivot(problem: Problem) -> Pivot:
     """For levels of H_A: turning and decay, and for what is slow in the first member a block of second order in the
     coupling.
 
-    Equation   -alone has M_ab -> w_ab M_ba for H_A = sum_a E_a |a><a|, w_ab = (E_a - E_b)/hbar, whose inverse with a
-               decay d is (d M_ab - w_ab M_ba)/(d^2 + w_ab^2). Through member e_k the first one gets back
-               (flow F + drift d_p)(w, d_k)^-1(flow F - drift d_p)
+    Equation   -alone has M_ab -> w_ab M_ba for H_A = sum_a E_a |a><a|, w_ab = (E_a - E_b)/hbar; with a decay see
+               `_turning_back`. Through member e_k the first one gets back (flow F + drift d_p)(w, d_k)^-1(flow F -
+               drift d_p)
     """
     n, rate = problem.size, problem.friction / problem.mass
     a, b = _slow(problem.levels, rate, problem.hbar)
-    energy = np.diag(problem.levels.H)
-    turning = np.subtract.outer(energy, energy) / problem.hbar
-
-    def turned_back(M: Matrices, decay: float | Matrices) -> Matrices:
-        return (decay * M - turning * np.swapaxes(M, -1, -2)) / (decay**2 + turning**2)
-
+    straight, crossed = _turning_back(problem, problem.decay[:, None, None] + rate)
     units = np.zeros((len(a), n, n))
     units[np.arange(len(a)), a, b] = 1.0
     slow = (a == b)[:, None, None] * np.eye(n) / n - problem.alone(units)
     for i in problem.first[problem.first < problem.count]:
         flow, drift = problem.flow[i, 0], problem.drift[i, 0]
-        above = turned_back(flow * problem.flowing(units) - drift * problem.by_p(units), problem.decay[i] + rate)
+        fed = flow * problem.flowing(units) - drift * problem.by_p(units)
+        above = straight[i] * fed - crossed[i] * np.swapaxes(fed, -1, -2)
         slow -= flow * problem.flowing(above) + drift * problem.by_p(above)
     inverse = np.linalg.inv(slow[:, a, b].T)
 
     def pivot(level: int, M: Matrices) -> Matrices:
-        found = turned_back(M, problem.decay[problem.by_level[level], None, None] + rate)
+        members = problem.by_level[level]
+        found = straight[members] * M - crossed[members] * np.swapaxes(M, -1, -2)
         if level == 0:
             found[0, a, b] = inverse @ M[0, a, b]
         return found
@@ -69,47 +66,22 @@ def weak_pivot(problem: Problem) -> Pivot:
 
 def dense_pivot(problem: Problem) -> Pivot:
     """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
-    inverses = _inverses(problem, problem.count)
-
-    def pivot(level: int, M: Matrices) -> Matrices:
-        own = inverses[problem.by_level[level]]
-        return (own @ M.reshape(len(M), -1, 1)).reshape(M.shape)
-
-    return pivot
+    return _by_blocks(problem, len(problem.by_level))
 
 
 def near_pivot(problem: Problem) -> Pivot:
     """The same for the first BLOCKS levels of members; beyond, each element turns, and decays as fast as it does alone.
 
-    Equation   (d_ab M_ab + w_ab M_ba)^-1 = (d_ba M_ab - w_ab M_ba)/(d_ab d_ba + w_ab^2), with -d_ab the element of
-               `Problem.alone` that takes (a, b) to itself, less the decay of the member
+    d_ab in `_turning_back` is the decay of the member, less the element of `Problem.alone` that takes (a, b) to itself.
     """
-    n = problem.size
-    first = sum(len(members) for members in problem.by_level[:BLOCKS])
-    inverses, energy = _inverses(problem, first), np.diag(problem.levels.H)
-    turning = np.subtract.outer(energy, energy) / problem.hbar
-    decay = problem.decay[:, None, None] - np.diag(_alone(problem)).reshape(n, n)
-    back = np.swapaxes(decay, -1, -2)
-    size = decay * back + turning**2
-
-    def pivot(level: int, M: Matrices) -> Matrices:
-        own = problem.by_level[level]
-        if level < BLOCKS:
-            return (inverses[own] @ M.reshape(len(M), -1, 1)).reshape(M.shape)
-        return (back[own] * M - turning * np.swapaxes(M, -1, -2)) / size[own]
-
-    return pivot
+    return _by_blocks(problem, BLOCKS)
 
 
-def _alone(problem: Problem) -> Matrices:
-    """`Problem.alone` as a matrix."""
-    n = problem.size
-    return problem.alone(np.eye(n * n).reshape(n * n, n, n)).reshape(n * n, n * n).T
-
-
-def _inverses(problem: Problem, count: int) -> Matrices:
-    """Of the blocks of the first members, as if there were no others."""
-    n, alone, trace = problem.size, _alone(problem), np.eye(problem.size).ravel()
+def _by_blocks(problem: Problem, levels: int) -> Pivot:
+    """Blocks, as if there were no other members, in so many levels of them; elements beyond."""
+    n, trace = problem.size, np.eye(problem.size).ravel()
+    alone = problem.alone(np.eye(n * n).reshape(n * n, n, n)).reshape(n * n, n * n).T
+    count = sum(len(members) for members in problem.by_level[:levels])
     inverses = np.zeros((count, n * n, n * n))
     for i in reversed(range(count)):
         block = problem.decay[i] * np.eye(n * n) - alone
@@ -119,7 +91,26 @@ def _inverses(problem: Problem, count: int) -> Matrices:
         if i == 0:
             block += np.outer(trace, trace) / n
         inverses[i] = np.linalg.inv(block)
-    return inverses
+    straight, crossed = _turning_back(problem, problem.decay[:, None, None] - np.diag(alone).reshape(n, n))
+
+    def pivot(level: int, M: Matrices) -> Matrices:
+        members = problem.by_level[level]
+        if level < levels:
+            return (inverses[members] @ M.reshape(len(M), -1, 1)).reshape(M.shape)
+        return straight[members] * M - crossed[members] * np.swapaxes(M, -1, -2)
+
+    return pivot
+
+
+def _turning_back(problem: Problem, decay: Matrices) -> tuple[Matrices, Matrices]:
+    """What the inverse of M_ab -> d_ab M_ab + w_ab M_ba takes of M and of its transpose, for these decays d.
+
+    Equation   (d_ba M_ab - w_ab M_ba)/(d_ab d_ba + w_ab^2), with the frequencies w of coherences between levels of H_A
+    """
+    energy, back = np.diag(problem.levels.H), np.swapaxes(decay, -1, -2)
+    turning = np.subtract.outer(energy, energy) / problem.hbar
+    size = decay * back + turning**2
+    return back / size, turning / size
 
 
 def _given_back(problem: Problem, flow: Matrices, drift: Matrices, inverses: Matrices) -> Matrices:

@@ -1,5 +1,6 @@
 """The stationary state from the hierarchy among its levels, as many as it takes, and from there on a phase grid."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -70,6 +71,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     rate, hbar = basis.frame.noise.friction / float(oscillator.mass), float(oscillator.hbar)
     weak = is_weak(basis.by_energy(SHOWN).lowest(SHOWN), rate, hbar)
 
+    @functools.cache
     def members(depth: int) -> Members:
         return Members(modes, depth, basis.frame.weights)
 
