@@ -144,7 +144,7 @@ def test_symbols_act_as_their_operators_do():
         wanted = np.trace(read @ (operator @ rho + rho @ operator)) / 2.0
         assert seen.mean(B.symmetrised(V, equation, one), equation, one) == pytest.approx(wanted.real, rel=1e-7)
         wanted = 1j / hbar * np.trace(read @ (operator @ rho - rho @ operator))
-        assert seen.mean(B.kicked(V, equation, one), equation, one) == pytest.approx(wanted.real, rel=1e-7)
+        assert seen.mean(B.after_impulse(V, equation, one), equation, one) == pytest.approx(wanted.real, rel=1e-7)
 
 
 def test_moments_of_fourth_order_do_not_close_in_a_shallow_hierarchy():

@@ -89,7 +89,7 @@ class OhmicBath(AbstractBath):
         """Friction coefficient gamma = A^2, mass / time."""
         return self.strength**2
 
-    def felt(self, heating: Real) -> Float[Array, ""]:
+    def memory_heating(self, heating: Real) -> Float[Array, ""]:
         """What the memory of the noise feels of the heating, d ln T/dt in 1/time: all of it, or nothing."""
         return as_float(heating) if self.thermostat == "earlier" else jnp.zeros(())
 
@@ -123,7 +123,7 @@ class OhmicBath(AbstractBath):
             friction=self.friction(),
             diffusion=self.friction() * temperature,
             spring=jnp.zeros(()),
-            heating=self.felt(heating),
+            heating=self.memory_heating(heating),
         )
 
     def noises(self, beta: Real, hbar: Real) -> tuple[Float[Array, " noises"], Float[Array, " noises"]]:

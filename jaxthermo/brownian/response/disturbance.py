@@ -41,7 +41,7 @@ class Disturbed(eqx.Module):
         """(B V + V B)/2 less <B> V, and (i/hbar) [B, V]."""
         place = (self.V, self.equation, self.temperature)
         still = self.moved.symmetrised(*place)
-        return jnp.stack([still - self.moved.mean(*place) * self.V, self.moved.kicked(*place)])
+        return jnp.stack([still - self.moved.mean(*place) * self.V, self.moved.after_impulse(*place)])
 
     def variance(self, observable: AbstractObservable) -> Float[Array, ""]:
         """Of an observable in the stationary state."""

@@ -44,7 +44,7 @@ class AbstractObservable(eqx.Module):
         """(B rho + rho B)/2 of every member."""
 
     @abstractmethod
-    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
+    def after_impulse(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """(i/hbar) [B, rho] of every member: what a short force along B does to the state."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class FunctionOfPosition(AbstractObservable):
         factor = 0.5 * (self.function(q + shift) + self.function(q - shift))
         return from_spectrum(jnp.concatenate([factor, factor[1:]])[:, None, :] * to_spectrum(V, equation), equation)
 
-    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
+    def after_impulse(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   -i [f(q + hbar y/2) - f(q - hbar y/2)]/hbar times the member; classically -f' d_p."""
         q, y, oscillator, side = equation.grid.q, equation.grid.y[1:], equation.oscillator, equation.grid.p_side
         if oscillator.quantum:
@@ -135,7 +135,7 @@ class Momentum(AbstractObservable):
         lower = jnp.asarray(annihilation_operators(members_of(equation.oscillator)))
         return moved + mix_members(weighted_sum(_jitter(equation, temperature), lower + jnp.swapaxes(lower, 1, 2)), V)
 
-    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
+    def after_impulse(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """Equation   d_q V."""
         return jnp.matmul(V, derivative(equation.grid).T)
 

@@ -199,5 +199,5 @@ def _mixture(problem: Disturbed) -> Float[Array, "p n q"]:
     shifted = position.symmetrised(*place) - position.mean(*place) * problem.V
     widened = position.symmetrised(shifted, *place[1:])
     widened = widened - position.mean(shifted, *place[1:]) * problem.V
-    parts = (shifted, widened, position.kicked(*place))
+    parts = (shifted, widened, position.after_impulse(*place))
     return sum((part / jnp.linalg.norm(part.reshape(-1)) for part in parts), start=jnp.zeros_like(problem.V))

@@ -50,7 +50,7 @@ class FunctionOfPhaseSpace(AbstractObservable):
         """The sum of what each power does."""
         return self._acted(V, equation, temperature)[0]
 
-    def kicked(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
+    def after_impulse(self, V: HierarchyState, equation: Equation, temperature: Any) -> HierarchyState:
         """The sum of what each power does."""
         return self._acted(V, equation, temperature)[1]
 
@@ -87,14 +87,14 @@ def _power(
                K_p)]/2, K = [S_p K_C + K_p S_C + S_C K_p + K_C S_p]/2
     """
     if power == 0:
-        return part.symmetrised(V, equation, temperature), part.kicked(V, equation, temperature)
+        return part.symmetrised(V, equation, temperature), part.after_impulse(V, equation, temperature)
     momentum, oscillator = Momentum(), equation.oscillator
 
     def times_p(field: HierarchyState) -> HierarchyState:
         return momentum.symmetrised(field, equation, temperature)
 
     def by_p(field: HierarchyState) -> HierarchyState:
-        return momentum.kicked(field, equation, temperature)
+        return momentum.after_impulse(field, equation, temperature)
 
     fields = jnp.stack([V, times_p(V), by_p(V)])
     S, K = jax.vmap(lambda field: _power(part, power - 1, field, equation, temperature))(fields)
