@@ -173,6 +173,13 @@ def ramp() -> Verb:
     return found
 
 
+def counted() -> Verb:
+    """The variance of the work of a classical ramp that has run."""
+    times = np.linspace(0.0, 1.5, 4)
+    run = jt.drive(classical(), 1.0, jt.Ramp(1.0, 0.0, 0.0, 1.5), times, keep_states=True)
+    return lambda field: jt.work_fluctuations(run, [field]).variance
+
+
 def best_load(beta: float) -> Any:
     """README's maximum of the output power."""
     return jt.potts.maximum_power(q=3, coupling=-1.0, prefactor=0.1, forward_force=1.0, beta=beta).power
@@ -305,6 +312,7 @@ CASES = {
     "relaxation_rates, quantum": Case(
         lambda: lambda beta: jt.relaxation_rates(shallow(), beta, 1.0).rate, 1.0, 0.9, (15.0, 5.0, 5.0)
     ),
+    "work_fluctuations": Case(counted, 1.0, 1.1, (6.0, 1.0, 1.5)),
     "minimum_work": Case(minimum, 1.0, 0.9, (7.0, 1.0, 1.5)),
     "optimal_ramp": Case(ramp, 5.0, 4.0, (5.0, 1.0, 1.5)),
     "gradient of a cycle": Case(

@@ -36,6 +36,7 @@ from .brownian import (
     relaxation_rates as relaxation_rates,
     run_cycle as run_cycle,
     spectrum as spectrum,
+    work_fluctuations as work_fluctuations,
 )
 from .cache import (
     enable_cache as enable_cache,

@@ -98,6 +98,11 @@ ARTICLES: dict[str, tuple[str, str, str, str, str, int, str]] = {
         "Nonequilibrium equality for free energy differences",
         *(PRL, "78", "2690", 1997, f"{APS}/PhysRevLett.78.2690"),
     ),
+    "imparato2005": (
+        "Imparato, A. and Peliti, L.",
+        "Work-probability distribution in systems driven out of equilibrium",
+        *(PRE, "72", "046114", 2005, f"{APS}/PhysRevE.72.046114"),
+    ),
     "crooks1999": (
         "Crooks, Gavin E.",
         "Entropy production fluctuation theorem and the nonequilibrium work relation for free energy differences",
@@ -161,6 +166,7 @@ TAKEN_FROM: dict[type[eqx.Module], tuple[str, ...]] = {
     brownian.Correlation: ("tanimura2006",),
     brownian.Spectrum: ("callen1951",),
     brownian.RelaxationRates: ("hanggi1990",),
+    brownian.WorkFluctuations: ("jarzynski1997", "imparato2005"),
     search.OptimalRamp: ("schmiedl2007", "gomezmarin2008"),
 }
 

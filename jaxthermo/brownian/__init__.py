@@ -6,6 +6,7 @@ from jaxthermo.brownian.baths.drude import DrudeBath
 from jaxthermo.brownian.baths.ohmic import OhmicBath
 from jaxthermo.brownian.baths.switched import SwitchedBaths
 from jaxthermo.brownian.driven.driving import drive
+from jaxthermo.brownian.driven.fluctuations import WorkFluctuations, work_fluctuations
 from jaxthermo.brownian.driven.runs import DrivenRun, PeriodicRun
 from jaxthermo.brownian.driven.stationary_cycle import run_cycle
 from jaxthermo.brownian.equilibria.equilibria import equilibrium
@@ -37,6 +38,7 @@ __all__ = [
     "SplitStep",
     "State",
     "SwitchedBaths",
+    "WorkFluctuations",
     "classical_oscillator",
     "correlation",
     "density_matrix",
@@ -55,4 +57,5 @@ __all__ = [
     "spectrum",
     "von_neumann_entropy",
     "wigner_negativity",
+    "work_fluctuations",
 ]

@@ -77,20 +77,26 @@ def observe(
     grid, oscillator = equation.grid, equation.oscillator
     low = moments(V[:, low_members(oscillator)], equation, temperature, t)
     W = wigner(V, equation, temperature, t) if W is None else W
-    size = jnp.abs(V[:, 0])
-    along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
-    peak = jnp.max(along_q)
+    peak = jnp.max(jnp.abs(V[:, 0]))
     last = _last_level(V, equation)
-    rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
     return Observables(
         **{field.name: getattr(low, field.name) for field in fields(Means)},
         min_wigner=jnp.min(W),
         purity=2.0 * np.pi * oscillator.hbar * jnp.vdot(W, W, precision="highest") * grid.cell,
-        edge=rim / peak,
+        edge=rim_share(V[:, 0]),
         coarse=jnp.maximum(_highest(grid.p_to_y() @ V[:, 0]), _highest(grid.q_to_k() @ V[:, 0].T)),
         tail=jnp.max(jnp.abs(last)) / peak,
         tail_density=jnp.max(jnp.sum(jnp.abs(jnp.sum(last, axis=0)), axis=-1)) * grid.cell,
     )
+
+
+def rim_share(density: Float[Array, "p q"]) -> Float[Array, ""]:
+    """The largest value on the rim of the grid over the largest in it; 0 where there is none."""
+    size = jnp.abs(density)
+    along_q, along_p = jnp.max(size, axis=0), jnp.max(size, axis=1)
+    peak = jnp.max(along_q)
+    rim = jnp.maximum(jnp.maximum(along_q[0], along_q[-1]), jnp.maximum(along_p[0], along_p[-1]))
+    return jnp.where(peak == 0.0, 0.0, rim / jnp.where(peak == 0.0, 1.0, peak))
 
 
 def wigner(V: HierarchyState, equation: Equation, temperature: Any, t: Any = 0.0) -> Float[Array, "p q"]:

@@ -3,7 +3,15 @@
 from jaxthermo.search.engine import optimise_cycle, pareto_front
 from jaxthermo.search.free_parameters import default_bounds
 from jaxthermo.search.least_work import MinimumWork, minimum_work
-from jaxthermo.search.objectives import AtLeast, Negative, Objective, efficiency, entropy_production_rate, power
+from jaxthermo.search.objectives import (
+    AtLeast,
+    Negative,
+    Objective,
+    efficiency,
+    entropy_production_rate,
+    power,
+    work_variance,
+)
 from jaxthermo.search.optimised import OptimisedCycle, ParetoFront
 from jaxthermo.search.potential_range import potential_around
 from jaxthermo.search.process_potentials import ProcessPotentials, potentials
@@ -28,4 +36,5 @@ __all__ = [
     "potential_around",
     "potentials",
     "power",
+    "work_variance",
 ]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxthermo._types import ScalarLike
-from jaxthermo.brownian import PeriodicRun
+from jaxthermo.brownian import PeriodicRun, work_fluctuations
 from jaxthermo.checks import require_positive_scalar, require_scalar
 from jaxthermo.protocols import AbstractCycle
 
@@ -64,6 +64,16 @@ def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     else:
         taken = jnp.sum(jnp.maximum(jnp.diff(run.cumulative_heat), 0.0))
     return jnp.where(taken > 0, -_work(run.work, run.switching_of) / jnp.where(taken > 0, taken, 1.0), jnp.nan)
+
+
+def work_variance(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
+    """<(w - <w>)^2> of the work of one cycle from trajectory to trajectory, see `jt.work_fluctuations`; energy^2.
+
+    run     of the cycle of a classical oscillator, from `jt.run_cycle`
+    cycle   of the run
+    Raises  ValueError that names `run`, as `jt.work_fluctuations`
+    """
+    return work_fluctuations(run).variance[-1]
 
 
 def _work(work: Float[Array, ""], switching: Float[Array, " baths"] | None) -> Float[Array, ""]:

@@ -105,6 +105,15 @@ def equilibrium_gradient() -> float:
     return max(errors)
 
 
+def jarzynski() -> float:
+    """ln <exp(-beta w)> of a fast ramp in the quartic well against the integrals for its ends."""
+    ends, beta, times = (1.0, -0.5), 1.3, np.linspace(0.0, 1.5, 4)
+    run = jt.drive(jt.classical_oscillator(QUARTIC, 1.0), beta, jt.Ramp(*ends, 0.0, 1.5), times, keep_states=True)
+    q = np.linspace(-8.0, 8.0, 4001)
+    first, last = (np.sum(np.exp(-beta * (0.1 * q**2 + 0.02 * q**3 + 0.05 * q**4 - x * q))) for x in ends)
+    return abs(float(jt.work_fluctuations(run, [beta]).generating[-1, 0]) - float(np.log(last / first)))
+
+
 def correlation_functions() -> float:
     """C(t) and chi(t) of q in a parabola through the hierarchy, against the closed moments; A = beta = 1, K = 1."""
     ts = np.linspace(0.0, 6.0, 7)
@@ -250,6 +259,7 @@ CHECKS = (
     ("quantum quartic <q>: depth 3 = depth 5", 1e-7, deep_hierarchy),
     ("norm kept along a drive with beta(t) and x(t)", 1e-10, norm_kept),
     ("first law along it, heat from the bath's currents", 1e-4, first_law),
+    ("fluctuating work of a ramp in a quartic well: Jarzynski's average", 1e-6, jarzynski),
     ("correlation functions of q in a parabola: hierarchy = closed moments", 1e-8, correlation_functions),
     (
         "harmonic susceptibility by the hierarchy's resolvent = 1/(1 - w^2 - i w)",

@@ -29,6 +29,7 @@ from . import (
     thermal,
     wells,
     windows,
+    works,
 )
 from .ask import Answer
 
@@ -344,4 +345,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **lattices.JUDGES,
     **ramps.JUDGES,
     **thermal.JUDGES,
+    **works.JUDGES,
 }

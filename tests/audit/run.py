@@ -84,9 +84,9 @@ stationary cycle exists, an *honest failure* where its status is another than
 ok, and *wrong and ok* where it is none of these. *No reference*: the reference itself did not converge, so nothing was
 decided. Seeds from 1000 on ask kinds that were added later, in turn, those from 1040 on cycles of
 splines, pieces and callables, baths that are switched, prepared states, searches, and of units their fluctuations,
-trajectories, folds, branches, noise and locking, and those from 1210 on the last of them: N units in time, their work
+trajectories, folds, branches, noise and locking, and those from 1210 on N units in time, their work
 theorem, cycle affinities, units on lattices, canonical states, density matrices, fields of equal entropy and ramps of
-least work. There a mean of trajectories is right within five standard errors.
+least work, those from 1480 on fluctuations of work. There a mean of trajectories is right within five standard errors.
 """
 COLUMNS = (judge.RIGHT, judge.REFUSED, judge.HONEST, judge.UNKNOWN, judge.WRONG, CRASH)
 

@@ -56,12 +56,16 @@ def engine_of(
     knots = cycle.knots()
     inside = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * (jnp.arange(points)[None] / points)
     times = jnp.concatenate([inside.ravel(), knots[-1:]])
+    return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), first_count(oscillator, times)
+
+
+def first_count(oscillator: Oscillator, times: Float[Array, " times"]) -> Int[Array, ""]:
+    """How many equal steps to try first between two of these times."""
     grid = oscillator.grid
     assert grid is not None
     crossing = oscillator.mass * grid.q_max / grid.p_max
     step = jnp.clip(FIRST_STEP, SHORTEST * crossing, LONGEST * crossing)
-    count = jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / step - 1e-9))
-    return Engine(oscillator, cycle, times), jax.vmap(cycle.beta)(times), count.astype(jnp.int32)
+    return jnp.maximum(1, jnp.ceil(jnp.max(jnp.diff(times)) / step - 1e-9)).astype(jnp.int32)
 
 
 def one_period(
