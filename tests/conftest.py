@@ -20,6 +20,8 @@ TESTS = itertools.count(1)
 
 def pytest_configure(config):
     """Set up jax before a test module imports it, but not in the process that only hands tests to others."""
+    # Tracing makes millions of objects that live on: the collector would look through them for a tenth of all time.
+    gc.set_threshold(100_000, 50, 100)
     hands_out = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if not hands_out:
         folder = importlib.import_module("settings").FOLDER
@@ -54,6 +56,11 @@ def pytest_collection_modifyitems(config, items):
     for line in LONG_TESTS:
         known = line.split("::")[0] not in whole_files or any(name.startswith(line) for name in collected)
         assert known, f"tests/long_tests.txt names {line}, which is no test"
+
+
+def pytest_collection_finish():
+    """Modules live as long as the process."""
+    gc.freeze()
 
 
 def _all_were_asked_for(config):
