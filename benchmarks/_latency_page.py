@@ -80,8 +80,8 @@ def _missed(rows: list[dict[str, Any]]) -> str:
 Why the others do not: of their first calls {compiling:.0%} is compiling and {tracing[0]:.0%} tracing and lowering.
 XLA makes a program of its own of each fused loop, which takes some 20 ms of CPU however small it is: a quantum
 equilibrium has 158 of them. Only fewer loops would help; XLA's options for faster compilation change a first call by
-less than a twentieth. Of their second processes {tracing[1]:.0%} is tracing and lowering, which no cache keeps; some, as
-Carnot's, also compute for seconds."""
+less than a twentieth. Of their second processes {tracing[1]:.0%} is tracing and lowering, which no cache keeps; some,
+as Carnot's, also compute for seconds."""
 
 
 def _line(row: dict[str, Any], old: dict[str, Any]) -> list[str]:
