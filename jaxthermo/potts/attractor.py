@@ -21,7 +21,7 @@ from jaxthermo.potts.ring import PottsRing, require_autonomous
 from jaxthermo.solve.attractor import LIMIT_CYCLE, UNDECIDED
 from jaxthermo.solve.cycle import RTOL
 from jaxthermo.solve.lanes import Progress, map_lanes
-from jaxthermo.solve.lean import is_traced, lean_jit
+from jaxthermo.solve.lean import brief_jit, is_traced, lean_jit
 
 # An undecided trajectory that ends this near a cycle, relative to its size, is on it.
 ON_THE_CYCLE = 1e-3
@@ -141,8 +141,9 @@ def long_time_lanes(
     max_rounds: IntLike,
     chunk: int | None = None,
     advance: Progress | None = None,
+    sooner: bool = False,
 ) -> Stationary:
-    """`stationary_lanes` without a warning."""
+    """`stationary_lanes` without a warning; `sooner`: compiled in half the time, and three times as long to run."""
     require_autonomous(rings, 1.0)
     betas = require_numbers("betas", betas)
     if betas.ndim != 1 or not betas.shape[0]:
@@ -156,9 +157,12 @@ def long_time_lanes(
     starts = initial_occupations(rings.q, p0, len(betas))
     full = np.full if is_known(max_rounds) else jnp.full
     rounds = full(len(betas), max_rounds, np.int32)
-    return map_lanes(_vectorised, rings, betas, starts, rounds, chunk=chunk, advance=advance)
+    solve = _sooner if sooner else _vectorised
+    return map_lanes(solve, rings, betas, starts, rounds, chunk=chunk, advance=advance)
 
 
-@lean_jit
-def _vectorised(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
+def _lanes(rings: PottsRing, betas: Array, starts: Array, rounds: Array) -> Stationary:
     return jax.vmap(long_time_state)(rings, betas, starts, rounds)
+
+
+_vectorised, _sooner = lean_jit(_lanes), brief_jit(_lanes)

@@ -92,10 +92,10 @@ class Lanes(NamedTuple):
 
 
 class Converter:
-    """A ring driven by f1, with all points that were looked at counted."""
+    """A ring driven by f1, with all points that were looked at counted; `few` if they will not be hundreds."""
 
-    def __init__(self, ring: PottsRing, tell: Callable[[int], None] = lambda lanes: None):
-        self.ring, self.f1, self.tell = ring, float(ring.constant_force), tell
+    def __init__(self, ring: PottsRing, tell: Callable[[int], None] = lambda lanes: None, few: bool = False):
+        self.ring, self.f1, self.tell, self.few = ring, float(ring.constant_force), tell, few
         self.lanes, self.undecided = 0, 0
 
     def rings(self, loads: np.ndarray) -> PottsRing:
@@ -109,7 +109,7 @@ class Converter:
     def run(self, points: np.ndarray, starts: np.ndarray | None = None, rounds: int = FEW_ROUNDS) -> Lanes:
         """The attractors at points (n, 2), from starts (n, q) or from P_1 = 1."""
         betas, loads = np.asarray(points).T
-        found = long_time_lanes(self.rings(loads), betas, starts, rounds)
+        found = long_time_lanes(self.rings(loads), betas, starts, rounds, sooner=self.few)
         power = np.asarray(_powers(found, self.f1 + loads, loads))
         kinds = (np.asarray(each) for each in (phases(found), found.attractor, found.point, found.period))
         lanes = Lanes(points, power, *kinds)

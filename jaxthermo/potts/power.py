@@ -138,7 +138,7 @@ def maximum_power(
         require_finite("critical beta", critical_beta(ring))
         axes = BETA_RANGE * float(critical_beta(ring)) * _inner(GRID[0]), -float(f1) * _inner(GRID[1])
     with Line("maximum_power", progress) as line:
-        converter = Converter(ring, lambda lanes: line.tell(f"{lanes} lanes looked at"))
+        converter = Converter(ring, lambda lanes: line.tell(f"{lanes} lanes looked at"), few=beta is not None)
         found, largest = _maxima(converter, axes)
     result = _result(converter, found, largest)
     warn_unless_ok(result)
