@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import xarray
 
 
+# Rows of up to so many numbers are printed whole.
+FEW = 4
+
+
 class Quantity(NamedTuple):
     """How an array of a result is labelled: its unit, its meaning, its axes, where it is shown, its codes in words."""
 
@@ -182,6 +186,8 @@ def _short(values: np.ndarray) -> str:
         return f"{values.item():.8g}" if np.issubdtype(values.dtype, np.floating) else str(values.item())
     if values.size == 0:
         return f"empty, shape {values.shape}"
+    if values.size <= FEW and values.ndim == 1 and np.issubdtype(values.dtype, np.number):
+        return ", ".join(f"{value:.6g}" for value in values)
     return f"{np.nanmin(values):.6g} .. {np.nanmax(values):.6g}, shape {values.shape}"
 
 

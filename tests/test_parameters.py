@@ -36,7 +36,9 @@ def test_large_arrays_functions_and_traced_values_are_short():
 
 
 def test_numpy_in_a_function_is_one_sentence():
-    with pytest.raises(ValueError, match=r"`steep` must be a function that jax can trace: write jax.numpy for numpy"):
+    with pytest.raises(
+        ValueError, match=r"`potential` must be a function that jax can trace: write jax.numpy for numpy"
+    ):
 
         def steep(q):
             return np.cosh(q)

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, VectorLike
 from jaxthermo.checks import as_float, require_numbers
-from jaxthermo.protocols.formula import formula
+from jaxthermo.protocols.formula import scalar_formula
 
 
 class AbstractPotential(Parameters):
@@ -125,7 +125,7 @@ def as_potential(name: str, potential: Potential) -> AbstractPotential:
         return potential
     if not callable(potential):
         raise ValueError(f"`{name}` must be a function of q such as jt.Polynomial([0, 0, 0.5]), but is {potential!r}")
-    return FunctionPotential(formula(potential, jnp.zeros(())))
+    return FunctionPotential(scalar_formula(name, potential, "q"))
 
 
 def force_phase(potential: AbstractPotential, q: Float[Array, " q"], y: Float[Array, " y"]) -> Float[Array, "y q"]:

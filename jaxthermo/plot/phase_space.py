@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Blue where W is negative, which no classical density is.
 COLOURS = "RdBu_r"
 FAR = 1e-3
+# What writes a film, by the ending of its name.
+FILMS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
 
 def wigner(data: Data, axes: Axes | None = None, *, marginals: bool = True) -> Axes:
@@ -54,8 +56,10 @@ def wigner_animation(
     every      take every so many-th of the saved times
     rate       pictures a second
     Returns    a Matplotlib animation; in a notebook, `HTML(film.to_jshtml())` shows it
-    Raises     ValueError if the run kept no states
+    Raises     ValueError if the run kept no states, or another ending is asked for
     """
+    if path is not None and Path(path).suffix not in FILMS:
+        raise ValueError(f"`path` must end in {' or '.join(FILMS)}, but is {str(path)!r}")
     from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
@@ -82,7 +86,7 @@ def wigner_animation(
 
     film = FuncAnimation(fig, draw, frames=len(states), interval=1000 / rate)
     if path is not None:
-        film.save(str(path), writer="ffmpeg" if str(path).endswith(".mp4") else "pillow", fps=rate)
+        film.save(str(path), writer=FILMS[Path(path).suffix], fps=rate)
     return film
 
 

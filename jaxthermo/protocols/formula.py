@@ -1,5 +1,6 @@
 """A plain callable with its numbers as arrays, so that the same formula with other numbers compiles once."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -60,27 +61,62 @@ class Opaque(eqx.Module):
         return as_float(self.function(jnp.asarray(x)))
 
 
-def formula(function: Function, example: Float[Array, "..."]) -> HeldFunction:
+def formula(function: Function, example: Float[Array, "..."], name: str | None = None) -> HeldFunction:
     """A callable of one array as a pytree that jit, vmap and results can carry; one that is a pytree stays as it is.
 
     Numbers that the callable closes over, traced ones too, and those written in it become arrays. So a lambda in a loop
     over a rate is traced at each turn, which takes a millisecond, and compiled once; and derivatives with respect to
     the rate are not lost. Where the text of the program does not say all that it does, each callable has its own.
+    An error calls it by `name`, of an argument, or else by its own.
     """
     if not jax.tree_util.all_leaves([function]):
         return cast(HeldFunction, function)
     try:
         traced = jax.make_jaxpr(function)(example)
     except UNTRACED as error:
-        name = getattr(function, "__name__", type(function).__name__)
+        called = name or getattr(function, "__name__", type(function).__name__)
         raise ValueError(
-            f"`{name}` must be a function that jax can trace: write jax.numpy for numpy or math, jnp.where for `if`"
+            f"`{called}` must be a function that jax can trace: write jax.numpy for numpy or math, jnp.where for `if`"
         ) from error
     if len(traced.out_avals) == 1 and _said_by_text(traced.jaxpr):
         jaxpr, numbers = _lifted(traced.jaxpr)
         return Formula(tuple(jnp.asarray(value) for value in (*numbers, *traced.consts)), Program(jaxpr))
     converted = eqx.filter_closure_convert(cast(HeldFunction, function), example)
     return Opaque(function) if is_known(converted) else converted
+
+
+def scalar_formula(name: str, function: Function, variable: str) -> HeldFunction:
+    """`formula` of a function from one number to one number, or a ValueError that names the argument and says why not.
+
+    name       of the argument
+    function   a callable; one that is a pytree stays as it is
+    variable   what it is a function of
+    """
+    example = jnp.zeros(())
+    if not jax.tree_util.all_leaves([function]):
+        return cast(HeldFunction, function)
+    wanted = f"`{name}` must be a function of {variable} alone that gives one number"
+    if not _takes_one(function):
+        raise ValueError(f"{wanted}, but is called with {inspect.signature(function)}")
+    try:
+        held = formula(function, example, name)
+        shape = jax.eval_shape(held, example).shape
+    except TypeError as error:
+        raise ValueError(f"{wanted}: {error}") from error
+    if shape:
+        raise ValueError(f"{wanted}, but gives an array of shape {shape}")
+    return held
+
+
+def _takes_one(function: Function) -> bool:
+    """Whether one argument is enough, as far as Python can tell."""
+    try:
+        inspect.signature(function).bind(0.0)
+    except TypeError:
+        return False
+    except ValueError:  # compiled functions need not say what they take
+        return True
+    return True
 
 
 def _lifted(jaxpr: Jaxpr) -> tuple[Jaxpr, list[Array]]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxthermo._parameters import Parameters
 from jaxthermo._types import Function, ScalarLike, ScheduleLike, VectorLike
 from jaxthermo.checks import as_float, is_known, require_finite, require_numbers, require_positive, require_scalar
-from jaxthermo.protocols.formula import formula
+from jaxthermo.protocols.formula import scalar_formula
 
 
 class AbstractSchedule(Parameters):
@@ -172,7 +172,7 @@ Schedule: TypeAlias = AbstractSchedule | Function
 def as_schedule(name: str, schedule: ScheduleLike) -> Schedule:
     """A number as a `Constant`, a callable as a `formula`; ValueError that names the argument for anything else."""
     if callable(schedule):
-        return formula(schedule, jnp.zeros(()))
+        return scalar_formula(name, schedule, "time")
     if np.ndim(schedule) == 1:
         raise ValueError(
             f"`{name}` must be a scalar (batch with jax.vmap) or a function of time, but has shape "

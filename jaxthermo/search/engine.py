@@ -16,7 +16,7 @@ from jaxthermo._status import Status, as_codes, first_problem
 from jaxthermo._types import IntLike
 from jaxthermo.brownian import PeriodicRun, run_cycle
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.checks import require_integer
+from jaxthermo.checks import as_float, require_integer
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
 from jaxthermo.search.bounded import descend
@@ -241,7 +241,11 @@ def _loss(
 
 def _number(name: str, function: Objective, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     """What an objective or a constraint returns, or a ValueError that names the argument."""
-    value = jnp.asarray(function(run, cycle))
+    found = function(run, cycle)
+    try:
+        value = as_float(found)
+    except TypeError:
+        raise ValueError(f"`{name}` must return one number, but returns {found!r}") from None
     if value.shape:
         raise ValueError(f"`{name}` must return one number, but what it returns has shape {value.shape}")
     return value

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxthermo.brownian import resolved
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.checks import as_float
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
 
 # Name and shape of every parameter that is free.
@@ -73,7 +74,7 @@ def free_parameters(cycle: AbstractCycle, bounds: Bounds) -> Free:
 def _sides(name: str, pair: tuple[object, object], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds of one parameter, in its shape."""
     try:
-        low, high = (np.broadcast_to(np.asarray(side, dtype=float), shape) for side in pair)
+        low, high = (np.broadcast_to(np.asarray(as_float(side)), shape) for side in pair)
     except (TypeError, ValueError):
         raise ValueError(f"`bounds` must be (low, high) of shape {shape} for {name}, but are {pair!r}") from None
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high)) and np.all(low < high)):
