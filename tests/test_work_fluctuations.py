@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
+from scipy.linalg import expm
 from systems import HARMONIC, QUARTIC, harmonic, quartic
 
 import jaxthermo as jt
@@ -101,6 +102,24 @@ def test_a_jump_of_the_field_takes_work_as_q_is_distributed():
     # The field does not wait for the state: <q> = 0.3, <q^2> - <q>^2 = 1/2.
     assert float(seen.mean[-1]) == pytest.approx(-0.3, abs=1e-6)
     assert float(seen.variance[-1]) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_jumps_of_a_cycle_count():
+    """Against the covariance of (q, p, w): two straight pieces and two jumps."""
+    cycle = jt.PiecewiseCycle(betas=[[1.0, 1.0], [2.0, 2.0]], x_values=[[0.0, 0.2], [1.0, 0.5]], period=6.0)
+    seen = jt.work_fluctuations(jt.run_cycle(harmonic(), cycle, tol=1e-7, points=2))
+    S = np.diag([1.0, 1.0, 0.0])
+    for _ in range(12):
+        S[2], S[:, 2] = 0.0, 0.0
+        for beta, slope, jump in ((1.0, 0.2 / 3.0, 0.8), (2.0, -0.5 / 3.0, -0.5)):
+            A = np.array([[0.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [-slope, 0.0, 0.0]])
+            # Covariance by the exponential of [[A, D], [0, -A^T]] (Van Loan).
+            moved = expm(3.0 * np.block([[A, np.diag([0.0, 2.0 / beta, 0.0])], [np.zeros((3, 3)), -A.T]]))
+            S = (moved[:3, :3] @ S + moved[:3, 3:]) @ moved[:3, :3].T
+            at = np.eye(3)
+            at[2, 0] = -jump
+            S = at @ S @ at.T
+    assert float(seen.variance[-1]) == pytest.approx(S[2, 2], rel=1e-6)
 
 
 def test_nothing_that_moves_takes_no_work():

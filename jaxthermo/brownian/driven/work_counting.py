@@ -97,7 +97,7 @@ def _by_steps(counting: Counting, steps: Int[Array, ""], reverse: bool) -> Count
         first = density(copies)[0]
         mean = jnp.vdot(first, X) / jnp.sum(first)
         work = (mean - X) * dx
-        powers = [jnp.ones_like(work), work, work**2, work**3]
+        powers = [work**k for k in range(ORDERS + 1)]
         nothing = jnp.zeros_like(work)
         rows = [
             [comb(j, i) * powers[j - i] if i <= j else nothing for i in range(ORDERS + 1)] for j in range(ORDERS + 1)
