@@ -1,12 +1,12 @@
 """BibTeX of the library and of the works whose equations a result uses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import equinox as eqx
 
 from jaxthermo import brownian, jumps, search
 from jaxthermo._results import AbstractResult
-from jaxthermo.brownian.baths.ohmic import OhmicBath
 from jaxthermo.environment import version_of
 from jaxthermo.jumps.finite.fluctuations import Cumulants
 from jaxthermo.jumps.finite.large_deviations import ScaledCumulants
@@ -148,19 +148,22 @@ ARTICLES: dict[str, tuple[str, str, str, str, str, int, str]] = {
     ),
 }
 
-# What a model, a bath, a law of rates or a result is taken from.
-TAKEN_FROM: dict[type[eqx.Module], tuple[str, ...]] = {
+# What a model, a bath, a law of rates or a result is taken from: keys of ARTICLES, or a function of it that gives them.
+TAKEN_FROM: dict[type[eqx.Module], tuple[str, ...] | Callable[[Any], tuple[str, ...]]] = {
     PottsRing: ("herpich2019",),
     jumps.Glauber: ("glauber1963",),
     jumps.Metropolis: ("metropolis1953",),
     jumps.CycleAffinities: ("schnakenberg1976",),
     jumps.Bounds: ("barato2015", "gingrich2016", "barato2017", "oberreiter2022"),
+    jumps.JumpNetwork: lambda network: ("esposito2012",) if network.reservoir_count > 1 else (),
+    Trajectories: lambda run: ("tian2004",) if run.method == "binomial leaps" else ("gillespie1976",),
     Cumulants: ("lebowitz1999", "barato2015"),
     ScaledCumulants: ("lebowitz1999",),
     Coherence: ("barato2017",),
     WorkTheorem: ("jarzynski1997", "crooks1999"),
     NormalForm: ("meibohm2024",),
     brownian.Oscillator: ("koyanagi2024",),
+    brownian.OhmicBath: lambda bath: ("hu2011", "ikeda2019") if bath.poles and bath.scheme == "pade" else (),
     brownian.DrudeBath: ("hu2011", "ikeda2019"),
     brownian.SwitchedBaths: ("hu2011",),
     brownian.Correlation: ("tanimura2006",),
@@ -202,13 +205,8 @@ def _parts(module: eqx.Module) -> Iterator[eqx.Module]:
 
 
 def _keys(part: eqx.Module) -> tuple[str, ...]:
-    if isinstance(part, OhmicBath):
-        return ("hu2011", "ikeda2019") if part.poles and part.scheme == "pade" else ()
-    if isinstance(part, Trajectories):
-        return ("tian2004",) if part.method == "binomial leaps" else ("gillespie1976",)
-    if isinstance(part, jumps.JumpNetwork):
-        return ("esposito2012",) if part.reservoir_count > 1 else ()
-    return TAKEN_FROM.get(type(part), ())
+    keys = TAKEN_FROM.get(type(part), ())
+    return keys(part) if callable(keys) else keys
 
 
 def _software() -> str:
