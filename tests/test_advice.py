@@ -163,7 +163,20 @@ def test_citations_follow_models_and_results(state):
     assert "koyanagi2024" in engine and "herpich2019" not in engine and "hu2011" not in engine
     assert "glauber1963" in jt.cite(jt.potts.stationary(rates, 2.0))
     assert jt.cite().count("@") == 3
-    assert not set().union(*TAKEN_FROM.values()) - set(ARTICLES)
+    assert not {key for keys in TAKEN_FROM.values() if not callable(keys) for key in keys} - set(ARTICLES)
+
+
+def test_citations_follow_what_a_model_holds():
+    ring, pade = jt.PottsRing(3, -1.0, 1.0), jt.OhmicBath(1.0, poles=2)
+    two = jt.JumpNetwork([(0, 1), (0, 1)], [0.0, 1.0], reservoirs=[0, 1])
+    functions = {kind: keys for kind, keys in TAKEN_FROM.items() if callable(keys)}
+    runs = [jt.potts.simulate(ring, 1.0, 10, 0.1, 2, jax.random.key(0), [10, 0, 0])]
+    examples = {type(pade): [pade, jt.OhmicBath(1.0, poles=0)], type(two): [two, jt.JumpNetwork([(0, 1)], [0.0, 1.0])]}
+    for kind, keys in functions.items():
+        for example in examples.get(kind, runs):
+            assert set(keys(example)) <= set(ARTICLES)
+    assert "hu2011" in functions[type(pade)](pade) and not functions[type(pade)](jt.OhmicBath(1.0, poles=0))
+    assert functions[type(two)](two) == ("esposito2012",)
 
 
 def test_bibtex_is_well_formed():
