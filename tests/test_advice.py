@@ -100,6 +100,15 @@ def test_a_cold_quantum_state_depends_on_its_poles():
     assert jt.OhmicBath(0.1, poles=1).missing_noise(1.0, 1.0, 1.0, 1.0) < 0.01
 
 
+def test_a_particle_in_the_wrong_well_is_told():
+    """One pole is too few for two wells behind a barrier; the oscillator alone is asked by another path than ours."""
+    wells = jt.Polynomial([0.0, 0.0, -5.0, 0.0, 0.625])
+    few, more = (jt.equilibrium(jt.quantum_oscillator(wells, 0.3, poles), 1.0, 0.1) for poles in (1, 2))
+    assert few.ok and topics(few) == ["poles", "wells"] and topics(more) == ["poles"]
+    alone = jt.State.canonical(more.oscillator, beta=1.0, x=0.1)
+    assert f"without its bath is {alone.q:.4g}" in str(jt.audit(few))
+
+
 def test_a_fast_temperature_is_told():
     particle = jt.quantum_oscillator(HARMONIC, 1.0, 1, 1, jt.PhaseGrid(7.0, 0.35, 9.0, 0.45))
     start = jt.equilibrium(particle, 0.5, 0.0)

@@ -65,7 +65,7 @@ def _density(
         if highest <= widths * np.sqrt(mass / beta):
             continue
         energy = energy_at(oscillator, q, x)
-        density, p2 = _canonical(energy, q, beta, mass, hbar)
+        density, p2 = canonical_density(energy, q, beta, mass, hbar)
         if highest > widths * np.sqrt(p2) or points == MESHES[-1]:
             return q, energy, density, p2
     q = np.linspace(-end, end, CLASSICAL_MESH)
@@ -128,7 +128,9 @@ def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> fl
     return float(ENDS[enough[0]])
 
 
-def _canonical(energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float) -> tuple[np.ndarray, float]:
+def canonical_density(
+    energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float
+) -> tuple[np.ndarray, float]:
     """Density and <p^2> of the canonical state of H_A, on a mesh with the kinetic energy of all waves it holds."""
     step = q[1] - q[0]
     distance = np.subtract.outer(np.arange(len(q)), np.arange(len(q)))
