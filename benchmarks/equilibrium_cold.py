@@ -12,13 +12,14 @@ off. Errors are against these, whose own estimates of their error, in levels and
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 import jaxthermo as jt
 from benchmarks import equilibrium_vs_qutip as warm
-from jaxthermo._results import JaxthermoWarning
+from jaxthermo.brownian.equilibria.equilibria import _solve
 from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import basis_of
 from jaxthermo.brownian.levels.pivots import dense_pivot
@@ -30,6 +31,8 @@ BETAS, STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0), (0.5, 1.5)
 # Depth and levels.
 SIZES = ((4, 12), (5, 16))
 LEVELS = ((3, 12), (4, 15), (5, 19))
+# A solve that takes longer is timed once.
+LONG = 0.5
 # Also coarse ones: here the error in X alone decides.
 MESHES = (warm.Mesh(4.0, 0.5, 5.6, 0.7, 2), warm.Mesh(4.2, 0.4, 6.0, 0.6, 2), *warm.MESHES)
 
@@ -71,7 +74,7 @@ def cell_rows(
     rows = []
     for depth, levels in sizes:
         place = warm.POTENTIAL, strength, warm.POLES, depth, beta, warm.FIELD, levels
-        X, seconds, _ = warm.timed(lambda place=place: peer(*place).X)
+        X, seconds, _ = warm.timed(lambda place=place: peer(*place).X, LONG)
         error = abs(X - exact)
         row: dict[str, Any] = {"beta": beta, "strength": strength, "peer": name, "depth": depth, "levels": levels}
         row |= {"X": exact, "reference_error": known, "searched_cpu_seconds": searched}
@@ -96,14 +99,12 @@ def on_grids(oscillator: Oscillator, beta: float, strength: float) -> list[Solve
         grid = jt.PhaseGrid(mesh.q_max, mesh.dq, mesh.p_max, mesh.dp)
         on_mesh = jt.quantum_oscillator(oscillator.potential, strength, warm.POLES, mesh.depth, grid)
 
+        # Not `jt.equilibrium`, which would go to the levels where these are better.
         def solve(on_mesh: Oscillator = on_mesh) -> Any:
-            return jt.equilibrium(on_mesh, beta, warm.FIELD).X
+            return _solve(on_mesh, jnp.asarray(beta), jnp.asarray(warm.FIELD)).X
 
-        # A mesh that is too coarse for this temperature is told by its error, so not by a warning too.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", JaxthermoWarning)
-            solve()
-            X, seconds, _ = warm.timed(solve)
+        solve()
+        X, seconds, _ = warm.timed(solve, LONG)
         found.append(Solved(f"{grid.q_points} x {grid.p_points} points, depth {mesh.depth}", X, seconds))
     return found
 
@@ -112,7 +113,7 @@ def by_levels(oscillator: Oscillator, beta: float) -> list[Solved]:
     """One solve with each number of levels."""
     found = []
     for depth, levels in LEVELS:
-        X, seconds, _ = warm.timed(lambda depth=depth, levels=levels: among(oscillator, beta, depth, levels))
+        X, seconds, _ = warm.timed(lambda depth=depth, levels=levels: among(oscillator, beta, depth, levels), LONG)
         found.append(Solved(f"{levels} levels, depth {depth}", X, seconds))
     return found
 
