@@ -141,6 +141,11 @@ ARTICLES: dict[str, tuple[str, str, str, str, str, int, str]] = {
         "Optimal finite-time processes in stochastic thermodynamics",
         *(PRL, "98", "108301", 2007, f"{APS}/PhysRevLett.98.108301"),
     ),
+    "sivak2012": (
+        "Sivak, David A. and Crooks, Gavin E.",
+        "Thermodynamic metrics and optimal paths",
+        *(PRL, "108", "190602", 2012, f"{APS}/PhysRevLett.108.190602"),
+    ),
     "gomezmarin2008": (
         "Gomez-Marin, Alex and Schmiedl, Tim and Seifert, Udo",
         "Optimal protocols for minimal work processes in underdamped stochastic thermodynamics",
@@ -170,6 +175,7 @@ TAKEN_FROM: dict[type[eqx.Module], tuple[str, ...] | Callable[[Any], tuple[str, 
     brownian.Spectrum: ("callen1951",),
     brownian.RelaxationRates: ("hanggi1990",),
     brownian.WorkFluctuations: ("jarzynski1997", "imparato2005"),
+    search.SlowRamp: ("sivak2012",),
     search.OptimalRamp: ("schmiedl2007", "gomezmarin2008"),
 }
 

@@ -374,6 +374,14 @@ def test_a_slow_mode_agrees_with_the_decay_of_the_correlation():
     assert float(found.rate[0]) == pytest.approx(float(jnp.log(late[0] / late[1])) / 10.0, rel=1e-5)
 
 
+def test_rates_have_no_derivatives():
+    def rate(strength):
+        return jt.relaxation_rates(parabola(strength, 1, COARSE_GRID), 1.0, 0.0, 1).rate[0]
+
+    with pytest.raises(NotImplementedError, match="`relaxation_rates` has no derivatives"):
+        jax.grad(rate)(1.0)
+
+
 @pytest.mark.parametrize("count", [0, 11])
 def test_an_impossible_number_of_modes_is_named(count):
     with pytest.raises(ValueError, match="`count`"):

@@ -16,6 +16,7 @@ from jaxthermo.search.optimised import OptimisedCycle, ParetoFront
 from jaxthermo.search.potential_range import potential_around
 from jaxthermo.search.process_potentials import ProcessPotentials, potentials
 from jaxthermo.search.ramp import OptimalRamp, optimal_ramp
+from jaxthermo.search.slow_ramp import SlowRamp, slow_ramp
 
 __all__ = [
     "AtLeast",
@@ -26,6 +27,7 @@ __all__ = [
     "OptimisedCycle",
     "ParetoFront",
     "ProcessPotentials",
+    "SlowRamp",
     "default_bounds",
     "efficiency",
     "entropy_production_rate",
@@ -36,5 +38,6 @@ __all__ = [
     "potential_around",
     "potentials",
     "power",
+    "slow_ramp",
     "work_variance",
 ]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.polynomial import chebyshev
 
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, as_codes
@@ -17,6 +18,7 @@ from jaxthermo.interrupted import Interrupted
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.ramp_problem import RampProblem, powers_of, value_and_slope
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
+from jaxthermo.search.slow_ramp import SlowRamp
 from jaxthermo.search.work_functional import bound_of
 from jaxthermo.solve.progress import Line
 
@@ -72,6 +74,7 @@ def optimal_ramp(
     jumps: bool = False,
     *,
     dt: ScalarLike = STEP,
+    start: SlowRamp | None = None,
     progress: bool | None = None,
 ) -> OptimalRamp:
     """The protocol x(t) from x_start to x_end of least work, from equilibrium, at constant beta.
@@ -87,6 +90,7 @@ def optimal_ramp(
     order           number of coefficients, >= 1, with jumps >= 0
     jumps           whether x may jump and give impulses at both ends
     dt              longest time step to begin with; it is halved until `error` is small
+    start           where the search begins: as a `jt.search.slow_ramp` between the same fields; None: as the line
     progress        whether a line tells how far the search is; None: on a terminal
     Returns         the ramp and its work, in energy, negative where the oscillator does it; see `OptimalRamp`
     Raises          ValueError that names the argument
@@ -119,26 +123,40 @@ def optimal_ramp(
     times, betas = jnp.asarray([0.0, float(duration)]), jnp.asarray([float(beta)] * 2)
     oscillator.bath.check_drive(oscillator.mass, oscillator.hbar, times, betas)
     oscillator = with_room_for(oscillator, beta, x_start, x_end, duration, bool(jumps))
-    start = correlated_start if oscillator.quantum else classical_start
-    V, equation, unsolved = start(oscillator, beta, x_start)
+    equilibrium = correlated_start if oscillator.quantum else classical_start
+    V, equation, unsolved = equilibrium(oscillator, beta, x_start)
     steps = max(FEWEST_STEPS, int(np.ceil(float(duration) / float(dt) - 1e-9)))
     problem = RampProblem(
         V, equation, beta, x_start, x_end, duration, jnp.asarray(steps, jnp.int32), 0, order, bool(jumps)
     )
+    z = np.zeros(order + (4 if jumps else 0))
+    if start is not None and order:
+        z[-order:] = _shape_of(start, problem)
     with Line("optimal_ramp", progress) as line:
-        result, stopped = _refined(problem, line, unsolved)
+        result, stopped = _refined(problem, z, line, unsolved)
         if stopped:
             raise Interrupted("optimal_ramp", replace(result, status=as_codes(Status.interrupted)))
     warn_unless_ok(result)
     return result
 
 
-def _refined(problem: RampProblem, line: Line, unsolved: bool) -> tuple[OptimalRamp, bool]:
+def _shape_of(start: SlowRamp, problem: RampProblem) -> Float[np.ndarray, " order"]:
+    """The shape of a ramp of this order that is nearest to a slow one; ValueError unless their fields agree."""
+    ends = np.array([float(problem.x_start), float(problem.x_end)])
+    values = np.asarray(start.ramp.values)
+    if not np.allclose(values[[0, -1]], ends, rtol=0.0, atol=1e-9 * np.max(np.abs(ends))):
+        raise ValueError(f"`start` must go from {ends[0]} to {ends[1]}, but goes from {values[0]} to {values[-1]}")
+    s = np.asarray(start.ramp.times) / float(start.ramp.times[-1])
+    shapes = (s * (1.0 - s))[:, None] * chebyshev.chebvander(2.0 * s - 1.0, problem.order - 1)
+    return np.linalg.lstsq(shapes, values - ends[0] - (ends[1] - ends[0]) * s)[0]
+
+
+def _refined(problem: RampProblem, z: np.ndarray, line: Line, unsolved: bool) -> tuple[OptimalRamp, bool]:
     """Searches with ever shorter steps, each from the ramp found before, until the error of the time step is small.
 
     Also whether a keyboard interrupt has ended them; then it is the best ramp until then.
     """
-    z, solves = np.zeros(problem.order + (4 if problem.jumps else 0)), 0
+    solves = 0
     best: tuple[RampProblem, Descent, _Seen] | None = None
     for left in reversed(range(REFINEMENTS + 1)):
         try:

@@ -165,10 +165,12 @@ def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, to
 
 @lean_jit
 def _found(state: State, count: int, tol: Float[Array, ""]) -> RelaxationRates:
+    # Held before the eigenvectors, whose derivatives jax refuses in words of its own.
+    state = without_derivatives(state, "relaxation_rates")
     position, momentum = FunctionOfPosition(Identity()), Momentum()
     temperature = 1.0 / state.beta
     problem = Disturbed(state.oscillator, state.V, temperature, state.x, position, momentum, jnp.zeros(1))
-    modes = without_derivatives(slow_modes(problem, _mixture(problem), count, tol), "relaxation_rates")
+    modes = slow_modes(problem, _mixture(problem), count, tol)
     edge, coarse, tail = modes.held
     status = first_problem(
         state.status,
