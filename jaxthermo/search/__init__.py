@@ -16,7 +16,7 @@ from jaxthermo.search.optimised import OptimisedCycle, ParetoFront
 from jaxthermo.search.potential_range import potential_around
 from jaxthermo.search.process_potentials import ProcessPotentials, potentials
 from jaxthermo.search.ramp import OptimalRamp, optimal_ramp
-from jaxthermo.search.slow_ramp import SlowRamp, slow_ramp
+from jaxthermo.search.slow_ramps import SlowRamp, slow_ramp
 
 __all__ = [
     "AtLeast",

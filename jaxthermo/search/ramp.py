@@ -18,7 +18,7 @@ from jaxthermo.interrupted import Interrupted
 from jaxthermo.search.newton import Descent, newton_descent
 from jaxthermo.search.ramp_problem import RampProblem, powers_of, value_and_slope
 from jaxthermo.search.ramp_start import classical_start, correlated_start, with_room_for
-from jaxthermo.search.slow_ramp import SlowRamp
+from jaxthermo.search.slow_ramps import SlowRamp
 from jaxthermo.search.work_functional import bound_of
 from jaxthermo.solve.progress import Line
 
