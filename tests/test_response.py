@@ -10,13 +10,14 @@ import pytest
 import scipy.linalg
 import systems
 from audit import hierarchy
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 
 import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.response.rates import _slowest_sums
 from jaxthermo.brownian.response.weyl import of_symbol, pair_of
+from jaxthermo.papers import kramers_turnover
 
 TS = np.linspace(0.0, 8.0, 9)
 PAIRS = (("q", "q"), ("q", "p"), ("p", "q"), ("p", "p"))
@@ -354,6 +355,16 @@ def test_escape_from_a_well_tends_to_kramers_rate_as_the_barrier_grows():
     # The first correction is of order 1/(beta height), the next one its square.
     assert 0.9 < ratios[0] < ratios[1] < 1.0
     assert 1.5 < (1.0 - ratios[0]) / (1.0 - ratios[1]) < 2.6
+
+
+def test_the_formula_of_the_turnover_has_both_limits():
+    """Strong friction keeps the wells in equilibrium; at weak friction half of those that gain the energy cross."""
+    friction, beta = np.array([1e-7, 100.0]), 5.0
+    found, by_flux = kramers_turnover.by_energy_loss(friction, beta), by_boltzmann_and_flux(1.0, friction, beta)
+    np.testing.assert_allclose(kramers_turnover.by_flux(friction, beta), by_flux, rtol=1e-12)
+    # Twice the integral of p along one well, at the energy of the barrier.
+    action = 2.0 * quad(lambda q: q * np.sqrt(2.0 * (2.0 - q**2)), 0.0, np.sqrt(2.0))[0]
+    np.testing.assert_allclose(found / by_flux, [0.5 * beta * action * 1e-7, 1.0], rtol=1e-3)
 
 
 def test_rates_whose_first_runs_see_other_modes():

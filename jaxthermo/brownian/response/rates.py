@@ -113,6 +113,9 @@ def relaxation_rates(
         modes = modes_by_levels(oscillator, float(beta), float(x), count, float(tol))
         if modes is not None:
             return _closed(oscillator, beta, x, modes, as_float(tol))
+    if not is_known(jax.tree.leaves(oscillator), beta, x):
+        # Before the eigenvectors, whose derivatives jax refuses in words of its own.
+        oscillator, beta, x = without_derivatives((oscillator, beta, x), "relaxation_rates")
     pair = (FunctionOfPosition(Identity()), Momentum())
 
     def solve(chosen: Oscillator) -> RelaxationRates:
@@ -165,8 +168,6 @@ def _closed(oscillator: Oscillator, beta: Array, x: Array, modes: LevelModes, to
 
 @lean_jit
 def _found(state: State, count: int, tol: Float[Array, ""]) -> RelaxationRates:
-    # Held before the eigenvectors, whose derivatives jax refuses in words of its own.
-    state = without_derivatives(state, "relaxation_rates")
     position, momentum = FunctionOfPosition(Identity()), Momentum()
     temperature = 1.0 / state.beta
     problem = Disturbed(state.oscillator, state.V, temperature, state.x, position, momentum, jnp.zeros(1))
