@@ -89,9 +89,8 @@ def draw(data: "xarray.Dataset", stem: Path) -> list[Path]:
         for row, beta in enumerate(data.beta.values):
             one, colour = data.isel(beta=row), PALETTE[1 + row]
             scale = np.exp(beta)
-            smooth = np.geomspace(float(data.friction[0]), float(data.friction[-1]), 81)
-            for formula, line in ((by_flux, ":"), (by_energy_loss, "--")):
-                left.plot(smooth, scale * formula(smooth, beta), color=colour, linestyle=line, linewidth=0.9)
+            left.plot(one.friction, scale * one.by_flux, color=colour, linestyle=":", linewidth=0.9)
+            left.plot(one.friction, scale * one.by_energy_loss, color=colour, linestyle="--", linewidth=0.9)
             good = one.where(one.status == 0)
             left.plot(good.friction, scale * good.rate, "o", color=colour, markersize=3, label=rf"$\beta B = {beta:g}$")
             right.plot(good.friction, good.rate / good.by_energy_loss, "o-", color=colour, markersize=3)
