@@ -161,7 +161,9 @@ def _error_left(done: Conjugate) -> Array:
     slow mode shows as a long direction, however small the residual that it leaves.
     """
     largest = jnp.sqrt(jnp.vdot(done.directions, done.directions))
-    return largest * _size(done.residual) / _size(done.x)
+    left = _size(done.residual)
+    # Nothing is left where nothing was asked for; the size of x is 0 then.
+    return jnp.where(left == 0.0, 0.0, largest * left / jnp.where(left == 0.0, 1.0, _size(done.x)))
 
 
 def _conjugated(image: Array, direction: Array, state: Conjugate) -> tuple[Array, Array]:

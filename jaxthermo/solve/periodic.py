@@ -202,7 +202,9 @@ def derivable(
                 return eqx.filter(step(x, eqx.combine(moving, fixed), which, True), eqx.is_inexact_array)
 
             own = _cotangent(image, root, moving, asked, project)
-            return jax.tree.map(jnp.add, total, own), None
+            # Fixed points that were not searched for are none, and nothing is asked of them.
+            wanted = jnp.any(jnp.stack([jnp.any(leaf != 0.0) for leaf in jax.tree.leaves(asked)]))
+            return jax.tree.map(lambda so_far, more: so_far + jnp.where(wanted, more, 0.0), total, own), None
 
         asked = (covectors.x, (covectors.image, covectors.record))
         return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, moving), (found.x, found.which, asked))[0]

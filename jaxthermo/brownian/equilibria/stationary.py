@@ -109,7 +109,8 @@ def krylov_transposed(
     """
     A, M = transposed(A, rhs), transposed(M, rhs)
     density = boltzmann(*place)
-    weight = jnp.sqrt(density / jnp.max(density) + RIM)[:, None]
+    # The last three axes of `rhs` are momentum, member and position.
+    weight = jnp.expand_dims(jnp.sqrt(density / jnp.max(density) + RIM)[:, None], tuple(range(rhs.ndim - 3)))
     found, error = krylov(lambda V: weight * A(V / weight), lambda V: weight * M(V / weight), weight * rhs, tolerance)
     return jnp.where(error < LOST, found / weight, jnp.nan), error
 
