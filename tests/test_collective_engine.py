@@ -132,8 +132,8 @@ def trees(a, b):
 
 
 def ordered(coupling, load):
-    """Power, efficiency and occupations of the mean field near spin 1: those at rest in the energies that they cause."""
     """Power, efficiency and occupations of the mean field near spin 1, at rest in the energies that they cause."""
+    p, P = plain(coupling, load), np.array([1.0, np.exp(-coupling), np.exp(-2.0 * coupling)])
     for _ in range(40):
         forward, backward, heat = contacts.flows(p, P, BETAS)
         up, down = forward.reshape(2, 3) / P, backward.reshape(2, 3) / np.roll(P, -1)
