@@ -44,6 +44,24 @@ def _print_version(wanted: bool | None) -> None:
         raise typer.Exit
 
 
+def _made(folder: Path) -> Path:
+    """A folder to write to, made before anything is computed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot make the folder {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"cannot write to the folder {folder}")
+    return folder
+
+
+def _with_folder(file: Path | None) -> Path | None:
+    """A file to write, in a folder that is made before anything is computed."""
+    if file is not None:
+        _made(file.parent)
+    return file
+
+
 @app.callback()
 def _prepare(
     version: Annotated[
@@ -86,9 +104,9 @@ def reproduce(
     item: Annotated[
         list[str] | None, typer.Option("--item", help="Only this figure or table, such as fig4; may be repeated.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figures, tables, data.")] = Path(
-        "results"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for figures, tables, data.")
+    ] = Path("results"),
 ) -> None:
     """Make the figures and tables of a paper again, set them beside its own, and judge its claims.
 
@@ -142,9 +160,9 @@ def infer_protocol(
     others: Annotated[
         int, typer.Option("--others", min=0, help="So many further cycles with the same works, from the stored one.")
     ] = 0,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the fit and its figure.")] = Path(
-        "results"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for the fit and its figure.")
+    ] = Path("results"),
 ) -> None:
     """Look for a Stirling cycle that has the works of Table 4 of Koyanagi & Tanimura 2024, or for further ones.
 
@@ -165,9 +183,9 @@ def infer_protocol(
 @app.command(epilog=_examples("jaxthermo better-engine --quick --out results"))
 def better_engine(
     quick: Annotated[bool, typer.Option("--quick", help="One coupling and few steps.")] = False,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the table and the figure.")] = Path(
-        "results"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for the table and the figure.")
+    ] = Path("results"),
 ) -> None:
     """Maximise the power of the Stirling engine over its field, strokes and period, then that of a free form.
 
@@ -192,7 +210,9 @@ def phases(
         float | None, typer.Option("--forward-force", help="Draw output power over loads -f1 < f2 < 0 at this f1.")
     ] = None,
     points: Annotated[int, typer.Option("--points", min=2, help="Points along each axis.")] = 100,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for figure and data.")] = Path("results"),
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for figure and data.")
+    ] = Path("results"),
 ) -> None:
     """Draw the phases of a driven ring over force and inverse temperature."""
     from jaxthermo.papers.rings.phases import draw_phases, summary
@@ -238,7 +258,9 @@ def scan(
 def show(
     store: Annotated[Path, typer.Argument(help="The store of a scan, finished or not.", file_okay=False)],
     variable: Annotated[str | None, typer.Option("--variable", help="What to draw.")] = None,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the picture.")] = Path("results"),
+    out: Annotated[Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for the picture.")] = Path(
+        "results"
+    ),
 ) -> None:
     """Summarise a scan, and draw it."""
     from jaxthermo.experiments import report
@@ -276,7 +298,10 @@ def _one_message() -> Iterator[None]:
 
 @app.command(epilog=_examples("jaxthermo validate", "jaxthermo validate --json"))
 def validate(
-    out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Also write a Markdown table here.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", dir_okay=False, callback=_with_folder, help="Also write a Markdown table here."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead, for scripts.")] = False,
 ) -> None:
     """Run every exact check of the library. Takes about two minutes. Exit code 1 where one does not hold."""

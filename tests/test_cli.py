@@ -62,6 +62,14 @@ def test_an_output_path_that_is_a_file_is_refused(command, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["reproduce", "phases", "better-engine", "infer-protocol", "validate"])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(command, name, tmp_path):
+    (tmp_path / "file").touch()
+    result = command(name, "--out", tmp_path / "file" / "inside" / "out")
+    assert result.exit_code == cli.MISUSED
+    assert "--out" in result.output and "cannot make the folder" in result.output
+
+
 def test_an_interrupt_is_one_sentence_and_exit_code_130(command, tmp_path, monkeypatch):
     def interrupted(paper, out, full, items):
         assert paper.name == "potts" and not full and list(items) == []
