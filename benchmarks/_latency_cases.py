@@ -127,6 +127,11 @@ def followed(period: float) -> Any:
     return jt.jumps.locking(jt.PottsRing(3, -1.0, force, 0.1), 3.5, period, steps=64).lyapunov
 
 
+def information(beta: float) -> Any:
+    """What ten units of README's ring know of each other."""
+    return jt.jumps.multipartite_information(jt.jumps.mesoscopic_stationary(ring(), beta, 10))
+
+
 def work_of(beta: Any) -> Any:
     """Stationary work current of README's ring."""
     return jt.potts.stationary(ring(), beta).work_current
@@ -246,6 +251,28 @@ CASES = {
     "jumps.cumulants of 10, bounds": Case(
         lambda: lambda hot: jt.bounds(jt.jumps.cumulants(pair(), [hot, 2.0], 10)).slack, 0.5, 0.6, (4.0, 0.1, 1.5)
     ),
+    "jumps.coherence of 10": Case(
+        lambda: lambda beta: jt.jumps.coherence(ring(), beta, 10).quality_factor, 4.0, 4.5, (4.0, 0.1, 1.5)
+    ),
+    "jumps.cycle_affinities": Case(
+        lambda: lambda beta: jt.jumps.cycle_affinities(ring(), beta, [1 / 3, 1 / 3, 1 / 3]).affinity,
+        2.0,
+        2.5,
+        (4.0, 0.1, 1.5),
+    ),
+    "jumps.multipartite_information of 10": Case(lambda: information, 2.0, 2.5, (4.0, 0.1, 1.5)),
+    "jumps.contraction": Case(
+        lambda: lambda beta: jt.jumps.contraction(0.0, jnp.array([0.5, 0.3, 0.2]), ring(), beta),
+        2.0,
+        2.5,
+        (4.0, 0.1, 1.5),
+    ),
+    "jumps.mesoscopic_evolve of 10": Case(
+        lambda: lambda hot: jt.jumps.mesoscopic_evolve(pair(), [hot, 2.0], 10, [10, 0], [0.0, 1.0]).work,
+        0.5,
+        0.6,
+        (4.0, 0.5, 1.5),
+    ),
     "jumps.scaled_cumulant of 10": Case(
         lambda: lambda hot: jt.jumps.scaled_cumulant(pair(), [hot, 2.0], 10, [-0.5, 0.5]).scaled_cumulant,
         0.5,
@@ -311,6 +338,15 @@ CASES = {
     ),
     "relaxation_rates, quantum": Case(
         lambda: lambda beta: jt.relaxation_rates(shallow(), beta, 1.0).rate, 1.0, 0.9, (15.0, 5.0, 5.0)
+    ),
+    "isentropic_field": Case(
+        lambda: lambda x: jt.isentropic_field(breathing(), 0.5, x, 1.0, (-0.99, 0.0)), -0.5, -0.4, (4.0, 0.4, 1.5)
+    ),
+    "search.slow_ramp": Case(
+        lambda: lambda end: jt.search.slow_ramp(breathing(), 1.0, 0.0, end, 40.0).excess_work,
+        2.0,
+        1.5,
+        (10.0, 5.0, 5.0),
     ),
     "work_fluctuations": Case(counted, 1.0, 1.1, (6.0, 1.0, 1.5)),
     "minimum_work": Case(minimum, 1.0, 0.9, (7.0, 1.0, 1.5)),
