@@ -258,9 +258,7 @@ def scan(
 def show(
     store: Annotated[Path, typer.Argument(help="The store of a scan, finished or not.", file_okay=False)],
     variable: Annotated[str | None, typer.Option("--variable", help="What to draw.")] = None,
-    out: Annotated[Path, typer.Option("--out", file_okay=False, callback=_made, help="Folder for the picture.")] = Path(
-        "results"
-    ),
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the picture.")] = Path("results"),
 ) -> None:
     """Summarise a scan, and draw it."""
     from jaxthermo.experiments import report
