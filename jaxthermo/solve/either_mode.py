@@ -14,6 +14,8 @@ from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, ArrayLike, PyTree
 
+from jaxthermo.solve.checks_off import without_checks
+
 Result = TypeVar("Result")
 # Arrays that a linear map depends on, and those in which it is linear, to arrays.
 Linear = Callable[[list[Any], list[Any]], list[Any]]
@@ -63,6 +65,28 @@ def either_mode(
         return result, jax.tree.unflatten(result_tree, _call(forward, backward, known, linear))
 
     return solved(args)
+
+
+def by_mode(solved: Callable[[PyTree, bool], Result], args: PyTree) -> Result:
+    """solved(args, False), differentiated in either mode: forward through that, in reverse through solved(args, True).
+
+    `solved` is traced without the checks of its loops in reverse mode: a callback for what they find would keep JAX
+    from storing the program.
+    """
+
+    def value(args: PyTree) -> Result:
+        return solved(args, False)
+
+    def tangent(args: PyTree, result: Result, changes: PyTree) -> PyTree:
+        return eqx.filter_jvp(value, (args,), (changes,))[1]
+
+    def cotangent(moving: PyTree, fixed: PyTree, result: Result, covectors: PyTree) -> PyTree:
+        def outputs(moving: PyTree) -> PyTree:
+            return eqx.filter(solved(eqx.combine(moving, fixed), True), eqx.is_inexact_array)
+
+        return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
+
+    return either_mode(value, tangent, without_checks(cotangent), args)
 
 
 def _filled(values: PyTree, like: PyTree) -> list[PyTree]:

@@ -17,8 +17,7 @@ from jaxthermo.brownian.steps.spectrum import from_spectrum, to_spectrum
 from jaxthermo.brownian.steps.split import noise_of
 from jaxthermo.brownian.steps.stepper import Driven, DrivenTerm, strang, totals_of
 from jaxthermo.protocols.schedules import value_at
-from jaxthermo.solve.checks_off import without_checks
-from jaxthermo.solve.either_mode import either_mode
+from jaxthermo.solve.either_mode import by_mode
 
 # Moments of the work up to this order.
 ORDERS = 3
@@ -60,22 +59,7 @@ def count_work(counting: Counting, steps: Int[Array, ""]) -> tuple[Counted, Coun
 def _counted(counting: Counting, steps: Int[Array, ""]) -> Counted:
     """Derivatives in either mode, the times and the steps held constant."""
 
-    def solved(args: tuple[Counting, Array], reverse: bool) -> Counted:
-        return _by_steps(*args, reverse)
-
-    def value(args: tuple[Counting, Array]) -> Counted:
-        return solved(args, reverse=False)
-
-    def tangent(args: Any, solution: Counted, changes: Any) -> Any:
-        return eqx.filter_jvp(value, (args,), (changes,))[1]
-
-    def cotangent(moving: Any, fixed: Any, solution: Counted, covectors: Any) -> Any:
-        def outputs(moving: Any) -> Any:
-            return solved(eqx.combine(moving, fixed), reverse=True)
-
-        return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
-
-    return either_mode(value, tangent, without_checks(cotangent), (counting, steps))
+    return by_mode(lambda args, reverse: _by_steps(args[0], args[1], reverse), (counting, steps))
 
 
 def _by_steps(counting: Counting, steps: Int[Array, ""], reverse: bool) -> Counted:

@@ -25,7 +25,7 @@ from jaxthermo.protocols.schedules import Schedule, value_at
 from jaxthermo.solve.blank import blank_of
 from jaxthermo.solve.checks_off import without_checks
 from jaxthermo.solve.derivatives import stop_gradient
-from jaxthermo.solve.either_mode import either_mode
+from jaxthermo.solve.either_mode import by_mode
 from jaxthermo.solve.integrate import status_of, unreached_as_nan
 
 # States that reverse mode keeps of one solve by default. With n of them it repeats n^2/2 steps once or twice.
@@ -86,23 +86,10 @@ class Method(eqx.Module):
 def propagate(drive: Drive, V: HierarchyState, method: Method) -> DriveSolution:
     """The members V at the first time driven on, by diffrax; derivatives in either mode, the times held constant."""
 
-    def solved(args: tuple[Drive, HierarchyState, Method], reverse: bool) -> DriveSolution:
-        return propagate_by(*args, reverse)
-
-    def value(args: tuple[Drive, HierarchyState, Method]) -> DriveSolution:
-        return solved(args, reverse=False)
-
-    def tangent(args: Any, solution: DriveSolution, changes: Any) -> Any:
-        return eqx.filter_jvp(value, (args,), (changes,))[1]
-
-    def cotangent(moving: Any, fixed: Any, solution: DriveSolution, covectors: Any) -> Any:
-        def outputs(moving: Any) -> Any:
-            return eqx.filter(solved(eqx.combine(moving, fixed), reverse=True), eqx.is_inexact_array)
-
-        return eqx.filter_vjp(outputs, moving)[1](covectors)[0]
-
     held = Drive(drive.oscillator, drive.protocol, stop_gradient(drive.times))
-    return either_mode(value, tangent, without_checks(cotangent), (held, V, stop_gradient(method)))
+    return by_mode(
+        lambda args, reverse: propagate_by(args[0], args[1], args[2], reverse), (held, V, stop_gradient(method))
+    )
 
 
 def propagate_by(drive: Drive, V: HierarchyState, method: Method, reverse: bool) -> DriveSolution:
