@@ -92,6 +92,18 @@ def better(period: float) -> Any:
     return jt.optimise_cycle(classical(readme_grid()), cycle, bounds={"x_end": (0.5, 1.4)}, steps=2).power
 
 
+def front(period: float) -> Any:
+    """Both ends of a front, each by two steps of a search from README's cycle."""
+    cycle, bounds = jt.StirlingCycle(0.5, 1.0, 1.5, 1.0, period), {"x_end": (0.5, 1.4)}
+    return jt.search.pareto_front(classical(readme_grid()), cycle, bounds, points=2, steps=2, progress=False).power
+
+
+def mixed(share: float) -> Any:
+    """A mixture of two levels of the particle of docs/brownian.md."""
+    parabola = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, 1, 3)
+    return jt.State.from_density_matrix(parabola, np.diag([share, 1.0 - share]), beta=1.0).purity
+
+
 def cat(q: float) -> Any:
     """A cat state of the particle of docs/brownian.md."""
     parabola = jt.quantum_oscillator(jt.Polynomial([0.0, 0.0, 0.5]), 0.5, 1, 3)
@@ -294,6 +306,7 @@ CASES = {
         0.6,
         (6.0, 0.5, 2.0),
     ),
+    "State.from_density_matrix": Case(lambda: mixed, 0.7, 0.6, (4.0, 0.4, 1.5)),
     "State.cat": Case(lambda: cat, 1.5, 1.2, (4.0, 0.4, 1.5)),
     "equilibrium, classical": Case(
         lambda: lambda beta: jt.equilibrium(classical(), beta=beta, x=1.0).X,
@@ -330,6 +343,7 @@ CASES = {
     "run_cycle, spline": Case(lambda: spline, 0.5, 0.6, (6.0, 1.0, 1.5)),
     "drive, switched baths": Case(lambda: windows, 0.5, 0.6, (10.0, 3.0, 3.0)),
     "optimise_cycle, two steps": Case(lambda: better, 20.0, 24.0, (20.0, 10.0, 10.0)),
+    "search.pareto_front, two steps": Case(lambda: front, 20.0, 24.0, (20.0, 20.0, 15.0)),
     "correlation, quantum": Case(
         lambda: lambda beta: jt.correlation(shallow(), beta, 1.0, TIMES).response, 1.0, 0.9, (10.0, 3.0, 3.0)
     ),

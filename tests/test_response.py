@@ -2,6 +2,7 @@
 
 from math import comb
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -276,17 +277,58 @@ def test_the_resolvent_of_the_hierarchy_gives_the_closed_spectrum_of_a_parabola(
 
 
 def test_a_classical_spectrum_keeps_the_theorem_and_is_the_transform_of_the_correlation():
-    model, w = jt.classical_oscillator(systems.QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.2, 6.8, 0.4)), np.array([0.0, 1.2])
-    found = jt.spectrum(model, 1.3, 0.5, w)
-    assert found.ok
+    model = jt.classical_oscillator(systems.QUARTIC, 1.0, jt.PhaseGrid(5.6, 0.2, 6.8, 0.4))
+    transformed = jt.correlation(model, 1.3, 0.5, 0.15 * np.arange(240), tol=1e-7).spectrum()
+    some = np.array([0, 14])
+    found = jt.spectrum(model, 1.3, 0.5, transformed.frequency[some])
+    assert found.ok and transformed.ok
     np.testing.assert_allclose(found.imbalance, 0.0, atol=1e-7)
-    ts = np.linspace(0.0, 36.0, 241)
-    late = np.asarray(jt.correlation(model, 1.3, 0.5, ts, tol=1e-7).symmetrised)
-    # Simpson's rule.
-    weights = np.full(241, 2.0 / 3.0)
-    weights[1::2], weights[[0, -1]] = 4.0 / 3.0, 1.0 / 3.0
-    transform = 2.0 * np.cos(np.outer(w, ts)) @ (weights * late) * ts[1]
-    np.testing.assert_allclose(found.symmetrised, transform, rtol=0.0, atol=2e-4)
+    np.testing.assert_allclose(transformed.symmetrised[some], found.symmetrised, rtol=0.0, atol=5e-6)
+    np.testing.assert_allclose(transformed.response[some], found.response, rtol=0.0, atol=5e-6)
+
+
+@pytest.mark.parametrize("pair", [("q", "q"), ("q", "p")])
+def test_the_transform_of_a_correlation_is_the_spectrum(pair):
+    model = jt.quantum_oscillator(systems.HARMONIC, 0.8, 2)
+    found = jt.correlation(model, 1.0, 0.3, np.linspace(0.0, 60.0, 601), pair).spectrum()
+    exact = jt.spectrum(model, 1.0, 0.3, found.frequency, pair)
+    assert found.ok
+    for name in ("symmetrised", "response"):
+        true = np.asarray(getattr(exact, name))
+        assert np.abs(getattr(found, name) - true).max() < float(found.error) * np.abs(true).max(), name
+
+
+def test_a_transform_tells_of_too_few_and_too_early_times_and_refuses_others():
+    model = jt.quantum_oscillator(systems.HARMONIC, 0.8, 2)
+
+    def correlation(ts):
+        return jt.correlation(model, 1.0, 0.3, ts)
+
+    for (end, count), status in (((60.0, 40), "time step too long"), ((9.0, 99), "not converged")):
+        with pytest.warns(JaxthermoWarning, match=status):
+            assert correlation(np.linspace(0.0, end, count)).spectrum().outcome == status
+    for ts, words in ((np.linspace(0.0, 9.0, 9), "20 times"), (1.0 + np.arange(30.0), "begin at 0")):
+        with pytest.raises(ValueError, match=words):
+            correlation(ts).spectrum()
+    with pytest.raises(ValueError, match="evenly spaced"):
+        correlation(np.arange(30.0) ** 1.1).spectrum()
+
+
+def test_a_transform_has_lanes_and_derivatives():
+    ts = np.linspace(0.0, 60.0, 601)
+    runs = [jt.correlation(jt.quantum_oscillator(systems.HARMONIC, one, 1), 1.0, 0.0, ts) for one in (0.7, 0.9)]
+
+    def power(run):
+        return run.spectrum().symmetrised
+
+    lanes = jax.jit(jax.vmap(power))(jax.tree.map(lambda *leaves: jnp.stack(jnp.asarray(leaves)), *runs))
+    np.testing.assert_allclose(lanes, [power(run) for run in runs], rtol=1e-12)
+
+    def larger(factor):
+        return power(eqx.tree_at(lambda run: run.symmetrised, runs[0], factor * runs[0].symmetrised))[9]
+
+    for derivative in (jax.grad, jax.jacfwd):
+        assert float(derivative(larger)(2.0)) == pytest.approx(float(larger(1.0)), rel=1e-12)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The best of slow ramps, from the equilibrium correlations along its way: a geodesic of the friction."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,13 +11,14 @@ from numpy.polynomial import chebyshev
 from jaxthermo._results import AbstractResult, quantity, warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
 from jaxthermo._types import IntLike, ScalarLike
-from jaxthermo.brownian import spectrum
+from jaxthermo.brownian import Spectrum, spectrum
 from jaxthermo.brownian.bath import require_one_temperature
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import require_integer, require_known, require_positive, require_scalar
 from jaxthermo.protocols.schedules import Table
 
-POINTS, FEWEST = 9, 3
+# Fields at which the friction is computed, in turn, where their number is left open; the least that may be asked for.
+LADDER, FEWEST = (9, 17, 33), 3
 # Corners of the ramp; and the error of its length from which on it is not called converged.
 CORNERS, RESOLVED = 65, 1e-3
 
@@ -47,7 +50,7 @@ def slow_ramp(
     x_start: ScalarLike,
     x_end: ScalarLike,
     duration: ScalarLike,
-    points: IntLike = POINTS,
+    points: IntLike | None = None,
     *,
     progress: bool | None = None,
 ) -> SlowRamp:
@@ -61,7 +64,8 @@ def slow_ramp(
     beta            inverse temperature, a known number; 1/energy
     x_start, x_end  fields before and after, known numbers, not equal; energy per unit of X
     duration        of the ramp, a known number; time
-    points          fields at which the friction is computed, Chebyshev's nodes of the way; >= 3
+    points          fields at which the friction is computed, Chebyshev's nodes of the way with both ends; >= 3. None:
+                    9, or 17 or 33 where these are too few
     progress        as in `jt.spectrum`, which is called at each of them
     Returns         a `SlowRamp`
     Raises          ValueError that names the argument
@@ -89,45 +93,63 @@ def slow_ramp(
     begin, end = float(x_start), float(x_end)
     if begin == end:
         raise ValueError(f"`x_end` must differ from `x_start`, but both are {begin}")
-    count = require_integer("points", points, FEWEST)
-    nodes = chebyshev.chebpts1(count)
-    fields = 0.5 * (begin + end) + 0.5 * (end - begin) * nodes
-    found = [spectrum(oscillator, beta, x, [0.0], ("X", "X"), progress=progress) for x in fields]
-    friction = np.array([0.5 * float(beta) * float(one.symmetrised[0]) for one in found])
-
-    # The root of the friction over the way from -1 to 1, and what of the length lies behind.
-    root = chebyshev.chebfit(nodes, np.sqrt(friction), count - 1)
-    way = np.linspace(-1.0, 1.0, CORNERS)
-    behind = 0.5 * abs(end - begin) * chebyshev.chebval(way, chebyshev.chebint(root, lbnd=-1.0))
-    length = behind[-1]
-    # Of the straight ramp: the mean friction times the square of the way.
-    square = chebyshev.chebint(chebyshev.chebmul(root, root), lbnd=-1.0)
-    line = (end - begin) ** 2 * 0.5 * chebyshev.chebval(1.0, square) / float(duration)
-    shorter = chebyshev.chebval(1.0, chebyshev.chebint(root[:-2], lbnd=-1.0))
-    error = abs(1.0 - 0.5 * abs(end - begin) * float(shorter) / float(length))
-    goes_on = bool(np.all(np.diff(behind) > 0.0))
-    times = float(duration) * (behind / length if goes_on else np.linspace(0.0, 1.0, CORNERS))
+    middle, half = 0.5 * (begin + end), 0.5 * (end - begin)
+    found: dict[float, Spectrum] = {}
+    for count in LADDER if points is None else (require_integer("points", points, FEWEST),):
+        nodes = np.round(chebyshev.chebpts2(count), 14)
+        for node in nodes:
+            if node not in found:
+                found[node] = spectrum(oscillator, beta, middle + half * node, [0.0], ("X", "X"), progress=progress)
+        power = np.array([float(found[node].symmetrised[0]) for node in nodes])
+        friction = 0.5 * float(beta) * power
+        way = _way(nodes, friction, half)
+        if way.error <= RESOLVED or not all(one.ok for one in found.values()):
+            break
     result = SlowRamp(
         status=first_problem(
-            *(one.status for one in found),
-            status_if(jnp.asarray(not (goes_on and error <= RESOLVED)), Status.not_converged),
+            *(one.status for one in found.values()),
+            status_if(jnp.asarray(not way.error <= RESOLVED), Status.not_converged),
         ),
-        stats={"spectra": count},
+        stats={"spectra": len(found)},
         oscillator=oscillator,
-        ramp=Table(times, 0.5 * (begin + end) + 0.5 * (end - begin) * way),
+        ramp=Table(float(duration) * way.share, middle + half * np.linspace(-1.0, 1.0, CORNERS)),
         beta=beta,
         duration=duration,
         **jax.tree.map(
             jnp.asarray,
             {
-                "field": fields,
+                "field": middle + half * nodes,
                 "friction": friction,
-                "length": length,
-                "excess_work": length**2 / float(duration),
-                "excess_work_of_line": line,
-                "error": error,
+                "length": way.length,
+                "excess_work": way.length**2 / float(duration),
+                "excess_work_of_line": way.straight / float(duration),
+                "error": way.error,
             },
         ),
     )
     warn_unless_ok(result)
     return result
+
+
+class Way(NamedTuple):
+    """Share of the length behind each corner, the length, (x_end - x_start)^2 times the mean friction, the error."""
+
+    share: np.ndarray
+    length: float
+    straight: float
+    error: float
+
+
+def _way(nodes: np.ndarray, friction: np.ndarray, half: float) -> Way:
+    """Of the friction at Chebyshev's nodes, by the polynomial for its root; `half` the way from the middle."""
+    root = chebyshev.chebfit(nodes, np.sqrt(np.maximum(friction, 0.0)), len(nodes) - 1)
+
+    def behind(coefficients: np.ndarray) -> np.ndarray:
+        return chebyshev.chebval(np.linspace(-1.0, 1.0, CORNERS), chebyshev.chebint(coefficients, lbnd=-1.0))
+
+    so_far, straight = behind(root), 2.0 * half**2 * behind(chebyshev.chebmul(root, root))[-1]
+    if not np.all(np.diff(so_far) > 0.0):
+        return Way(np.linspace(0.0, 1.0, CORNERS), float("nan"), float(straight), float("nan"))
+    length = so_far[-1]
+    error = abs(1.0 - behind(root[:-2])[-1] / length)
+    return Way(so_far / length, float(abs(half) * length), float(straight), float(error))

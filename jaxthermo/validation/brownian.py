@@ -129,6 +129,24 @@ def susceptibility() -> float:
     return float(np.max(np.abs(np.asarray(found.response) - 1.0 / (1.0 - w**2 - 1j * w))))
 
 
+def transformed() -> float:
+    """chi(w) of the damped harmonic oscillator by the fast Fourier transform of its response function."""
+    model = jt.quantum_oscillator(HARMONIC, 1.0, 1)
+    found = jt.correlation(model, 1.0, 0.3, np.linspace(0.0, 60.0, 1201)).spectrum()
+    w = np.asarray(found.frequency)
+    return float(np.max(np.abs(np.asarray(found.response) - 1.0 / (1.0 - w**2 - 1j * w))))
+
+
+def friction_of_a_stiffness() -> float:
+    """(k + gamma^2)/(4 beta gamma k^3) for a classical parabola of stiffness k = 1 + x."""
+    beta, gamma = 1.3, 0.8
+    stiffer = jt.Polynomial([0.0, 0.0, -0.5])
+    model = jt.classical_oscillator(HARMONIC, gamma**0.5, coordinate=stiffer)
+    found = jt.search.slow_ramp(model, beta, 0.0, 0.5, 40.0, 5, progress=False)
+    k = 1.0 + np.asarray(found.field)
+    return float(np.max(np.abs(4.0 * beta * gamma * k**3 / (k + gamma**2) * np.asarray(found.friction) - 1.0)))
+
+
 def classical_theorem() -> float:
     """beta w S(w)/2 - Im chi(w) of the classical quartic oscillator."""
     found = jt.spectrum(jt.classical_oscillator(QUARTIC, 1.0), 1.0, 0.5, np.array([0.5, 1.5]))
@@ -266,6 +284,8 @@ CHECKS = (
         1e-8,
         susceptibility,
     ),
+    ("the same by the transform of its response function", 1e-5, transformed),
+    ("friction of a stiffness k = (k + A^4)/(4 beta A^2 k^3) (relative)", 1e-6, friction_of_a_stiffness),
     ("classical quartic: fluctuation-dissipation theorem", 1e-8, classical_theorem),
     ("slowest eigenvalues of a damped parabola on the grid = sums of 1/2 +- i sqrt(3)/2", 1e-8, slowest_modes),
     ("number state n = 1: <q^4> = 15/4, <q^2 p^2> = 5/4, purity 1", 1e-8, number_state),

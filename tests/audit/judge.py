@@ -24,6 +24,7 @@ from . import (
     ramps,
     resonances,
     searches,
+    slow,
     starts,
     switched,
     thermal,
@@ -346,4 +347,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **ramps.JUDGES,
     **thermal.JUDGES,
     **works.JUDGES,
+    **slow.JUDGES,
 }

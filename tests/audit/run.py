@@ -86,7 +86,8 @@ decided. Seeds from 1000 on ask kinds that were added later, in turn, those from
 splines, pieces and callables, baths that are switched, prepared states, searches, and of units their fluctuations,
 trajectories, folds, branches, noise and locking, and those from 1210 on N units in time, their work
 theorem, cycle affinities, units on lattices, canonical states, density matrices, fields of equal entropy and ramps of
-least work, those from 1480 on fluctuations of work. There a mean of trajectories is right within five standard errors.
+least work, those from 1480 on fluctuations of work, those from 1510 on slow ramps and transformed correlations. There a
+mean of trajectories is right within five standard errors.
 """
 COLUMNS = (judge.RIGHT, judge.REFUSED, judge.HONEST, judge.UNKNOWN, judge.WRONG, CRASH)
 

@@ -26,7 +26,7 @@ SOLVED = 2e-7
 
 
 class Spectrum(AbstractResult):
-    """Spectra of A and B in the stationary state; made by `jt.spectrum`."""
+    """Spectra of A and B in the stationary state; made by `jt.spectrum` or by `spectrum` of a `Correlation`."""
 
     status: Int[Array, "*batch"]
     stats: Stats
@@ -52,7 +52,9 @@ class Spectrum(AbstractResult):
     )
     beta: Float[Array, "*batch"] = quantity("1/energy", "inverse temperature of the bath")
     x: Float[Array, "*batch"] = quantity("energy/X", "field x")
-    error: Float[Array, "*batch"] = quantity("1", "largest bound on what a linear solve has left, over its solution")
+    error: Float[Array, "*batch"] = quantity(
+        "1", "largest bound on what a solve or a transform has left, over its size"
+    )
     edge: Float[Array, "*batch"] = quantity("1", "largest disturbance on the rim of the grid over its size")
     coarse: Float[Array, "*batch"] = quantity("1", "largest coefficient of the highest waves over the largest of all")
     tail: Float[Array, "*batch"] = quantity("1", "largest member of the last level over the disturbance's size")
@@ -92,9 +94,9 @@ def spectrum(
     `imbalance` is tanh(beta hbar w/2) S/hbar - Im chi, classically beta w S/2 - Im chi: 0 by the theorem of
     fluctuation and dissipation, but for the poles that the bath leaves out. If only one of A and B is odd in p, time
     reversal makes S imaginary: `symmetrised` is S/i then, and -Re chi stands for Im chi. A solve takes longer the
-    weaker the damping; many frequencies are found faster from `jt.correlation`. Where forces and observables are
-    linear, and all is known, both follow from closed moments. Differentiable as `jt.correlation` is, in the frequencies
-    too.
+    weaker the damping; many frequencies are found faster from a `jt.correlation`, by its method `spectrum`. Where
+    forces and observables are linear, and all is known, both follow from closed moments. Differentiable as
+    `jt.correlation` is, in the frequencies too.
 
     Example
         >>> import jaxthermo as jt
@@ -109,8 +111,7 @@ def spectrum(
         raise ValueError(f"`frequencies` must have shape (frequencies,), but has shape {frequencies.shape}")
     require_finite("frequencies", frequencies)
     pair = pair_of(observables, oscillator, beta, x)
-    if any(np.isnan(one.sign) for one in pair):
-        raise ValueError("`observables` must each be even or odd in p for a spectrum, but one is neither")
+    require_parity(pair)
     motion = linear_motion(oscillator, beta, x) if are_linear(pair) else None
     if motion is not None:
         return _closed(oscillator, motion, beta, x, frequencies, pair)
@@ -124,12 +125,18 @@ def spectrum(
     return found
 
 
+def require_parity(pair: Pair) -> None:
+    """Both observables must be even or odd in p, so that t < 0 follows from t > 0."""
+    if any(np.isnan(one.sign) for one in pair):
+        raise ValueError("`observables` must each be even or odd in p for a spectrum, but one is neither")
+
+
 def _closed(
     oscillator: Oscillator, motion: LinearMotion, beta: Array, x: Array, frequencies: Array, pair: Pair
 ) -> Spectrum:
     halves = functions_of_frequency(motion.drift, *motion.pair(*pair), frequencies)
     nothing = jnp.zeros(())
-    return _described(
+    return described(
         oscillator, beta, x, frequencies, pair, halves, status=first_problem(), error=nothing, held=jnp.zeros(3)
     )
 
@@ -155,7 +162,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
         status_if(~jnp.all(errors < SOLVED), Status.not_converged),
         resolved_enough(state.oscillator, pair, edge, coarse, tail),
     )
-    return _described(
+    return described(
         state.oscillator,
         state.beta,
         state.x,
@@ -168,7 +175,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
     )
 
 
-def _described(
+def described(
     oscillator: Oscillator,
     beta: Array,
     x: Array,
