@@ -17,6 +17,7 @@ import jax
 
 import benchmarks
 from benchmarks._bench import RESULTS, MissingPeer, device_slug, write
+from benchmarks._guard import worse
 
 # What benchmarks race against, and where each comes from.
 PEERS = {"numba": "test", "distributed": "dask", "qutip": "bench"}
@@ -30,7 +31,7 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named benchmarks, or all but the one of latency; 1 if one of them failed.
+    """Run the named benchmarks, or all but the one of latency; 1 if one failed, or is slower beside its peers.
 
     One whose peer is not installed says so, and leaves its record as it is.
     """
@@ -73,10 +74,14 @@ def _run(name: str, quick: bool, out: Path | None) -> bool:
                 f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in row.items()
             )
         )
+    losses = []
     if out is not None:
+        losses = worse(name, rows, out)
         print(f"  {write(name, rows, out)}")
+    for loss in losses:
+        print(f"  WORSE than the last record: {loss}")
     print(f"  {time.perf_counter() - begin:.0f} s, {_cpu_seconds() - begin_cpu:.0f} s of processors", flush=True)
-    return True
+    return not losses
 
 
 def _missing_peer(error: Exception) -> str | None:

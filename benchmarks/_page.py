@@ -21,7 +21,8 @@ TEXT = """# Benchmarks
 Every number here comes from a record in `benchmarks/results/`, made by `make bench` on the device that it names, and
 this page from the records, by `python -m benchmarks._page`. Peers run in the same process or beside it, on the same
 device, at equal error where there is one. Seconds are medians; what a first call compiles is not among them.
-How long one waits for compilation is in [latency.md](latency.md).
+How long one waits for compilation is in [latency.md](latency.md). `make bench` fails where a ratio to a peer, a share
+of a floor or a number of solves is worse by half than in the last record of the same device.
 
 ```bash
 make bench        # all, on this machine; writes records and this page
@@ -42,6 +43,10 @@ class Table(NamedTuple):
 
 def _text(name: str) -> Callable[[Row], str]:
     return lambda row: "" if row.get(name) is None else str(row[name])
+
+
+def _thousandth(row: Row, name: str) -> str:
+    return "" if row.get(name) is None else f"{row[name] / 1000.0:.3g}"
 
 
 def _number(name: str, digits: int = 3) -> Callable[[Row], str]:
@@ -185,7 +190,8 @@ TABLES = {
     ),
     "scan_throughput": Table(
         "Scans with a store",
-        "Against the bare vmapped function on the same chunks.",
+        "Against the bare vmapped function on the same chunks. Memory of a lane: as estimated from the program, which "
+        "decides how many lanes are computed at a time, and as planned by XLA.",
         {
             "case": _text("case"),
             "lanes": _text("lanes"),
@@ -194,6 +200,8 @@ TABLES = {
             "lanes/s": _number("lanes_per_second"),
             "of the bare speed": _number("ratio"),
             "in CPU seconds": _number("cpu_ratio"),
+            "kB a lane, said": lambda row: _thousandth(row, "lane_bytes_said"),
+            "planned": lambda row: _thousandth(row, "lane_bytes_planned"),
             "load": _number("load", 2),
         },
     ),

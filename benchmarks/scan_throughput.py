@@ -12,7 +12,8 @@ its last (arithmetic, writing, checksums, waiting for the disk); what it tries b
 many a chunk may have, is added. `cpu_ratio` compares time of the processor, which means something on cores that others
 use too, but leaves out the waiting; `load` is how many processes wanted to run in the last minute. `call_seconds` is
 the whole call, with tracing, compilation and the dataset read back. `peak_bytes` is the largest resident size of the
-process so far, compilers and all; `chunk_bytes` is what XLA planned for the lanes computed at a time.
+process so far, compilers and all; `chunk_bytes` is what XLA planned for the lanes computed at a time, and per lane
+`lane_bytes_planned`. `lane_bytes_said` is the estimate that decides how many lanes are computed at a time.
 """
 
 import json
@@ -38,6 +39,7 @@ from jaxthermo.scans.axes import Axes
 from jaxthermo.scans.compiled import cut
 from jaxthermo.scans.layout import Layout
 from jaxthermo.scans.manifest import layout_from
+from jaxthermo.scans.memory import bytes_per_lane
 from jaxthermo.scans.prepared import prepare
 
 FINAL_TIME, TOLERANCE = 10.0, 1e-6
@@ -136,6 +138,8 @@ def _row(name: str, function: Callable[..., Any], axes: dict[str, np.ndarray], c
         "steps_mean": float(data.steps.mean()),
         "steps_max": int(data.steps.max()),
         "chunk_bytes": prepared.compiled(layout).memory,
+        "lane_bytes_said": bytes_per_lane(prepared.traced.program),
+        "lane_bytes_planned": prepared.compiled(layout).memory / layout.width,
         "load": os.getloadavg()[0],
         "peak_bytes": peak,
         "store_bytes": written,

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import __main__ as command, _bench
+from benchmarks import __main__ as command, _bench, _guard
 
 
 def test_time_call_counts_calls_and_separates_compilation():
@@ -50,3 +50,31 @@ def test_a_missing_peer_is_named_and_its_record_left_as_it_is(monkeypatch, tmp_p
     shown = capsys.readouterr().out
     assert "needs QuTiP" in shown and "left out: it needs distributed: pip install 'jaxthermo[dask]'" in shown
     assert not list(tmp_path.iterdir())
+
+
+def test_a_ratio_that_got_worse_is_told(tmp_path):
+    def rows(numba, library, solves):
+        return [{"q": 3, "method": "numba", "cpu_ratio_to_numba": numba}, {"q": 3, "cpu_ratio_to_numba": library}], [
+            {"time": 0.0, "solves": solves},
+            {"time": None},
+        ]
+
+    names = ("potts_scan", "minimum_work")
+    assert _guard.worse("potts_scan", rows(1.0, 8.0, 10)[0], tmp_path) == []
+    for name, before in zip(names, rows(1.0, 8.0, 10), strict=True):
+        _bench.write(name, before, tmp_path)
+    for (library, solves), told in (((5.5, 14), (0, 0)), ((16.0, 5), (0, 0)), ((5.0, 16), (1, 1))):
+        found = [_guard.worse(n, now, tmp_path) for n, now in zip(names, rows(1.0, library, solves), strict=True)]
+        assert tuple(map(len, found)) == told
+    assert found[0] == ["3, None: cpu_ratio_to_numba is 5, was 8"]
+    assert _guard.worse("scaling", [{"exponent": 2.0}], tmp_path) == []
+
+
+def test_a_benchmark_that_got_worse_fails(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)
+    rows = iter([[{"loop": "jump", "of_floor": 0.4}], [{"loop": "jump", "of_floor": 0.2}]])
+    monkeypatch.setattr("benchmarks.floors.run", lambda quick: next(rows))
+    asked = ["floors", "--out", str(tmp_path)]
+    assert [command.main(asked), command.main(asked)] == [0, 1]
+    assert "WORSE than the last record: jump: of_floor is 0.2, was 0.4" in capsys.readouterr().out
+    assert json.loads((tmp_path / "floors.json").read_text())["rows"][0]["of_floor"] == 0.2
