@@ -76,6 +76,17 @@ def test_what_follows_a_factorised_start_has_the_closed_moments():
         np.testing.assert_allclose([run.q[i], run.q2[i], run.p2[i]], expected, rtol=0.0, atol=1e-6)
 
 
+def test_a_depth_left_open_holds_a_canonical_state():
+    """Three levels would not: what follows from a start without correlations needs more than the equilibrium."""
+    well = jt.quantum_oscillator(systems.QUARTIC, 0.7, 1)
+    start = jt.State.canonical(well, beta=1.1, x=0.4)
+    alone = jt.State.canonical(jt.quantum_oscillator(systems.QUARTIC, 0.7, 0), beta=1.1, x=0.4)
+    assert start.ok and start.oscillator.depth > 4
+    np.testing.assert_allclose([start.X, start.q2, start.p2], [alone.X, alone.q2, alone.p2], rtol=1e-7)
+    with pytest.warns(JaxthermoWarning, match="hierarchy too shallow"):
+        jt.State.canonical(well.with_depth(3), beta=1.1, x=0.4)
+
+
 def test_a_grid_left_open_holds_a_displaced_state():
     model = jt.classical_oscillator(systems.HARMONIC, 0.8)
     state = jt.State.coherent(model, 6.0, 0.0, beta=1.0)

@@ -16,7 +16,7 @@ from .wells import place
 # references of a friction may differ.
 FRICTION, LENGTH, TRANSFORM, CHANGE = 1e-6, 1e-3, 1e-5, 3e-6
 # Frequencies at which a spectrum is extrapolated to 0, in even powers; and fields at which a length is summed.
-LOW, NODES = 2e-3, 24
+LOW, NODES = 1e-4, 24
 
 
 def ramp(rng: Generator, narrow: bool) -> Draw:

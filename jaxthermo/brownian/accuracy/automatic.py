@@ -221,12 +221,11 @@ def in_words(oscillator: Oscillator) -> str:
 
 
 def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growth: Growth) -> Oscillator | None:
-    """A grid that has grown, or one more level, where that was left open and is what a state is missing; else None."""
+    """A grid that has grown, or more levels, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
-        depth = chosen.depth
-        if math.comb(chosen.bath.modes + depth + 1, depth + 1) > MOST_MEMBERS:
-            return None
-        return chosen.with_depth(depth + 1)
+        modes, deeper = chosen.bath.modes, range(chosen.depth + growth.levels, chosen.depth, -1)
+        depth = next((depth for depth in deeper if math.comb(modes + depth, depth) <= MOST_MEMBERS), None)
+        return None if depth is None else chosen.with_depth(depth)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     grid = _grown(chosen.mesh, growth)

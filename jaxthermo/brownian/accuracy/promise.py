@@ -105,10 +105,11 @@ def state_problem(
 
 
 class Growth(NamedTuple):
-    """By how much range and resolution of a grid have to grow."""
+    """By how much range and resolution of a grid have to grow, and a hierarchy that is too shallow."""
 
     room: float
     resolution: float
+    levels: int = 1
 
 
 # Of a grid that is large and fine enough.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.accuracy.automatic import resolved, until_held
-from jaxthermo.brownian.accuracy.promise import growth_of_state
+from jaxthermo.brownian.accuracy.promise import PROMISED, SHARE, Growth, growth_of_state
 from jaxthermo.brownian.bath import require_white
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import equation_on
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from jaxthermo.brownian.states.state import State
 
-# How often a grid that was left open is chosen.
-ATTEMPTS = 7
+# How often a grid and a depth that were left open are chosen; by how many levels a hierarchy grows at most at a time.
+ATTEMPTS, MOST_LEVELS = 12, 4
 
 
 class AbstractStarts(eqx.Module):
@@ -151,10 +151,12 @@ class AbstractStarts(eqx.Module):
         Accuracy   means to 1e-7 for beta hbar w up to about 20, w the frequency in the well; the error grows as its
                    sixth power
         """
-        _checked(oscillator, beta, x)
-        chosen = resolved(oscillator, as_float(beta), as_float(x))
-        W = canonical_wigner(equation_on(chosen), 1.0 / as_float(beta), as_float(x)).T
-        return cls.from_wigner(chosen, W, beta=beta, x=x)
+        beta, x = _checked(oscillator, beta, x)
+
+        def values(chosen: Oscillator) -> Array:
+            return canonical_wigner(equation_on(chosen), 1.0 / beta, x)
+
+        return cls._on_a_grid_that_holds_it(oscillator, values, beta, x)
 
     @classmethod
     def from_wigner(
@@ -222,11 +224,19 @@ class AbstractStarts(eqx.Module):
             lambda chosen, _: _started(chosen, values(chosen), beta, x),
             resolved(oscillator, beta, x),
             oscillator,
-            growth_of_state,
+            _growth,
             ATTEMPTS,
         )
         warn_unless_ok(state)
         return state  # type: ignore[return-value]
+
+
+def _growth(state: "State") -> Growth:
+    """What a start asks for: as many levels as are missing if each goes on to be smaller by the same factor."""
+    tail, depth = float(state.tail), state.oscillator.bath.depth or 1
+    wanted = (PROMISED / SHARE) ** (0.5 * depth / (depth + 1.0))
+    missing = depth * np.log(wanted / tail) / np.log(tail) if 0.0 < tail < 1.0 else np.inf
+    return growth_of_state(state)._replace(levels=int(np.clip(np.ceil(missing), 1, MOST_LEVELS)))
 
 
 def _checked(oscillator: Oscillator, beta: ScalarLike, x: ScalarLike) -> tuple[Array, Array]:
