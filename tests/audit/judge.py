@@ -113,6 +113,11 @@ def no_quantum_equilibrium(p: dict[str, Any]) -> bool:
     return hierarchy.has_no_density(_well(p), p["beta"], p["x"])
 
 
+def no_state_on_the_way(p: dict[str, Any]) -> bool:
+    """At one of five fields of the way."""
+    return any(hierarchy.has_no_density(_well(p), p["beta"], float(x)) for x in np.linspace(p["x"], p["to"], 5))
+
+
 def _ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """A ramp and its slope."""
     slope = (end - start) / (t1 - t0)
@@ -314,6 +319,8 @@ REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "correlation, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "spectrum, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "relaxation rates, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
+    "slow ramp": (NO_DENSITY, no_state_on_the_way),
+    "spectrum, transformed": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),
     "cycle, Otto": (NO_GRID, switched.no_cycle),
 }

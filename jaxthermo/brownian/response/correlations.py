@@ -219,7 +219,7 @@ def _correlated(state: State, ts: Float[Array, " times"], pair: Pair, tol: Float
         state.status,
         status_if(~jnp.all(jnp.isfinite(found.values)), Status.not_finite),
         status_if(~jnp.all(found.errors <= tol), Status.time_step_too_long),
-        resolved_enough(state.oscillator, pair, *found.held),
+        resolved_enough(state, pair, *found.held),
     )
     return Correlation(
         status=status,

@@ -177,7 +177,7 @@ def _found(state: State, count: int, tol: Float[Array, ""]) -> RelaxationRates:
         state.status,
         status_if(~jnp.all(jnp.isfinite(modes.values)), Status.not_finite),
         status_if(~jnp.all(modes.errors <= tol * jnp.abs(modes.values)), Status.not_converged),
-        resolved_enough(state.oscillator, (position, momentum), edge, coarse, tail),
+        resolved_enough(state, (position, momentum), edge, coarse, tail),
     )
     return RelaxationRates(
         status=status,

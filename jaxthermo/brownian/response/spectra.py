@@ -160,7 +160,7 @@ def _resolved(state: State, frequencies: Float[Array, " frequencies"], pair: Pai
     status = first_problem(
         state.status,
         status_if(~jnp.all(errors < SOLVED), Status.not_converged),
-        resolved_enough(state.oscillator, pair, edge, coarse, tail),
+        resolved_enough(state, pair, edge, coarse, tail),
     )
     return described(
         state.oscillator,
