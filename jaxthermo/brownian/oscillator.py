@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._parameters import Parameters
+from jaxthermo._status import Status, status_if
 from jaxthermo._types import Real, ScalarLike
 from jaxthermo.brownian.bath import AbstractBath
 from jaxthermo.brownian.grid import PhaseGrid
@@ -97,3 +98,10 @@ def check_place(
     beta, x = require_positive_scalar("beta", beta), require_scalar("x", x)
     require_finite("x", x)
     return beta, x
+
+
+def place_problem(oscillator: Oscillator, beta: Array, x: Array) -> Int[Array, ""]:
+    """`Status.invalid_input` where `check_place` would refuse the numbers, had jax not traced them."""
+    positive = jnp.stack([jnp.asarray(number) for number in (oscillator.mass, oscillator.hbar, beta)])
+    possible = jnp.all(jnp.isfinite(positive) & (positive > 0.0)) & jnp.isfinite(x)
+    return status_if(~possible, Status.invalid_input)

@@ -19,7 +19,7 @@ from jaxthermo.jumps.network import AbstractJumpModel, JumpNetwork
 from jaxthermo.jumps.occupation import complete, field, initial_occupation
 from jaxthermo.solve.arclength import ArclengthState, advance_curve, start_curve
 from jaxthermo.solve.attractor import MARGINAL
-from jaxthermo.solve.derivatives import stop_gradient
+from jaxthermo.solve.derivatives import without_derivatives
 from jaxthermo.solve.fixed_point import newton
 from jaxthermo.solve.lean import brief_jit
 from jaxthermo.solve.linear import is_stable
@@ -85,7 +85,7 @@ def branch(
 
     It ends outside [low, high], after `points` steps, or where the curve cannot be followed. `fold` marks the first
     point after each turn in the parameter; `stable` is the stability of the point against all perturbations. Under a
-    jax transformation a start without a fixed point has `Status.not_converged`. There are no derivatives along it.
+    jax transformation a start without a fixed point has `Status.not_converged`. There are no derivatives.
 
     Example
         >>> import jaxthermo as jt
@@ -108,6 +108,7 @@ def branch(
         raise ValueError(f"`low` and `high` must hold the start's {along} = {first}, but are {low} and {high}")
     guess = initial_occupation(network.q, p0)
     step = require_scalar("longest", longest)
+    model, betas, step = without_derivatives((model, betas, step), "branch")
     result, kept = _follow(model, betas, guess, step, (low, high), along, 1.0 if upward else -1.0, points)
     if is_known(result.status):
         if not bool(result.ok):
@@ -150,7 +151,7 @@ def _follow(
     points: int,
 ) -> tuple[Branch, Array]:
     """Every point of the branch, and which of them are within the window."""
-    network, betas = stop_gradient((model.network, betas))
+    network = model.network
     first = jnp.ravel(betas)[0]
 
     def at(parameter: Array) -> tuple[JumpNetwork, Array]:

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxthermo._results import quantity
+from jaxthermo._status import first_problem
 from jaxthermo._types import Stats
 from jaxthermo.brownian.accuracy.promise import state_problem, trapping
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on, members_of
 from jaxthermo.brownian.observables import measured, observe, wigner
-from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.brownian.oscillator import Oscillator, place_problem
 from jaxthermo.brownian.records import AbstractRecord, oscillator_of, require_one, status_of
 from jaxthermo.brownian.states.starts import AbstractStarts
 from jaxthermo.solve.lean import brief_jit
@@ -113,8 +114,11 @@ def measured_state(
     W = wigner(V, equation, 1.0 / beta, t) if W is None else W
     seen = observe(V, equation, 1.0 / beta, t, W)
     trapped = jnp.where(jnp.isnan(error), 1.0, trapping(oscillator.height(grid.q, x), beta))
+    left = jnp.where(jnp.isnan(error), 0.0, error)
     return State(
-        status=state_problem(seen, jnp.where(jnp.isnan(error), 0.0, error), oscillator, exact, truncated, trapped),
+        status=first_problem(
+            place_problem(oscillator, beta, x), state_problem(seen, left, oscillator, exact, truncated, trapped)
+        ),
         stats={"members": len(members_of(oscillator))},
         oscillator=oscillator,
         beta=beta,
