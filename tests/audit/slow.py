@@ -15,8 +15,8 @@ from .wells import place
 # What the verbs promise: of spectra over the largest value, of lengths, and of transforms; and by how much two
 # references of a friction may differ.
 FRICTION, LENGTH, TRANSFORM, CHANGE = 1e-6, 1e-3, 1e-5, 3e-6
-# Frequencies at which a spectrum is extrapolated to 0, in even powers; and fields at which a length is summed.
-LOW, NODES = 1e-4, 24
+# A frequency that is low beside all rates, and high beside rounding errors; and fields at which a length is summed.
+LOW, NODES = 1e-6, 14
 
 
 def ramp(rng: Generator, narrow: bool) -> Draw:
@@ -48,9 +48,8 @@ def ask_transform(p: Draw) -> Answer:
 
 
 def _friction(p: Draw, x: float, levels: int, depth: int) -> float:
-    low = p | {"x": x, "frequencies": (LOW, 2.0 * LOW)}
-    power, _ = resonances._spectra(low, levels, depth)
-    return float(0.5 * p["beta"] * (4.0 * power[0] - power[1]) / 3.0)
+    power, _ = resonances._spectra(p | {"x": x, "frequencies": (LOW,)}, levels, depth)
+    return float(0.5 * p["beta"] * power[0])
 
 
 def slow(p: Draw, found: Answer) -> float | None:
