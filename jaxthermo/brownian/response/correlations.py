@@ -83,31 +83,11 @@ class Correlation(AbstractResult):
         count = self.time.shape[0]
         if count < FEWEST:
             raise ValueError(f"a spectrum needs {FEWEST} times or more, but `ts` has {count}")
-        steps = jnp.diff(self.time)
-        uneven = (self.time[0] != 0.0) | jnp.any(jnp.abs(steps / jnp.mean(steps) - 1.0) > UNEVEN)
-        if is_known(uneven) and uneven:
+        if is_known(self.time) and _uneven(np.asarray(self.time)):
             raise ValueError("`ts` must be evenly spaced and begin at 0 for a spectrum; use `np.linspace(0.0, T, n)`")
-        even = self.observables[0].sign == self.observables[1].sign
-        found = transforms(self.time, jnp.stack([self.symmetrised, self.response]), even)
-        status = first_problem(
-            status_if(uneven, Status.invalid_input),
-            self.status,
-            status_if(~(found.rule <= TRANSFORMED), Status.time_step_too_long),
-            status_if(~(found.rest <= TRANSFORMED), Status.not_converged),
-        )
-        result = described(
-            self.oscillator,
-            self.beta,
-            self.x,
-            found.frequency,
-            self.observables,
-            found.values,
-            status=status,
-            error=found.rule + found.rest,
-            held=jnp.stack([self.edge, self.coarse, self.tail]),
-        )
-        warn_unless_ok(result)
-        return result
+        found = _transformed(self)
+        warn_unless_ok(found)
+        return found
 
 
 def correlation(
@@ -186,6 +166,34 @@ def times_after(ts: VectorLike) -> Float[Array, " times"]:
     if is_known(times) and np.asarray(times)[0] < 0.0:
         raise ValueError(f"`ts` must not be negative, but begins at {float(times[0])}")
     return times
+
+
+def _uneven(time: Any) -> Any:
+    """Whether times do not begin at 0, or steps differ."""
+    steps = time[1:] - time[:-1]
+    return (time[0] != 0.0) | (abs(steps / steps.mean() - 1.0) > UNEVEN).any()
+
+
+@lean_jit
+def _transformed(run: Correlation) -> Spectrum:
+    even = run.observables[0].sign == run.observables[1].sign
+    found = transforms(run.time, jnp.stack([run.symmetrised, run.response]), even)
+    return described(
+        run.oscillator,
+        run.beta,
+        run.x,
+        found.frequency,
+        run.observables,
+        found.values,
+        status=first_problem(
+            status_if(_uneven(run.time), Status.invalid_input),
+            run.status,
+            status_if(~(found.rule <= TRANSFORMED), Status.time_step_too_long),
+            status_if(~(found.rest <= TRANSFORMED), Status.not_converged),
+        ),
+        error=found.rule + found.rest,
+        held=jnp.stack([run.edge, run.coarse, run.tail]),
+    )
 
 
 def _closed(
