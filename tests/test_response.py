@@ -17,6 +17,7 @@ import jaxthermo as jt
 from jaxthermo._results import JaxthermoWarning
 from jaxthermo.brownian.hierarchy import equation_on
 from jaxthermo.brownian.response.rates import _slowest_sums
+from jaxthermo.brownian.response.transform import transforms
 from jaxthermo.brownian.response.weyl import of_symbol, pair_of
 from jaxthermo.papers import kramers_turnover
 
@@ -312,6 +313,17 @@ def test_a_transform_tells_of_too_few_and_too_early_times_and_refuses_others():
             correlation(ts).spectrum()
     with pytest.raises(ValueError, match="evenly spaced"):
         correlation(np.arange(30.0) ** 1.1).spectrum()
+
+
+def test_a_transform_of_one_time_in_a_turn_is_told():
+    """There the functions look as if they only decayed, and their differences are small."""
+    model, friction = jt.classical_oscillator(systems.HARMONIC, 0.15), 0.15**2
+    turn = 2.0 * np.pi / np.sqrt(1.0 - 0.25 * friction**2)
+    found = jt.correlation(model, 1.0, 0.0, 1.005 * turn * np.arange(300))
+    assert float(found.pace) == pytest.approx(1.0)
+    assert transforms(found.time, jnp.stack([found.symmetrised, found.response]), True).rule < 1e-5
+    with pytest.warns(JaxthermoWarning, match="time step too long"):
+        found.spectrum()
 
 
 def test_a_transform_has_lanes_and_derivatives():

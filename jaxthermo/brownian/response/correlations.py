@@ -13,7 +13,7 @@ from jaxthermo._types import ScalarLike, Stats, VectorLike
 from jaxthermo.brownian.equilibria.equilibria import state_at
 from jaxthermo.brownian.oscillator import Oscillator, check_place
 from jaxthermo.brownian.response.disturbance import Disturbed, follow
-from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion
+from jaxthermo.brownian.response.linear import LinearMotion, are_linear, functions_of_time, linear_motion, pace_of
 from jaxthermo.brownian.response.meshes import resolved_enough, with_room
 from jaxthermo.brownian.response.spectra import Spectrum, described, require_parity
 from jaxthermo.brownian.response.transform import FEWEST, transforms
@@ -32,6 +32,8 @@ from jaxthermo.solve.lean import lean_jit
 TOLERANCE = 1e-9
 # Error of a transform over its largest value; and by how much of their mean length steps in time may differ.
 TRANSFORMED, UNEVEN = 1e-5, 1e-6
+# After so many times of friction nothing swings any more.
+FORGOTTEN = 30.0
 
 
 class Correlation(AbstractResult):
@@ -52,6 +54,7 @@ class Correlation(AbstractResult):
     x: Float[Array, "*batch"] = quantity("energy/X", "field x")
     mean_a: Float[Array, "*batch"] = quantity("A", "<A>")
     mean_b: Float[Array, "*batch"] = quantity("B", "<B>")
+    pace: Float[Array, "*batch"] = quantity("1/time", "frequency of quick motion, at the mean curvature of the well")
     step_error: Float[Array, "*batch"] = quantity("1", "estimated error from the time step over the functions' scale")
     edge: Float[Array, "*batch"] = quantity("1", "largest disturbance on the rim of the grid over its first size")
     coarse: Float[Array, "*batch"] = quantity("1", "largest coefficient of the highest waves over the largest of all")
@@ -67,7 +70,7 @@ class Correlation(AbstractResult):
                    neither even nor odd in p; for a batch (call it inside `jax.vmap`)
         Accuracy   `status` is ok where that of the correlation is, and the error of the sum and what is cut off after T
                    are both below 1e-5 of the largest value (`error` is their sum). "time step too long" asks for closer
-                   times, "not converged" for later ones
+                   times, at least one in the time 1/`pace`, "not converged" for later ones
 
         Example
             >>> import numpy as np
@@ -178,6 +181,10 @@ def _uneven(time: Any) -> Any:
 def _transformed(run: Correlation) -> Spectrum:
     even = run.observables[0].sign == run.observables[1].sign
     found = transforms(run.time, jnp.stack([run.symmetrised, run.response]), even)
+    # Two looks at the same place of successive turns show no motion, and no differences that would tell.
+    step, bath = jnp.mean(run.time[1:] - run.time[:-1]), run.oscillator.bath
+    swings = bath.friction_has_memory | (step * bath.friction() / run.oscillator.mass < FORGOTTEN)
+    unseen = swings & ~(step * run.pace <= 1.0)
     return described(
         run.oscillator,
         run.beta,
@@ -188,7 +195,7 @@ def _transformed(run: Correlation) -> Spectrum:
         status=first_problem(
             status_if(_uneven(run.time), Status.invalid_input),
             run.status,
-            status_if(~(found.rule <= TRANSFORMED), Status.time_step_too_long),
+            status_if(unseen | ~(found.rule <= TRANSFORMED), Status.time_step_too_long),
             status_if(~(found.rest <= TRANSFORMED), Status.not_converged),
         ),
         error=found.rule + found.rest,
@@ -208,6 +215,7 @@ def _closed(
         tol=nothing,
         beta=beta,
         x=x,
+        pace=pace_of(oscillator, 1.0 / beta, motion.stiffness),
         step_error=nothing,
         **_series(pair, ts, values, [one.at(motion.center[0]) for one in pair], jnp.zeros(3)),
     )
@@ -236,6 +244,7 @@ def _correlated(state: State, ts: Float[Array, " times"], pair: Pair, tol: Float
         tol=tol,
         beta=state.beta,
         x=state.x,
+        pace=problem.pace(),
         step_error=jnp.max(found.errors),
         **_series(pair, ts, found.values, [problem.mean(one, state.V) for one in pair], found.held),
     )

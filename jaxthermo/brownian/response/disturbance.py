@@ -12,6 +12,7 @@ from jaxthermo.brownian.hierarchy import Equation, HierarchyState, equation_on
 from jaxthermo.brownian.observables import observe, wigner
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.brownian.response.evolution import RUNS, advance_of, first_counts
+from jaxthermo.brownian.response.linear import pace_of
 from jaxthermo.brownian.response.observables import AbstractObservable
 from jaxthermo.solve.either_mode import either_mode
 from jaxthermo.solve.extrapolation import weights_of_runs
@@ -71,6 +72,13 @@ class Disturbed(eqx.Module):
     def crossing(self) -> Float[Array, ""]:
         """Time in which the state is crossed at thermal velocity."""
         return crossing_time(self.equation, self.temperature, wigner(self.V, self.equation, self.temperature))
+
+    def pace(self) -> Float[Array, ""]:
+        """Frequency of quick motion, where U'' - x X'' has its mean."""
+        q = self.equation.grid.q
+        density = jnp.sum(wigner(self.V, self.equation, self.temperature), axis=0)
+        bend = jax.vmap(jax.grad(jax.grad(self.oscillator.height)), in_axes=(0, None))(q, self.x)
+        return pace_of(self.oscillator, self.temperature, jnp.sum(density * bend) / jnp.sum(density))
 
 
 def height(V: HierarchyState) -> Float[Array, ""]:

@@ -23,12 +23,15 @@ class LinearMotion(eqx.Module):
     """Drift and stationary covariance of z = (q, p - zeta, b_1, .., b_K), zeta = sum_k jitter_k b_k.
 
     Equation   d<z>/dt = drift <z> + force;  drift S + S drift^T + noise = 0
+
+    `stiffness` is U'' - x X''.
     """
 
     drift: Float[Array, "z z"]
     covariance: Float[Array, "z z"]
     center: Float[Array, " z"]
     jitter: Float[Array, " modes"]
+    stiffness: Float[Array, ""]
 
     def pair(self, a: AbstractObservable, b: AbstractObservable) -> tuple[Float[Array, " z"], Float[Array, "2 z"]]:
         """What A reads off z, and where z begins: correlated with B, and kicked by it."""
@@ -68,10 +71,20 @@ def linear_motion(oscillator: Oscillator, beta: Any, x: Any) -> LinearMotion | N
     quadratic = oscillator.has_linear_forces()
     if not is_known(jax.tree.leaves((oscillator, beta, x)), quadratic) or not bool(quadratic):
         return None
-    motion, stiffness = _motion(oscillator, beta, x)
-    if not float(stiffness) > 0.0:
-        raise ValueError(f"`potential` must confine, but U'' - x X'' is {float(stiffness)}")
+    motion = _motion(oscillator, beta, x)
+    if not float(motion.stiffness) > 0.0:
+        raise ValueError(f"`potential` must confine, but U'' - x X'' is {float(motion.stiffness)}")
     return motion
+
+
+@lean_jit
+def pace_of(oscillator: Oscillator, temperature: Any, stiffness: Float[Array, ""]) -> Float[Array, ""]:
+    """Frequency of quick motion where U'' - x X'' is `stiffness`; a bath with memory stiffens what it cannot follow."""
+    terms = oscillator.bath.terms(0.0, temperature, oscillator.hbar)
+    total = stiffness + terms.spring
+    if terms.memory is not None:
+        total = total - jnp.sum(terms.memory.force * terms.memory.drag)
+    return jax.lax.stop_gradient(jnp.sqrt(jnp.maximum(total, 0.0) / oscillator.mass))
 
 
 def are_linear(observables: tuple[AbstractObservable, ...]) -> bool:
@@ -80,7 +93,7 @@ def are_linear(observables: tuple[AbstractObservable, ...]) -> bool:
 
 
 @lean_jit
-def _motion(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]) -> tuple[LinearMotion, Array]:
+def _motion(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""]) -> LinearMotion:
     mass = oscillator.mass
     terms = oscillator.bath.terms(0.0, 1.0 / beta, oscillator.hbar)
     modes = oscillator.bath.modes
@@ -106,4 +119,4 @@ def _motion(oscillator: Oscillator, beta: Float[Array, ""], x: Float[Array, ""])
     both = jnp.kron(drift, eye) + jnp.kron(eye, drift)
     covariance = jnp.linalg.solve(both, -noise.reshape(-1)).reshape(noise.shape)
     center = jnp.linalg.solve(drift, jnp.zeros(modes + 2).at[1].set(-force))
-    return LinearMotion(drift, 0.5 * (covariance + covariance.T), center, terms.jitter), stiffness
+    return LinearMotion(drift, 0.5 * (covariance + covariance.T), center, terms.jitter, stiffness)
