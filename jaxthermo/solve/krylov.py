@@ -16,7 +16,8 @@ Linear = Callable[[Any], Any]
 
 # A step that leaves more than this share of the residual takes its next direction from the last image instead.
 STALLED = 0.99
-# Directions that are made orthogonal at a time.
+# Directions that are made orthogonal at a time. The last ones are a small table of their own: XLA copies what it slices
+# out of a large one, which took five times as long.
 BLOCK = 40
 
 
@@ -96,14 +97,29 @@ def _arnoldi(apply: Linear, precondition: Linear, residual: Array, tol: Real, re
     return basis, hessenberg, size
 
 
+class Tables(eqx.Module):
+    """Directions, and their images, of length 1 and orthogonal to each other."""
+
+    directions: Float[Array, "rows n"]
+    images: Float[Array, "rows n"]
+
+    def removed_from(self, image: Array, direction: Array) -> tuple[Array, Array]:
+        """The image made orthogonal to these, and the direction moved along."""
+        overlap = self.images @ image
+        return image - overlap @ self.images, direction - overlap @ self.directions
+
+
 class Conjugate(eqx.Module):
-    """Where a solve is: x, its residual and the direction to try next, and the last directions with their images."""
+    """Where a solve is: x, its residual and the direction to try next, and the last directions with their images.
+
+    `recent` are those of the block that is being filled, zero beyond, `older` full blocks.
+    """
 
     x: Float[Array, " n"]
     residual: Float[Array, " n"]
     next: Float[Array, " n"]
-    directions: Float[Array, "memory n"]
-    images: Float[Array, "memory n"]
+    recent: "Tables"
+    older: "Tables"
     target: Float[Array, ""]
     steps: Int[Array, ""]
 
@@ -113,10 +129,10 @@ def least_residual(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """The solution of A x = rhs, and a bound of its error over its size in the 2-norm.
 
-    From x = 0 by steps along preconditioned residuals, each made conjugate to the last `memory` ones. Until more than
-    `memory` steps are taken it is GMRES in exact arithmetic. The residual that is made small is M (rhs - A x).
-    Stops when its 2-norm is at most `tol` times that of the first, or after `limit` steps. `memory` is a multiple of
-    BLOCK.
+    From x = 0 by steps along preconditioned residuals, each made conjugate to the last `memory` ones, of which the
+    oldest BLOCK are dropped at a time. Until more than `memory` steps are taken it is GMRES in exact arithmetic. The
+    residual that is made small is M (rhs - A x). Stops when its 2-norm is at most `tol` times that of the first, or
+    after `limit` steps. `memory` is a multiple of BLOCK.
     Source     Eisenstat, Elman & Schultz, SIAM J. Numer. Anal. 20, 345 (1983); the choice of the next direction:
                Jiranek & Rozloznik, Numer. Algorithms 53, 93 (2010)
     """
@@ -137,19 +153,30 @@ def least_residual(
         gain = image @ residual
         left_over = residual - gain * image
         stalled = ~first & (_size(left_over) > STALLED * _size(residual))
-        slot = state.steps % memory
+        recent, older = _with(Tables(direction[None], image[None]), state)
         return Conjugate(
             state.x + gain * direction,
             left_over,
             _unit(jnp.where(stalled, image, left_over)),
-            state.directions.at[slot].set(direction),
-            state.images.at[slot].set(image),
+            recent,
+            older,
             jnp.where(first, tol * _size(residual), state.target),
             state.steps + 1,
         )
 
-    none = jnp.zeros((memory, rhs.shape[0]), rhs.dtype)
-    start = Conjugate(jnp.zeros_like(rhs), rhs, rhs, none, none, jnp.zeros((), rhs.dtype), jnp.zeros((), jnp.int32))
+    def none(rows: int) -> Tables:
+        empty = jnp.zeros((rows, rhs.shape[0]), rhs.dtype)
+        return Tables(empty, empty)
+
+    start = Conjugate(
+        jnp.zeros_like(rhs),
+        rhs,
+        rhs,
+        none(BLOCK),
+        none(memory - BLOCK),
+        jnp.zeros((), rhs.dtype),
+        jnp.zeros((), jnp.int32),
+    )
     done = jax.lax.while_loop(unfinished, step, start)
     return done.x, _error_left(done)
 
@@ -160,27 +187,46 @@ def _error_left(done: Conjugate) -> Array:
     The images have length 1, so the lengths of their directions bound what the inverse does in the space searched: a
     slow mode shows as a long direction, however small the residual that it leaves.
     """
-    largest = jnp.sqrt(jnp.vdot(done.directions, done.directions))
+    largest = jnp.sqrt(sum(jnp.vdot(table.directions, table.directions) for table in (done.recent, done.older)))
     left = _size(done.residual)
     # Nothing is left where nothing was asked for; the size of x is 0 then.
     return jnp.where(left == 0.0, 0.0, largest * left / jnp.where(left == 0.0, 1.0, _size(done.x)))
 
 
+def _with(row: Tables, state: Conjugate) -> tuple[Tables, Tables]:
+    """The tables with one more direction; a block that is full takes the place of the oldest one."""
+    recent, older = state.recent, state.older
+    slot, blocks = state.steps % BLOCK, len(older.images) // BLOCK
+    recent = jax.tree.map(lambda table, one: table.at[slot].set(one[0]), recent, row)
+    if not blocks:
+        return recent, older
+    place = (state.steps // BLOCK % blocks) * BLOCK
+
+    def moved(_: Any, tables: tuple[Tables, Tables]) -> tuple[Tables, Tables]:
+        recent, older = tables
+        kept = jax.tree.map(lambda to, block: jax.lax.dynamic_update_slice_in_dim(to, block, place, 0), older, recent)
+        return jax.tree.map(jnp.zeros_like, recent), kept
+
+    # A loop of one turn or none leaves the tables where they are in memory; a choice might copy them.
+    return jax.lax.fori_loop(0, (slot == BLOCK - 1).astype(jnp.int32), moved, (recent, older))
+
+
 def _conjugated(image: Array, direction: Array, state: Conjugate) -> tuple[Array, Array]:
     """The image made orthogonal to all before it, and the direction moved along; by blocks, to leave out empty ones."""
-    memory = state.images.shape[0]
-    used = jnp.minimum((state.steps + BLOCK - 1) // BLOCK, memory // BLOCK)
+    older = state.older
+    full = jnp.minimum(state.steps // BLOCK, len(older.images) // BLOCK)
 
     def block(i: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
-        image, direction = pair
-        images, directions = (
-            jax.lax.dynamic_slice_in_dim(table, (i % used) * BLOCK, BLOCK) for table in (state.images, state.directions)
-        )
-        overlap = images @ image
-        return image - overlap @ images, direction - overlap @ directions
+        rows = jax.tree.map(lambda table: jax.lax.dynamic_slice_in_dim(table, i * BLOCK, BLOCK), older)
+        return rows.removed_from(*pair)
+
+    def once(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        if len(older.images):
+            pair = jax.lax.fori_loop(0, full, block, pair)
+        return state.recent.removed_from(*pair)
 
     # Twice is enough: once leaves a loss of orthogonality that grows with the condition number.
-    return jax.lax.fori_loop(0, 2 * used, block, (image, direction))
+    return jax.lax.fori_loop(0, 2, once, (image, direction))
 
 
 def _size(vector: Array) -> Array:

@@ -167,13 +167,20 @@ class _ByLevels:
 
 
 def _solve(oscillator: Oscillator, beta: Array, x: Array) -> State:
-    V, error = _solved(oscillator, beta, x, not is_known(jax.tree.leaves((oscillator, beta, x))))
+    if is_known(jax.tree.leaves((oscillator, beta, x))):
+        V, error = _solved(oscillator, beta, x, False, True)
+        if not float(error) < SOLVED:
+            V, error = _solved(oscillator, beta, x, False, False)
+    else:
+        V, error = _solved(oscillator, beta, x, True, False)
     return _measured(oscillator, V, None, beta, x, error, jnp.nan)
 
 
 @lean_jit
-def _solved(oscillator: Oscillator, beta: Array, x: Array, differentiable: bool) -> tuple[HierarchyState, Array]:
-    return stationary_members(equation_on(oscillator), 1.0 / beta, x, differentiable)
+def _solved(
+    oscillator: Oscillator, beta: Array, x: Array, differentiable: bool, few: bool
+) -> tuple[HierarchyState, Array]:
+    return stationary_members(equation_on(oscillator), 1.0 / beta, x, differentiable, few)
 
 
 # A program of its own: it runs once, so its machine code need not be good, and takes half the time to compile.

@@ -21,8 +21,9 @@ from jaxthermo.solve.lanes import one_by_one
 # Of the linear solve, in the 2-norm of all members, relative to the first residual, and its steps.
 TOLERANCE = 1e-11
 LIMIT = 480
-# Blocks of directions that are kept, as far as each of two tables has no more than so many numbers.
-KEPT, NUMBERS = 10, 2**24
+# Blocks of directions that are kept, as far as each of two tables has no more than so many numbers. Most solves end
+# within so few that touching the memory of all would cost a quarter of them: 24 of 100 ms on 41 x 43 points.
+KEPT, FEW, NUMBERS = 10, 3, 2**24
 # From which error on a derivative in reverse mode is none: NaN. Its bound is a loose one, hundreds of times too large.
 LOST = 0.03
 # What is added to a density, over its peak, where a root of it is divided by.
@@ -35,13 +36,18 @@ Linear = Callable[[Array], Array]
 
 
 def stationary_members(
-    equation: Equation, temperature: Float[Array, ""], x: Float[Array, ""], differentiable: bool = True
+    equation: Equation,
+    temperature: Float[Array, ""],
+    x: Float[Array, ""],
+    differentiable: bool = True,
+    few: bool = False,
 ) -> tuple[HierarchyState, Float[Array, ""]]:
     """All members of the stationary state, and the error of the solve over their size in the 2-norm.
 
     Equation   L V = 0, int W_0 dq dp = 1 as one regular linear equation A V = r u int V_0 dq dp - L V = r u, with any u
                of norm 1 and any rate r. L keeps the norm, so the norm of A V is that of r V
 
+    `few`: it gives up after FEW blocks of steps; not with derivatives.
     Derivatives in both modes are those of the linear equation; what asks for none spares the program of the transposed
     one. Lanes of a vmap are solved one after another: they need different numbers of iterations, and small matrices are
     slow in a batch.
@@ -51,7 +57,7 @@ def stationary_members(
     place = (equation, temperature, x)
     V = jnp.zeros((equation.grid.p_points, len(members_of(equation.oscillator)), equation.grid.q_points))
     if not differentiable:
-        return _solved(place, _rhs(V, place))
+        return _solved(place, _rhs(V, place), FEW if few else KEPT)
     return jax.lax.custom_linear_solve(
         pinned_generator(place),
         # A zero that depends on everything: the rule for derivatives fails where A and b depend on nothing.
@@ -68,9 +74,9 @@ def is_classical(equation: Equation) -> bool:
     return not (oscillator.quantum or oscillator.bath.modes or len(oscillator.bath.own_betas()))
 
 
-def _solved(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
+def _solved(place: Place, rhs: HierarchyState, blocks: int = KEPT) -> tuple[HierarchyState, Array]:
     """A^-1; the residual that is made small is the preconditioned one, since A alone magnifies the finest waves."""
-    return krylov(pinned_generator(place), _preconditioner(place), rhs)
+    return krylov(pinned_generator(place), _preconditioner(place), rhs, blocks=blocks)
 
 
 def _solved_transposed(place: Place, rhs: HierarchyState) -> tuple[HierarchyState, Array]:
@@ -85,15 +91,19 @@ def transposed(linear: Linear, like: Float[Array, "..."]) -> Linear:
 
 
 def krylov(
-    A: Linear, M: Linear, rhs: Float[Array, "..."], tolerance: float = TOLERANCE
+    A: Linear, M: Linear, rhs: Float[Array, "..."], tolerance: float = TOLERANCE, blocks: int = KEPT
 ) -> tuple[Float[Array, "..."], Array]:
-    """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`."""
+    """A^-1 rhs with the preconditioner M, and the error over the size of the solution, see `least_residual`.
+
+    With fewer `blocks` than KEPT it gives up where these are full.
+    """
 
     def flat(linear: Linear) -> Callable[[Array], Array]:
         return lambda vector: linear(vector.reshape(rhs.shape)).reshape(-1)
 
-    kept = BLOCK * min(KEPT, max(1, NUMBERS // (BLOCK * rhs.size)))
-    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), tolerance, LIMIT, kept)
+    kept = BLOCK * min(blocks, max(1, NUMBERS // (BLOCK * rhs.size)))
+    limit = LIMIT if blocks >= KEPT else blocks * BLOCK
+    found, error = least_residual(flat(A), flat(M), rhs.reshape(-1), tolerance, limit, kept)
     return found.reshape(rhs.shape), error
 
 
