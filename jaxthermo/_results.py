@@ -148,7 +148,7 @@ def _lines(result: AbstractResult) -> list[tuple[str, str]]:
         values = np.asarray(getattr(result, name))
         if label.main or values.ndim == 0:
             unit = "" if label.units == "1" else f" {label.units}"
-            said = _short(values) if label.codes is None else _counted(values, label.codes)
+            said = _short(values) if label.codes is None else _worded(values, label)
             lines.append((name, f"{said}{unit}  ({label.long_name})"))
     lines += result._found()
     lines += [(name, _short(np.asarray(value))) for name, value in result.stats.items()]
@@ -171,6 +171,15 @@ def _outcomes(status: IntLike) -> str:
         member = Status(int(codes))
         return member.word if member is Status.ok else f"{member.word}: {member.message}"
     return _counted(codes, Status)
+
+
+def _worded(codes: np.ndarray, label: Quantity) -> str:
+    """Words of codes: one after another where they label an axis, else how often each."""
+    assert label.codes is not None
+    if not label.coordinate:
+        return _counted(codes, label.codes)
+    # All lanes of a batch have the same axis.
+    return ", ".join(label.codes(int(code)).word for code in codes.reshape(-1, codes.shape[-1])[0])
 
 
 def _counted(codes: np.ndarray, members: type[Code]) -> str:

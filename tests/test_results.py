@@ -108,6 +108,15 @@ def test_codes_are_printed_as_words():
     code = jnp.asarray(int(Status.plateau))
     assert "search_status            plateau  (how the search ended)" in repr(Ended(code, code, {}))
 
+    class Rows(AbstractResult):
+        row: Int[Array, "*batch row"] = quantity("1", "which", ("row",), main=True, codes=Status, coordinate=True)
+        status: Int[Array, "*batch"]
+        stats: dict
+
+    rows = jnp.asarray([int(Status.plateau), 0])
+    for kinds in (rows, jnp.stack([rows, rows])):
+        assert "plateau, ok  (which)" in repr(Rows(kinds, jnp.zeros(kinds.shape[:-1], int), {}))
+
 
 def test_a_warning_points_at_the_line_outside_the_library(recwarn):
     """However many verbs of the library lie between, and also where the library calls back."""

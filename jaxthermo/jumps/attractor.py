@@ -71,6 +71,8 @@ def stationary(
     p0           start, (q,); None for P_1 = 1 - small. Without an interaction all starts lead to the same state
     max_rounds   rounds of integration before the search gives up
     Units        per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
+    Returns      a `Stationary`: `kind`, `occupation`, `period`, `work_current`, `heat_currents` and more; on a limit
+                 cycle all but the period are averages over it
     Raises       ValueError for impossible parameters; without double precision
     Accuracy     1e-9, since Newton's method ends the search: `residual` is near rounding error for both known kinds.
                  Occupations of a fixed point are known to their own rounding error, however small (50 digits agree

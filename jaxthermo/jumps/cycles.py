@@ -62,7 +62,9 @@ def limit_cycle(
     beta       a number, or (R,) numbers, one for each reservoir
     p0         where the search starts, (q,); None: P_1 = 1 - small, then near the uniform state
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
+    Returns    a `LimitCycle`: `period`, the orbit, averages over it, and `multipliers`
     Raises     ValueError for impossible parameters, two states, or without double precision
+    Accuracy   1e-6 in point and work current, usually 1e-9
     Source     Radau collocation: Ascher, Mattheij & Russell, Numerical Solution of Boundary Value Problems (1988)
 
     `Status.no_cycle_found` where no search ends on a cycle. Derivatives in beta and the network's numbers are those of

@@ -98,6 +98,8 @@ def periodic_state(
     points       equal intervals of the period; results have points + 1 times
     max_periods  periods of the search before it gives up
     Units        per unit; k_B = 1. Heat is counted from the reservoirs into the units.
+    Returns      a `PeriodicState`: `work`, `heats` and `entropy_produced` of one period, series over `time`, (points +
+                 1,), and `multipliers`
     Raises       ValueError that names the argument, also where one of the schedules does not repeat after `period`
     Accuracy     `residual` is a Newton step, below 1e-8; the state is right to its square or the integration's 1e-11.
                  Steps are as long as what they meet allows, and may pass over a pulse of about 1e-3 of the period

@@ -86,6 +86,8 @@ def evolve(
     max_steps     steps after which the integration gives up
     solver        None: `diffrax.Dopri8()`; for stiff, cold networks `diffrax.Kvaerno5()`
     Units      per unit; k_B = 1. Heat is counted from the reservoirs into the units.
+    Returns    an `Evolution`: series over `time`, (times,), of occupation, energy, entropy, currents and their
+               integrals
     Raises     ValueError that names the argument for bad shapes, occupations, times, beta or tolerances
     Source     Herpich & Esposito 2019, Eqs. (1), (8), (9), for any graph and several reservoirs
 

@@ -30,7 +30,9 @@ class Bounds(AbstractResult):
 
     status: Int[Array, "*batch"]
     stats: Stats
-    inequality: Int[Array, " bound"] = quantity("1", "which inequality", ("bound",), codes=Inequality, coordinate=True)
+    inequality: Int[Array, " bound"] = quantity(
+        "1", "which inequality", ("bound",), main=True, codes=Inequality, coordinate=True
+    )
     value: Float[Array, "*batch bound"] = quantity("1", "what is bounded", ("bound",), main=True)
     bound: Float[Array, "*batch bound"] = quantity("1", "its bound", ("bound",), main=True)
     slack: Float[Array, "*batch bound"] = quantity("1", "how far on the allowed side, >= 0", ("bound",), main=True)

@@ -43,6 +43,8 @@ def stationary(
     p0           start, (q,); None for P_1 = 1 - small, the paper's
     max_rounds   rounds of integration before the search gives up
     Units        per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Returns      a `Stationary`: `kind`, `occupation`, `period`, `work_current`, `heat_current` and more; on a limit
+                 cycle all but the period are averages over it
     Raises       ValueError for impossible parameters; without double precision
     Accuracy     1e-9, as `jt.jumps.stationary`
     Source       Herpich & Esposito 2019, Secs. III and IV

@@ -36,8 +36,10 @@ def limit_cycle(ring: PottsRing, beta: ScalarLike, p0: ArrayLike | Sequence[Scal
     beta       inverse temperature, a number
     p0         where the search starts, (q,); None: as below
     Units      per unit of the ring and per unit time; k_B = 1. Heat is counted into the ring.
+    Returns    a `LimitCycle`: `period`, the orbit, averages over it, and `multipliers`
     Raises     ValueError for impossible parameters, q = 2, a coupling that is known to be >= 0, or without double
                precision
+    Accuracy   1e-6 in point and work current, usually 1e-9
     Source     Herpich & Esposito 2019, Sec. III; Radau collocation: Ascher, Mattheij & Russell 1988
 
     Which cycle: that reached from P_1 = 1; if that start does not end on a cycle, that reached from near the uniform

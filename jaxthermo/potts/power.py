@@ -102,6 +102,8 @@ def maximum_power(
     rates           the rate law; None: `Arrhenius`
     progress        whether a line tells how many lanes were looked at; None: on a terminal and in notebooks
     Units           power: energy per unit time and per unit of the ring; force2: energy; beta: 1/energy
+    Returns         a `MaximumPower`: `power`, `efficiency`, `force2`, `beta`, and in `place` and `side` where the
+                    maximum lies
     Raises          ValueError if forward_force <= 0, or, with beta None, if the power is unbounded as beta -> infinity
                     (coupling >= 0, or forward_force > -coupling); inside a jax transformation
     Accuracy        1e-6 of the power, 1e-3 of the efficiency; `Status.not_converged` where that may be missed

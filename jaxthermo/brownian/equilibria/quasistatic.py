@@ -122,10 +122,13 @@ def planck_potential(
     Equation   classical: ln Z, Z = integral of exp[-beta (H_0 - x X)] dq dp / (2 pi hbar);
                quantum: from infinite temperature, where it is the classical one, along constant field,
                Xi = ln Z - integral_0^beta [H(b, x) - H_cl(b, x)] db, with H = U - x X of the correlated equilibrium
-    Shapes     beta, x: scalars (classical: batch with jax.vmap)
+    oscillator of `jt.quantum_oscillator` or `jt.classical_oscillator`
+    beta       inverse temperature, 1/energy; a scalar (classical: batch with jax.vmap)
+    x          field, energy per unit of X; a scalar
     progress   whether a line on standard error tells how many equilibria of the table are done; None: on a terminal and
                in notebooks, where it takes seconds
-    Units      beta: 1/energy, x: energy per unit of X; Xi is a number
+    Returns    Xi, a scalar without unit; -Xi/beta is the free energy
+    Accuracy   1e-7 (the damped harmonic oscillator against closed moments)
     Raises     ValueError that names the argument; quantum: also where jax traces beta or x (use
                `jt.brownian.quasi_static(oscillator, betas, fields)`, which returns a differentiable function)
     Source     Koyanagi & Tanimura 2024, Eqs. (12)-(17)

@@ -79,6 +79,8 @@ def mesoscopic_stationary(network: AbstractJumpModel, beta: Betas, units: IntLik
     beta       a number, or (R,) numbers, one for each reservoir
     units      N
     Units      per unit and per unit time; k_B = 1. Heat is counted from the reservoirs into the units.
+    Returns    a `FiniteStationary`: `occupation` and `covariance` of the shares N_i/N, `work_current`,
+               `heat_currents`, `entropy` and more
     Raises     ValueError for impossible parameters, for more states than memory holds, without double precision
     Accuracy   up to 400 states each probability to its own rounding error; beyond, `residual` below 1e-9, else
                `Status.not_converged`, and probabilities of wells, and along slow edges, to 1e-6, else

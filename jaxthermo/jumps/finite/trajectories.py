@@ -133,7 +133,10 @@ def simulate(
     dt             longest window of the integrated hazard; None: t_end/1000
     max_jumps      hops after which a trajectory is stopped
     Units          `dimensionless_work`: of all units; all else per unit and per unit time
+    Returns        a `Trajectories`: `work`, `heats` and `entropy_production_rate`, averages over the time of each
+                   trajectory, and `final_counts`
     Raises         ValueError that names the argument; without double precision
+    Accuracy       each trajectory is exact; means have the errors of sampling
     Source         Gillespie 1976 for constant beta, forces and coupling. If one is a callable of time, the hazard is
                    integrated, a parabola in time over windows of at most `dt`; see `driven_jumps`
 
