@@ -191,6 +191,8 @@ def _counted(codes: np.ndarray, members: type[Code]) -> str:
 
 
 def _short(values: np.ndarray) -> str:
+    if np.issubdtype(values.dtype, np.floating):
+        values = values + 0.0  # no -0
     if values.ndim == 0:
         return f"{values.item():.8g}" if np.issubdtype(values.dtype, np.floating) else str(values.item())
     if values.size == 0:

@@ -83,6 +83,7 @@ def test_prints_outcome_and_numbers():
     assert "ok" in text and "0.36787944 length" in text and "steps" in text
     assert Status.invalid_input.message in repr(decay(jnp.asarray(-1.0)))
     assert "1 ok, 1 invalid input" in repr(jax.vmap(decay)(jnp.array([1.0, -2.0])))
+    assert "-0" not in repr(Series(jnp.zeros(2), jnp.asarray([-0.0, -0.0]), jnp.asarray(0), {}))
     assert "<table>" in decay(jnp.asarray(1.0))._repr_html_()
     jax.jit(lambda rate: (repr(decay(rate)), rate)[1])(1.0)
 
