@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from website.check import anchors, broken_links, documents, undocumented
+from website.check import anchors, broken_links, documents, swallowed, undocumented
 from website.docstrings import arguments_in, example_in, parts_of
 from website.exports import ROOMS, exported, room_of
 from website.figures import PAGE
@@ -40,7 +40,7 @@ def test_a_docstring_in_parts():
 
 
 def test_everything_public_is_documented_and_every_link_leads_somewhere():
-    assert undocumented() == [] and broken_links(documents()) == []
+    assert undocumented() == [] and broken_links(documents()) == [] and swallowed(documents()) == []
 
 
 def test_faults_are_found(tmp_path, monkeypatch):
@@ -49,6 +49,8 @@ def test_faults_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr("website.check.ROOT", tmp_path)
     assert anchors(page.read_text()) == {"a-b-c"}
     assert [fault.split()[1] for fault in broken_links([page])] == ["#nowhere", "none.md"]
+    page.write_text("`_code` a_k [b](c/_d.md) (a_k W)_n = W_{n+e}\n<!-- python -m a._b -->\n")
+    assert [fault.split("`")[1] for fault in swallowed([page])] == [")_n = W_{n+e}"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A docstring that refers to another one: "arguments as `fold`".
 REFERENCE = re.compile(r"\bas `(?:jt\.)?([\w.]+)`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+LINK_OR_COMMENT = re.compile(LINK.pattern + "|<!--.*?-->")
+# Emphasis is written with stars here.
+EMPHASIS = re.compile(r"[^\w\s]_\w[^\n|]{0,20}|(?<!\S)_\w[^\n|]{0,20}")
 HEADING = re.compile(r"#+ +(.*)")
 # Pages that mkdocs makes, see website/hooks.py.
 MADE = re.compile(r"(?:\.\./)*(?:api/\w+\.md|tutorials/\w+\.(?:md|ipynb)|changelog\.md)")
@@ -100,6 +103,15 @@ def broken_links(pages: list[Path]) -> list[str]:
     return faults
 
 
+def swallowed(pages: list[Path]) -> list[str]:
+    """Formulas whose `_` Markdown takes for the begin of emphasis, and whose braces it then takes for attributes."""
+    faults = []
+    for page in pages:
+        for found in EMPHASIS.findall(LINK_OR_COMMENT.sub("", _without_code(page.read_text()))):
+            faults.append(f"{page.relative_to(ROOT)}: put `{found}` into backticks, else Markdown makes emphasis of it")
+    return faults
+
+
 def anchors(markdown: str) -> set[str]:
     """What the headings of a page are called in links."""
     heads = [HEADING.fullmatch(line) for line in _without_code(markdown).splitlines()]
@@ -112,7 +124,7 @@ def _without_code(markdown: str) -> str:
 
 def main() -> int:
     """Print every fault; 1 where there is one."""
-    faults = [*undocumented(), *broken_links(documents())]
+    faults = [*undocumented(), *broken_links(documents()), *swallowed(documents())]
     print(
         "\n".join(faults)
         or f"{len(SIGNATURES)} signatures documented, links of {len(documents())} pages lead somewhere"
