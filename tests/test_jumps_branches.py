@@ -52,6 +52,14 @@ def cycle():
     return jt.jumps.limit_cycle(cycling(), BETAS)
 
 
+def test_a_derivative_of_a_branch_is_refused_by_its_name():
+    def first_work(force):
+        return jt.jumps.branch(jt.PottsRing(3, -1.0, force, 0.1), 8.0, low=5.0, high=9.0, points=2).work_current[0]
+
+    with pytest.raises(NotImplementedError, match="`branch` has no derivatives"):
+        jax.grad(first_work)(1.0)
+
+
 def test_fold_of_the_equilibrium_potts_model():
     found = jt.jumps.fold(potts(-1.0), 12.0, START)
     assert bool(found.ok) and float(found.residual) < 1e-12

@@ -245,8 +245,14 @@ def test_derivatives_are_those_of_the_functions(mode):
 @pytest.mark.slow
 def test_lanes_are_those_of_single_calls():
     model, ts = parabola(1.0, 1, COARSE_GRID), TS[:3]
-    lanes = jax.vmap(lambda x: jt.correlation(model, 1.0, x, ts, tol=1e-7).response)(jnp.asarray([0.0, 0.2]))
-    for lane in lanes:
+
+    def found(beta, x):
+        run = jt.correlation(model, beta, x, ts, tol=1e-7)
+        return run.response, run.status
+
+    lanes, status = jax.vmap(found)(jnp.asarray([1.0, 1.0, -1.0, 1.0]), jnp.asarray([0.0, 0.2, 0.0, np.nan]))
+    assert [jt.Status(int(one)).word for one in status[2:]] == ["invalid input", "invalid input"]
+    for lane in lanes[:2]:
         np.testing.assert_allclose(lane, jt.correlation(model, 1.0, 0.0, ts).response, rtol=0.0, atol=1e-5)
 
 
