@@ -42,12 +42,14 @@ class Noise(NamedTuple):
 class Frame(NamedTuple):
     """The bath, shares of its noises, (modes,), and what it makes of <q^2> and of the squared momentum, as factors.
 
-    `weights`: by how much less depth the members of each noise need, (modes,)
+    `weights`: by how much less depth the members of each noise need, (modes,). `correlation`: of the position with all
+    noises together, 0 where that is not known.
     """
 
     noise: Noise
     shares: Numbers
     weights: Numbers
+    correlation: float
     narrowing: float
     widening: float
 
@@ -96,8 +98,10 @@ def best_frame(oscillator: Oscillator, beta: float, squared_frequency: float) ->
     q2 = (mass * diffusion / friction + np.sum(jitter**2 * nu * squared / (rate * size))) / (mass**2 * squared)
     alone = canonical_variance(hbar, squared, beta) / (beta * mass * squared)
     correlation = np.clip(jitter * nu / (mass * size * np.sqrt(q2)), 1e-6, MOST_CORRELATED)
-    weights = np.clip(np.log(correlation) / np.log(correlation.max(initial=1e-6)), 1.0, HEAVIEST)
-    return Frame(noise, shares, weights, float(q2 / alone), float(p2 / (alone * mass**2 * squared)))
+    most = float(correlation.max(initial=1e-6))
+    weights = np.clip(np.log(correlation) / np.log(most), 1.0, HEAVIEST)
+    together = float(np.sqrt(np.sum(correlation**2)))
+    return Frame(noise, shares, weights, together, float(q2 / alone), float(p2 / (alone * mass**2 * squared)))
 
 
 def whole_frame(oscillator: Oscillator, beta: float, squared_frequency: float) -> Frame:
@@ -105,7 +109,7 @@ def whole_frame(oscillator: Oscillator, beta: float, squared_frequency: float) -
     noise = noise_of(oscillator, beta)
     factors = oscillator.bath.variances(float(oscillator.mass), float(oscillator.hbar), squared_frequency, beta)
     one = np.ones_like(noise.jitter)
-    return Frame(noise, one, one, *(float(factor) for factor in factors))
+    return Frame(noise, one, one, 0.0, *(float(factor) for factor in factors))
 
 
 def between_frames(left: float, y: Numbers, count: int) -> NDArray[np.complex128]:

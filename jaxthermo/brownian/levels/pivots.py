@@ -19,7 +19,7 @@ from jaxthermo.brownian.levels.problem import Pivot, Problem
 # many for each level.
 SLOW, FEW_SLOW = 10.0, 2.0
 # Levels of members that have blocks where not all have.
-BLOCKS = 3
+BLOCKS = 1
 
 
 def is_weak(levels: Levels, rate: float, hbar: float) -> bool:

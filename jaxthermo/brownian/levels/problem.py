@@ -21,7 +21,7 @@ from jaxthermo.brownian.oscillator import Oscillator
 # About the inverse of what the members of this level do by themselves: (members, n, n) to the same.
 Pivot = Callable[[int, Matrices], Matrices]
 # Of the solve, relative to its first residual; its steps between restarts, and how often it starts.
-TOLERANCE, STEPS, STARTS = 1e-10, 40, 6
+TOLERANCE, STEPS, STARTS = 1e-10, 40, 10
 
 
 class Problem:

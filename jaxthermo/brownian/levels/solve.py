@@ -11,9 +11,9 @@ from jaxthermo.brownian.accuracy.automatic import MOST_DEPTH
 from jaxthermo.brownian.accuracy.promise import PROMISED, SOLVED
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import Members, members_of
-from jaxthermo.brownian.levels.frame import between_frames
+from jaxthermo.brownian.levels.frame import MOST_CORRELATED, Frame, between_frames
 from jaxthermo.brownian.levels.matrices import Basis, Matrices, as_real, basis_of, values_at, waves_of
-from jaxthermo.brownian.levels.pivots import BLOCKS, dense_pivot, is_weak, near_pivot, weak_pivot
+from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, near_pivot, weak_pivot
 from jaxthermo.brownian.levels.problem import TOLERANCE, Pivot, Problem
 from jaxthermo.brownian.oscillator import Oscillator
 
@@ -23,6 +23,9 @@ SHOWN = 48
 # Blocks times levels^6, the work of inverting them: 1e10 take half a second of CPU time. Members times levels^3, the
 # work with few blocks, of which 1e6 take a second, and where coupling is weak.
 WORK, NEAR_WORK, WEAK_WORK = 1e11, 1e7, 3e7
+# Below so much work blocks for all members are quicker than one block alone, with which the search takes ten times as
+# many steps.
+CHEAP = 1e9
 # Blocks times levels^4, the numbers of these inverses; and no more levels of members.
 STORED, DEEPEST = 1e8, 40
 # Levels beyond those populated: a member n may have |n| quanta more than the state, and coherences fall with the root
@@ -30,12 +33,15 @@ STORED, DEEPEST = 1e8, 40
 MORE = 2
 # A share of the levels wanted, below which it is not tried.
 FEWEST = 0.5
-# Among so many rungs fewer the depth is chosen, at a tenth of the work or less, in steps of so many, and so precisely.
-FEWER, STRIDE, ROUGH = 2, 2, 1e-8
-# A solve that has left more is done again with more blocks, where that is affordable.
-LEFT = 0.05 * SOLVED
-# The depth that is tried first. Where forces are linear any depth has the exact second moments.
+# The depth is raised in steps of so many.
+STRIDE = 2
+# Of a solve; one that has left more than the last number is continued to `TOLERANCE`, and then done again with more
+# blocks, where that is affordable. At 1e-7 moments are right to some 1e-10.
+ENOUGH, LEFT = 1e-7, 0.05 * SOLVED
+# The depth at which levels are counted. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2
+# The deepest that is tried first.
+FIRST = 12
 # There it is raised to this one in the end, for what is no moment, such as the purity: at A = 2, beta = 10, K = 2 that
 # is off by 1.4e-2 at depth 3, and by 7e-4 at depth 5.
 PURE_DEPTH = 5
@@ -57,8 +63,9 @@ class LevelState(NamedTuple):
 def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
     """The stationary state by way of its levels, or None where these are too many.
 
-    The levels are raised in a shallow hierarchy until more change nothing, then the depth among fewer levels until two
-    depths agree.
+    The levels are raised in a shallow hierarchy until more change nothing, then the depth among them until two depths
+    agree. Fewer levels would ask for more depth: a quartic at A = 2, beta = 8, K = 2 has 2e-6 left at depth 8 among 24
+    levels, and 2e-5 at depth 12 among 15.
     Accuracy   `error`: of the solve, and the change of the moments by the last step in levels, over their scale;
                `truncated`: by the last step in depth
     """
@@ -79,22 +86,21 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
         """Those that are affordable, cheapest first."""
         if depth > DEEPEST:
             return []
-        count, each = len(members(depth)), max(levels**6 / WORK, levels**4 / STORED)
-        near = int(np.sum(members(depth).level < BLOCKS))
+        count, work = len(members(depth)), levels**6
         able = {
             weak_pivot: weak and count * levels**3 <= WEAK_WORK and basis.holds(levels),
-            # With one noise whole blocks take four steps.
-            near_pivot: modes > 1 and count > near and near * each <= 1.0 and count * levels**3 <= NEAR_WORK,
-            dense_pivot: count * each <= 1.0,
+            near_pivot: modes > 1 and count * work > CHEAP and work <= WORK and count * levels**3 <= NEAR_WORK,
+            dense_pivot: count * max(work / WORK, levels**4 / STORED) <= 1.0,
         }
         return [pivot for pivot, is_able in able.items() if is_able]
 
-    def solved(levels: int, depth: int, start: LevelState | None = None, tolerance: float = TOLERANCE) -> LevelState:
+    def solved(levels: int, depth: int, start: LevelState | None = None) -> LevelState:
         own = basis.by_energy(levels)
         problem = Problem(own.lowest(levels), oscillator, members(depth), basis.frame)
-        guess = None if start is None else _among(start, own, levels, problem.members)
-        for pivot in pivots(levels, depth):
-            M, error = problem.solve(pivot(problem), guess, tolerance)
+        M = None if start is None else _among(start, own, levels, problem.members)
+        undone = (pivot(problem) for pivot in pivots(levels, depth))
+        for pivot, tolerance in ((one, wanted) for one in undone for wanted in (ENOUGH, TOLERANCE)):
+            M, error = problem.solve(pivot, M, tolerance)
             if error < LEFT:
                 break
         return LevelState(own, problem.members, M, problem.moments(M), error, 0.0)
@@ -106,7 +112,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
         return None
     now, missing = solved(rungs[0], depth), math.inf
     for levels in rungs[1:]:
-        more = solved(levels, depth)
+        more = solved(levels, depth, now)
         missing = _apart(now.moments, more.moments)
         # The fewer levels were enough; a linear problem is solved with more already.
         if missing < 0.5 * SOLVED and not linear:
@@ -114,24 +120,36 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
         now = more
         if missing < SOLVED:
             break
-    now = now._replace(error=now.error + missing)
     size, truncated = now.M.shape[-1], math.inf
     if linear:
         deeper = [d for d in range(depth, PURE_DEPTH + 1) if pivots(size, d)] if modes and not weak else []
-        return solved(size, deeper[-1])._replace(error=now.error) if len(deeper) > 1 else now
-    if not now.error < SOLVED:
-        return now
-    shallow = deep = solved(RUNGS[max(0, RUNGS.index(size) - FEWER)], depth)
+        now = solved(size, deeper[-1], now) if len(deeper) > 1 else now
+        return now._replace(error=now.error + missing)
+    if not now.error + missing < SOLVED:
+        return now._replace(error=now.error + missing)
+    depth = max(d for d in range(depth, max(depth, _first_depth(basis.frame)) + 1) if pivots(size, d))
+    deep = now if depth == SHALLOWEST else solved(size, depth, now)
     # By more than one level at once: at weak coupling one may change less than the next. A double well with K = 3,
     # A = 0.18, beta = 1.7 moved by 4e-7 from depth 2 to 3, and by 1.2e-6 from there.
     while not truncated < 0.5 * PROMISED and pivots(size, depth + 1):
         depth += STRIDE if pivots(size, depth + STRIDE) else 1
-        before, deep = deep, solved(len(deep.M[0]), depth, deep, ROUGH)
+        before, deep = deep, solved(size, depth, deep)
         truncated = _apart(before.moments, deep.moments)
-    # What more levels and more depth change, each by itself, is a good guess.
-    finer = now.M - _among(shallow, now.basis, size, now.members)
-    guess = _among(deep, now.basis, size, deep.members) + _among(now._replace(M=finer), now.basis, size, deep.members)
-    return solved(size, depth, deep._replace(basis=now.basis, M=guess))._replace(error=now.error, truncated=truncated)
+    return deep._replace(error=deep.error + missing, truncated=truncated)
+
+
+def _first_depth(frame: Frame) -> int:
+    """About the depth that is enough.
+
+    Each level lessens the error by about the square of the correlation between position and noises: by 4 to 5 for a
+    quartic at A = 2, beta = 8, K = 2, where that is 0.26.
+    """
+    correlation = min(frame.correlation, MOST_CORRELATED)
+    return (
+        int(np.clip(np.ceil(0.5 * np.log(PROMISED) / np.log(correlation)), SHALLOWEST, FIRST))
+        if correlation
+        else SHALLOWEST
+    )
 
 
 def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices, Matrices]:
