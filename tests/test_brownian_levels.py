@@ -11,9 +11,9 @@ import jaxthermo as jt
 from jaxthermo.brownian.accuracy.promise import state_problem
 from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import basis_of, is_hard
-from jaxthermo.brownian.levels.pivots import BLOCKS, dense_pivot, is_weak, near_pivot, weak_pivot
+from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, near_pivot, weak_pivot
 from jaxthermo.brownian.levels.problem import Problem
-from jaxthermo.brownian.levels.solve import LevelState, _among, equilibrium_by_levels
+from jaxthermo.brownian.levels.solve import SHALLOWEST, LevelState, _among, equilibrium_by_levels
 from jaxthermo.brownian.observables import LABELS, Observables
 
 HARMONIC, QUARTIC = (0.0, 0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -120,7 +120,7 @@ def test_all_ways_to_undo_what_a_member_does_solve_the_same_equation():
 
 
 def test_strong_coupling_to_many_noises_is_solved_from_a_guess_among_fewer_levels():
-    """With blocks for the first members only, as elimination with all of them does; neither is near without steps."""
+    """With a block for V_0 only, as elimination with blocks for all does; neither is near without steps."""
     oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 2.0, 2), 4.0, 0.3)
     basis = basis_of(oscillator, 4.0, 0.3)
 
@@ -129,7 +129,6 @@ def test_strong_coupling_to_many_noises_is_solved_from_a_guess_among_fewer_level
         return Problem(basis.by_energy(levels).lowest(levels), oscillator, members, basis.frame)
 
     few, many = problem(10, 4), problem(12, 6)
-    assert many.members.level.max() > BLOCKS
     start = LevelState(basis.by_energy(10), few.members, few.solve(near_pivot(few))[0], None, 0.0, 0.0)
     guess = _among(start, basis.by_energy(12), 12, many.members)
     assert np.isclose(np.trace(guess[0]), 1.0, atol=1e-8)
@@ -137,6 +136,20 @@ def test_strong_coupling_to_many_noises_is_solved_from_a_guess_among_fewer_level
     expected, _ = many.solve(dense_pivot(many))
     assert left < 1e-9 and np.abs(guess - expected).max() > 1e-5
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_a_deep_solve_that_does_not_end_is_in_the_error(monkeypatch):
+    """It had been left out: the error was that of the shallow hierarchy, in which levels are counted."""
+    solve = Problem.solve
+
+    def unfinished(self, *arguments):
+        M, left = solve(self, *arguments)
+        return M, left if self.members.level.max() <= SHALLOWEST else 0.01
+
+    monkeypatch.setattr(Problem, "solve", unfinished)
+    oscillator = jt.brownian.resolved(jt.quantum_oscillator(jt.Polynomial(list(QUARTIC)), 1.0, 1), 4.0, 0.3)
+    found = equilibrium_by_levels(oscillator, 4.0, 0.3)
+    assert found.members.level.max() > SHALLOWEST and found.error >= 0.01
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """About the inverse of what each member of the hierarchy does by itself among the levels, three ways; in NumPy.
 
 Elimination of the members (`Problem.swept`) asks for it. Whole blocks are exact for one pole at any coupling, but their
-work grows with levels^6. Deep members decay fast, and each of their matrix elements does about by itself: with blocks
-for the first members only, the search takes some five times as many steps, each of which is ten times cheaper. Where
-coupling is weak, a coherence between levels a and b turns with its frequency and decays with the noises, and only
-populations and what turns as slowly as they change need a block: the work grows with levels^3, so hot states of many
-levels are solved too.
+work grows with levels^6. The other members decay, and each of their matrix elements does about by itself: with a block
+for V_0 only, the search takes some ten times as many steps, each of which is far cheaper. Where coupling is weak, a
+coherence between levels a and b turns with its frequency and decays with the noises, and only populations and what
+turns as slowly as they change need a block: the work grows with levels^3, so hot states of many levels are solved too.
 """
 
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from jaxthermo.brownian.levels.problem import Pivot, Problem
 # What turns by less than so many rates of friction is slow; coupling is weak where there are no more of these than so
 # many for each level.
 SLOW, FEW_SLOW = 10.0, 2.0
-# Levels of members that have blocks where not all have.
-BLOCKS = 1
 
 
 def is_weak(levels: Levels, rate: float, hbar: float) -> bool:
@@ -70,11 +67,11 @@ def dense_pivot(problem: Problem) -> Pivot:
 
 
 def near_pivot(problem: Problem) -> Pivot:
-    """The same for the first BLOCKS levels of members; beyond, each element turns, and decays as fast as it does alone.
+    """The same for V_0 only; of the other members each element turns, and decays as fast as it does alone.
 
     d_ab in `_turning_back` is the decay of the member, less the element of `Problem.alone` that takes (a, b) to itself.
     """
-    return _by_blocks(problem, BLOCKS)
+    return _by_blocks(problem, 1)
 
 
 def _by_blocks(problem: Problem, levels: int) -> Pivot:

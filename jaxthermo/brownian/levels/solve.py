@@ -77,6 +77,8 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
     chosen: Any = oscillator.bath.depth
     rate, hbar = basis.frame.noise.friction / float(oscillator.mass), float(oscillator.hbar)
     weak = is_weak(basis.by_energy(SHOWN).lowest(SHOWN), rate, hbar)
+    # At weak coupling a few steps go all the way, and errors of the slow part count for more.
+    precisions = (TOLERANCE,) if weak else (ENOUGH, TOLERANCE)
 
     @functools.cache
     def members(depth: int) -> Members:
@@ -99,7 +101,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
         problem = Problem(own.lowest(levels), oscillator, members(depth), basis.frame)
         M = None if start is None else _among(start, own, levels, problem.members)
         undone = (pivot(problem) for pivot in pivots(levels, depth))
-        for pivot, tolerance in ((one, wanted) for one in undone for wanted in (ENOUGH, TOLERANCE)):
+        for pivot, tolerance in ((one, precise) for one in undone for precise in precisions):
             M, error = problem.solve(pivot, M, tolerance)
             if error < LEFT:
                 break
