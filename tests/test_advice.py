@@ -10,6 +10,7 @@ import oscillator_exact as exact
 import pytest
 
 import jaxthermo as jt
+from jaxthermo.advice.brownian import switching
 from jaxthermo.advice.findings import findings_of
 from jaxthermo.citation import ARTICLES, TAKEN_FROM
 from tests.systems import HARMONIC, SEARCH_GRID, quartic, ring
@@ -116,6 +117,13 @@ def test_a_fast_temperature_is_told():
     fast = jt.drive(particle, jt.protocols.Ramp(0.5, 1.0, 0.0, 0.1), 0.0, times, state=start)
     slow = jt.drive(particle, jt.protocols.Ramp(0.5, 0.501, 0.0, 0.1), 0.0, times, state=start)
     assert "fast beta(t)" in topics(fast) and "fast beta(t)" not in topics(slow)
+
+
+def test_windows_that_take_more_work_than_the_field_delivers_are_told():
+    work, of_baths = np.array([-0.1, -0.1, 0.1]), np.array([[0.05, 0.06], [0.03, 0.06], [0.5, 0.5]])
+    (told,) = switching(work, of_baths)
+    assert told.topic == "switching" and "takes 0.11 in 1 of 3 lanes" in told.what
+    assert not list(switching(work[1:], of_baths[1:]))
 
 
 def test_a_search_that_gains_nothing_is_told(state):

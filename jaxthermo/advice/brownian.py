@@ -47,6 +47,8 @@ def _(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
     yield from _first_law(result)
     if isinstance(result, PeriodicRun):
         yield from _work(result)
+        if result.switching_of is not None:
+            yield from switching(np.asarray(result.work), np.asarray(result.switching_of))
 
 
 @findings_of.register(Correlation)
@@ -196,6 +198,19 @@ def _first_law(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
             f"Heat by the bath's currents and by the first law differs by {largest(missing)}{lanes(found)}, where at "
             f"most {largest(exchanged)} was exchanged.",
             "Use more `steps` or a smaller `dt`, and a finer grid. `heat` and `work` do not depend on the currents.",
+        )
+
+
+def switching(work: np.ndarray, of_baths: np.ndarray) -> Iterator[Finding]:
+    """Whether moving the windows of the baths takes more work than the field delivers."""
+    taken = np.sum(of_baths, axis=-1)
+    if np.any(found := (work < 0) & (work + taken > 0)):
+        yield Finding(
+            "switching",
+            f"The field delivers the work {largest(np.where(found, -work, 0.0))}, but moving the windows of the baths "
+            f"takes {largest(np.where(found, taken, 0.0))}{lanes(found)}. Together this is no engine, so that "
+            "`jt.search.efficiency` is negative or NaN.",
+            "Use a longer period, weaker coupling, a larger `rise`, or a larger step of the field.",
         )
 
 

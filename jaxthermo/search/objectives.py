@@ -48,9 +48,10 @@ def entropy_production_rate(run: PeriodicRun, cycle: AbstractCycle) -> Float[Arr
 
 
 def efficiency(run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
-    """-W/Q_in with Q_in the heat taken in; NaN where that is not > 0.
+    """-W/Q_in with Q_in the heat taken in; NaN where that is not > 0, negative where no work is delivered.
 
-    With several baths Q_in is the heat from the hottest one, and W holds the work of switching.
+    With several baths Q_in is the heat from the hottest one, and W holds the work of switching, `run.switching_of`,
+    which may be more than the field delivers.
 
     run     of the cycle, from `jt.run_cycle`
     cycle   whose `intake` says when heat counts as taken in: in the first and fourth strokes of a `jt.StirlingCycle`,
