@@ -105,6 +105,7 @@ def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> Leve
             M, error = problem.solve(pivot, M, tolerance)
             if error < LEFT:
                 break
+        assert M is not None  # it is called only where one way is affordable
         return LevelState(own, problem.members, M, problem.moments(M), error, 0.0)
 
     depth, wanted = (chosen if linear else SHALLOWEST) if modes else 0, basis.populated + MORE
