@@ -103,10 +103,12 @@ def test_a_scan_shows_its_failed_lanes():
     found = jt.scan(work, beta=np.array([-1.0, 1.0, 2.0]), force=np.array([0.5, 1.0]))
     (line,) = jt.plot.scan(found.isel(force=0), "value")
     np.testing.assert_array_equal(line.lines[1].get_xdata(), [-1.0])
-    (image,) = jt.plot.scan(found, "value")
+    (image,) = jt.plot.scan(found)  # the only quantity
     assert np.ma.getmaskarray(image.collections[0].get_array())[0].all()
     with pytest.raises(ValueError, match="`of`"):
         jt.plot.scan(found.isel(force=0, beta=0), "value")
+    with pytest.raises(ValueError, match="one of value, twice"):
+        jt.plot.scan(found.assign(twice=2.0 * found.value))
 
 
 def test_a_search_shows_its_bounds():

@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     import xarray
 
 
-def scan(data: "xarray.Dataset", of: str, axes: AxesLike = None) -> list[Axes]:
+def scan(data: "xarray.Dataset", of: str | None = None, axes: AxesLike = None) -> list[Axes]:
     """A quantity over one axis of a scan as a line, over two as a map, over three as a row of maps.
 
     data       the dataset of `jt.scan`
-    of         the quantity
+    of         the quantity; None: the only one
     axes       as many Matplotlib axes as panels; None: new ones
     Returns    the axes
-    Raises     ValueError for an unknown quantity, or other than one to three axes
+    Raises     ValueError for an unknown quantity, none of several, or other than one to three axes
 
     Lanes that did not end well are crosses at the bottom of a line, and grey in a map.
     """
+    of = _only(data) if of is None else of
     dataset = dataset_of(data, of)
     values = dataset[of]
     failed = dataset["status"] != 0 if "status" in dataset else values.isnull()
@@ -53,6 +54,13 @@ def scan(data: "xarray.Dataset", of: str, axes: AxesLike = None) -> list[Axes]:
             panel.set_title(f"{first} = {float(dataset[first][facet[first]]):.4g}", loc="left")
     colour_bar(drawn[-1], image, drawn, label=label(values))
     return drawn
+
+
+def _only(data: "xarray.Dataset") -> str:
+    names = [str(name) for name in data.data_vars if name != "status"]
+    if len(names) != 1:
+        raise ValueError(f"`of` must be given, one of {', '.join(names)}")
+    return names[0]
 
 
 def pareto(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
