@@ -72,6 +72,10 @@ class Correlation(AbstractResult):
                    are both below 1e-5 of the largest value (`error` is their sum). "time step too long" asks for closer
                    times, at least one in the time 1/`pace`, "not converged" for later ones
 
+        A part that decays far more slowly than T, and is smaller than the functions still are at T, is not seen there:
+        rare hops between two wells that hardly move A. A share a of C(0) with the life tau adds 2 a tau C(0) to S below
+        the frequency 1/tau. `jt.spectrum` has it, and `jt.relaxation_rates` tells tau.
+
         Example
             >>> import numpy as np
             >>> import jaxthermo as jt
