@@ -27,7 +27,7 @@ GUARDED = {
     "floors": Guarded(("loop",), "of_floor"),
     "gillespie": Guarded(("units", "method"), "ratio_to_library"),
     "minimum_work": Guarded(("time",), "solves", more_is_better=False),
-    "potts_scan": Guarded(("q", "method"), "cpu_ratio_to_numba"),
+    "potts_scan": Guarded(("q", "method"), "cpu_ratio_to_numba", more_is_better=False),
     "scan_throughput": Guarded(("case",), "cpu_ratio"),
     "stirling_cycle": Guarded(("method", "strength", "depth"), "ratio_to_rk4"),
 }

@@ -60,13 +60,13 @@ def test_a_ratio_that_got_worse_is_told(tmp_path):
         ]
 
     names = ("potts_scan", "minimum_work")
-    assert _guard.worse("potts_scan", rows(1.0, 8.0, 10)[0], tmp_path) == []
-    for name, before in zip(names, rows(1.0, 8.0, 10), strict=True):
+    assert _guard.worse("potts_scan", rows(1.0, 0.1, 10)[0], tmp_path) == []
+    for name, before in zip(names, rows(1.0, 0.1, 10), strict=True):
         _bench.write(name, before, tmp_path)
-    for (library, solves), told in (((5.5, 14), (0, 0)), ((16.0, 5), (0, 0)), ((5.0, 16), (1, 1))):
+    for (library, solves), told in (((0.14, 14), (0, 0)), ((0.05, 5), (0, 0)), ((0.2, 16), (1, 1))):
         found = [_guard.worse(n, now, tmp_path) for n, now in zip(names, rows(1.0, library, solves), strict=True)]
         assert tuple(map(len, found)) == told
-    assert found[0] == ["3, None: cpu_ratio_to_numba is 5, was 8"]
+    assert found[0] == ["3, None: cpu_ratio_to_numba is 0.2, was 0.1"]
     assert _guard.worse("scaling", [{"exponent": 2.0}], tmp_path) == []
 
 
