@@ -30,8 +30,10 @@ KINDS = {
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names}
 # Numbers in a loop that stays in the first-level cache, and how often it is repeated.
-SIZE, LOOPS, REPEATS = 1536, 1000, 7
+SIZE, LOOPS = 1536, 1000
 MATRIX, COPIED = 512, 1 << 22
+# Seconds of a stretch of calls whose processor time is measured together.
+STRETCH = 0.3
 
 
 class Rates(NamedTuple):
@@ -90,24 +92,23 @@ def machine_rates() -> Rates:
 
 def _fastest(function: Callable[..., Any], *args: Any) -> float:
     """Nanoseconds of processor time, which other processes on the machine do not add to."""
-    jax.block_until_ready(function(*args))
-    seconds = []
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        jax.block_until_ready(function(*args))
-        seconds.append(time.process_time() - begin)
-    return 1e9 * min(seconds)
+    return 1e9 * best_seconds(function, *args)[1]
 
 
-def best_seconds(function: Callable[..., Any], *args: Any, repeats: int = 5) -> tuple[float, float]:
-    """Wall seconds and processor seconds of the fastest of some calls, after one that compiles."""
+def best_seconds(function: Callable[..., Any], *args: Any, stretches: int = 3) -> tuple[float, float]:
+    """Wall seconds and processor seconds of a call, after one that compiles: of the fastest call and stretch of calls.
+
+    What another thread has worked comes into the clock of the process late, so that a short call may seem to take none.
+    """
     jax.block_until_ready(function(*args))
     walls, cpus = [], []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        jax.block_until_ready(function(*args))
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
+    for _ in range(stretches):
+        begin, begin_cpu, before = time.perf_counter(), time.process_time(), len(walls)
+        while len(walls) == before or time.perf_counter() - begin < STRETCH:
+            wall = time.perf_counter()
+            jax.block_until_ready(function(*args))
+            walls.append(time.perf_counter() - wall)
+        cpus.append((time.process_time() - begin_cpu) / (len(walls) - before))
     return min(walls), min(cpus)
 
 

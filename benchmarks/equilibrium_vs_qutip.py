@@ -4,7 +4,7 @@ Both solve the same stationary hierarchy (see `_qutip_reference`): QuTiP in a nu
 by MKL's PARDISO where it finds it and else by SciPy's SuperLU, the library on a phase grid. Each QuTiP row is followed
 by the library's cheapest mesh and depth of `MESHES` whose error in X is not larger. Errors are against the value that
 the library's depth 6 on a fine mesh and QuTiP's limit of many levels and members share. Seconds are those of the
-processor, the fastest of some calls.
+processor, the fastest of some stretches of calls.
 
 SuperLU fills in so much that only small cases end within minutes; for a fair race install a release of `mkl` that
 QuTiP can use, `pip install 'mkl<2025'`.
@@ -18,6 +18,7 @@ import jax
 
 import jaxthermo as jt
 from benchmarks._bench import MissingPeer
+from benchmarks._floor import best_seconds
 from jaxthermo.brownian.oscillator import Oscillator
 
 POTENTIAL = (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -25,7 +26,7 @@ STRENGTH, POLES, BETA, FIELD = 1.0, 2, 1.0, 0.5
 CONVERGED = 0.51806474
 # Depth and levels. (8, 24) is a minute or two with PARDISO, (4, 16) with SuperLU.
 PARDISO_SIZES, SUPERLU_SIZES, QUICK_SIZES = ((6, 20), (8, 24)), ((4, 14), (4, 16)), ((4, 12),)
-REPEATS, LONG = 5, 3.0
+STRETCHES, LONG = 3, 3.0
 MISSING = "the benchmark `equilibrium_vs_qutip` needs QuTiP: pip install 'jaxthermo[bench]'"
 
 
@@ -106,17 +107,14 @@ def _library_row(error: float) -> dict[str, Any]:
 
 
 def timed(solve: Callable[[], Any], long: float = LONG) -> tuple[float, float, int]:
-    """A number, the seconds of the processor that the fastest of some calls takes, and how many these were.
+    """A number, the seconds of the processor that a call takes at least, and how many stretches of calls were timed.
 
     One that takes longer than `long` is done once.
     """
-    seconds: list[float] = []
-    X = float("nan")
-    while not seconds or (len(seconds) < REPEATS and seconds[0] < long):
-        begin = time.process_time()
-        X = float(solve())
-        seconds.append(time.process_time() - begin)
-    return X, min(seconds), len(seconds)
+    begin = time.process_time()
+    X = float(solve())
+    first = time.process_time() - begin
+    return (X, first, 1) if first >= long else (X, best_seconds(solve, stretches=STRETCHES)[1], STRETCHES)
 
 
 def _row(method: str, size: dict[str, Any], X: float, first: float, seconds: float, repeats: int) -> dict[str, Any]:

@@ -31,3 +31,8 @@ def test_a_floor_is_the_sum_of_numbers_times_rates():
     rates = _floor.Rates(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
     counts = _floor.Counter({"exponential": 2, "product": 10})
     assert _floor.floor_seconds(counts, rates, times=3.0, cores=2) == pytest.approx(1e-9 * 62.0 * 3.0 / 2.0)
+
+
+def test_short_calls_are_timed_in_stretches():
+    wall, processor = _floor.best_seconds(jax.jit(jnp.sin), jnp.ones(4), stretches=1)
+    assert 0.0 < wall < 0.01 and 0.0 < processor < 0.1
