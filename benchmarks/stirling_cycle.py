@@ -76,9 +76,14 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def oscillator_of(setting: Setting, depth: int) -> Oscillator:
-    """The paper's oscillator on the paper's mesh."""
+    """The paper's oscillator on the paper's mesh.
+
+    The published hierarchy remembers the earlier temperature; with the default thermostat the two would not solve one
+    equation, and their works differ by 0.2 to 4 %.
+    """
     grid = jt.PhaseGrid(5.4, setting.dq, setting.p_max, setting.dp)
-    return jt.quantum_oscillator(jt.Polynomial(POTENTIAL), setting.strength, POLES, depth, grid)
+    bath = jt.OhmicBath(setting.strength, POLES, depth, thermostat="earlier")
+    return jt.quantum_oscillator(jt.Polynomial(POTENTIAL), bath, grid=grid)
 
 
 def jaxthermo_cycle(oscillator: Oscillator, n: int) -> Callable[[HierarchyState], Float[Array, ""]]:

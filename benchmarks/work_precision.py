@@ -20,7 +20,7 @@ from benchmarks import _published_hierarchy as published, potts_scan, stirling_c
 from benchmarks._floor import best_seconds
 from jaxthermo.brownian.hierarchy import equation_on
 
-Q, LANES, REPEATS = 5, 1024, 3
+Q, LANES = 5, 1024
 STEPS, TOLERANCES = (60, 120, 240, 480, 960), (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 CONTROLS: dict[str, tuple[Callable[[int], potts_scan.Solve], tuple[float, ...]]] = {
     "numba prange RK4": (potts_scan.numba_solve, STEPS),
@@ -45,7 +45,7 @@ def rings(take: int | None, lanes: int) -> list[dict[str, Any]]:
         solve = make(Q)
         for control in controls[:take]:
             error = float(np.max(np.abs(np.asarray(solve(betas, control)[0]) - exact)))
-            seconds = best_seconds(solve, betas, control, repeats=REPEATS)[1]
+            seconds = best_seconds(solve, betas, control)[1]
             rows.append(_row(f"rings, q = {Q}, {lanes} lanes", method, control, error, seconds))
     return rows
 
@@ -81,10 +81,7 @@ def _split(search: Callable[..., Any], V: Any, steps: int) -> Any:
 def _errors(family: str, method: str, work: Callable[[int], Any], steps: list[int]) -> list[dict[str, Any]]:
     """Against more steps of the same method."""
     fine = float(work(max(FINE, 3 * steps[-1])))
-    return [
-        _row(family, method, n, abs(float(work(n)) / fine - 1.0), best_seconds(work, n, repeats=REPEATS)[1])
-        for n in steps
-    ]
+    return [_row(family, method, n, abs(float(work(n)) / fine - 1.0), best_seconds(work, n)[1]) for n in steps]
 
 
 def _row(family: str, method: str, control: float, error: float, seconds: float) -> dict[str, Any]:
