@@ -129,6 +129,7 @@ def test_strong_coupling_to_many_noises_is_solved_from_a_guess_among_fewer_level
         return Problem(basis.by_energy(levels).lowest(levels), oscillator, members, basis.frame)
 
     few, many = problem(10, 4), problem(12, 6)
+    assert many.members.level.max() > 1
     start = LevelState(basis.by_energy(10), few.members, few.solve(near_pivot(few))[0], None, 0.0, 0.0)
     guess = _among(start, basis.by_energy(12), 12, many.members)
     assert np.isclose(np.trace(guess[0]), 1.0, atol=1e-8)

@@ -57,6 +57,11 @@ def truncation(tail: Float[Array, "..."], depth: int) -> Float[Array, "..."]:
     return SHARE * tail ** (2.0 * (depth + 1.0) / depth)
 
 
+def tail_of(error: float, depth: int) -> float:
+    """The tail at which `truncation` is this error."""
+    return (error / SHARE) ** (0.5 * depth / (depth + 1.0))
+
+
 def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     """About the error that the levels left out of the hierarchy cause along a run, in moments and work.
 
