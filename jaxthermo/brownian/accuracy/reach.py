@@ -8,6 +8,7 @@ from jaxtyping import Array
 
 from jaxthermo.brownian.oscillator import Oscillator
 from jaxthermo.solve.lean import brief_jit
+from jaxthermo.solve.threads import one_thread
 
 # Points of the meshes on which H_A is diagonalised, the second where the first cannot hold the momenta; and of the mesh
 # for a classical density, which may have fine structure.
@@ -128,6 +129,7 @@ def confined(oscillator: Oscillator, beta: float, x: float, fallen: float) -> fl
     return float(ENDS[enough[0]])
 
 
+@one_thread
 def canonical_density(
     energy: np.ndarray, q: np.ndarray, beta: float, mass: float, hbar: float
 ) -> tuple[np.ndarray, float]:

@@ -19,6 +19,7 @@ from jaxthermo.brownian.baths.ohmic import canonical_variance
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.levels.frame import Frame, best_frame, terms_of
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.threads import one_thread
 
 # Points of the mesh for the wave functions, and its range over that at which the canonical density has fallen.
 MESH, ROOM = 241, 1.35
@@ -105,6 +106,7 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
     return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), energy, frame, populated)
 
 
+@one_thread
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     """Whether the search for a quantum equilibrium on a grid is long.
 
@@ -214,6 +216,7 @@ def sides_of(grid: PhaseGrid, hbar: float) -> tuple[Matrices, Matrices]:
     return np.asarray(grid.q) - shift, np.asarray(grid.q) + shift
 
 
+@one_thread
 def eigenstates(
     oscillator: Oscillator, x: float, end: float, count: int
 ) -> tuple[Matrices, Callable[[Matrices], Matrices]]:
@@ -223,6 +226,7 @@ def eigenstates(
     return values[:count], lambda points: sinc_series(q, psi[:, :count], points)
 
 
+@one_thread
 def energies(oscillator: Oscillator, x: float, end: float, points: int) -> Matrices:
     """All energies of H_A - xX on a mesh of so many points between walls at -end and end."""
     _, _, kinetic, energy = _on_mesh(oscillator, x, end, points)

@@ -7,6 +7,7 @@ together. The sizes differ from question to question, so nothing is compiled. Th
 says.
 """
 
+import copy
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -42,10 +43,22 @@ class Problem:
         self.flow, self.drift = (np.tensordot(w, up, axes=1) for w in (self.carried, noise.decay * left))
         self.first = members.above[:, 0]
         self.by_level = [np.flatnonzero(members.level == level) for level in range(members.level.max() + 1)]
-        # From each level to the next, and among all: each member has few neighbours.
-        upwards = [np.ix_(above, here) for here, above in itertools.pairwise(self.by_level)]
-        self.upwards = [(csr_array(self.flow[one]), csr_array(self.drift[one])) for one in upwards]
-        self.mixing = csr_array(self.flow + self.flow.T), csr_array(self.drift.T - self.drift)
+
+        def mixer(flow: Matrices, drift: Matrices) -> Any:
+            """What d_p and what d_q acts on in flow F + drift d_p. Each member has few neighbours."""
+            return csr_array(np.concatenate([self.friction / self.mass * flow + drift, flow / self.mass]))
+
+        # From each level to the next, from there back, and among all.
+        steps = [np.ix_(above, here) for here, above in itertools.pairwise(self.by_level)]
+        self.upwards = [mixer(self.flow[one], -self.drift[one]) for one in steps]
+        self.downwards = [mixer(self.flow[one].T, self.drift[one].T) for one in steps]
+        self.mixing = mixer(self.flow + self.flow.T, self.drift.T - self.drift)
+
+    def among(self, n: int) -> "Problem":
+        """The same hierarchy among the lowest n levels alone."""
+        problem = copy.copy(self)
+        problem.levels, problem.size = Levels(*(operator[:n, :n] for operator in self.levels)), n
+        return problem
 
     def alone(self, M: Matrices) -> Matrices:
         """Motion under H_A, friction and white noise."""
@@ -71,27 +84,34 @@ class Problem:
         """F = (gamma d_p - d_q)/m."""
         return (self.friction * self.by_p(M) - self.by_q(M)) / self.mass
 
-    def moved(self, flow: Any, drift: Any, M: Matrices) -> Matrices:
-        """Members mixed by `flow` and moved by F, and mixed by `drift` and moved by d_p; both are sparse."""
-        flat, shape = M.reshape(len(M), -1), (-1, *M.shape[1:])
-        return self.flowing((flow @ flat).reshape(shape)) + self.by_p((drift @ flat).reshape(shape))
+    def moved(self, mixer: Any, M: Matrices) -> Matrices:
+        """Members mixed, and moved by d_p and d_q."""
+        first, second = (mixer @ M.reshape(len(M), -1)).reshape(2, -1, *M.shape[1:])
+        turned, (_, q, P, _) = np.swapaxes(first, -1, -2), self.levels
+        # In place: where memory is fetched anew, that takes longer than the products.
+        out, product = turned @ q, np.empty_like(first)
+        out -= np.matmul(q, turned, out=product)
+        out += np.matmul(P, second, out=product)
+        out -= np.matmul(second, P, out=product)
+        out /= self.hbar
+        return out
 
     def __call__(self, M: Matrices) -> Matrices:
         """-dV/dt with the trace of V_0 in its identity: regular, and its solution for the identity is the state."""
-        change = self.alone(M) - self.decay[:, None, None] * M
-        change += self.moved(*self.mixing, M)
-        change[0] -= np.trace(M[0]) / self.size * np.eye(self.size)
-        return -change
+        change = self.decay[:, None, None] * M
+        change -= self.alone(M)
+        change -= self.moved(self.mixing, M)
+        change[0] += np.trace(M[0]) / self.size * np.eye(self.size)
+        return change
 
     def swept(self, pivot: Pivot, M: Matrices) -> Matrices:
         """About the solution for M: elimination from the deepest members up, substitution from V_0 down."""
         done, groups = np.zeros_like(M), self.by_level
         done[groups[-1]] = pivot(len(groups) - 1, M[groups[-1]])
-        for level, (flow, drift) in reversed(list(enumerate(self.upwards))):
-            fed = self.moved(flow.T, drift.T, done[groups[level + 1]])
-            done[groups[level]] = pivot(level, M[groups[level]] + fed)
-        for level, (flow, drift) in enumerate(self.upwards):
-            done[groups[level + 1]] += pivot(level + 1, self.moved(flow, -drift, done[groups[level]]))
+        for level, down in reversed(list(enumerate(self.downwards))):
+            done[groups[level]] = pivot(level, M[groups[level]] + self.moved(down, done[groups[level + 1]]))
+        for level, up in enumerate(self.upwards):
+            done[groups[level + 1]] += pivot(level + 1, self.moved(up, done[groups[level]]))
         return done
 
     def solve(

@@ -16,6 +16,7 @@ from jaxthermo.brownian.levels.matrices import Basis, Matrices, as_real, basis_o
 from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, near_pivot, weak_pivot
 from jaxthermo.brownian.levels.problem import TOLERANCE, Pivot, Problem
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.threads import one_thread
 
 # Numbers of levels that are tried in turn; so many show whether coupling is weak.
 RUNGS = (12, 15, 19, 24, 30, 36, 42, 48, 58, 70, 84, 100, 120)
@@ -36,12 +37,13 @@ FEWEST = 0.5
 # The depth is raised in steps of so many.
 STRIDE = 2
 # Of a solve; one that has left more than the last number is continued to `TOLERANCE`, and then done again with more
-# blocks, where that is affordable. At 1e-7 moments are right to some 1e-10.
-ENOUGH, LEFT = 1e-7, 0.05 * SOLVED
+# blocks, where that is affordable. At 3e-7 moments are right to some 1e-9.
+ENOUGH, LEFT = 1e-6, 0.1 * SOLVED
 # The depth at which levels are counted. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2
-# The deepest that is tried first.
-FIRST = 12
+# The deepest that is tried first, and what `_first_depth` leaves: with two levels more most change by less than is
+# promised.
+FIRST, TRIED = 12, 1e-5
 # There it is raised to this one in the end, for what is no moment, such as the purity: at A = 2, beta = 10, K = 2 that
 # is off by 1.4e-2 at depth 3, and by 7e-4 at depth 5.
 PURE_DEPTH = 5
@@ -60,6 +62,7 @@ class LevelState(NamedTuple):
     truncated: float
 
 
+@one_thread
 def equilibrium_by_levels(oscillator: Oscillator, beta: float, x: float) -> LevelState | None:
     """The stationary state by way of its levels, or None where these are too many.
 
@@ -149,12 +152,13 @@ def _first_depth(frame: Frame) -> int:
     """
     correlation = min(frame.correlation, MOST_CORRELATED)
     return (
-        int(np.clip(np.ceil(0.5 * np.log(PROMISED) / np.log(correlation)), SHALLOWEST, FIRST))
+        int(np.clip(np.ceil(0.5 * np.log(TRIED) / np.log(correlation)), SHALLOWEST, FIRST))
         if correlation
         else SHALLOWEST
     )
 
 
+@one_thread
 def on_grid(oscillator: Oscillator, found: LevelState, most: int) -> tuple[Oscillator, Matrices, Matrices]:
     """The members of the oscillator's depth on its grid, or as many more, up to `most`, as make the last ones small.
 

@@ -15,6 +15,7 @@ from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import Basis, Matrices, basis_of, is_hard
 from jaxthermo.brownian.levels.problem import Problem
 from jaxthermo.brownian.oscillator import Oscillator
+from jaxthermo.solve.threads import one_thread
 
 # Numbers of levels that are tried in turn, and of unknowns of the largest matrix: half a minute.
 RUNGS, MOST = (8, 10, 12, 14, 16, 18, 21, 24, 28, 32, 36, 40), 2200
@@ -38,6 +39,7 @@ class LevelModes(NamedTuple):
     depth: int
 
 
+@one_thread
 def modes_by_levels(oscillator: Oscillator, beta: float, x: float, count: int, tol: float) -> LevelModes | None:
     """The `count` slowest modes, or None where a grid is as good, or where they do not rest in matrices small enough.
 
