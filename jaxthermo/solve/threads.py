@@ -12,8 +12,8 @@ Result = TypeVar("Result")
 def one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """The function, with one thread for NumPy's and SciPy's products while it runs.
 
-    Threads of OpenBLAS wait for each other in a loop. For vectors of some 1e4 numbers that costs more than they save
-    even on an idle machine, and five times the CPU seconds where other programs run beside.
+    Threads of OpenBLAS wait for each other in a loop. For vectors of some 1e4 numbers that costs more than they save:
+    where other programs run beside, five times the CPU seconds and the wall seconds.
     """
 
     @functools.wraps(function)
