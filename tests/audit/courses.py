@@ -1,7 +1,7 @@
 """Draws of quantum drives over the whole range: strong and weak coupling, up to four poles, hot and cold, quenches.
 
-The number-basis hierarchy refers. It is stepped among the eigenstates of q, where noise and decay act on each element of
-a matrix alone, and each mode of the bath has a depth of its own, as fast ones need next to none.
+The number-basis hierarchy refers. It is stepped among the eigenstates of q, where noise and decay act on each element
+of a matrix alone, and each mode of the bath has a depth of its own, since fast ones need less.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ Array = np.ndarray
 COURSE = 1e-4
 # By how much two references may differ, and how far a state among the fewest levels may change with one more member.
 CHANGE, DEEPER = 0.2 * COURSE, 1e-4
-# CPU seconds that a reference may take, and members times levels^6 of the stationary state.
+# CPU seconds that a reference may take, and members times levels^6, the work of its first state.
 PATIENCE, AFFORDED = 240.0, 2e11
 # Levels of the tries for the depth, and by which factor there are more of them at the next rung.
 FEW, RISE, RUNGS = 10, 1.2, 5
