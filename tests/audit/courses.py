@@ -25,10 +25,11 @@ Array = np.ndarray
 COURSE = 1e-4
 # By how much two references may differ, and how far a state among the fewest levels may change with one more member.
 CHANGE, DEEPER = 0.2 * COURSE, 1e-4
-# CPU seconds that a reference may take, and members times levels^6, the work of its first state.
-PATIENCE, AFFORDED = 240.0, 2e11
+# CPU seconds that a reference may take, and members times levels^6, the work of its first state; levels^3 at weak
+# coupling.
+PATIENCE, AFFORDED, AFFORDED_WEAK = 240.0, 2e11, 2e7
 # Levels of the tries for the depth, and by which factor there are more of them at the next rung.
-FEW, RISE, RUNGS = 10, 1.2, 5
+FEW, RISE, RUNGS = 10, 1.2, 12
 
 
 def wide(rng: Generator, narrow: bool) -> Draw:
@@ -166,7 +167,10 @@ def course(p: Draw, levels: int, depth: tuple[int, ...], until: float) -> dict[s
     well, frame = _well(p), _frame(p)
     at = hierarchy.basis(well, p["x"][0], levels, frame.lightness)
     ladder = hierarchy.Hierarchy(well, at, depth, frame.shares)
-    if len(ladder.indices) * levels**6 > AFFORDED:
+    count, energies = len(ladder.indices), np.diag(at.H)
+    slow = np.abs(np.subtract.outer(energies, energies)) < 10.0 * well.hbar * well.friction / well.mass
+    weak = bool(np.sum(slow) <= 2 * levels) and count * levels**3 <= AFFORDED_WEAK
+    if not weak and count * levels**6 > AFFORDED:
         return None
     members, residual = ladder.stationary(p["beta"][0])
     return Course(ladder).follow(members, p, until) if residual < 1e-7 else None
