@@ -1,12 +1,16 @@
 """The depth that is chosen: what truncation leaves, what it costs, and where it is left open."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxthermo as jt
-from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH
+from jaxthermo import Status
+from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH, with_more_room
+from jaxthermo.brownian.accuracy.promise import COURSE_TRUNCATED, course_truncation, growth_of_run, growth_of_state
 from jaxthermo.brownian.hierarchy import members_of
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -39,6 +43,23 @@ def test_depth_grows_with_coupling_and_cold_and_has_limits():
     # No more members than memory bears, whatever the number of poles.
     deepest = jt.OhmicBath(2.0, 4).with_depth(depth(2.0, 10.0, 4))
     assert len(members_of(jt.quantum_oscillator(QUARTIC, deepest))) <= 60
+
+
+@pytest.mark.parametrize(("tail", "depth"), [(1e-2, 4), (2e-2, 5), (0.3, 5)])
+def test_a_drive_that_was_too_shallow_gets_the_levels_that_it_misses(tail, depth):
+    """Of four poles, up to the 126 members of depth 5; a state at rest keeps to the members that it had at first."""
+    asked = jt.quantum_oscillator(QUARTIC, 1.2, 4, grid=GRID)
+    seen = SimpleNamespace(oscillator=asked.with_depth(3), q=0.0, q2=0.7, p2=2.1, edge=1e-9, coarse=1e-9)
+    seen.tail, seen.tail_density = tail, np.array([0.1 * tail, tail])
+    seen.error, seen.beta, seen.x = 0.0, 3.0, 0.0
+    assert np.max(course_truncation(seen, seen.oscillator)) > COURSE_TRUNCATED
+    missing = Status.hierarchy_too_shallow
+    again = with_more_room(seen.oscillator, asked, missing, growth_of_run(seen))
+    assert again.depth == depth
+    if tail < 0.1:
+        fallen = seen.tail_density.max() ** (depth / 3)
+        assert course_truncation(SimpleNamespace(**vars(seen) | {"tail_density": fallen}), again) < COURSE_TRUNCATED
+    assert with_more_room(again, asked, missing, growth_of_state(seen)) is None
 
 
 def test_an_open_depth_is_filled_in_with_the_grid():

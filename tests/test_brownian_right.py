@@ -83,6 +83,16 @@ def test_weak_coupling_makes_the_rim_count_for_more():
     assert abs(float(wide.q2) / expected - 1.0) < 1e-6 < abs(float(tight.q2) / expected - 1.0)
 
 
+@pytest.mark.parametrize("poles", [1, 2, 3, 4])
+def test_a_cold_and_weakly_coupled_parabola_has_the_closed_moments(poles):
+    """A = 0.03 and beta = 8, where a well is crossed a thousand times before friction is felt."""
+    state = jt.equilibrium(jt.quantum_oscillator(HARMONIC, 0.03, poles), 8.0, 0.3)
+    xi, eta = exact.pade(poles)
+    at = exact.harmonic_stationary(8.0, 0.3, w0=1.0, gamma=0.03**2, xi=xi, eta=eta)
+    assert state.outcome == "ok"
+    assert max(errors(state, at | {"X": at["q"]}).values()) < 1e-6
+
+
 CYCLE = jt.StirlingCycle(beta_hot=0.5, beta_cold=1.0, x_start=1.5, x_end=1.0, period=20.0)
 
 

@@ -94,6 +94,21 @@ def test_a_trajectory_that_leaves_a_cycle_is_not_on_it():
     assert float(found.work_current) == pytest.approx(9.03274, abs=1e-5)
 
 
+def test_a_trajectory_that_leaves_a_cycle_for_a_fixed_point_is_at_it():
+    # Of an even number of states every second one is alike in the mode that has no sense of rotation. A trajectory that
+    # goes round for hundreds of units of time ends there.
+    start, beta = np.array([0.26, 0.078, 0.057, 0.022, 0.342, 0.014, 0.16, 0.067]), 8.003
+    start /= start.sum()
+    found = jt.potts.stationary(ring(q=8), beta, start)
+    assert found.kind == "fixed point"
+    P = np.asarray(found.point)
+    np.testing.assert_allclose(P, np.tile(P[:2], 4), atol=1e-9)
+    own = networks.Ring(8, -1.0, 1.0, 0.1, (0.0,) * 8, "arrhenius")
+    early, _ = networks.flow(own, beta, start, 200.0)
+    late, _ = networks.flow(own, beta, early, 800.0)
+    assert np.abs(early - P).max() > 2e-3 and np.abs(late - P).max() < 2.5e-4
+
+
 def test_a_cycle_next_to_its_infinite_period_is_decided():
     found = jt.potts.stationary(ring(), 6.10367)
     assert found.kind == "limit cycle"

@@ -115,9 +115,14 @@ def _turning(well: Well, x: float, energy: float) -> tuple[float, float]:
     return float(q[inside[0]]), float(q[inside[-1]])
 
 
-def members(modes: int, depth: int) -> tuple[Array, dict[tuple[int, ...], int]]:
-    """All n with |n| <= depth, and where each is."""
-    every = [n for n in itertools.product(range(depth + 1), repeat=modes) if sum(n) <= depth]
+def members(modes: int, depth: int | tuple[int, ...]) -> tuple[Array, dict[tuple[int, ...], int]]:
+    """All n with |n| <= depth, or sum_k n_k/depth_k <= 1 where each mode has its own; and where each is."""
+    depths = (depth,) * modes if isinstance(depth, int) else depth
+    every = [
+        n
+        for n in itertools.product(*(range(most + 1) for most in depths))
+        if sum(v / max(most, 1) for v, most in zip(n, depths, strict=True)) < 1.0 + 1e-9
+    ]
     every.sort(key=lambda n: (sum(n), n))
     return np.array(every, dtype=int).reshape(len(every), modes), {n: i for i, n in enumerate(every)}
 
@@ -133,11 +138,11 @@ class Hierarchy:
 
     well: Well
     at: Basis
-    depth: int
+    depth: int | tuple[int, ...]
     shares: Array
 
     def __post_init__(self) -> None:
-        indices, place = members(len(self.well.poles[0]), self.depth if self.well.poles[0] else 0)
+        indices, place = members(len(self.well.poles[0]), self.depth)
         links = []  # (upper member, lower member, mode, number in the upper one)
         for n, i in place.items():
             for k in range(len(n)):

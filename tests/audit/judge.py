@@ -12,6 +12,7 @@ from . import (
     ask,
     bends,
     contacts,
+    courses,
     crowds,
     cycles,
     hierarchy,
@@ -33,10 +34,10 @@ from . import (
     works,
 )
 from .ask import Answer
+from .courses import COURSE
 
-# What the verbs promise: of an equilibrium; of a driven course, in moments and work over their scale; of rings, where
-# the reference integrates; of N units.
-EQUILIBRIUM, COURSE, RING, FINITE = 1e-6, 1e-4, 1e-6, 1e-9
+# What the verbs promise: of an equilibrium; of rings, where the reference integrates; of N units.
+EQUILIBRIUM, RING, FINITE = 1e-6, 1e-6, 1e-9
 
 RIGHT, HONEST, WRONG, UNKNOWN = "right", "honest failure", "WRONG AND OK", "no reference"
 # Where a reference shows that the equation has no solution that is a state of a particle, or a cycle no stationary
@@ -118,28 +119,12 @@ def no_state_on_the_way(p: dict[str, Any]) -> bool:
     return any(hierarchy.has_no_density(_well(p), p["beta"], float(x)) for x in np.linspace(p["x"], p["to"], 5))
 
 
-def _ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """A ramp and its slope."""
-    slope = (end - start) / (t1 - t0)
-    return (
-        lambda t: start + (end - start) * min(max((t - t0) / (t1 - t0), 0.0), 1.0),
-        lambda t: slope if t0 <= t <= t1 else 0.0,
-    )
-
-
-def _along(found: Answer, at: dict[str, Any]) -> float:
-    """The largest error of moments and work at any saved time."""
-    scale = hierarchy.scales({"q2": float(np.max(at["q2"])), "p2": float(np.max(at["p2"]))})
-    scale["work"] = scale["U"]
-    return max(float(np.max(np.abs(found.numbers[name] - at[name]))) / scale[name] for name in scale) / COURSE
-
-
 def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
-    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
     moments, ts = _moments(p), np.array(p["ts"])
     keys: dict[str, Any] = {"w0": 1.0, "gamma": moments.gamma, "xi": moments.xi, "eta": moments.eta}
     at = exact.harmonic_trajectory(beta, x, dx, ts, kinks=(*p["beta"][2:], *p["x"][2:]), **keys)
-    return _along(found, at | {"X": at["q"]})
+    return courses.along(found, at | {"X": at["q"]})
 
 
 # More functions than that cost too much.
@@ -147,7 +132,7 @@ MOST_MOMENTA = 130
 
 
 def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
-    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
     kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
     least, most = sorted(p["beta"][:2])
     reach = max(_reach(p, least, field) for field in p["x"][:2])
@@ -163,7 +148,7 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
     for more, points in ((0, 128), (24, 172), (60, 224), (110, 290)):
         less, at = at, kramers.drive(*asked, **settings, momenta=momenta + more, points=points)
         if _blur(less, at) < 0.3 * COURSE:
-            return _along(found, at)
+            return courses.along(found, at)
     return None
 
 
@@ -179,7 +164,7 @@ def _reach(p: dict[str, Any], beta: float, x: float) -> float:
 
 
 def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
-    (beta, _), (x, dx) = _ramp(*p["beta"]), _ramp(*p["x"])
+    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
     ts = np.array(p["ts"])
     well, x0 = _well(p), p["x"][0]
     shares = hierarchy.best_frame(well, p["beta"][0], x0).shares
@@ -191,7 +176,7 @@ def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
         rows = [ladder.measure(state, x(t)) for state, t in zip(states, ts, strict=True)]
         less, at = at, {name: np.array([row[name] for row in rows]) for name in rows[0]} | {"work": work}
         if less is not None and _blur(less, at) < 0.2 * COURSE:
-            return _along(found, at)
+            return courses.along(found, at)
     return None
 
 
@@ -319,6 +304,7 @@ REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "correlation, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "spectrum, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "relaxation rates, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
+    "drive, quantum, wide": (NO_DENSITY, courses.no_state_at_an_end),
     "slow ramp": (NO_DENSITY, no_state_on_the_way),
     "spectrum, transformed": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),
@@ -355,4 +341,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **thermal.JUDGES,
     **works.JUDGES,
     **slow.JUDGES,
+    **courses.JUDGES,
 }

@@ -4,7 +4,7 @@ import numpy as np
 import oscillator_exact as exact
 import pytest
 
-from . import draws, hierarchy, judge, kramers, resonances
+from . import courses, draws, hierarchy, judge, kramers, resonances
 
 # Of the draws of a kind, so many may fail honestly: their meshes are drawn too small on purpose.
 HONEST = 0.7
@@ -80,11 +80,44 @@ def test_the_generator_of_a_quartic_well_leaves_its_stationary_state_alone():
     assert np.abs(chain.matrix() @ state.ravel()).max() < 1e-12 * np.abs(chain.matrix()).max()
 
 
+def test_a_course_is_stepped_as_its_hierarchy_says():
+    well = hierarchy.Well(QUARTIC, 1.3, tuple(map(tuple, exact.pade(2))))
+    ladder = hierarchy.Hierarchy(well, hierarchy.basis(well, 0.2, 12), (3, 2), np.array([0.7, 0.9]))
+    course = courses.Course(ladder)
+    M = np.random.default_rng(0).normal(size=(len(ladder.indices), 12, 12))
+    turned = course.states.T @ M @ course.states
+    expected = course.states.T @ ladder.rates(M, 0.8, 0.3) @ course.states
+    np.testing.assert_allclose(course.rates(turned, 0.8, 0.3), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("coefficients", [(0.0, 0.0, 0.5), (0.0, 0.1, -1.2, 0.0, 0.2)])
+def test_modes_have_depths_of_their_own(coefficients):
+    well = hierarchy.Well(coefficients, 0.8, tuple(map(tuple, exact.pade(2))))
+    frame = hierarchy.best_frame(well, 2.0, 0.1)
+    apart, alike = (hierarchy.equilibrium(well, 2.0, 0.1, 14, depth, frame)[0] for depth in ((8, 6), 8))
+    assert len(hierarchy.members(2, (8, 6))[0]) < len(hierarchy.members(2, 8)[0])
+    assert hierarchy.furthest(apart, alike) < 1e-6
+
+
+def test_the_course_of_a_parabola_has_the_closed_moments():
+    ts = [0.0, 0.5, 0.6, 1.4, 3.0]
+    p = {"coefficients": (0.0, 0.0, 0.5), "strength": 1.5, "poles": 2}
+    p |= {"beta": (1.0, 3.0, 0.5, 0.6), "x": (-0.3, 0.5, 0.5, 1.4), "ts": ts}
+    found = courses.course(p, 26, (2, 2), np.inf)
+    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
+    xi, eta = exact.pade(2)
+    at = exact.harmonic_trajectory(beta, x, dx, ts, w0=1.0, gamma=2.25, xi=xi, eta=eta, kinks=ts)
+    for name, value in (at | {"X": at["q"]}).items():
+        if name in found:
+            np.testing.assert_allclose(found[name], value, atol=2e-6)
+
+
 def test_kinds_that_came_later_leave_older_draws_as_they_were():
     # Of an audit before them.
     assert draws.question(515) == ("ring, limit cycle", draws.question(515, kind="ring, limit cycle")[1])
     assert draws.question(515)[1]["beta"] == pytest.approx(6.419989881780216, abs=1e-15)
     assert {draws.question(seed)[0] for seed in range(1000, 1004)} == set(draws.LATER[1000])
+    assert [draws.question(seed)[0] for seed in (1569, 1570)] == ["spectrum, transformed", "drive, quantum, wide"]
     assert [draws.question(seed)[0] for seed in (1000, 1040, 1056)] == [
         "spectrum, anharmonic",
         "noise, limit cycle",

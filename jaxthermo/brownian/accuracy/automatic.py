@@ -224,7 +224,8 @@ def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growt
     """A grid that has grown, or more levels, where that was left open and is what a state is missing; else None."""
     if missing is Status.hierarchy_too_shallow and asked.bath.depth is None:
         modes, deeper = chosen.bath.modes, range(chosen.depth + growth.levels, chosen.depth, -1)
-        depth = next((depth for depth in deeper if math.comb(modes + depth, depth) <= MOST_MEMBERS), None)
+        most = growth.members or MOST_MEMBERS
+        depth = next((depth for depth in deeper if math.comb(modes + depth, depth) <= most), None)
         return None if depth is None else chosen.with_depth(depth)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None

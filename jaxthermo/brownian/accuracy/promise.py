@@ -1,5 +1,6 @@
 """When the numbers of a state or of a driven course may be relied on: what grid, hierarchy and solve must show."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -40,6 +41,8 @@ COURSE_TRUNCATED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
 RIM = 1e-4
 # The least and the most that a grid grows at a time.
 GROWTH = (1.1, 1.6)
+# Members that a drive may have once fewer were found too few: of four poles depth 5, of three depth 7.
+MOST_GROWN = 130
 # Largest difference between the two ways to count heat, over the kinetic energy: a run whose steps are so long that
 # it is larger cannot say what its bath exchanges.
 FIRST_LAW = 1e-3
@@ -110,11 +113,15 @@ def state_problem(
 
 
 class Growth(NamedTuple):
-    """By how much range and resolution of a grid have to grow, and a hierarchy that is too shallow."""
+    """By how much range and resolution of a grid have to grow, and a hierarchy that is too shallow.
+
+    `members`: no more of these; None: as many as are chosen at first.
+    """
 
     room: float
     resolution: float
     levels: int = 1
+    members: int | None = None
 
 
 # Of a grid that is large and fine enough.
@@ -135,7 +142,16 @@ def growth_of_run(seen: Any) -> Growth:
     A state that curls up in an anharmonic well has waves that fall more slowly than those of a Gaussian.
     """
     waves = growth_to(np.max(seen.coarse), COURSE_COARSE, 1.0)
-    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves)
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves, _levels_missing(seen), MOST_GROWN)
+
+
+def _levels_missing(seen: Any) -> int:
+    """Levels after which a run is truncated by half of what is allowed, if each lessens the error by d^(2/depth)."""
+    depth, tail = seen.oscillator.bath.depth, float(np.max(seen.tail_density))
+    if not depth or not 0.0 < tail < 1.0:
+        return 1
+    over = float(np.max(course_truncation(seen, seen.oscillator))) / (0.5 * COURSE_TRUNCATED)
+    return max(1, math.ceil(-np.log(over) / (2.0 * np.log(tail) / depth)))
 
 
 def growth_of_cycle(run: Any) -> Growth:
