@@ -59,6 +59,8 @@ LADDER = (
 TRUNCATED, PREFACTOR = 1e-6, 0.01
 # Where two levels are enough, the third costs little, and is no other program than at lower temperatures.
 LEAST_DEPTH, SAFE_DEPTH, MOST_DEPTH, MOST_MEMBERS = 3, 4, 8, 60
+# Of the levels that a run is missing, so many may be left out, since their number is an estimate.
+HOPE = 2
 
 # A grid that was too small does not grow beyond this many points to one side.
 MOST_POINTS = 189
@@ -226,7 +228,9 @@ def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growt
         modes, deeper = chosen.bath.modes, range(chosen.depth + growth.levels, chosen.depth, -1)
         most = growth.members or MOST_MEMBERS
         depth = next((depth for depth in deeper if math.comb(modes + depth, depth) <= most), None)
-        return None if depth is None else chosen.with_depth(depth)
+        # What is sure to fail again would take many times as long.
+        hopeless = depth is None or (growth.members and depth < deeper.start - HOPE)
+        return None if hopeless else chosen.with_depth(depth)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     grid = _grown(chosen.mesh, growth)
