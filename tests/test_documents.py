@@ -30,7 +30,8 @@ PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
 # A misspelt language would silently be a block that nobody runs.
-LANGUAGES = {"python", "bash", "console", "text", "toml", "json", "bibtex", "math", "mermaid"}
+# `py` is Python that is shown and not run.
+LANGUAGES = {"python", "py", "bash", "console", "text", "toml", "json", "bibtex", "math", "mermaid"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~}>)/-])/(?:home|root|Users|work|mnt|scratch|workspace)/[\w.]|[A-Z]:\\\\?Users")
 

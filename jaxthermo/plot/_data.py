@@ -1,5 +1,6 @@
 """What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
 
+import re
 from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
@@ -21,6 +22,9 @@ Data: TypeAlias = "AbstractResult | xarray.Dataset"
 
 # One panel, or a row of them, as Matplotlib gives them.
 AxesLike: TypeAlias = Axes | np.ndarray | Sequence[Axes] | None
+
+# A symbol in words: P_i.
+INDEXED = re.compile(r"\b([A-Z]_[a-z])\b")
 
 
 class LineStyle(TypedDict, total=False):
@@ -94,7 +98,8 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
 def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     """Symbol, or long name, and unit of a variable, from its attributes."""
     name = str(variable.name) if name is None else name
-    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else fill(str(variable.attrs.get("long_name", name)), LINE)
+    long_name = INDEXED.sub(r"$\1$", fill(str(variable.attrs.get("long_name", name)), LINE))
+    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else long_name
     units = variable.attrs.get("units", "1")
     # The unit of X is X itself, whatever the potential couples to.
     return words if units in ("1", "X") else f"{words}  [{units}]"
