@@ -38,6 +38,13 @@ def test_a_portrait_is_the_plane_of_the_first_two_occupations(trajectory):
     assert panel.lines[2].get_color() == "red"
 
 
+def test_a_notebook_shows_a_picture_that_was_drawn_without_pyplot(trajectory):
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(jt.plot.portrait(trajectory).get_figure())
+    assert shown["image/png"].startswith(b"\x89PNG")
+
+
 def test_the_triangle_has_the_states_at_its_corners():
     corners = jt.plot.rings._in_triangle(np.eye(3))
     np.testing.assert_allclose(np.hypot(*(side - np.roll(side, 1) for side in corners)), 1.0)

@@ -9,10 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 
 from jaxthermo._results import AbstractResult
-from jaxthermo.plot.styles import style
+from jaxthermo.plot.styles import Picture, style
 
 if TYPE_CHECKING:
     import xarray
@@ -122,7 +121,7 @@ def panels(axes: AxesLike, count: int = 1, columns: int | None = None, height: f
     columns = min(count, 3) if columns is None else columns
     rows = -(-count // columns)
     with style():
-        fig = Figure(figsize=(3.5 * columns if columns > 1 else 4.6, height * rows), layout="constrained")
+        fig = Picture(figsize=(3.5 * columns if columns > 1 else 4.6, height * rows), layout="constrained")
         drawn = list(fig.subplots(rows, columns, squeeze=False).ravel())
     for unused in drawn[count:]:
         unused.set_visible(False)

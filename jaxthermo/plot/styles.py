@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ SETTINGS: Any = {
     # Equal data should give equal files.
     "svg.hashsalt": "jaxthermo",
 }
+
+
+class Picture(Figure):
+    """A figure that a notebook shows as a picture, also where nothing has loaded pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        written = BytesIO()
+        self.savefig(written, format="png")
+        return written.getvalue()
 
 
 @contextmanager
