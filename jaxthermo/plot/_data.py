@@ -97,11 +97,11 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
 def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     """Symbol, or long name, and unit of a variable, from its attributes."""
     name = str(variable.name) if name is None else name
-    long_name = INDEXED.sub(r"$\1$", fill(str(variable.attrs.get("long_name", name)), LINE))
-    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else long_name
+    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else str(variable.attrs.get("long_name", name))
     units = variable.attrs.get("units", "1")
     # The unit of X is X itself, whatever the potential couples to.
-    return words if units in ("1", "X") else f"{words}  [{units}]"
+    said = words if units in ("1", "X") else f"{words}  [{units}]"
+    return said if name in SYMBOLS else INDEXED.sub(r"$\1$", fill(said, LINE))
 
 
 def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, label: str = "") -> Colorbar:
