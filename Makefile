@@ -28,7 +28,7 @@ test: $(STAMP) ## Run the test suite on two processes
 test-all: $(STAMP) ## Run the slow tests as well
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 -m "slow or not slow"
 
-audit: $(STAMP) ## Ask 1510 random questions, compare with independent references, write docs/audit.md; resumable
+audit: $(STAMP) ## Ask random questions, compare with independent references, write docs/audit.md; resumable
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m audit.run
 
 lint: $(STAMP) ## Check style, imports between rooms, and that everything public is documented and links lead somewhere

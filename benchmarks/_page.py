@@ -22,7 +22,7 @@ Every number here comes from a record in `benchmarks/results/`, made by `make be
 this page from the records, by `python -m benchmarks._page`. Peers run in the same process or beside it, on the same
 device, at equal error where there is one. Seconds are medians; what a first call compiles is not among them. dynamiqs
 is not among the peers: it solves Lindblad equations, and neither the hierarchy nor its limit of white noise is one.
-How long one waits for compilation is in [latency.md](latency.md). `make bench` fails where a ratio to a peer, a share
+[How long one waits](latency.md) for compilation is another page. `make bench` fails where a ratio to a peer, a share
 of a floor or a number of solves is worse by half than in the last record of the same device.
 
 ```bash

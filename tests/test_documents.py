@@ -30,7 +30,8 @@ PROCESSES = [*([path] for path in DOCUMENTS if path not in HOW_TO), HOW_TO]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
 # A misspelt language would silently be a block that nobody runs.
-LANGUAGES = {"python", "bash", "console", "text", "toml", "json", "bibtex", "math", "mermaid"}
+# `py` is Python that is shown and not run.
+LANGUAGES = {"python", "py", "bash", "console", "text", "toml", "json", "bibtex", "math", "mermaid"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~}>)/-])/(?:home|root|Users|work|mnt|scratch|workspace)/[\w.]|[A-Z]:\\\\?Users")
 
@@ -160,6 +161,9 @@ def test_notebooks_are_stored_without_outputs_and_run(path, tmp_path):
     assert cells
     assert all(not cell.outputs and cell.execution_count is None for cell in cells), "clear the outputs before storing"
     nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output.data for cell in cells for output in cell.outputs if "data" in output]
+    drawn = [data for data in shown if data.get("text/plain", "").startswith("<Figure")]
+    assert all("image/png" in data for data in drawn), "a picture is shown as text"
 
 
 def test_no_file_contains_a_path_of_somebodys_machine():

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 from PIL import Image
 
 import jaxthermo as jt
@@ -38,6 +39,13 @@ def test_a_portrait_is_the_plane_of_the_first_two_occupations(trajectory):
     assert panel.lines[2].get_color() == "red"
 
 
+def test_a_notebook_shows_a_picture_that_was_drawn_without_pyplot(trajectory):
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(jt.plot.portrait(trajectory).get_figure())
+    assert shown["image/png"].startswith(b"\x89PNG")
+
+
 def test_the_triangle_has_the_states_at_its_corners():
     corners = jt.plot.rings._in_triangle(np.eye(3))
     np.testing.assert_allclose(np.hypot(*(side - np.roll(side, 1) for side in corners)), 1.0)
@@ -63,6 +71,13 @@ def test_a_cycle_has_the_area_of_its_work(run):
     panels = jt.plot.cycle(run.to_dataset())
     np.testing.assert_array_equal(drawn(panels[1])[1], run.beta)
     assert len(panels) == 6
+
+
+def test_curves_that_share_axes_have_colours_of_their_own(run):
+    panel = jt.plot.work_diagram(run)
+    for _ in range(2):
+        jt.plot.work_diagram(run, axes=panel)
+    assert len({line.get_color() for line in panel.get_lines()}) == 3
 
 
 def test_a_wigner_function_with_its_marginals(run):
@@ -109,6 +124,15 @@ def test_a_scan_shows_its_failed_lanes():
         jt.plot.scan(found.isel(force=0, beta=0), "value")
     with pytest.raises(ValueError, match="one of value, twice"):
         jt.plot.scan(found.assign(twice=2.0 * found.value))
+
+
+def test_a_signed_quantity_has_a_mark_at_zero():
+    (line,) = jt.plot.scan(jt.scan(lambda a: a, a=np.linspace(-1.0, 2.0, 4)))
+    assert any(len(one.get_xdata()) and not np.any(one.get_ydata()) for one in line.get_lines())
+    (panel,) = jt.plot.scan(jt.scan(lambda a, b: a + b, a=np.linspace(-1.0, 2.0, 4), b=np.linspace(0.0, 1.0, 3)))
+    (zero,) = [one for one in panel.collections if isinstance(one, ContourSet)]
+    corners = np.concatenate([path.vertices for path in zero.get_paths()])
+    np.testing.assert_allclose(corners.sum(axis=1), 0.0, atol=1e-12)
 
 
 def test_a_search_shows_its_bounds():

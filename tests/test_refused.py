@@ -33,8 +33,11 @@ def test_numbers_of_any_kind_are_numbers():
 
 @pytest.mark.parametrize("function", [np.sin, math.sin])
 def test_a_function_that_jax_cannot_trace_is_told_apart(function):
-    with pytest.raises(ValueError, match=r"write jax\.numpy for numpy or math"):
+    wanted = r"`{}` must be a function that jax can trace: write jax\.numpy for numpy or math"
+    with pytest.raises(ValueError, match=wanted.format("beta")):
         jt.potts.evolve(RING, lambda t: 2.0 + function(t), START, TIMES)
+    with pytest.raises(ValueError, match=wanted.format("force")):
+        jt.PottsRing(3, coupling=-1.0, force=lambda t: function(t))
 
 
 def test_a_function_that_gives_no_number_is_told_apart():
@@ -63,6 +66,12 @@ def test_a_name_that_is_almost_right_is_told():
         jt.equilibirum  # noqa: B018
     # What Python needs for its "Did you mean: 'equilibrium'?"
     assert caught.value.name == "equilibirum" and caught.value.obj is jt and "equilibrium" in dir(jt)
+
+
+def test_a_room_lists_what_it_exports_and_not_its_files():
+    for room in ("brownian", "jumps", "plot", "potts", "protocols", "scans", "search", "thermo"):
+        module = getattr(jt, room)
+        assert dir(module) == sorted(module.__all__)
 
 
 def test_text_is_no_bound():

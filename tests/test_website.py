@@ -5,9 +5,9 @@ import inspect
 
 import pytest
 
-from website.check import anchors, broken_links, documents, swallowed, undocumented
+from website.check import anchors, bare, broken_links, documents, faults_of, swallowed, torn, undocumented, unshown
 from website.docstrings import arguments_in, example_in, parts_of
-from website.exports import ROOMS, exported, room_of
+from website.exports import ROOMS, exported, room_of, written
 from website.figures import PAGE
 from website.markdown import escaped
 
@@ -40,7 +40,7 @@ def test_a_docstring_in_parts():
 
 
 def test_everything_public_is_documented_and_every_link_leads_somewhere():
-    assert undocumented() == [] and broken_links(documents()) == [] and swallowed(documents()) == []
+    assert undocumented() == [] and faults_of(documents()) == []
 
 
 def test_faults_are_found(tmp_path, monkeypatch):
@@ -51,6 +51,14 @@ def test_faults_are_found(tmp_path, monkeypatch):
     assert [fault.split()[1] for fault in broken_links([page])] == ["#nowhere", "none.md"]
     page.write_text("`_code` a_k [b](c/_d.md) (a_k W)_n = W_{n+e}\n<!-- python -m a._b -->\n")
     assert [fault.split("`")[1] for fault in swallowed([page])] == [")_n = W_{n+e}"]
+    page.write_text("<p^2>, `<q>`, <div F>, a < b > c, <q>, <https://a.b>\n<!-- no -->\n")
+    assert [fault.split("`")[1] for fault in unshown([page])] == ["<div F>", "<q>"]
+    page.write_text("| a | b |\n|---|---|\n| \\|u\\| | 1 |\n| |u| | 1 |\n\n| a |\n|---|\n")
+    assert [fault.split()[1] for fault in torn([page])] == ["4"]
+    deep = tmp_path / "docs" / "page.md"
+    deep.parent.mkdir()
+    deep.write_text("[one](page.md) [page.md](page.md)\n")
+    assert len(bare([deep])) == 1 and bare([page]) == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -68,7 +76,18 @@ def test_every_export_has_a_page():
 
 
 def test_mean_values_are_no_tags():
-    assert escaped("<p^2> of `<p>` and a < b\n```text\n<q>\n```") == "&lt;p^2> of `<p>` and a < b\n```text\n<q>\n```"
+    text = "<p^2> of `<p>`, <div F> and a < b\n```text\n<q>\n```"
+    assert escaped(text) == "&lt;p^2> of `<p>`, &lt;div F> and a < b\n```text\n<q>\n```"
+
+
+def test_a_name_in_several_rooms_is_known_in_each():
+    import jaxthermo as jt
+
+    assert written()["jumps.cumulants"] is written()["potts.cumulants"] is written()["cumulants"] is jt.jumps.cumulants
+
+
+def test_an_argument_may_be_a_capital():
+    assert arguments_in("P    occupations\nNote  that a sentence is none\n") == {"P": "occupations"}
 
 
 def test_every_plot_is_in_the_gallery():

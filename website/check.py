@@ -18,6 +18,8 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LINK_OR_COMMENT = re.compile(LINK.pattern + "|<!--.*?-->")
 # Emphasis is written with stars here.
 EMPHASIS = re.compile(r"[^\w\s]_\w[^\n|]{0,20}|(?<!\S)_\w[^\n|]{0,20}")
+# Signs that a browser takes for a tag, so that what they enclose is not shown.
+TAG = re.compile(r"</?[a-zA-Z][\w-]*(?:\s[^<>\n]*)?/?>")
 HEADING = re.compile(r"#+ +(.*)")
 # Pages that mkdocs makes, see website/hooks.py.
 MADE = re.compile(r"(?:\.\./)*(?:api/\w+\.md|tutorials/\w+\.(?:md|ipynb)|changelog\.md)")
@@ -112,10 +114,47 @@ def swallowed(pages: list[Path]) -> list[str]:
     return faults
 
 
+def unshown(pages: list[Path]) -> list[str]:
+    """Mean values that a browser takes for tags, such as those of q outside of backticks."""
+    return [
+        f"{page.relative_to(ROOT)}: put `{found}` into backticks, else it is a tag"
+        for page in pages
+        for found in TAG.findall(_without_code(page.read_text()))
+    ]
+
+
+def torn(pages: list[Path]) -> list[str]:
+    """Rows of tables with another number of cells than the row above: a `|` inside of a cell needs a backslash."""
+    faults = []
+    for page in pages:
+        before = 0
+        for line in page.read_text().splitlines():
+            bars = len(re.findall(r"(?<!\\)\|", line)) if line.lstrip().startswith("|") else 0
+            if bars and before and bars != before:
+                faults.append(f"{page.relative_to(ROOT)}: {bars - 1} cells, but {before - 1} above, in {line[:60]}")
+            before = bars
+    return faults
+
+
+def bare(pages: list[Path]) -> list[str]:
+    """Links of the site whose words are the name of a file."""
+    return [
+        f"{page.relative_to(ROOT)}: the words of a link are {found}"
+        for page in pages
+        if page.parent != ROOT
+        for found in re.findall(r"\[[\w/]+\.md\](?=\()", page.read_text())
+    ]
+
+
 def anchors(markdown: str) -> set[str]:
     """What the headings of a page are called in links."""
     heads = [HEADING.fullmatch(line) for line in _without_code(markdown).splitlines()]
     return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", head[1]).strip().lower()) for head in heads if head}
+
+
+def faults_of(pages: list[Path]) -> list[str]:
+    """All that is wrong with pages written by hand."""
+    return [fault for check in (broken_links, swallowed, unshown, torn, bare) for fault in check(pages)]
 
 
 def _without_code(markdown: str) -> str:
@@ -124,7 +163,7 @@ def _without_code(markdown: str) -> str:
 
 def main() -> int:
     """Print every fault; 1 where there is one."""
-    faults = [*undocumented(), *broken_links(documents()), *swallowed(documents())]
+    faults = [*undocumented(), *faults_of(documents())]
     print(
         "\n".join(faults)
         or f"{len(SIGNATURES)} signatures documented, links of {len(documents())} pages lead somewhere"

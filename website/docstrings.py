@@ -12,7 +12,8 @@ LABELS = ("Equation", "Method", "Shapes", "Units", "Returns", "Raises", "Accurac
 LABEL = re.compile(rf"({'|'.join(LABELS)})  +(\S.*)")
 # Names, with a wide gap before what they mean; "*batch" and "**settings" too.
 ARGUMENT = re.compile(r"((?:\*{0,2}\w+)(?:, \*{0,2}\w+)*)  +(\S.*)")
-FIRST_WORD = re.compile(r"[a-z_*]")
+# Not a word with a capital that begins a sentence, but P may be an argument.
+FIRST_WORD = re.compile(r"[a-z_*]|[A-Z]\b")
 
 
 class Part(NamedTuple):

@@ -30,6 +30,20 @@ def exported() -> list[tuple[str, object]]:
     return list(found.values())
 
 
+def written() -> dict[str, object]:
+    """Exports by every name that one may write them with: a function may be in several rooms, and in the package."""
+    found: dict[str, object] = {}
+    for room in ("", *ROOMS):
+        module = importlib.import_module(f"jaxthermo.{room}" if room else "jaxthermo")
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                found[f"{room}.{name}" if room else name] = value
+    for name, value in list(found.items()):
+        found.setdefault(name.rpartition(".")[2], value)
+    return found
+
+
 def home_of(value: object) -> str:
     """Where an export is written: a room may have a module and a function of one name."""
     return f"{value.__module__}.{value.__qualname__}"  # type: ignore[attr-defined]

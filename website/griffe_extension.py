@@ -9,7 +9,7 @@ from typing import Any
 import griffe
 
 from website.docstrings import Part, parts_of
-from website.exports import exported, home_of
+from website.exports import home_of, written
 from website.markdown import escaped
 
 # A name in backticks, which becomes a link where it is one of the library's.
@@ -20,10 +20,7 @@ PLACES: dict[str, str] = {}
 
 def _places() -> dict[str, str]:
     if not PLACES:
-        for full, value in exported():
-            short = full.removeprefix("jaxthermo.")
-            for written in (short, short.rpartition(".")[2]):
-                PLACES.setdefault(written, home_of(value))
+        PLACES.update((name, home_of(value)) for name, value in written().items())
     return PLACES
 
 
@@ -76,15 +73,19 @@ def _linked(words: str) -> str:
 
 
 def _describe_fields(thing: griffe.Object) -> None:
-    """Fields of results say their unit and meaning in `quantity`: that is their docstring here."""
+    """Fields of results say their unit and meaning in `quantity`: they become a list below what the class says."""
     value = getattr(importlib.import_module(thing.module.path), thing.name, None)
     if not is_dataclass(value):
         return
+    listed = []
     for field in fields(value):
         label, member = field.metadata.get("quantity"), thing.members.get(field.name)
         if label is None or member is None or member.is_alias:
             continue
         unit = "" if label.units == "1" else f" [{escaped(label.units)}]"
         axes = f", over {', '.join(label.dims)}" if label.dims else ""
-        member.docstring = griffe.Docstring(f"{escaped(label.long_name)}{unit}{axes}", parent=member)
-        member.value = None
+        listed.append(f"`{field.name}`\n:   {escaped(label.long_name)}{unit}{axes}")
+        thing.del_member(field.name)
+    if listed:
+        about = thing.docstring.value if thing.docstring else ""
+        thing.docstring = griffe.Docstring("\n\n".join([about, "**Quantities**", *listed]), parent=thing)

@@ -59,3 +59,7 @@ __all__ = [
     "wigner_negativity",
     "work_fluctuations",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -97,3 +97,7 @@ __all__ = [
     "vector_field",
     "work_theorem",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

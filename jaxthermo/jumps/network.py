@@ -247,7 +247,7 @@ def _interaction(interaction: VectorLike | Interaction | MovingEnergy | None, q:
     if callable(interaction):
         if takes_time(interaction):
             return moving(cast(MovingEnergy, interaction), q)
-        return formula(cast(Interaction, interaction), jnp.full(q, 1.0 / q))
+        return formula(cast(Interaction, interaction), jnp.full(q, 1.0 / q), "interaction")
     matrix = require_numbers("interaction", interaction)
     if matrix.shape not in ((), (q, q)):
         raise ValueError(f"`interaction` must be a scalar or have shape ({q}, {q}), but has shape {matrix.shape}")

@@ -29,19 +29,19 @@ class StackedSchedules(eqx.Module):
         return jnp.stack([value_at(one, t) for one in self.schedules])
 
 
-def as_schedule(value: Schedule | Sequence[Schedule]) -> HeldSchedule:
+def as_schedule(value: Schedule | Sequence[Schedule], name: str | None = None) -> HeldSchedule:
     """A schedule as an array or a callable pytree; several of them, of which one is callable, as one callable."""
     if callable(value):
-        return formula(value, jnp.zeros(()))
+        return formula(value, jnp.zeros(()), name)
     if isinstance(value, list | tuple) and any(callable(one) for one in value):
         return StackedSchedules(tuple(as_schedule(one) for one in value))
     return as_float(value)
 
 
 def require_schedule(name: str, value: Schedule | Sequence[Schedule]) -> HeldSchedule:
-    """`as_schedule`, or a ValueError that names the argument; what jax cannot trace names itself."""
+    """`as_schedule`, or a ValueError that names the argument."""
     try:
-        return as_schedule(value)
+        return as_schedule(value, name)
     except (TypeError, ValueError) as error:
         if callable(value) and isinstance(error, ValueError):
             raise
@@ -90,4 +90,4 @@ def takes_time(function: Callable[..., Float[Array, ""]]) -> bool:
 def moving(function: MovingEnergy, q: int) -> Moving:
     """phi(P, t) as a pytree that jit, vmap and results can carry."""
     example = jnp.append(jnp.full(q, 1.0 / q), 0.0)
-    return Moving(formula(lambda row: jnp.reshape(function(row[:-1], row[-1]), ()), example), q)
+    return Moving(formula(lambda row: jnp.reshape(function(row[:-1], row[-1]), ()), example, "interaction"), q)

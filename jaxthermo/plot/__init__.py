@@ -32,3 +32,7 @@ __all__ = [
     "wigner_animation",
     "work_diagram",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

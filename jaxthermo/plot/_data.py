@@ -1,5 +1,6 @@
 """What every picture needs: labelled data from a result or its dataset, axes to draw on, and words for them."""
 
+import re
 from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
@@ -8,10 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 
 from jaxthermo._results import AbstractResult
-from jaxthermo.plot.styles import style
+from jaxthermo.plot.styles import Picture, style
 
 if TYPE_CHECKING:
     import xarray
@@ -21,6 +21,9 @@ Data: TypeAlias = "AbstractResult | xarray.Dataset"
 
 # One panel, or a row of them, as Matplotlib gives them.
 AxesLike: TypeAlias = Axes | np.ndarray | Sequence[Axes] | None
+
+# A symbol in words: P_i.
+INDEXED = re.compile(r"\b([A-Z]_[a-z])\b")
 
 
 class LineStyle(TypedDict, total=False):
@@ -94,10 +97,11 @@ def dataset_of(data: Data, *needed: str) -> "xarray.Dataset":
 def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     """Symbol, or long name, and unit of a variable, from its attributes."""
     name = str(variable.name) if name is None else name
-    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else fill(str(variable.attrs.get("long_name", name)), LINE)
+    words = f"${SYMBOLS[name]}$" if name in SYMBOLS else str(variable.attrs.get("long_name", name))
     units = variable.attrs.get("units", "1")
     # The unit of X is X itself, whatever the potential couples to.
-    return words if units in ("1", "X") else f"{words}  [{units}]"
+    said = words if units in ("1", "X") else f"{words}  [{units}]"
+    return said if name in SYMBOLS else INDEXED.sub(r"$\1$", fill(said, LINE))
 
 
 def colour_bar(panel: Axes, image: ScalarMappable, axes: AxesLike = None, label: str = "") -> Colorbar:
@@ -117,7 +121,7 @@ def panels(axes: AxesLike, count: int = 1, columns: int | None = None, height: f
     columns = min(count, 3) if columns is None else columns
     rows = -(-count // columns)
     with style():
-        fig = Figure(figsize=(3.5 * columns if columns > 1 else 4.6, height * rows), layout="constrained")
+        fig = Picture(figsize=(3.5 * columns if columns > 1 else 4.6, height * rows), layout="constrained")
         drawn = list(fig.subplots(rows, columns, squeeze=False).ravel())
     for unused in drawn[count:]:
         unused.set_visible(False)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, dataset_of, label, panels, single
-from jaxthermo.plot.styles import PALETTE
+from jaxthermo.plot.styles import PALETTE, next_colour
 
 if TYPE_CHECKING:
     import xarray
@@ -33,7 +33,7 @@ def protocol(data: Data, axes: AxesLike = None) -> list[Axes]:
 def work_diagram(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> Axes:
     """x against X with arrows: the area enclosed is the work of a cycle.
 
-    Equation   W = -closed integral of X dx: run through clockwise, the engine gives work away
+    Equation   W = -closed integral of X dx: run through counterclockwise, the engine gives work away
     data       a result of `jt.drive` or `jt.run_cycle`, or its dataset
     axes       Matplotlib axes; None: new ones
     line       colour, label and so on of the line
@@ -94,7 +94,7 @@ def cycle(data: Data, axes: AxesLike = None) -> list[Axes]:
 
 def _curve(panel: Axes, across: "xarray.DataArray", up: "xarray.DataArray", **line: Unpack[LineStyle]) -> None:
     """A curve with arrows along it."""
-    (drawn,) = panel.plot(across, up, **({"color": PALETTE[1]} | line))
+    (drawn,) = panel.plot(across, up, **({"color": next_colour(panel)} | line))
     x, y = np.asarray(across), np.asarray(up)
     for share in ARROWS:
         at = int(share * (len(x) - 2))

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import Data, LineStyle, dataset_of, label, single
-from jaxthermo.plot.styles import PALETTE
+from jaxthermo.plot.styles import PALETTE, next_colour
 
 
 def trajectories(data: Data, axes: Axes | None = None, *, of: str = "work", bins: int = 40) -> Axes:
@@ -39,7 +39,7 @@ def rate_function(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle
     """
     dataset = dataset_of(data, "rate_function", "current")
     panel = single(axes)
-    panel.plot(dataset.current, dataset.rate_function, **({"color": PALETTE[1]} | line))
+    panel.plot(dataset.current, dataset.rate_function, **({"color": next_colour(panel)} | line))
     panel.set(xlabel=label(dataset.current), ylabel=label(dataset.rate_function))
     return panel
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
-from jaxthermo.plot.styles import PALETTE, UNKNOWN
+from jaxthermo.plot.styles import PALETTE, UNKNOWN, next_colour
 
 
 def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **line: Unpack[LineStyle]) -> Axes:
@@ -26,7 +26,7 @@ def portrait(data: Data, axes: Axes | None = None, *, simplex: bool = False, **l
     if simplex and occupation.shape[1] != 3:
         raise ValueError(f"`simplex` must be False for {occupation.shape[1]} states: a triangle has three corners")
     across, up = _in_triangle(occupation) if simplex else (occupation[:, 0], occupation[:, 1])
-    (drawn,) = panel.plot(across, up, **({"color": PALETTE[1]} | line))
+    (drawn,) = panel.plot(across, up, **({"color": next_colour(panel)} | line))
     panel.plot(across[0], up[0], "o", ms=4, mfc="white", mec=drawn.get_color())
     panel.set_aspect("equal")
     if simplex:
@@ -77,7 +77,7 @@ def branch(data: Data, axes: Axes | None = None, *, of: str = "occupation", **li
     values = np.asarray(dataset[of])
     values = values[:, 0] if values.ndim > 1 else values
     panel = single(axes)
-    style: LineStyle = {"color": PALETTE[1], **line}
+    style: LineStyle = {"color": next_colour(panel), **line}
     panel.plot(across, np.where(stable, values, np.nan), **style)
     (unstable,) = panel.plot(across, np.where(stable, np.nan, values), **style)
     unstable.set(linestyle=":", label="_unstable")

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxthermo.plot._data import AxesLike, Data, LineStyle, colour_bar, dataset_of, label, panels, single
-from jaxthermo.plot.styles import HEAT, PALETTE, UNKNOWN
+from jaxthermo.plot.styles import HEAT, PALETTE, UNKNOWN, next_colour
 
 if TYPE_CHECKING:
     import xarray
@@ -21,7 +21,8 @@ def scan(data: "xarray.Dataset", of: str | None = None, axes: AxesLike = None) -
     Returns    the axes
     Raises     ValueError for an unknown quantity, none of several, or other than one to three axes
 
-    Lanes that did not end well are crosses at the bottom of a line, and grey in a map.
+    Lanes that did not end well are crosses at the bottom of a line, and grey in a map. A line marks where the quantity
+    is 0, if it has both signs.
     """
     of = _only(data) if of is None else of
     dataset = dataset_of(data, of)
@@ -35,6 +36,8 @@ def scan(data: "xarray.Dataset", of: str | None = None, axes: AxesLike = None) -
         panel.plot(
             lost, np.zeros_like(lost), "x", color=PALETTE[2], transform=panel.get_xaxis_transform(), clip_on=False
         )
+        if _is_signed(values.where(~failed)):
+            panel.axhline(0.0, color=PALETTE[-1], lw=0.8)
         panel.set(xlabel=label(dataset[dim], str(dim)), ylabel=label(values))
         return [panel]
     if values.ndim not in (2, 3):
@@ -49,11 +52,19 @@ def scan(data: "xarray.Dataset", of: str | None = None, axes: AxesLike = None) -
         panel.set_facecolor(UNKNOWN)
         shown: dict[str, Any] = {"cmap": HEAT, "vmin": low, "vmax": high, "shading": "nearest", "rasterized": True}
         image = panel.pcolormesh(dataset[across], dataset[up], np.ma.masked_invalid(part), **shown)
+        if _is_signed(part) and min(part.shape) > 1:
+            panel.contour(
+                dataset[across], dataset[up], np.ma.masked_invalid(part), [0.0], colors="white", linewidths=0.8
+            )
         panel.set(xlabel=label(dataset[across], str(across)), ylabel=label(dataset[up], str(up)))
         if facet:
             panel.set_title(f"{first} = {float(dataset[first][facet[first]]):.4g}", loc="left")
     colour_bar(drawn[-1], image, drawn, label=label(values))
     return drawn
+
+
+def _is_signed(values: "xarray.DataArray") -> bool:
+    return bool(values.min() < 0.0 < values.max())
 
 
 def _only(data: "xarray.Dataset") -> str:
@@ -73,7 +84,7 @@ def pareto(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> A
     """
     dataset = dataset_of(data, "power", "entropy_production_rate")
     panel = single(axes)
-    panel.plot(dataset.entropy_production_rate, dataset.power, "o-", **({"color": PALETTE[1]} | line))
+    panel.plot(dataset.entropy_production_rate, dataset.power, "o-", **({"color": next_colour(panel)} | line))
     panel.set(xlabel=label(dataset.entropy_production_rate), ylabel=label(dataset.power))
     return panel
 
@@ -88,7 +99,7 @@ def search(data: Data, axes: Axes | None = None, **line: Unpack[LineStyle]) -> A
     """
     dataset = dataset_of(data, "history")
     panel = single(axes)
-    panel.plot(np.arange(1, dataset.history.size + 1), dataset.history, **({"color": PALETTE[1]} | line))
+    panel.plot(np.arange(1, dataset.history.size + 1), dataset.history, **({"color": next_colour(panel)} | line))
     for index, name in enumerate(("upper", "lower")):
         if name in dataset and np.ndim(dataset[name]) == 0:
             panel.axhline(float(dataset[name]), color=PALETTE[2 + index], ls="--", lw=1.0, label=f"{name} bound")

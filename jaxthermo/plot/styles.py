@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which stay apart for colour-blind readers, in an order that keeps neighbours unlike.
@@ -38,6 +40,15 @@ SETTINGS: Any = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows as a picture, also where nothing has loaded pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        written = BytesIO()
+        self.savefig(written, format="png")
+        return written.getvalue()
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The settings of every figure, for the length of a `with` block."""
@@ -49,6 +60,12 @@ def figure(rows: int = 1, columns: int = 1, height: float = 4.2) -> tuple[Figure
     """A figure without global state, so that it may be drawn in any thread and without a display."""
     fig = Figure(figsize=(WIDTH, height), layout="constrained")
     return fig, list(fig.subplots(rows, columns, squeeze=False).ravel())
+
+
+def next_colour(axes: Axes) -> str:
+    """The first colour that no line on the axes has yet, so that curves which share axes can be told apart."""
+    taken = {to_hex(line.get_color()) for line in axes.get_lines()}
+    return next((colour for colour in PALETTE[1:-1] if colour not in taken), PALETTE[1])
 
 
 def panel_title(axes: Axes, index: int, text: str) -> None:

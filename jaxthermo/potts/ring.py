@@ -65,7 +65,7 @@ class PottsRing(AbstractJumpModel):
     ):
         self.q = require_integer("q", q, 2)
         self.coupling = require_scalar("coupling", coupling)
-        self.force = as_schedule(force) if callable(force) else require_scalar("force", force)
+        self.force = as_schedule(force, "force") if callable(force) else require_scalar("force", force)
         self.prefactor = require_scalar("prefactor", prefactor)
         self.energies = jnp.zeros(self.q) if energies is None else require_numbers("energies", energies)
         if self.energies.shape != (self.q,):

@@ -11,3 +11,7 @@ __all__ = [
     "scan",
     "with_units",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -41,3 +41,7 @@ __all__ = [
     "slow_ramp",
     "work_variance",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,3 +6,7 @@ __all__ = [
     "Potentials",
     "from_planck",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -238,7 +238,7 @@ CHECKS = (
     ("fold of two states = spinodal, 1/(P_1 P_2) = 2 |u| beta (relative)", 1e-9, spinodal),
     ("branch of two states through its fold: ln(P_2/P_1) = -beta dE", 1e-9, branch_of_two_states),
     ("no interaction: no multipartite information, N = 8, two temperatures", 1e-9, no_information),
-    ("limit cycle: <div F> = sum of Floquet exponents (relative)", 1e-6, volume),
+    ("limit cycle: mean of div F = sum of Floquet exponents (relative)", 1e-6, volume),
     ("no interaction: N cov = diag(P) - P P^T, out of equilibrium", 1e-11, independent_units),
-    ("onset: entropy production against <div F>, (f/2|u|) tanh(q f/2|u|) (relative)", 1e-9, stability_and_dissipation),
+    ("onset: entropy production by mean div F = (f/2|u|) tanh(q f/2|u|) (relative)", 1e-9, stability_and_dissipation),
 )

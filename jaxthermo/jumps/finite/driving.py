@@ -55,7 +55,7 @@ def driven_network(
     if callable(coupling) and values.ndim:
         raise ValueError(f"`coupling` must return a scalar, but returns shape {values.shape}")
     require_finite("coupling", values if callable(coupling) else require_scalar("coupling", coupling))
-    return DrivenNetwork(network, betas, as_schedule(coupling))
+    return DrivenNetwork(network, betas, as_schedule(coupling, "coupling"))
 
 
 def _worst(schedule: Schedule, ts: Float[Array, " times"]) -> Array:
