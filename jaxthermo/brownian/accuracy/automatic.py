@@ -229,8 +229,9 @@ def with_more_room(chosen: Oscillator, asked: Oscillator, missing: Status, growt
         most = growth.members or MOST_MEMBERS
         depth = next((depth for depth in deeper if math.comb(modes + depth, depth) <= most), None)
         # What is sure to fail again would take many times as long.
-        hopeless = depth is None or (growth.members and depth < deeper.start - HOPE)
-        return None if hopeless else chosen.with_depth(depth)
+        if depth is None or (growth.members and depth < deeper.start - HOPE):
+            return None
+        return chosen.with_depth(depth)
     if missing not in (Status.grid_too_small, Status.grid_too_coarse) or asked.grid is not None:
         return None
     grid = _grown(chosen.mesh, growth)
