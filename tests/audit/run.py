@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=draws.count())
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long; call again to go on")
-    parser.add_argument("--kept", type=Path, default=FOLDER / "results" / "audit.jsonl")
+    parser.add_argument("--kept", type=Path, default=Path(__file__).with_name("record.jsonl"))
     parser.add_argument("--again", action="store_true", help="ask once more what did not come out right")
     parser.add_argument("--report", type=Path, default=FOLDER / "docs" / "audit.md")
     asked = parser.parse_args()
@@ -42,6 +42,7 @@ def main() -> None:
         if time.monotonic() > end:
             break
         row = one(seed) | {"commit": commit}
+        del row["parameters"]  # they follow from the seed
         with asked.kept.open("a") as kept:
             kept.write(json.dumps(row) + "\n")
         spent = f"{row['seconds']:.1f} and {row['reference']:.1f} s"
@@ -104,6 +105,24 @@ def report(rows: list[dict[str, Any]], wanted: int) -> str:
         f"{len(rows)} of {wanted} draws, seeds {min(seeds)} to {max(seeds)}; {versions}; {here['device_kind']}.",
         f"Commits, with their draws: {', '.join(f'{name} {count}' for name, count in commits.most_common())}.",
         "",
+        *_table(rows),
+    ]
+    lines += ["", "CPU seconds of the library's calls, with compilation where a shape came for the first time; of the"]
+    lines += ["reference, the mean.", ""]
+    lines += _reasons(rows)
+    bad = [row for row in rows if row["outcome"] in (judge.WRONG, CRASH)]
+    lines += (
+        ["## Wrong and ok, and crashes", ""] if bad else ["None of the draws was wrong and ok, and none crashed.", ""]
+    )
+    for row in bad:
+        lines.append(f"- seed {row['seed']}, {row['kind']}: {row['error']:.2g} times what is promised; {row['words']}")
+        lines.append(f"  `{json.dumps(draws.question(row['seed'])[1])}`")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """A line for each kind that was asked, and one for all."""
+    lines = [
         f"| verb | draws | {' | '.join(COLUMNS)} | CPU s, median and largest | CPU s of the reference |",
         "|" + "---|" * (4 + len(COLUMNS)),
     ]
@@ -114,17 +133,7 @@ def report(rows: list[dict[str, Any]], wanted: int) -> str:
         spent = f"{seconds[len(seconds) // 2]:.2f}, {seconds[-1]:.1f}"
         spent += f" | {sum(row['reference'] for row in own) / max(len(own), 1):.2f}"
         lines.append(f"| {kind or 'all'} | {len(own)} | {' | '.join(str(counts[o]) for o in COLUMNS)} | {spent} |")
-    lines += ["", "CPU seconds of the library's calls, with compilation where a shape came for the first time; of the"]
-    lines += ["reference, the mean.", ""]
-    lines += _reasons(rows)
-    bad = [row for row in rows if row["outcome"] in (judge.WRONG, CRASH)]
-    lines += (
-        ["## Wrong and ok, and crashes", ""] if bad else ["None of the draws was wrong and ok, and none crashed.", ""]
-    )
-    for row in bad:
-        lines.append(f"- seed {row['seed']}, {row['kind']}: {row['error']:.2g} times what is promised; {row['words']}")
-        lines.append(f"  `{json.dumps(row['parameters'])}`")
-    return "\n".join(lines).rstrip() + "\n"
+    return lines
 
 
 def _reasons(rows: list[dict[str, Any]]) -> list[str]:
