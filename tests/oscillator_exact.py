@@ -316,7 +316,7 @@ def classical_equilibrium(
     values = integrals(512)
     for doubling in range(10, 22):
         before, values = values, integrals(2**doubling)
-        if np.all(np.abs(values - before) <= 3e-14 * (1e-3 + np.abs(values))):
+        if np.all(np.abs(values - before) <= 1e-13 * (1e-3 + np.abs(values))):
             break
     else:
         raise ArithmeticError("the quadrature does not converge: the potential is not smooth")
