@@ -13,7 +13,7 @@ from jaxthermo.brownian.hierarchy import Members
 from jaxthermo.brownian.levels.matrices import basis_of, is_hard
 from jaxthermo.brownian.levels.pivots import dense_pivot, is_weak, near_pivot, weak_pivot
 from jaxthermo.brownian.levels.problem import Problem
-from jaxthermo.brownian.levels.solve import SHALLOWEST, LevelState, _among, equilibrium_by_levels
+from jaxthermo.brownian.levels.solve import SHALLOWEST, LevelState, _among, equilibrium_by_levels, still_missing
 from jaxthermo.brownian.observables import LABELS, Observables
 
 HARMONIC, QUARTIC = (0.0, 0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.1, 0.02, 0.05)
@@ -172,3 +172,13 @@ def test_a_grid_without_poles_holds_the_narrow_state():
     # The Fourier transform of a Gaussian of this width has fallen to 1e-9 at the highest wave.
     for step in (grid.dq, grid.dp):
         assert np.exp(-0.5 * temperature * (np.pi / float(step)) ** 2) < 1e-9
+
+
+def test_what_is_still_missing_after_steps_in_depth():
+    assert still_missing([3e-6]) == 3e-6
+    assert still_missing([3e-6, 2e-6]) == 2e-6  # no sign of a series
+    assert still_missing([1e-6, 4e-6]) == 4e-6
+    # Of a geometric series the sum of all that follows, which is 1e-6/19, times four.
+    assert still_missing([2e-5, 1e-6]) == pytest.approx(4e-6 / 19.0)
+    # Never more than the last change.
+    assert still_missing([1e-5, 4e-6]) == 4e-6
