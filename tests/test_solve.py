@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -150,6 +151,19 @@ def test_an_interrupt_waits_for_no_chunk():
         signal.signal(signal.SIGINT, handler)
     time.sleep(0.2)
     assert 2 <= len(begun) <= 1 + os.cpu_count()
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt, ValueError])
+def test_an_interrupt_inside_a_lock_of_the_pool_is_one(monkeypatch, cause):
+    def interrupted(*_):
+        try:
+            raise cause
+        except cause:
+            raise RuntimeError("release unlocked lock") from None
+
+    monkeypatch.setattr(ThreadPoolExecutor, "map", interrupted)
+    with pytest.raises(KeyboardInterrupt if cause is KeyboardInterrupt else RuntimeError):
+        map_lanes(lambda x: x, np.arange(4.0), chunk=1)
 
 
 def test_accelerators_get_large_chunks(monkeypatch):

@@ -62,6 +62,11 @@ def map_lanes(
     pool = ThreadPoolExecutor(os.cpu_count() if jax.default_backend() == "cpu" else 1)
     try:
         results += pool.map(run, range(length, total, length))
+    except RuntimeError as error:
+        # So comes out an interrupt that hits a lock of the pool while it is let go.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         # A running chunk cannot be stopped, but an interrupt need not wait for it. Those behind it never start.
         pool.shutdown(wait=False, cancel_futures=True)
