@@ -42,7 +42,6 @@ def main() -> None:
         if time.monotonic() > end:
             break
         row = one(seed) | {"commit": commit}
-        del row["parameters"]  # they follow from the seed
         with asked.kept.open("a") as kept:
             kept.write(json.dumps(row) + "\n")
         spent = f"{row['seconds']:.1f} and {row['reference']:.1f} s"
@@ -71,7 +70,7 @@ def one(seed: int) -> dict[str, Any]:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {str(error)[:100]} ({Path(where.filename).name}:{where.lineno})"
         verdict = judge.Verdict(CRASH, float("nan"), words, time.process_time() - begin, 0.0)
-    return {"seed": seed, "kind": kind, "parameters": p, **verdict._asdict()}
+    return {"seed": seed, "kind": kind, **verdict._asdict()}
 
 
 HEAD = """# An audit by random draws

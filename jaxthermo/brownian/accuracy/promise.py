@@ -65,6 +65,11 @@ def tail_of(error: float, depth: int) -> float:
     return (error / SHARE) ** (0.5 * depth / (depth + 1.0))
 
 
+def levels_to(share: float, tail: float, depth: int) -> float:
+    """Levels after which the tail has fallen to this share of it, if each goes on to lessen it by tail^(1/depth)."""
+    return float(depth * np.log(share) / np.log(tail)) if 0.0 < tail < 1.0 else math.inf
+
+
 def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     """About the error that the levels left out of the hierarchy cause along a run, in moments and work.
 
@@ -146,12 +151,11 @@ def growth_of_run(seen: Any) -> Growth:
 
 
 def _levels_missing(seen: Any) -> int:
-    """Levels after which a run is truncated by half of what is allowed, if each lessens the error by d^(2/depth)."""
+    """Levels after which a run is truncated by half of what is allowed; the error goes with the square of the tail."""
     depth, tail = seen.oscillator.bath.depth, float(np.max(seen.tail_density))
-    if not depth or not 0.0 < tail < 1.0:
-        return 1
     over = float(np.max(course_truncation(seen, seen.oscillator))) / (0.5 * COURSE_TRUNCATED)
-    return max(1, math.ceil(-np.log(over) / (2.0 * np.log(tail) / depth)))
+    missing = levels_to(over**-0.5, tail, depth) if depth and over > 0.0 else 1.0
+    return max(1, math.ceil(missing)) if math.isfinite(missing) else 1
 
 
 def growth_of_cycle(run: Any) -> Growth:

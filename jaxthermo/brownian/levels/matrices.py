@@ -106,7 +106,6 @@ def basis_of(oscillator: Oscillator, beta: float, x: float) -> Basis | None:
     return Basis(q, states, H, hbar * slope, energy_at(oscillator, q, 0.0), energy, frame, populated)
 
 
-@one_thread
 def is_hard(oscillator: Oscillator, beta: float, x: float) -> bool:
     """Whether the search for a quantum equilibrium on a grid is long.
 

@@ -66,7 +66,7 @@ def weak_pivot(problem: Problem) -> Pivot:
 
 def dense_pivot(problem: Problem) -> Pivot:
     """The inverse of each member's own block, less what the members above it, taken one by one, give back."""
-    inverses = _by_level(problem, _blocks(problem, len(problem.by_level)))
+    inverses = _by_level(problem, _blocks(problem, _alone(problem), len(problem.by_level)))
     return lambda level, M: (inverses[level] @ M.reshape(len(M), -1, 1)).reshape(M.shape)
 
 
@@ -76,9 +76,11 @@ def near_pivot(problem: Problem) -> Pivot:
     Elsewhere each element turns, and decays as fast as it does alone: d_ab in `_turning_back` is the decay of the
     member, less the element of `Problem.alone` that takes (a, b) to itself.
     """
-    low, (first,) = min(LOW, problem.size), _blocks(problem, 1)
-    corners = _by_level(problem, _blocks(problem.among(low), len(problem.by_level)))
-    own = np.diag(_alone(problem)).reshape(problem.size, problem.size)
+    low, alone = min(LOW, problem.size), _alone(problem)
+    (first,) = _blocks(problem, alone, 1)
+    lowest = problem.among(low)
+    corners = _by_level(problem, _blocks(lowest, _alone(lowest), len(problem.by_level)))
+    own = np.diag(alone).reshape(problem.size, problem.size)
     turning_back = _turning_back(problem, problem.decay[:, None, None] - own)
     straight, crossed = (_by_level(problem, one) for one in turning_back)
 
@@ -104,9 +106,9 @@ def _alone(problem: Problem) -> Matrices:
     return problem.alone(np.eye(n * n).reshape(n * n, n, n)).reshape(n * n, n * n).T
 
 
-def _blocks(problem: Problem, levels: int) -> Matrices:
+def _blocks(problem: Problem, alone: Matrices, levels: int) -> Matrices:
     """Inverses of each member's own block, less what is above it, as if there were only so many levels of members."""
-    n, trace, alone = problem.size, np.eye(problem.size).ravel(), _alone(problem)
+    n, trace = problem.size, np.eye(problem.size).ravel()
     count = sum(len(members) for members in problem.by_level[:levels])
     inverses = np.zeros((count, n * n, n * n))
     for i in reversed(range(count)):

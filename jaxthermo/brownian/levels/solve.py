@@ -36,8 +36,8 @@ MORE = 2
 FEWEST = 0.5
 # The depth is raised in steps of so many; an estimate of what they leave is taken so many times.
 STRIDE, SAFE = 2, 4.0
-# Of a solve; one that has left more than the last number is continued to `TOLERANCE`, and then done again with more
-# blocks, where that is affordable. At 3e-7 moments are right to some 1e-9.
+# Of a solve; one that has left more than the last number is continued, at last to `TOLERANCE`, and then done again with
+# more blocks, where that is affordable. At 1e-6 moments are right to some 3e-9.
 ENOUGH, LEFT = 1e-6, 0.1 * SOLVED
 # The depth at which levels are counted. Where forces are linear any depth has the exact second moments.
 SHALLOWEST = 2

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._types import IntLike, ScalarLike, VectorLike
 from jaxthermo.brownian.accuracy.automatic import resolved, until_held
-from jaxthermo.brownian.accuracy.promise import PROMISED, Growth, growth_of_state, tail_of
+from jaxthermo.brownian.accuracy.promise import PROMISED, Growth, growth_of_state, levels_to, tail_of
 from jaxthermo.brownian.bath import require_white
 from jaxthermo.brownian.grid import PhaseGrid
 from jaxthermo.brownian.hierarchy import equation_on
@@ -234,7 +234,7 @@ class AbstractStarts(eqx.Module):
 def _growth(state: "State") -> Growth:
     """What a start asks for: as many levels as are missing if each goes on to be smaller by the same factor."""
     tail, depth = float(state.tail), state.oscillator.bath.depth or 1
-    missing = depth * np.log(tail_of(PROMISED, depth) / tail) / np.log(tail) if 0.0 < tail < 1.0 else np.inf
+    missing = levels_to(tail_of(PROMISED, depth) / tail, tail, depth) if tail > 0.0 else np.inf
     return growth_of_state(state)._replace(levels=int(np.clip(np.ceil(missing), 1, MOST_LEVELS)))
 
 
