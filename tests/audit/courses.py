@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from . import ask, draws, hierarchy
 from .ask import Answer
 from .draws import Draw, Generator, between
+from .paths import Path
 
 Array = np.ndarray
 # What the verb promises, in moments and work over their scale.
@@ -41,9 +42,10 @@ def wide(rng: Generator, narrow: bool) -> Draw:
 
 
 class Course:
-    """A hierarchy as it is stepped: d/dt of all members at any temperature and field."""
+    """A hierarchy in the basis of a field `x`, as it is stepped: d/dt of all members at any temperature and field."""
 
-    def __init__(self, ladder: hierarchy.Hierarchy) -> None:
+    def __init__(self, ladder: hierarchy.Hierarchy, x: float) -> None:
+        self.untouched, self.x = ladder, x
         own, well = ladder.at, ladder.well
         _, self.states = np.linalg.eigh(own.q)
         turned = {f.name: self.states.T @ getattr(own, f.name) @ self.states for f in dataclasses.fields(own)}
@@ -78,12 +80,11 @@ class Course:
             out += (self.flow @ flowing.reshape(flat) + T * (self.drift @ by_p.reshape(flat))).reshape(M.shape)
         return out
 
-    def follow(self, M: Array, p: Draw, until: float) -> dict[str, Array] | None:
-        """Moments and work at the times of the draw, from members among the levels of H_A; None where it takes long."""
-        (beta, _), (x, dx), ts = ramp(*p["beta"]), ramp(*p["x"]), p["ts"]
-        now, q = self.states.T @ M @ self.states, np.diag(self.ladder.at.q)
-        shape, work = now.shape, 0.0
-        rows = [self.ladder.measure(now, x(0.0)) | {"work": 0.0}]
+    def follow(self, M: Array, path: Path, ts: Array, until: float) -> tuple[Array, dict[str, Array]]:
+        """The members at the end, with moments and work at ts, which hold its knots; TimeoutError if it takes long."""
+        q = np.diag(self.ladder.at.q)
+        shape, now, work = M.shape, M, 0.0
+        rows = [self.ladder.measure(now, path.x(ts[0])) | {"work": 0.0}]
         for left, right in itertools.pairwise(ts):
             inside = (np.nextafter(left, right), np.nextafter(right, left))
 
@@ -92,18 +93,20 @@ class Course:
                     raise TimeoutError
                 s, members = float(np.clip(t, *inside)), y[:-1].reshape(shape)
                 out = np.empty_like(y)
-                out[:-1] = self.rates(members, beta(s), x(s) - p["x"][0]).ravel()
-                out[-1] = -dx(s) * (np.diag(members[0]) @ q)
+                out[:-1] = self.rates(members, path.beta(s), path.x(s) - self.x).ravel()
+                out[-1] = -path.dx(s) * (np.diag(members[0]) @ q)
                 return out
 
             begin = np.append(now.ravel(), work)
-            try:
-                done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-7, atol=1e-9)
-            except TimeoutError:
-                return None
+            done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-8, atol=1e-10)
             now, work = done.y[:-1, -1].reshape(shape), float(done.y[-1, -1])
-            rows.append(self.ladder.measure(now, x(right)) | {"work": work})
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            rows.append(self.ladder.measure(now, path.x(right)) | {"work": work})
+        return now, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def stationary(self, beta: float) -> tuple[Array, float]:
+        """The members at constant temperature and the basis's field, and the residual of the solve."""
+        members, residual = self.untouched.stationary(beta)
+        return self.states.T @ members @ self.states, residual
 
 
 def ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
@@ -113,6 +116,11 @@ def ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[floa
         lambda t: start + (end - start) * min(max((t - t0) / (t1 - t0), 0.0), 1.0),
         lambda t: slope if t0 <= t <= t1 else 0.0,
     )
+
+
+def path_of(p: Draw) -> Path:
+    """Of two ramps."""
+    return Path(ramp(*p["beta"])[0], *ramp(*p["x"]), knots=np.array([*p["beta"][2:], *p["x"][2:]]))
 
 
 def along(found: Answer, at: dict[str, Any]) -> float:
@@ -172,8 +180,14 @@ def course(p: Draw, levels: int, depth: tuple[int, ...], until: float) -> dict[s
     weak = bool(np.sum(slow) <= 2 * levels) and count * levels**3 <= AFFORDED_WEAK
     if not weak and count * levels**6 > AFFORDED:
         return None
-    members, residual = ladder.stationary(p["beta"][0])
-    return Course(ladder).follow(members, p, until) if residual < 1e-7 else None
+    stepped = Course(ladder, p["x"][0])
+    members, residual = stepped.stationary(p["beta"][0])
+    if residual > 1e-7:
+        return None
+    try:
+        return stepped.follow(members, path_of(p), np.array(p["ts"]), until)[1]
+    except TimeoutError:
+        return None
 
 
 def quantum_drive(p: Draw, found: Answer) -> float | None:

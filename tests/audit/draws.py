@@ -230,7 +230,7 @@ SHORT = {
 
 # Kinds without a share, which came later: from the seed of their generation on they are asked in turn, so that older
 # seeds keep their draws.
-LATER: dict[int, tuple[str, ...]] = {1000: (), 1040: (), 1210: (), 1480: (), 1510: (), 1570: ()}
+LATER: dict[int, tuple[str, ...]] = {1000: (), 1040: (), 1210: (), 1480: (), 1510: (), 1570: (), 1600: ()}
 # Of the last generation, so many draws of each kind.
 EACH = 30
 

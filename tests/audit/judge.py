@@ -15,6 +15,7 @@ from . import (
     courses,
     crowds,
     cycles,
+    engines,
     hierarchy,
     kramers,
     lattices,
@@ -127,27 +128,25 @@ def harmonic_drive(p: dict[str, Any], found: Answer) -> float:
     return courses.along(found, at | {"X": at["q"]})
 
 
-# More functions than that cost too much.
+# More functions of the momentum cost too much.
 MOST_MOMENTA = 130
 
 
 def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
-    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
-    kinks, ts = np.array([*p["beta"][2:], *p["x"][2:]]), np.array(p["ts"])
+    path, ts = courses.path_of(p), np.array(p["ts"])
     least, most = sorted(p["beta"][:2])
-    reach = max(_reach(p, least, field) for field in p["x"][:2])
-    # Gaussians of other temperatures are series that fall by this factor every two functions.
+    asked = (tuple(p["coefficients"]), p["strength"], p["x"][0])
+    reach = max(kramers.reach_of(p["coefficients"], least, field) for field in p["x"][:2])
     settings: dict[str, Any] = {"theta": 0.5 / least + 0.5 / most, "reach": reach}
-    fall = max(0.3, (most - least) / (most + least))
-    momenta = 16 + int(2.0 * math.log(1e-6) / math.log(fall))
+    momenta = kramers.momenta_for(least, most)
     if momenta > MOST_MOMENTA:
         return None
-    asked = (tuple(p["coefficients"]), p["strength"], beta, x, dx, ts, kinks)
-    at = kramers.drive(*asked, **settings, momenta=momenta - 8, points=108)
+    at: dict[str, Any] | None = None
     # Weak friction leaves fine structure, which ever more functions resolve.
-    for more, points in ((0, 128), (24, 172), (60, 224), (110, 290)):
-        less, at = at, kramers.drive(*asked, **settings, momenta=momenta + more, points=points)
-        if _blur(less, at) < 0.3 * COURSE:
+    for more, points in ((-8, 108), (0, 128), (24, 172), (60, 224), (110, 290)):
+        model = kramers.Kramers(*asked, **settings, momenta=momenta + more, points=points)
+        less, at = at, model.follow(model.start(p["beta"][0]), path, ts)[1]
+        if less is not None and _blur(less, at) < 0.3 * COURSE:
             return courses.along(found, at)
     return None
 
@@ -155,29 +154,6 @@ def classical_drive(p: dict[str, Any], found: Answer) -> float | None:
 def _blur(one: dict[str, Any], other: dict[str, Any]) -> float:
     """The largest difference of two references."""
     return max(float(np.max(np.abs(one[name] - other[name]))) for name in one)
-
-
-def _reach(p: dict[str, Any], beta: float, x: float) -> float:
-    q = np.linspace(-40.0, 40.0, 16001)
-    height = np.polynomial.polynomial.polyval(q, p["coefficients"]) - x * q
-    return 1.1 * float(np.abs(q[beta * (height - height.min()) < 26.0]).max())
-
-
-def quantum_drive(p: dict[str, Any], found: Answer) -> float | None:
-    (beta, _), (x, dx) = courses.ramp(*p["beta"]), courses.ramp(*p["x"])
-    ts = np.array(p["ts"])
-    well, x0 = _well(p), p["x"][0]
-    shares = hierarchy.best_frame(well, p["beta"][0], x0).shares
-    at: dict[str, Any] | None = None
-    for levels, depth in ((24, 3), (28, 4), (34, 6)):
-        ladder = hierarchy.Hierarchy(well, hierarchy.basis(well, x0, levels), depth, shares)
-        members, _ = ladder.stationary(p["beta"][0])
-        states, work = ladder.drive(members, beta, x, dx, x0, ts)
-        rows = [ladder.measure(state, x(t)) for state, t in zip(states, ts, strict=True)]
-        less, at = at, {name: np.array([row[name] for row in rows]) for name in rows[0]} | {"work": work}
-        if less is not None and _blur(less, at) < 0.2 * COURSE:
-            return courses.along(found, at)
-    return None
 
 
 def harmonic_cycle(p: dict[str, Any], found: Answer) -> float:
@@ -305,6 +281,7 @@ REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "spectrum, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "relaxation rates, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "drive, quantum, wide": (NO_DENSITY, courses.no_state_at_an_end),
+    "cycle, quantum, wells": (NO_DENSITY, engines.no_state),
     "slow ramp": (NO_DENSITY, no_state_on_the_way),
     "spectrum, transformed": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),
@@ -317,7 +294,7 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     "equilibrium, quantum": (ask.equilibrium, quantum_equilibrium),
     "drive, harmonic": (ask.drive, harmonic_drive),
     "drive, classical": (ask.drive, classical_drive),
-    "drive, quantum": (ask.drive, quantum_drive),
+    "drive, quantum": (ask.drive, courses.quantum_drive),
     "cycle, harmonic": (ask.run_cycle, harmonic_cycle),
     "ring, stationary": (ask.stationary, ring_stationary),
     "ring, limit cycle": (ask.limit_cycle, ring_cycle),
@@ -342,4 +319,5 @@ JUDGES: dict[str, tuple[Callable[[dict[str, Any]], Answer], Callable[[dict[str, 
     **works.JUDGES,
     **slow.JUDGES,
     **courses.JUDGES,
+    **engines.JUDGES,
 }

@@ -9,75 +9,104 @@ Motion at x = x0 is antisymmetric, so nothing grows at the rim.
 
 import itertools
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from .paths import Path
+
 Array = NDArray[np.float64]
-Protocol = Callable[[float], float]
 
 
-def drive(
-    coefficients: tuple[float, ...],
-    strength: float,
-    beta: Protocol,
-    x: Protocol,
-    dx: Protocol,
-    ts: Array,
-    kinks: Array,
-    *,
-    theta: float,
-    reach: float,
-    momenta: int = 40,
-    points: int = 90,
-    mass: float = 1.0,
-) -> dict[str, Array]:
-    """X, U, q2, p2 and the work -int X dx at ts, from equilibrium at ts[0]; |q| up to `reach`."""
-    polynomial = np.polynomial.Polynomial(coefficients)
-    q = np.linspace(-reach, reach, points)
-    step, rate = q[1] - q[0], strength**2 / mass
-    distance = np.subtract.outer(np.arange(points), np.arange(points))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(distance == 0, 0.0, (-1.0) ** distance / distance) / step
-    height, force, n = polynomial(q), polynomial.deriv()(q), np.arange(momenta + 0.0)
-    width = math.sqrt(mass * theta)
-    root = np.sqrt(n)[:, None]
-    pair = np.sqrt(n * (n - 1.0))[2:, None]
+def reach_of(coefficients: Sequence[float], beta: float, x: float) -> float:
+    """Beyond which a canonical state has nothing."""
+    q = np.linspace(-40.0, 40.0, 16001)
+    height = np.polynomial.polynomial.polyval(q, coefficients) - x * q
+    return 1.1 * float(np.abs(q[beta * (height - height.min()) < 26.0]).max())
 
-    x0, speed = x(ts[0]), width / mass
-    half, root_weight = 0.5 * (force - x0) / theta, np.exp(-0.5 * (height - x0 * q - (height - x0 * q).min()) / theta)
 
-    def rates(t: float, y: Array) -> Array:
-        c = y[:-1].reshape(momenta, points)
-        moved, pushed = c @ slope.T, half * c
-        out = -rate * n[:, None] * c
-        out[1:] -= speed * root[1:] * (moved + pushed - (x(t) - x0) / theta * c)[:-1]
+def momenta_for(least: float, most: float) -> int:
+    """Functions of the momentum, since Gaussians of other temperatures are series that fall every two of them."""
+    fall = max(0.3, (most - least) / (most + least))
+    return 16 + int(2.0 * math.log(1e-6) / math.log(fall))
+
+
+class Kramers:
+    """The equation among these functions, of a process about the field x0; |q| up to `reach`."""
+
+    def __init__(
+        self,
+        coefficients: tuple[float, ...],
+        strength: float,
+        x0: float,
+        *,
+        theta: float,
+        reach: float,
+        momenta: int = 40,
+        points: int = 90,
+        mass: float = 1.0,
+    ) -> None:
+        polynomial = np.polynomial.Polynomial(coefficients)
+        q = np.linspace(-reach, reach, points)
+        distance = np.subtract.outer(np.arange(points), np.arange(points))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.slope = np.where(distance == 0, 0.0, (-1.0) ** distance / distance) / (q[1] - q[0])
+        self.q, self.height, self.shape = q, polynomial(q), (momenta, points)
+        self.n = np.arange(momenta + 0.0)
+        self.mass, self.theta, self.x0, self.rate = mass, theta, x0, strength**2 / mass
+        self.width = math.sqrt(mass * theta)
+        self.half = 0.5 * (polynomial.deriv()(q) - x0) / theta
+        tilted = self.height - x0 * q
+        self.tilted = tilted - tilted.min()
+        self.root_weight = np.exp(-0.5 * self.tilted / theta)
+
+    def rates(self, c: Array, beta: float, x: float) -> Array:
+        root, pair = np.sqrt(self.n)[:, None], np.sqrt(self.n * (self.n - 1.0))[2:, None]
+        moved, pushed, speed = c @ self.slope.T, self.half * c, self.width / self.mass
+        out = -self.rate * self.n[:, None] * c
+        out[1:] -= speed * root[1:] * (moved + pushed - (x - self.x0) / self.theta * c)[:-1]
         out[:-1] -= speed * root[1:] * (moved - pushed)[1:]
-        out[2:] += rate * (1.0 / (theta * beta(t)) - 1.0) * pair * c[:-2]
-        return np.append(out.ravel(), -dx(t) * (c[0] * root_weight @ q))
+        out[2:] += self.rate * (1.0 / (self.theta * beta) - 1.0) * pair * c[:-2]
+        return out
 
-    def start() -> Array:
-        c = np.zeros((momenta, points))
-        energy = height - x0 * q
-        density = np.exp(-beta(ts[0]) * (energy - energy.min()))
-        narrow = 1.0 / (theta * beta(ts[0])) - 1.0
-        for k in range(0, momenta, 2):
+    def start(self, beta: float) -> Array:
+        """The canonical state of the field x0."""
+        c = np.zeros(self.shape)
+        density = np.exp(-beta * self.tilted)
+        narrow = 1.0 / (self.theta * beta) - 1.0
+        for k in range(0, len(c), 2):
             factor = math.exp(0.5 * math.lgamma(k + 1) - math.lgamma(k // 2 + 1))
             c[k] = density * factor * (0.5 * narrow) ** (k // 2)
-        return np.append((c / root_weight / density.sum()).ravel(), 0.0)
+        return c / self.root_weight / density.sum()
 
-    nodes = np.unique(np.concatenate([ts, [t for t in kinks if ts[0] < t < ts[-1]]]))
-    states = [start()]
-    for left, right in itertools.pairwise(nodes):
-        inside = (np.nextafter(left, right), np.nextafter(right, left))
+    def measure(self, c: Array) -> dict[str, float]:
+        c0, c2 = c[0] * self.root_weight, c[2] * self.root_weight
+        p2 = self.width**2 * float(c0.sum() + math.sqrt(2.0) * c2.sum())
+        kept = {"X": float(c0 @ self.q), "q2": float(c0 @ self.q**2), "p2": p2}
+        return kept | {"U": p2 / (2.0 * self.mass) + float(c0 @ self.height)}
 
-        def inner(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
-            return rates(float(np.clip(t, *inside)), y)
+    def follow(self, c: Array, path: Path, ts: Array, until: float = math.inf) -> tuple[Array, dict[str, Array]]:
+        """The state at the end, with moments and the work -int X dx at ts, which hold the path's knots.
 
-        states.append(solve_ivp(inner, (left, right), states[-1], method="DOP853", rtol=1e-8, atol=1e-11).y[:, -1])
-    kept = np.array([state for t, state in zip(nodes, states, strict=True) if np.any(t == ts)])
-    c0, c2 = (kept[:, k * points : (k + 1) * points] * root_weight for k in (0, 2))
-    p2 = width**2 * (c0.sum(axis=1) + math.sqrt(2.0) * c2.sum(axis=1))
-    return {"X": c0 @ q, "q2": c0 @ q**2, "p2": p2, "U": p2 / (2.0 * mass) + c0 @ height, "work": kept[:, -1]}
+        TimeoutError after so many CPU seconds of the process.
+        """
+        now, work = c, 0.0
+        rows = [self.measure(now) | {"work": 0.0}]
+        for left, right in itertools.pairwise(ts):
+            inside = (np.nextafter(left, right), np.nextafter(right, left))
+
+            def slope(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
+                if time.process_time() > until:
+                    raise TimeoutError
+                s, c = float(np.clip(t, *inside)), y[:-1].reshape(self.shape)
+                X = c[0] * self.root_weight @ self.q
+                return np.append(self.rates(c, path.beta(s), path.x(s)).ravel(), -path.dx(s) * X)
+
+            begin = np.append(now.ravel(), work)
+            done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-8, atol=1e-11)
+            now, work = done.y[:-1, -1].reshape(self.shape), float(done.y[-1, -1])
+            rows.append(self.measure(now) | {"work": work})
+        return now, {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -1,7 +1,7 @@
 """Draws of splines, of straight pieces with jumps and of callables as cycles of a parabola; closed moments refer."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,18 +13,10 @@ import jaxthermo as jt
 from . import draws
 from .ask import Answer, answer, oscillator, quiet
 from .draws import HARMONIC, Draw, Generator, between
+from .paths import Path, pieces_of, work_of_jumps
 
 Array = np.ndarray
 TOL, PIECES = 1e-4, 5
-
-
-class Course(NamedTuple):
-    """beta(t), x(t) and dx/dt of one period, and where they have corners or jumps, with the period's ends."""
-
-    beta: Callable[[float], float]
-    x: Callable[[float], float]
-    dx: Callable[[float], float]
-    knots: Array
 
 
 def _engine(rng: Generator) -> Draw:
@@ -90,7 +82,7 @@ def ask_callables(p: Draw) -> Answer:
     return _run(p, jt.PeriodicCycle(beta, x, period, corners=[corner]))
 
 
-def splines(p: Draw) -> Course:
+def splines(p: Draw) -> Path:
     count = len(p["x"])
     step = p["period"] / count
 
@@ -101,33 +93,13 @@ def splines(p: Draw) -> Course:
 
     beta, x = curve(p["beta"]), curve(p["x"])
     slope = x.derivative()
-    return Course(
-        lambda t: float(beta(t)), lambda t: float(x(t)), lambda t: float(slope(t)), step * np.arange(count + 1)
-    )
+    return Path(lambda t: float(beta(t)), lambda t: float(x(t)), lambda t: float(slope(t)), step * np.arange(count + 1))
 
 
-def pieces_of(p: Draw) -> Course:
-    knots = p["period"] * np.append(0.0, np.cumsum(p["strokes"]))
-
-    def ends(name: str) -> Array:
-        values = np.array(p[name])
-        return values if values.ndim == 2 else np.stack([values, np.roll(values, -1)], axis=1)
-
-    beta, x = ends("beta"), ends("x")
-
-    def along(values: Array, t: float) -> float:
-        i = min(max(int(np.searchsorted(knots, t, side="right")) - 1, 0), len(values) - 1)
-        share = (t - knots[i]) / (knots[i + 1] - knots[i])
-        return float(values[i, 0] + share * (values[i, 1] - values[i, 0]))
-
-    slopes = np.repeat((x[:, 1] - x[:, 0])[:, None] / np.diff(knots)[:, None], 2, axis=1)
-    return Course(lambda t: along(beta, t), lambda t: along(x, t), lambda t: along(slopes, t), knots)
-
-
-def _callables(p: Draw) -> Course:
+def _callables(p: Draw) -> Path:
     (mean, swing, phase), (low, rise), period = p["beta"], p["x"], p["period"]
     corner = p["corner"] * period
-    return Course(
+    return Path(
         lambda t: float(mean * np.exp(swing * np.sin(2.0 * np.pi * t / period + phase))),
         lambda t: float(low + rise * min(t / corner, (period - t) / (period - corner))),
         lambda t: rise / corner if t < corner else -rise / (period - corner),
@@ -135,38 +107,25 @@ def _callables(p: Draw) -> Course:
     )
 
 
-def closed(p: Draw, course: Course) -> tuple[float, float]:
+def closed(p: Draw, path: Path) -> tuple[float, float]:
     """Work of the stationary cycle and the swing of U; moments after a period are an affine map of those before."""
     xi, eta = exact.pade(p["poles"] or 0)
     keys: dict[str, Any] = {"w0": 1.0, "gamma": p["strength"] ** 2, "xi": xi, "eta": eta}
-    size, knots = 5 + 2 * len(xi), course.knots
+    size, knots = 5 + 2 * len(xi), path.knots
     ts = np.unique(np.concatenate([knots, np.linspace(0.0, knots[-1], 41)]))
 
     def turn(start: Array) -> dict[str, Array]:
-        return exact.harmonic_trajectory(course.beta, course.x, course.dx, ts, start=start, kinks=knots, **keys)
+        return exact.harmonic_trajectory(path.beta, path.x, path.dx, ts, start=start, kinks=knots, **keys)
 
     nothing = turn(np.zeros(size))["state"][-1]
     linear = np.column_stack([turn(unit)["state"][-1] - nothing for unit in np.eye(size)])
     at = turn(np.linalg.solve(np.eye(size) - linear, nothing))
-    # A jump of the field does its work on the state of that moment, which the trajectory does not see.
-    jumps = 0.0
-    for before, after, q in _jumps(course, ts, at["q"]):
-        jumps -= q * (after - before)
-    return float(at["work"][-1]) + jumps, float(np.ptp(at["U"]))
+    return float(at["work"][-1]) + work_of_jumps(path, ts, at["q"]), float(np.ptp(at["U"]))
 
 
-def _jumps(course: Course, ts: Array, q: Array) -> list[tuple[float, float, float]]:
-    """The field just before and just after each knot, and <q> there; the last knot is the first of the next period."""
-    found = []
-    for knot, following in zip(course.knots[1:], [*course.knots[1:-1], 0.0], strict=True):
-        before, after = course.x(float(np.nextafter(knot, 0.0))), course.x(float(np.nextafter(following, np.inf)))
-        found.append((before, after, float(q[np.searchsorted(ts, knot)])))
-    return found
-
-
-def _judge(courses: Callable[[Draw], Course]) -> Callable[[Draw, Answer], float]:
+def _judge(paths: Callable[[Draw], Path]) -> Callable[[Draw, Answer], float]:
     def error(p: Draw, found: Answer) -> float:
-        work, swing = closed(p, courses(p))
+        work, swing = closed(p, paths(p))
         return abs(found.numbers["work"] - work) / (2.0 * TOL * swing)
 
     return error

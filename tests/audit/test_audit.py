@@ -4,7 +4,7 @@ import numpy as np
 import oscillator_exact as exact
 import pytest
 
-from . import courses, draws, hierarchy, judge, kramers, resonances
+from . import courses, draws, engines, hierarchy, judge, kramers, paths, periods, resonances
 
 # Of the draws of a kind, so many may fail honestly: their meshes are drawn too small on purpose.
 HONEST = 0.7
@@ -52,8 +52,10 @@ def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():
     def dx(t):
         return 1.0 / 3.0 if t <= 1.5 else 0.0
 
-    ts, kinks = np.array([0.0, 1.0, 3.0]), np.array([1.5, 2.0])
-    found = kramers.drive((0.0, 0.0, 0.5), 1.0, beta, x, dx, ts, kinks, theta=1.0, reach=8.0, momenta=24, points=60)
+    kinks = np.array([1.5, 2.0])
+    ts = np.array([0.0, 1.0, *kinks, 3.0])
+    model = kramers.Kramers((0.0, 0.0, 0.5), 1.0, 0.0, theta=1.0, reach=8.0, momenta=24, points=60)
+    _, found = model.follow(model.start(1.0), paths.Path(beta, x, dx, kinks), ts)
     none = np.zeros(0)
     at = exact.harmonic_trajectory(beta, x, dx, ts, w0=1.0, gamma=1.0, xi=none, eta=none, kinks=kinks)
     for name, value in (at | {"X": at["q"]}).items():
@@ -83,7 +85,7 @@ def test_the_generator_of_a_quartic_well_leaves_its_stationary_state_alone():
 def test_a_course_is_stepped_as_its_hierarchy_says():
     well = hierarchy.Well(QUARTIC, 1.3, tuple(map(tuple, exact.pade(2))))
     ladder = hierarchy.Hierarchy(well, hierarchy.basis(well, 0.2, 12), (3, 2), np.array([0.7, 0.9]))
-    course = courses.Course(ladder)
+    course = courses.Course(ladder, 0.2)
     M = np.random.default_rng(0).normal(size=(len(ladder.indices), 12, 12))
     turned = course.states.T @ M @ course.states
     expected = course.states.T @ ladder.rates(M, 0.8, 0.3) @ course.states
@@ -110,6 +112,22 @@ def test_the_course_of_a_parabola_has_the_closed_moments():
     for name, value in (at | {"X": at["q"]}).items():
         if name in found:
             np.testing.assert_allclose(found[name], value, atol=2e-6)
+
+
+@pytest.mark.parametrize("poles", [None, 1])
+def test_the_cycle_of_a_parabola_with_jumps_has_the_closed_moments(poles):
+    p = {"coefficients": (0.0, 0.0, 0.5), "strength": 1.2, "poles": poles, "period": 4.0, "strokes": [0.3, 0.3, 0.4]}
+    p |= {"beta": [[1.0, 1.2], [1.5, 1.5], [1.4, 1.0]], "x": [[0.5, -0.2], [-0.2, 0.1], [0.3, 0.4]]}
+    path = paths.pieces_of(p)
+    work, swing = periods.closed(p, path)
+    ts = np.unique([*path.knots, *np.linspace(0.0, 4.0, 41)])
+    if poles is None:
+        model = kramers.Kramers(p["coefficients"], 1.2, 0.1, theta=0.85, reach=8.0, momenta=20, points=54)
+        found = engines.stationary_cycle(model.start(1.5), lambda c: model.follow(c, path, ts), path, ts)
+    else:
+        found = engines.converged(engines.quantum_rungs(p, path, ts, np.inf))
+    assert abs(found.work - work) < 2e-6 * swing
+    assert abs(np.ptp(found.U) - swing) < 1e-5
 
 
 def test_kinds_that_came_later_leave_older_draws_as_they_were():

@@ -37,6 +37,10 @@ ROUGHLY, UNCERTAIN = 0.1, 0.25
 # The same along a run: grid and hierarchy hold the work to some 2e-5 of the energies that it changes. Measured on
 # classical Stirling cycles: with `coarse` at 3e-5 the work is off by 0.6e-5 to 1.9e-5.
 COURSE_TRUNCATED, COURSE_EDGE, COURSE_COARSE = 1e-5, 1e-5, 3.5e-5
+# The work of a cycle is to be right to a share of the swing of U. Where that is less than the kinetic energy, all three
+# limits are lower in proportion, down to this share of them: a double well with A = 0.36, K = 4, beta = 2.9 to 6.1, and
+# a swing of 0.04 of it, had the work off by 2.5e-5 of the swing.
+LEAST_SWING = 0.01
 # From here on a state runs into the rim.
 RIM = 1e-4
 # The least and the most that a grid grows at a time.
@@ -80,8 +84,12 @@ def course_truncation(seen: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     quartic and double wells, A = 0.3 to 2, beta = 0.6 to 3, depth 1 to 5: the errors are 0.01 to 2.6 times that, of a
     depth of 1 up to 4 times.
     """
-    depth = oscillator.bath.depth or 1
-    return DENSITY_SHARE * crossings(seen, oscillator) * seen.tail_density ** (2.0 * (depth + 1.0) / depth)
+    return _course_truncation(seen.tail_density, crossings(seen, oscillator), oscillator.bath.depth)
+
+
+def _course_truncation(tail: Any, crossed: Any, depth: int | None) -> Any:
+    depth = depth or 1
+    return DENSITY_SHARE * crossed * tail ** (2.0 * (depth + 1.0) / depth)
 
 
 def state_problem(
@@ -129,10 +137,6 @@ class Growth(NamedTuple):
     members: int | None = None
 
 
-# Of a grid that is large and fine enough.
-NO_GROWTH = Growth(1.0, 1.0)
-
-
 def growth_of_state(state: Any) -> Growth:
     """What the grid of a state asks for; where the plain limits are kept, it is weak coupling that asks for more."""
     slow = _slowest(state, state.oscillator)
@@ -147,32 +151,51 @@ def growth_of_run(seen: Any) -> Growth:
     A state that curls up in an anharmonic well has waves that fall more slowly than those of a Gaussian.
     """
     waves = growth_to(np.max(seen.coarse), COURSE_COARSE, 1.0)
-    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves, _levels_missing(seen), MOST_GROWN)
-
-
-def _levels_missing(seen: Any) -> int:
-    """Levels after which a run is truncated by half of what is allowed; the error goes with the square of the tail."""
-    depth, tail = seen.oscillator.bath.depth, float(np.max(seen.tail_density))
-    over = float(np.max(course_truncation(seen, seen.oscillator))) / (0.5 * COURSE_TRUNCATED)
-    missing = levels_to(over**-0.5, tail, depth) if depth and over > 0.0 else 1.0
-    return max(1, math.ceil(missing)) if math.isfinite(missing) else 1
+    levels = _levels_missing(seen, seen.oscillator, 1.0)
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves, levels, MOST_GROWN)
 
 
 def growth_of_cycle(run: Any) -> Growth:
     """What the grid of a stationary cycle asks for."""
-    return growth_of_period(run, run.oscillator)
+    return growth_of_period(run, run.oscillator, float(run.work), float(run.tol))
 
 
-def growth_of_period(seen: Any, oscillator: Oscillator) -> Growth:
-    """The same, from what was measured: `run_problem` judges it by limits that weak coupling lowers.
+def growth_of_period(seen: Any, oscillator: Oscillator, work: float, tol: float) -> Growth:
+    """The same, from what was measured: `run_problem` judges it by limits that weak coupling and small swings lower.
 
     Of a state that runs into the rim the waves say nothing.
     """
-    slow = _slowest(seen, oscillator)
-    if float(np.max(seen.edge)) > RIM:
-        return Growth(growth_to(np.max(seen.edge), COURSE_EDGE / slow), 1.0)
-    return Growth(
-        growth_to(np.max(seen.edge), COURSE_EDGE / slow), growth_to(np.max(seen.coarse), COURSE_COARSE / slow)
+    slow = _strictness_of_period(seen, oscillator, work, tol)
+    runs_out = float(np.max(seen.edge)) > RIM
+    waves = 1.0 if runs_out else growth_to(np.max(seen.coarse), COURSE_COARSE / slow)
+    levels = _levels_missing(seen, oscillator, slow)
+    return Growth(growth_to(np.max(seen.edge), COURSE_EDGE / slow), waves, levels, MOST_GROWN)
+
+
+def problem_of_period(seen: Any, oscillator: Oscillator, work: float, tol: float) -> Status:
+    """What is missing of grid and hierarchy, before a cycle is described."""
+    growth = growth_of_period(seen, oscillator, work, tol)
+    slow = _strictness_of_period(seen, oscillator, work, tol)
+    if growth.room > 1.0 or growth.resolution > 1.0:
+        return Status.grid_too_small if growth.room > 1.0 else Status.grid_too_coarse
+    shallow = slow * _truncated(seen, oscillator) >= COURSE_TRUNCATED and not oscillator.has_linear_forces()
+    return Status.hierarchy_too_shallow if shallow else Status.ok
+
+
+def _levels_missing(seen: Any, oscillator: Oscillator, slow: float) -> int:
+    """Levels after which a run is truncated by half of what is allowed; the error goes with the square of the tail."""
+    depth, tail = oscillator.bath.depth, float(np.max(seen.tail_density))
+    over = slow * _truncated(seen, oscillator) / (0.5 * COURSE_TRUNCATED)
+    missing = levels_to(over**-0.5, tail, depth) if depth and over > 0.0 else 1.0
+    return max(1, math.ceil(missing)) if math.isfinite(missing) else 1
+
+
+def _truncated(seen: Any, oscillator: Oscillator) -> float:
+    """The largest `course_truncation`, of what is known, without a program for it; 0 where there is no hierarchy."""
+    if not oscillator.bath.depth:
+        return 0.0
+    return float(
+        np.max(_course_truncation(np.asarray(seen.tail_density), _crossed(seen, oscillator), oscillator.depth))
     )
 
 
@@ -194,11 +217,39 @@ def slowness(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
     return jnp.maximum(1.0, 0.5 * crossings(measured, oscillator))
 
 
+def strictness(kinetic: Any, swing: Any, tol: Any) -> Float[Array, ""]:
+    """By how much lower the limits of a cycle are, whose work is to be right to a share of the swing of U.
+
+    Equation   kinetic/max(swing, LEAST_SWING kinetic) COURSE_TRUNCATED/max(tol, COURSE_TRUNCATED), at least 1
+    """
+    least = jnp.maximum(swing, LEAST_SWING * kinetic) * jnp.maximum(tol, COURSE_TRUNCATED)
+    return jnp.maximum(1.0, kinetic * COURSE_TRUNCATED / least)
+
+
+def swing_of(U: Any, work: Any) -> Any:
+    """What the error of the work of a cycle is measured by: the span of U, or the work if that is more.
+
+    Where U comes back at every saved time, as with forty turns of the field in one period, its span says nothing.
+    """
+    return jnp.maximum(jnp.ptp(U), jnp.abs(work))
+
+
+def _strictness_of_period(seen: Any, oscillator: Oscillator, work: float, tol: float) -> float:
+    """By how much lower the limits of a stationary cycle are."""
+    kinetic = jnp.mean(seen.p2) / oscillator.mass
+    return _slowest(seen, oscillator) * float(strictness(kinetic, swing_of(seen.U, work), tol))
+
+
 def _slowest(seen: Any, oscillator: Oscillator) -> float:
     """The largest `slowness`, of what is known, without a program for it."""
+    return max(1.0, 0.5 * float(np.max(_crossed(seen, oscillator))))
+
+
+def _crossed(seen: Any, oscillator: Oscillator) -> Any:
+    """`crossings`, of what is known, without a program for it."""
     numbers = (np.asarray(number) for number in (seen.q, seen.q2, seen.p2, oscillator.bath.friction()))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return max(1.0, 0.5 * float(np.max(_crossings(*numbers))))
+        return _crossings(*numbers)
 
 
 def crossings(measured: Any, oscillator: Oscillator) -> Float[Array, "..."]:
@@ -225,9 +276,12 @@ def trapping(energy: Float[Array, " q"], beta: Any) -> Float[Array, ""]:
     return jnp.where(two, jnp.maximum(TWO_WELLS, jnp.exp(jnp.minimum(beta * barrier, MOST_TRAPPED))), 1.0)
 
 
-def run_problem(series: dict[str, Any], seen: Observables, produced: Real, closed: bool) -> Int[Array, ""]:
-    """What keeps a finished run, of which these are the series, from its promise; `closed` for a stationary cycle, in
-    which this entropy is produced.
+def run_problem(
+    series: dict[str, Any], seen: Observables, produced: Real = 0.0, strict: Real | None = None
+) -> Int[Array, ""]:
+    """What keeps a finished run, of which these are the series, from its promise.
+
+    `produced` and `strict` are the entropy produced and the `strictness` of a stationary cycle.
 
     Grid and hierarchy are judged by the worst of the saved times, heat by the first law at all of them, and a cycle by
     the second law.
@@ -235,13 +289,13 @@ def run_problem(series: dict[str, Any], seen: Observables, produced: Real, close
     oscillator = series["oscillator"]
     kinetic = jnp.mean(seen.p2) / oscillator.mass
     # A cycle has all the time that errors need to add up; a single drive is taken to be too short for that.
-    slow = jnp.max(slowness(seen, oscillator)) if closed else jnp.ones(())
+    slow = jnp.ones(()) if strict is None else strict * jnp.max(slowness(seen, oscillator))
     problems = [
         grid_problem(slow * jnp.max(seen.edge), slow * jnp.max(seen.coarse), COURSE_EDGE, COURSE_COARSE),
         depth_problem(slow * jnp.max(course_truncation(seen, oscillator)), oscillator, COURSE_TRUNCATED),
         status_if(~(series["first_law_residual"] <= FIRST_LAW * kinetic), Status.first_law_violated),
     ]
-    if closed:
+    if strict is not None:
         least = SECOND_LAW * jnp.mean(series["beta"]) * kinetic
         problems.append(status_if(~(produced >= least), Status.second_law_violated))
     return first_problem(*problems)

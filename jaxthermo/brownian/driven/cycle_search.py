@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxthermo._status import Status
-from jaxthermo.brownian.accuracy.promise import FIRST_LAW, RIM
+from jaxthermo.brownian.accuracy.promise import FIRST_LAW, RIM, swing_of
 from jaxthermo.brownian.driven.engine import Engine
 from jaxthermo.brownian.hierarchy import HierarchyState
 from jaxthermo.brownian.steps.propagation import DriveSolution, extrapolated, unaccounted
@@ -59,11 +59,8 @@ def unit_of(V: Any) -> Any:
 
 
 def allowed_error(solution: DriveSolution, tol: Any) -> Float[Array, ""]:
-    """The error that the work may have from the time step: a share of the span of U, or of the work if that is more.
-
-    Where U comes back at every saved time, as with forty turns of the field in one period, its span says nothing.
-    """
-    return tol * jnp.maximum(jnp.ptp(solution.measured.U), jnp.abs(work_of(solution)))
+    """The error that the work may have from the time step."""
+    return tol * swing_of(solution.measured.U, work_of(solution))
 
 
 def comes_back(solution: DriveSolution, tol: Any, share: float = RETURNED) -> Bool[Array, ""]:

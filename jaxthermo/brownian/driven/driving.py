@@ -214,7 +214,7 @@ def _described(drive: Drive, method: Method, solution: DriveSolution, start: Int
     series = series_of(drive, solution)
     # Grid and hierarchy are judged along the run, its first time included, whatever they were at its start.
     lost = status_if(start == int(Status.not_converged), Status.not_converged)
-    held = run_problem(series, solution.measured, 0.0, closed=False)
+    held = run_problem(series, solution.measured)
     return DrivenRun(
         status=first_problem(solution.status, held, lost),
         stats={"steps": solution.steps},

@@ -22,7 +22,6 @@ from jaxthermo.brownian.driven.cycle_search import (
 )
 from jaxthermo.brownian.driven.engine import first_guess
 from jaxthermo.brownian.driven.host_periods import SolverPeriods, SplitPeriods
-from jaxthermo.brownian.observables import Observables
 from jaxthermo.brownian.steps.propagation import DriveSolution
 from jaxthermo.solve.extrapolation import weights_of_runs
 from jaxthermo.solve.lean import brief_jit
@@ -60,10 +59,12 @@ def closed(
             return FixedPoint(x, image, solution, so_far.residual, so_far.contraction, so_far.history.count, steps)
 
 
-def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: Callable[[Observables], bool]) -> Found:
+def search_from_host(
+    wanted: CycleSearch, tell: Callable[[str], None], misses: Callable[[DriveSolution], bool]
+) -> Found:
     """`search_traced` as short calls.
 
-    `misses` says of what was measured whether shorter steps are of no use, since another grid will be taken. What an
+    `misses` says of a period whether shorter steps are of no use, since another grid or depth will be taken. What an
     interrupt ends has the status `interrupted`, once a cycle has been closed.
     """
     engine, solver, split = wanted.engine, wanted.solver, wanted.is_split
@@ -84,7 +85,7 @@ def search_from_host(wanted: CycleSearch, tell: Callable[[str], None], misses: C
             break
         runs = _after_run(wanted, runs, now)
         kept = [*kept, now] if split else [now]
-        if runs.index > 1 and misses(jax.tree.map(np.asarray, now.record.measured)):
+        if runs.index > 1 and misses(now.record):
             break
     last = len(kept) - 1
     weights = weights_of_runs(last + 1, split)[0][last]

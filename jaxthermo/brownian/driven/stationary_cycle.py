@@ -3,21 +3,29 @@
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
 from jaxthermo._results import warn_unless_ok
 from jaxthermo._status import Status, first_problem, status_if
-from jaxthermo.brownian.accuracy.automatic import resolved, until_held
-from jaxthermo.brownian.accuracy.promise import NO_GROWTH, growth_of_cycle, growth_of_period, run_problem
+from jaxthermo.brownian.accuracy.automatic import resolved, until_held, with_more_room
+from jaxthermo.brownian.accuracy.promise import (
+    growth_of_cycle,
+    growth_of_period,
+    problem_of_period,
+    run_problem,
+    strictness,
+    swing_of,
+)
 from jaxthermo.brownian.baths.switched import require_periodic, with_baths
 from jaxthermo.brownian.driven.arguments import checked_steps, require_solver, solver_for
-from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, comes_back
+from jaxthermo.brownian.driven.cycle_search import CycleSearch, Found, allowed_error, comes_back, work_of
 from jaxthermo.brownian.driven.engine import engine_of
 from jaxthermo.brownian.driven.host_search import search_from_host
 from jaxthermo.brownian.driven.runs import PeriodicRun, series_of
 from jaxthermo.brownian.driven.traced_search import search_traced
 from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
-from jaxthermo.brownian.steps.propagation import CHECKPOINTS
+from jaxthermo.brownian.steps.propagation import CHECKPOINTS, DriveSolution
 from jaxthermo.checks import as_float, is_known, require_double_for, require_integer
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, check_cycle
@@ -78,7 +86,8 @@ def run_cycle(
                  and the oscillator has no grid
     Accuracy     `status` is ok where the state comes back (`residual`), the step is short enough (`step_error`, and if
                  halved so short that U is right to 1e-4 of the kinetic energy), grid and hierarchy hold the state at
-                 all times (`edge`, `coarse`, `tail_density`), both counts of heat agree to a thousandth of the kinetic
+                 all times (`edge`, `coarse`, `tail_density`; the work to about 1e-5 of the span of U, and to `tol`
+                 where that is more), both counts of heat agree to a thousandth of the kinetic
                  energy (`first_law_residual`), and the closed integral of U d beta - X d(beta x), or of several baths
                  -sum of beta_b heat_of_b, is not negative (second law); else a
                  `JaxthermoWarning` is raised, unless jax traces. A grid or a depth that was left open, and was found
@@ -125,9 +134,15 @@ def run_cycle(
         # Inside jax.jit nothing can be looked at once it has been computed with, even where all arguments are known.
         if not is_known(jax.tree.leaves((chosen, cycle)), betas):
             return _traced(wanted, points)
-        # No shorter steps on a grid that another will follow.
-        left = oscillator.grid is None and attempt + 1 < ATTEMPTS
-        found = search_from_host(wanted, line.tell, lambda seen: left and growth_of_period(seen, chosen) != NO_GROWTH)
+
+        def another(period: DriveSolution) -> bool:
+            seen = jax.tree.map(np.asarray, period.measured), chosen, float(work_of(period)), tol
+            growth = growth_of_period(*seen)
+            larger = with_more_room(chosen, oscillator, problem_of_period(*seen), growth)
+            return attempt + 1 < ATTEMPTS and larger is not None
+
+        # No shorter steps where another grid or depth will follow.
+        found = search_from_host(wanted, line.tell, another)
         return _described(wanted, found, points, jnp.asarray(attempt + 1, jnp.int32))
 
     with Line("run_cycle", progress) as line:
@@ -150,11 +165,13 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
     series = series_of(engine.drive, solution, "cumulative_")
     heat_of, switching_of = (series[f"cumulative_{name}_of"] for name in ("heat", "switching"))
     produced = series["cumulative_work_int"][-1] if heat_of is None else -jnp.sum(series["bath"] * heat_of[-1])
+    work, seen = series["cumulative_work"][-1], solution.measured
+    strict = strictness(jnp.mean(seen.p2) / engine.drive.oscillator.mass, swing_of(seen.U, work), tol)
     # A state that does not come back is named before what else is wrong with it.
     problems = [
         solution.status,
         status_if(~((found.residual <= tol) & comes_back(solution, tol)), Status.not_periodic),
-        run_problem(series, solution.measured, produced, closed=True),
+        run_problem(series, seen, produced, strict),
     ]
     # Where the time step was to be halved until the work and U rest.
     if wanted.halvings:
@@ -166,7 +183,7 @@ def _described(wanted: CycleSearch, found: Found, points: int, meshes: Int[Array
         cycle=engine.cycle,
         tol=tol,
         points=points,
-        work=series["cumulative_work"][-1],
+        work=work,
         heat=series["cumulative_heat"][-1],
         heat_of=None if heat_of is None else heat_of[-1],
         switching_of=None if switching_of is None else switching_of[-1],
