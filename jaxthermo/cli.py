@@ -110,8 +110,8 @@ def reproduce(
 ) -> None:
     """Make the figures and tables of a paper again, set them beside its own, and judge its claims.
 
-    Both papers coarsely take about seven minutes of one core, a figure half a minute to a minute; --full takes hours.
-    What an earlier run into the same folder has computed is used again.
+    Both papers coarsely take about seven minutes of one core, a figure half a minute to a minute, but fig2 of the rings
+    three; --full takes hours. What an earlier run into the same folder has computed is used again.
     """
     if paper is not None and paper not in PAPERS:
         typer.echo(f"`paper` must be one of {', '.join(PAPERS)}, but is {paper}", err=True)

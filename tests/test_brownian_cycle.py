@@ -1,5 +1,7 @@
 """The stationary Stirling cycle: laws, exact cases, limits, batches and derivatives."""
 
+import warnings
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -230,6 +232,20 @@ def test_a_grid_that_was_too_small_is_chosen_again():
     np.testing.assert_allclose(run.work, np.pi * field**2 / friction, rtol=2e-5)
     # U rests on resonance, so the span of U is no scale for the error of a time step, and the steps are given.
     assert abs(np.abs(run.q).max() - field / friction) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("field", "q_max", "p_max", "outcome"),
+    [(1.0, 6.5, 6.8, "ok"), (1.0, 6.5, 6.0, "grid too small"), (0.1, 5.0, 6.0, "grid too small")],
+)
+def test_the_work_is_right_to_a_share_of_the_swing(field, q_max, p_max, outcome):
+    """On resonance W = pi x_1^2/gamma. The rim cuts off a share of the state, which is more of a small work."""
+    cycle = jt.FourierCycle(1.0, [0.0], [0.0], 0.0, [field], [0.0], 2.0 * np.pi)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = jt.run_cycle(harmonic(1.0, jt.PhaseGrid(q_max, 0.25, p_max, 0.28)), cycle, 1e-5, points=4)
+    assert run.outcome == outcome and run.edge.max() < 1e-5
+    assert (abs(run.work / (np.pi * field**2) - 1.0) < 2e-5) == (outcome == "ok")
 
 
 def test_steps_of_an_explicit_solver_are_stable_where_nobody_asks_for_a_number():

@@ -10,7 +10,15 @@ import pytest
 import jaxthermo as jt
 from jaxthermo import Status
 from jaxthermo.brownian.accuracy.automatic import LEAST_DEPTH, MOST_DEPTH, SAFE_DEPTH, with_more_room
-from jaxthermo.brownian.accuracy.promise import COURSE_TRUNCATED, course_truncation, growth_of_run, growth_of_state
+from jaxthermo.brownian.accuracy.promise import (
+    COURSE_TRUNCATED,
+    course_truncation,
+    growth_of_run,
+    growth_of_state,
+    judged_period,
+    promised_error,
+    weight_of_cycle,
+)
 from jaxthermo.brownian.hierarchy import members_of
 
 QUARTIC = jt.Polynomial([0.0, 0.0, 0.1, 0.02, 0.05])
@@ -62,7 +70,38 @@ def test_a_drive_that_was_too_shallow_gets_the_levels_that_it_misses(tail, depth
     if tail < 0.03:
         fallen = seen.tail_density.max() ** (depth / 3)
         assert course_truncation(SimpleNamespace(**vars(seen) | {"tail_density": fallen}), again) < COURSE_TRUNCATED
+    # A cycle whose U swings by as much as the kinetic energy likewise.
+    seen.U = np.zeros(2)
+    status, growth = judged_period(seen, seen.oscillator, 2.1, 1e-6)
+    assert status is missing and growth.levels == growth_of_run(seen).levels
     assert with_more_room(seen.oscillator.with_depth(4), asked, missing, growth_of_state(seen)) is None
+
+
+@pytest.mark.parametrize(
+    ("work", "tol", "weight"),
+    [(2.1, 1e-6, 1.0), (0.21, 1e-6, 10.0), (0.21, 5e-5, 2.0), (0.21, 1e-3, 1.0), (0.0, 0.0, 100.0)],
+)
+def test_errors_count_for_more_where_a_cycle_does_little_work(work, tol, weight):
+    """In units of the kinetic energy, 2.1; the same for what is known and what jax traces."""
+    oscillator = jt.classical_oscillator(QUARTIC, 2.0, GRID)
+    seen = SimpleNamespace(q=np.zeros(2), q2=np.full(2, 0.7), p2=np.full(2, 2.1), U=np.full(2, 1.5))
+    assert weight_of_cycle(seen, oscillator, work, tol, np) == pytest.approx(weight)
+    assert jax.jit(lambda work: weight_of_cycle(seen, oscillator, work, tol))(work) == pytest.approx(weight)
+    error = promised_error(work, 2.1, tol)
+    assert error == pytest.approx(2e-5 * 2.1 / weight) or (tol == 1e-3 and error == pytest.approx(2e-3 * work))
+
+
+@pytest.mark.slow
+def test_a_cycle_that_was_too_shallow_is_solved_again():
+    """A level more changes the work by less than is promised."""
+    well, grid = jt.Polynomial([0.0, 0.0, 0.5, -0.05, 0.02]), jt.PhaseGrid(5.6, 0.28, 10.0, 0.45)
+    cycle = jt.StirlingCycle(2.0, 3.3, 0.9, 0.15, 4.0)
+    found, deep = (
+        jt.run_cycle(jt.quantum_oscillator(well, 1.3, poles, depth, grid), cycle, 1e-4, points=2)
+        for poles, depth in ((4, None), (4, 5))
+    )
+    assert found.outcome == deep.outcome == "ok" and found.stats["meshes"] == 2 and found.oscillator.bath.depth == 4
+    assert abs(found.work - deep.work) < 2e-5 * max(np.ptp(deep.U), abs(deep.work))
 
 
 def test_an_open_depth_is_filled_in_with_the_grid():

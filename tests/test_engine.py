@@ -1,5 +1,6 @@
 """The search for better engines: its gradient, what it gains on a finer mesh, and what it refuses."""
 
+import dataclasses
 import functools
 import inspect
 from types import SimpleNamespace
@@ -158,6 +159,10 @@ def test_a_better_engine_by_exact_gradients_is_better_on_a_finer_mesh_too():
     told = {int(Status.grid_too_coarse), int(Status.grid_too_small)}
     assert {int(found.start_status), int(found.cycle_status), int(found.status)} <= told
     assert found.search_status == Status.max_steps_reached
+    # In units of the constraint.
+    assert float(found.missed) == pytest.approx(max(0.0, 1.0 - float(found.power) / 1e-3), abs=1e-12)
+    assert "constraint" not in str(jt.audit(found))
+    assert "misses a constraint by 0.08" in str(jt.audit(dataclasses.replace(found, missed=jnp.asarray(0.08))))
     assert len(found.history) == found.stats["evaluations"]
     fine = jt.classical_oscillator(QUARTIC, 1.0, jt.PhaseGrid(6.0, 0.28, 10.5, 0.5))
     powers = [-float(jt.run_cycle(fine, c, 1e-5, points=5).work) / float(c.period) for c in (CYCLE, better)]

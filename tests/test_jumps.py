@@ -284,6 +284,31 @@ def test_a_law_of_ones_own_is_checked():
         jax.jit(lambda P: jt.jumps.vector_field(0.0, P, engine(rates=TwoBaths(0.1)), BETAS))(START)
 
 
+class ByNumPy(laws.AbstractRates):
+    def __call__(self, energy_change, force, beta, prefactor):
+        half = np.exp(-0.5 * beta * (energy_change - force))
+        return prefactor * half, prefactor / half
+
+
+class OneRate(laws.AbstractRates):
+    def __call__(self, energy_change, force, beta, prefactor):
+        return prefactor * jnp.exp(-0.5 * beta * (energy_change - force))
+
+
+class ThreeArguments(laws.AbstractRates):
+    def __call__(self, energy_change, beta, prefactor):
+        return prefactor, prefactor
+
+
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [(ByNumPy, "write jax.numpy"), (OneRate, "must return two rates"), (ThreeArguments, "must be called with energy")],
+)
+def test_a_law_that_is_no_function_to_two_rates_is_named_where_the_network_is_made(law, message):
+    with pytest.raises(ValueError, match=f"`rates` .*{message}"):
+        jt.JumpNetwork([(0, 1)], [0.0, 1.0], rates=law())
+
+
 BAD = {
     "edges of three": ({"edges": np.array([(0, 1, 2)])}, r"`edges` must have shape \(E, 2\)"),
     "edge to nowhere": ({"edges": [(0, 3), (1, 2)]}, r"`edges` must join states 0..2, but name \[3\]"),

@@ -38,9 +38,12 @@ def _(result: State) -> Iterator[Finding]:
 @findings_of.register(DrivenRun)
 @findings_of.register(PeriodicRun)
 def _(result: DrivenRun | PeriodicRun) -> Iterator[Finding]:
-    yield from _grid(result, 1, promise.COURSE_EDGE, promise.COURSE_COARSE)
+    weight = 1.0
+    if isinstance(result, PeriodicRun) and np.ndim(result.status) == 0:
+        weight = float(promise.weight_of_cycle(result, result.oscillator, result.work, result.tol))
+    yield from _grid(result, 1, promise.COURSE_EDGE / weight, promise.COURSE_COARSE / weight)
     missed = worst(promise.course_truncation(result, result.oscillator), 1)
-    yield from _levels(result, missed, promise.COURSE_TRUNCATED)
+    yield from _levels(result, missed, promise.COURSE_TRUNCATED / weight)
     yield from _poles(result, np.max(np.asarray(result.beta)))
     yield from _uncertainty(result)
     yield from _speed(result)
@@ -64,13 +67,15 @@ def _(result: Correlation | Spectrum | RelaxationRates) -> Iterator[Finding]:
 def _grid(result: Any, axes: int, edge_limit: float, coarse_limit: float) -> Iterator[Finding]:
     """What leaves the grid, or is too fine for it; `axes` are those over time."""
     edge, coarse = worst(result.edge, axes), worst(result.coarse, axes)
+    # A run that is given a state has its grid.
+    left_out = "`grid` and `state` out" if isinstance(result, DrivenRun) else "`grid` out"
     if np.any(found := edge > edge_limit):
         grow = promise.growth_to(np.max(edge), edge_limit)
         yield Finding(
             "edge",
             f"The state has {largest(edge)} of its peak on the rim of the grid{lanes(found)}; {edge_limit:.0e} is "
             "allowed.",
-            f"Make `q_max` and `p_max` about {grow:.2g} times as large, or leave `grid` out.",
+            f"Make `q_max` and `p_max` about {grow:.2g} times as large, or leave {left_out}.",
         )
     if np.any(found := coarse > coarse_limit):
         grow = promise.growth_to(np.max(coarse), coarse_limit)
@@ -78,7 +83,7 @@ def _grid(result: Any, axes: int, edge_limit: float, coarse_limit: float) -> Ite
             "coarse",
             f"The highest waves of the grid have {largest(coarse)} of the largest{lanes(found)}; {coarse_limit:.0e} is "
             "allowed.",
-            f"Make `dq` and `dp` about {grow:.2g} times as small, or leave `grid` out.",
+            f"Make `dq` and `dp` about {grow:.2g} times as small, or leave {left_out}.",
         )
 
 
@@ -227,10 +232,13 @@ def _work(result: PeriodicRun) -> Iterator[Finding]:
     if np.any(found := step > LARGE_ERROR * work):
         what = f"The time step may have changed the work by {largest(step)}{lanes(found)}; it is {largest(work)}."
         yield Finding("time step", what, "Lower `tol`, or give more `steps`.")
-    promised = 2.0 * np.asarray(result.tol) * np.ptp(np.asarray(result.U), axis=-1)
+    swing = np.maximum(np.ptp(np.asarray(result.U), axis=-1), work)
+    kinetic = np.mean(np.asarray(result.p2), axis=-1) / np.asarray(result.oscillator.mass)
+    promised = promise.promised_error(swing, kinetic, np.asarray(result.tol))
     if np.any(found := promised > LARGE_ERROR * work):
+        lower = "Lower `tol`, and below 1e-5 give a larger and finer grid and a larger depth too."
         yield Finding(
             "small work",
             f"The work is {largest(work)} and its promised error {largest(promised)}{lanes(found)}.",
-            "Lower `tol`. Strokes out and back nearly cancel here.",
+            f"{lower} Strokes out and back nearly cancel here.",
         )

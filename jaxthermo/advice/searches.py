@@ -7,6 +7,7 @@ import numpy as np
 from jaxthermo._status import Status
 from jaxthermo.advice.findings import Finding, findings_of, lanes, largest, worst
 from jaxthermo.search import MinimumWork, OptimalRamp, OptimisedCycle, ParetoFront, ProcessPotentials
+from jaxthermo.search.engine import KEPT_AFRESH
 
 # Share of the distance between the bounds that a search may leave open, and what counts as no gain at all.
 OPEN, NONE = 0.5, 1e-6
@@ -48,6 +49,9 @@ def _(result: OptimisedCycle) -> Iterator[Finding]:
         member = Status(int(getattr(result, name)))
         if member is not Status.ok:
             yield Finding("cycle", f"The run of the {words} cycle ended with {member.word!r}.", member.message)
+    if float(result.missed) > KEPT_AFRESH:
+        what = f"The cycle found misses a constraint by {float(result.missed):.2g}, so its objective is not to be had."
+        yield Finding("constraint", what, "Raise `steps`, or start from a cycle that keeps the constraints.")
     if float(result.improvement) <= NONE * (1.0 + abs(float(result.start_value))):
         what = "The search added nothing to the objective."
         yield Finding("no gain", what, "Widen `bounds`, or start elsewhere: it finds the nearest maximum only.")

@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike as ScalarLike, Float
 
 from jaxthermo._parameters import Parameters
 from jaxthermo.checks import is_known, require_scalar
+from jaxthermo.protocols.formula import UNTRACED
 
 Values = Float[Array, "..."]
 Rates = tuple[Values, Values]
@@ -126,6 +127,7 @@ def require_rates(rates: object) -> AbstractRates:
         raise ValueError(f"`rates` must be a jt.jumps.AbstractRates such as jt.jumps.Glauber(), but is {rates!r}")
     if isinstance(rates, CHECKED) or not is_known(rates):
         return rates
+    _require_two_rates(rates)
     violation, where = detailed_balance_violation(rates)
     # Single precision resolves ln(V+/V-) to 1e-5 of the largest values tried.
     if not violation < (1e-8 if jnp.zeros(()).dtype == jnp.float64 else 1e-4):
@@ -135,6 +137,21 @@ def require_rates(rates: object) -> AbstractRates:
             f"{type(rates).__name__} is off by {violation:.3g} at dE = {energy_change}, f = {force}, beta = {beta}"
         )
     return rates
+
+
+def _require_two_rates(rates: AbstractRates) -> None:
+    """A ValueError unless the law is a function of four numbers to two that jax can trace."""
+    name, tried = type(rates).__name__, [jnp.asarray(value, float) for value in (0.3, 0.1, 1.0, TRIED_PREFACTOR)]
+    try:
+        found = jax.eval_shape(lambda *numbers: rates(*numbers), *tried)
+    except UNTRACED as error:
+        message = f"`rates` must be a law that jax can trace: write jax.numpy for numpy or math in {name}"
+        raise ValueError(message) from error
+    except TypeError as error:
+        message = f"`rates` must be called with energy_change, force, beta and prefactor, but {name} says: {error}"
+        raise ValueError(message) from error
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise ValueError(f"`rates` must return two rates, forwards and backwards, but {name} returns {found!r}")
 
 
 def detailed_balance_violation(rates: AbstractRates) -> tuple[float, tuple[float, float, float]]:

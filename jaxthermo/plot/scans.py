@@ -53,9 +53,9 @@ def scan(data: "xarray.Dataset", of: str | None = None, axes: AxesLike = None) -
         shown: dict[str, Any] = {"cmap": HEAT, "vmin": low, "vmax": high, "shading": "nearest", "rasterized": True}
         image = panel.pcolormesh(dataset[across], dataset[up], np.ma.masked_invalid(part), **shown)
         if _is_signed(part) and min(part.shape) > 1:
-            panel.contour(
-                dataset[across], dataset[up], np.ma.masked_invalid(part), [0.0], colors="white", linewidths=0.8
-            )
+            line: dict[str, Any] = {"colors": "white", "linewidths": 0.8}
+            zero = panel.contour(dataset[across], dataset[up], np.ma.masked_invalid(part), [0.0], **line)
+            panel.clabel(zero, fmt="0", fontsize="small")
         panel.set(xlabel=label(dataset[across], str(across)), ylabel=label(dataset[up], str(up)))
         if facet:
             panel.set_title(f"{first} = {float(dataset[first][facet[first]]):.4g}", loc="left")

@@ -19,6 +19,7 @@ from jaxthermo.brownian.oscillator import Oscillator, check_oscillator
 from jaxthermo.checks import as_float, require_integer
 from jaxthermo.interrupted import Interrupted
 from jaxthermo.protocols.cycle import AbstractCycle, Bounds, check_cycle
+from jaxthermo.protocols.formula import UNTRACED
 from jaxthermo.search.bounded import descend
 from jaxthermo.search.free_parameters import (
     Free,
@@ -198,6 +199,7 @@ class _Search:
             cycle=improved,
             **{name: after[name] for name in ("value", *MEASURES)},
             **{f"start_{name}": before[name] for name in ("value", *MEASURES)},
+            missed=jnp.asarray(after["missed"]),
             cycle_status=after["status"],
             start_status=before["status"],
             search_status=as_codes(search_status),
@@ -241,7 +243,10 @@ def _loss(
 
 def _number(name: str, function: Objective, run: PeriodicRun, cycle: AbstractCycle) -> Float[Array, ""]:
     """What an objective or a constraint returns, or a ValueError that names the argument."""
-    found = function(run, cycle)
+    try:
+        found = function(run, cycle)
+    except UNTRACED as error:
+        raise ValueError(f"`{name}` must be functions that jax can trace: write jax.numpy for numpy or math") from error
     try:
         value = as_float(found)
     except TypeError:

@@ -40,6 +40,7 @@ class OptimisedCycle(AbstractResult):
     start_efficiency: Float[Array, ""] = quantity(EFFICIENCY[0], f"{EFFICIENCY[1]}, of the first cycle")
     entropy_production_rate: Float[Array, ""] = quantity(*RATE)
     start_entropy_production_rate: Float[Array, ""] = quantity(RATE[0], f"{RATE[1]}, by the first cycle")
+    missed: Float[Array, ""] = quantity("unit of the constraints", "by how much the worst constraint is missed")
     cycle_status: Int[Array, ""] = quantity("1", "how the run of the improved cycle ended", codes=Status)
     start_status: Int[Array, ""] = quantity("1", "how the run of the first cycle ended", codes=Status)
     search_status: Int[Array, ""] = quantity("1", "how the search ended", codes=Status)

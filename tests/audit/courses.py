@@ -119,8 +119,8 @@ def ramp(start: float, end: float, t0: float, t1: float) -> tuple[Callable[[floa
 
 
 def path_of(p: Draw) -> Path:
-    """Of two ramps."""
-    return Path(ramp(*p["beta"])[0], *ramp(*p["x"]), knots=np.array([*p["beta"][2:], *p["x"][2:]]))
+    """Of two ramps, whose corners are among the times."""
+    return Path(ramp(*p["beta"])[0], *ramp(*p["x"]), knots=np.array(p["ts"]))
 
 
 def along(found: Answer, at: dict[str, Any]) -> float:

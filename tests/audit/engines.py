@@ -8,7 +8,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import oscillator_exact as exact
@@ -83,13 +83,13 @@ def stationary_cycle(start: Array, turn: Turn, path: paths.Path, ts: Array) -> C
     begin = start + found.reshape(start.shape)
     end, rows = turn(begin)
     # By the steps' own errors the residual is no smaller than they are.
-    if np.linalg.norm(end - begin) > 1e2 * RESIDUAL * np.linalg.norm(first):
+    if np.linalg.norm(end - begin) > 10.0 * RESIDUAL * np.linalg.norm(first):
         return None
     work = float(rows["work"][-1]) + paths.work_of_jumps(path, ts, rows["X"])
     return Cycle(work, rows["U"], rows["p2"])
 
 
-def furthest(one: Cycle, other: Cycle) -> float:
+def apart(one: Cycle, other: Cycle) -> float:
     """The largest difference of work and U over what is promised of them."""
     size = max(float(np.ptp(other.U)), abs(other.work), 0.01 * float(other.p2.mean()))
     work, energy = abs(one.work - other.work), float(np.abs(one.U - other.U).max())
@@ -107,7 +107,7 @@ def converged(rungs: Rungs) -> Cycle | None:
             less, at = at, rung()
         except TimeoutError:
             return None
-        if at is None or (less is not None and furthest(less, at) < SHARE):
+        if at is None or (less is not None and apart(less, at) < SHARE):
             return at
     return None
 
@@ -120,12 +120,12 @@ def _spans(p: Draw) -> tuple[float, float, float, float]:
 def classical_rungs(p: Draw, path: paths.Path, ts: Array, until: float) -> Rungs:
     least, most, low, high = _spans(p)
     reach = max(kramers.reach_of(p["coefficients"], least, x) for x in (low, high))
-    settings: dict[str, Any] = {"theta": 0.5 / least + 0.5 / most, "reach": reach}
+    theta = 0.5 / least + 0.5 / most
     asked = (tuple(p["coefficients"]), p["strength"], 0.5 * (low + high))
 
     def rung(more: int, points: int) -> Cycle | None:
-        momenta = kramers.momenta_for(least, most) + more
-        model = kramers.Kramers(*asked, **settings, momenta=momenta, points=points)
+        momenta, wide = kramers.momenta_for(least, most) + more, reach if more < 0 else 1.1 * reach
+        model = kramers.Kramers(*asked, theta=theta, reach=wide, momenta=momenta, points=points)
         return stationary_cycle(model.start(most), lambda c: model.follow(c, path, ts, until), path, ts)
 
     return (functools.partial(rung, *pair) for pair in RUNGS)
@@ -154,20 +154,17 @@ def _judge(rungs_of: Callable[[Draw, paths.Path, Array, float], Rungs]) -> Calla
     def error(p: Draw, found: Answer) -> float | None:
         path, ts = paths.pieces_of(p), np.array(found.numbers["time"])
         # The times of corners are equal up to rounding errors.
-        ts[np.abs(np.subtract.outer(path.knots, ts)).argmin(axis=1)] = path.knots
+        apart_by = np.abs(np.subtract.outer(path.knots, ts))
+        assert apart_by.min(axis=1).max() < 1e-9 * p["period"]
+        ts[apart_by.argmin(axis=1)] = path.knots
         at = converged(rungs_of(p, path, ts, time.process_time() + PATIENCE))
-        return None if at is None else furthest(Cycle(found.numbers["work"], found.numbers["U"], at.p2), at)
+        return None if at is None else apart(Cycle(found.numbers["work"], found.numbers["U"], at.p2), at)
 
     return error
 
 
 def _well(p: Draw) -> hierarchy.Well:
     return hierarchy.Well(tuple(p["coefficients"]), p["strength"], tuple(map(tuple, exact.pade(p["poles"]))))
-
-
-def no_state(p: Draw) -> bool:
-    """At the coldest of its corners, with one of its fields, the equation has no state of a particle."""
-    return any(hierarchy.has_no_density(_well(p), float(np.max(p["beta"])), float(x)) for x in np.unique(p["x"]))
 
 
 JUDGES = {

@@ -281,7 +281,6 @@ REFUSALS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "spectrum, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "relaxation rates, anharmonic": (NO_DENSITY, no_quantum_equilibrium),
     "drive, quantum, wide": (NO_DENSITY, courses.no_state_at_an_end),
-    "cycle, quantum, wells": (NO_DENSITY, engines.no_state),
     "slow ramp": (NO_DENSITY, no_state_on_the_way),
     "spectrum, transformed": (NO_DENSITY, no_quantum_equilibrium),
     "cycle, Carnot": (NO_GRID, switched.no_cycle),

@@ -88,8 +88,7 @@ branches, noise and locking, and those from 1210 on N units in time, their work 
 lattices, canonical states, density matrices, fields of equal entropy and ramps of least work, those from 1480 on
 fluctuations of work, those from 1510 on slow ramps and transformed correlations, those from 1570 on quantum drives
 with A up to 2, up to four poles and beta from 0.3 to 10, those from 1600 on cycles of classical and quantum wells, with
-jumps or without, of `tol` 1e-5. There a mean of trajectories is right within five standard
-errors.
+jumps or without, of `tol` 1e-5. A mean of trajectories is right within five standard errors.
 """
 COLUMNS = (judge.RIGHT, judge.REFUSED, judge.HONEST, judge.UNKNOWN, judge.WRONG, CRASH)
 

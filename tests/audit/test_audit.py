@@ -52,10 +52,9 @@ def test_the_kramers_equation_of_a_parabola_has_the_closed_moments():
     def dx(t):
         return 1.0 / 3.0 if t <= 1.5 else 0.0
 
-    kinks = np.array([1.5, 2.0])
-    ts = np.array([0.0, 1.0, *kinks, 3.0])
+    kinks, ts = np.array([1.5, 2.0]), np.array([0.0, 1.0, 1.5, 2.0, 3.0])
     model = kramers.Kramers((0.0, 0.0, 0.5), 1.0, 0.0, theta=1.0, reach=8.0, momenta=24, points=60)
-    _, found = model.follow(model.start(1.0), paths.Path(beta, x, dx, kinks), ts)
+    _, found = model.follow(model.start(1.0), paths.Path(beta, x, dx, ts), ts)
     none = np.zeros(0)
     at = exact.harmonic_trajectory(beta, x, dx, ts, w0=1.0, gamma=1.0, xi=none, eta=none, kinks=kinks)
     for name, value in (at | {"X": at["q"]}).items():
