@@ -99,8 +99,8 @@ def label(variable: "xarray.DataArray", name: str | None = None) -> str:
     name = str(variable.name) if name is None else name
     words = f"${SYMBOLS[name]}$" if name in SYMBOLS else str(variable.attrs.get("long_name", name))
     units = variable.attrs.get("units", "1")
-    # The unit of X is X itself, whatever the potential couples to.
-    said = words if units in ("1", "X") else f"{words}  [{units}]"
+    # The unit of X is X itself, whatever the potential couples to; of a function of the user it is not known.
+    said = words if units in ("1", "X", "unknown") else f"{words}  [{units}]"
     return said if name in SYMBOLS else INDEXED.sub(r"$\1$", fill(said, LINE))
 
 
