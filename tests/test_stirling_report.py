@@ -44,7 +44,7 @@ def reproduction_made(tmp_path_factory):
     scope = stirling.Scope(False, (CLASSICAL,), (0.5, 1.5), (None,), 2)
     patch.setattr(stirling, "EVERY", (CLASSICAL, QUANTUM))
     patch.setattr(stirling, "COARSE", scope)
-    patch.setattr(stirling_data, "MESH", jt.PhaseGrid(6.0, 0.35, 12.0, 0.55))
+    patch.setattr(stirling_data, "MESHES", dict.fromkeys(stirling_data.MESHES, jt.PhaseGrid(6.0, 0.35, 12.0, 0.55)))
     # One level fewer is rightly said to be too shallow at this coupling.
     patch.setattr(stirling_data, "DEPTH", 2)
     patch.setattr(runs, "TOLERANCE", TOLERANCE)
