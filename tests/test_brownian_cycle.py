@@ -38,7 +38,7 @@ def test_weak_coupling_is_stable_at_the_papers_mesh():
 
     Steps of 0.17 are five times the fastest noise's memory: work and heat do not mind, the currents do.
     """
-    oscillator = jt.quantum_oscillator(QUARTIC, 0.2, 2, 3, jt.PhaseGrid(7.5, 0.3, 10.0, 0.4))
+    oscillator = jt.quantum_oscillator(QUARTIC, 0.2, 2, 3, jt.PhaseGrid(7.5, 0.25, 12.0, 0.4))
     run = jt.run_cycle(oscillator, CYCLE, points=5, steps=6)
     check_laws(run, currents=0.05)
     assert run.edge.max() < 1e-6

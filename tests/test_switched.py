@@ -42,7 +42,7 @@ def test_two_baths_against_closed_moments(poles):
     expected = reference.trajectory(ts, mean, spread)
 
     bath = jt.SwitchedBaths([jt.OhmicBath(a, poles, poles) for a in strengths], betas, ours)
-    model = jt.quantum_oscillator(HARMONIC, bath, grid=jt.PhaseGrid(6.5, 0.5, 6.5 + 1.5 * poles, 0.5))
+    model = jt.quantum_oscillator(HARMONIC, bath, grid=jt.PhaseGrid(6.5 + poles, 0.5, 6.5 + 2.0 * poles, 0.5))
     run = jt.drive(model, 0.9, lambda t: 0.4 + 0.2 * jnp.sin(t), ts, tol=1e-7)
     assert run.ok
     for name, key in (("q2", "q2"), ("p2", "p2"), ("work", "work"), ("heat_of", "heat"), ("switching_of", "switching")):
