@@ -232,9 +232,9 @@ def _work(result: PeriodicRun) -> Iterator[Finding]:
     if np.any(found := step > LARGE_ERROR * work):
         what = f"The time step may have changed the work by {largest(step)}{lanes(found)}; it is {largest(work)}."
         yield Finding("time step", what, "Lower `tol`, or give more `steps`.")
-    swing = np.maximum(np.ptp(np.asarray(result.U), axis=-1), work)
+    swing = promise.swing_of(np.asarray(result.U), work, np)
     kinetic = np.mean(np.asarray(result.p2), axis=-1) / np.asarray(result.oscillator.mass)
-    promised = promise.promised_error(swing, kinetic, np.asarray(result.tol))
+    promised = promise.promised_error(swing, kinetic, np.asarray(result.tol), np)
     if np.any(found := promised > LARGE_ERROR * work):
         lower = "Lower `tol`, and below 1e-5 give a larger and finer grid and a larger depth too."
         yield Finding(

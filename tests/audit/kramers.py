@@ -56,6 +56,7 @@ class Kramers:
             self.slope = np.where(distance == 0, 0.0, (-1.0) ** distance / distance) / (q[1] - q[0])
         self.q, self.height, self.shape = q, polynomial(q), (momenta, points)
         self.n = np.arange(momenta + 0.0)
+        self.root, self.pair = np.sqrt(self.n)[:, None], np.sqrt(self.n * (self.n - 1.0))[2:, None]
         self.mass, self.theta, self.x0, self.rate = mass, theta, x0, strength**2 / mass
         self.width = math.sqrt(mass * theta)
         self.half = 0.5 * (polynomial.deriv()(q) - x0) / theta
@@ -64,7 +65,7 @@ class Kramers:
         self.root_weight = np.exp(-0.5 * self.tilted / theta)
 
     def rates(self, c: Array, beta: float, x: float) -> Array:
-        root, pair = np.sqrt(self.n)[:, None], np.sqrt(self.n * (self.n - 1.0))[2:, None]
+        root, pair = self.root, self.pair
         moved, pushed, speed = c @ self.slope.T, self.half * c, self.width / self.mass
         out = -self.rate * self.n[:, None] * c
         out[1:] -= speed * root[1:] * (moved + pushed - (x - self.x0) / self.theta * c)[:-1]

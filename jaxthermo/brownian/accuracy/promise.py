@@ -153,7 +153,7 @@ def growth_of_run(seen: Any) -> Growth:
     A state that curls up in an anharmonic well has waves that fall more slowly than those of a Gaussian.
     """
     waves = growth_to(np.max(seen.coarse), COURSE_COARSE, 1.0)
-    levels = _levels_missing(seen, seen.oscillator, 1.0)
+    levels = _levels_missing(seen, seen.oscillator, _truncated(seen, seen.oscillator))
     return Growth(growth_to(np.max(seen.edge), COURSE_EDGE), waves, levels, MOST_GROWN)
 
 
@@ -171,18 +171,22 @@ def judged_period(seen: Any, oscillator: Oscillator, work: Any, tol: Any, margin
     weight = float(weight_of_cycle(seen, oscillator, work, tol, np)) / margin
     runs_out = float(np.max(seen.edge)) > RIM
     waves = 1.0 if runs_out else growth_to(np.max(seen.coarse), COURSE_COARSE / weight)
-    levels = _levels_missing(seen, oscillator, weight)
+    missed = weight * _truncated(seen, oscillator)
+    levels = _levels_missing(seen, oscillator, missed)
     growth = Growth(growth_to(np.max(seen.edge), COURSE_EDGE / weight), waves, levels, MOST_GROWN)
     if growth.room > 1.0 or growth.resolution > 1.0:
         return Status.grid_too_small if growth.room > 1.0 else Status.grid_too_coarse, growth
-    shallow = weight * _truncated(seen, oscillator) >= COURSE_TRUNCATED and not oscillator.has_linear_forces()
+    shallow = missed >= COURSE_TRUNCATED and not oscillator.has_linear_forces()
     return Status.hierarchy_too_shallow if shallow else Status.ok, growth
 
 
-def _levels_missing(seen: Any, oscillator: Oscillator, weight: float) -> int:
-    """Levels after which a run is truncated by half of what is allowed; the error goes with the square of the tail."""
+def _levels_missing(seen: Any, oscillator: Oscillator, missed: float) -> int:
+    """Levels after which a run that misses so much is truncated by half of what is allowed.
+
+    The error goes with the square of the tail.
+    """
     depth, tail = oscillator.bath.depth, float(np.max(seen.tail_density))
-    over = weight * _truncated(seen, oscillator) / (0.5 * COURSE_TRUNCATED)
+    over = missed / (0.5 * COURSE_TRUNCATED)
     missing = levels_to(over**-0.5, tail, depth) if depth and over > 0.0 else 1.0
     return max(1, math.ceil(missing)) if math.isfinite(missing) else 1
 
@@ -223,10 +227,10 @@ def weight_of_cycle(seen: Any, oscillator: Oscillator, work: Any, tol: Any, xp: 
     friction, mass, tol = (xp.asarray(number) for number in (oscillator.bath.friction(), oscillator.mass, tol))
     q, q2, p2, U = (xp.asarray(series) for series in (seen.q, seen.q2, seen.p2, seen.U))
     kinetic = xp.mean(p2) / mass
-    least = xp.maximum(swing_of(U, work, xp), LEAST_SWING * kinetic) * xp.maximum(tol, ACCURACY)
+    allowed = 0.5 * promised_error(swing_of(U, work, xp), kinetic, tol, xp)
     with np.errstate(divide="ignore", invalid="ignore"):
         slow = xp.maximum(1.0, 0.5 * xp.max(_crossings(q, q2, p2, friction)))
-        return slow * xp.maximum(1.0, kinetic * ACCURACY / least)
+        return slow * xp.maximum(1.0, kinetic * ACCURACY / allowed)
 
 
 def swing_of(U: Any, work: Any, xp: Any = jnp) -> Any:
@@ -234,12 +238,12 @@ def swing_of(U: Any, work: Any, xp: Any = jnp) -> Any:
 
     Where U comes back at every saved time, as with forty turns of the field in one period, its span says nothing.
     """
-    return xp.maximum(xp.ptp(U), xp.abs(xp.asarray(work)))
+    return xp.maximum(xp.ptp(U, axis=-1), xp.abs(xp.asarray(work)))
 
 
-def promised_error(swing: Any, kinetic: Any, tol: Any) -> Any:
+def promised_error(swing: Any, kinetic: Any, tol: Any, xp: Any = jnp) -> Any:
     """How far the work of a cycle may be off."""
-    return 2.0 * np.maximum(tol, ACCURACY) * np.maximum(swing, LEAST_SWING * kinetic)
+    return 2.0 * xp.maximum(tol, ACCURACY) * xp.maximum(swing, LEAST_SWING * kinetic)
 
 
 def _slowest(seen: Any, oscillator: Oscillator) -> float:

@@ -131,9 +131,11 @@ def run_cycle(
             return _traced(wanted, points)
 
         def another(period: DriveSolution) -> bool:
+            if attempt + 1 == ATTEMPTS:
+                return False
             seen = jax.tree.map(np.asarray, period.measured)
             missing, growth = judged_period(seen, chosen, work_of(period), tol, CLEARLY)
-            return attempt + 1 < ATTEMPTS and with_more_room(chosen, oscillator, missing, growth) is not None
+            return with_more_room(chosen, oscillator, missing, growth) is not None
 
         # No shorter steps where another grid or depth will follow.
         found = search_from_host(wanted, line.tell, another)
