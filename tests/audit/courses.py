@@ -5,7 +5,6 @@ of a matrix alone, and each mode of the bath has a depth of its own, since fast 
 """
 
 import dataclasses
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -13,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import oscillator_exact as exact
-from scipy.integrate import solve_ivp
 from scipy.sparse import csr_array
 
 from . import ask, draws, hierarchy
 from .ask import Answer
 from .draws import Draw, Generator, between
-from .paths import Path
+from .paths import Path, follow
 
 Array = np.ndarray
 # What the verb promises, in moments and work over their scale.
@@ -83,25 +81,14 @@ class Course:
     def follow(self, M: Array, path: Path, ts: Array, until: float) -> tuple[Array, dict[str, Array]]:
         """The members at the end, with moments and work at ts, which hold its knots; TimeoutError if it takes long."""
         q = np.diag(self.ladder.at.q)
-        shape, now, work = M.shape, M, 0.0
-        rows = [self.ladder.measure(now, path.x(ts[0])) | {"work": 0.0}]
-        for left, right in itertools.pairwise(ts):
-            inside = (np.nextafter(left, right), np.nextafter(right, left))
 
-            def slope(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
-                if time.process_time() > until:
-                    raise TimeoutError
-                s, members = float(np.clip(t, *inside)), y[:-1].reshape(shape)
-                out = np.empty_like(y)
-                out[:-1] = self.rates(members, path.beta(s), path.x(s) - self.x).ravel()
-                out[-1] = -path.dx(s) * (np.diag(members[0]) @ q)
-                return out
+        def rates(M: Array, beta: float, x: float) -> Array:
+            return self.rates(M, beta, x - self.x)
 
-            begin = np.append(now.ravel(), work)
-            done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-8, atol=1e-10)
-            now, work = done.y[:-1, -1].reshape(shape), float(done.y[-1, -1])
-            rows.append(self.ladder.measure(now, path.x(right)) | {"work": work})
-        return now, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        def mean(M: Array) -> float:
+            return float(np.diag(M[0]) @ q)
+
+        return follow(M, path, ts, rates, mean, lambda M: self.ladder.measure(M, 0.0), until)
 
     def stationary(self, beta: float) -> tuple[Array, float]:
         """The members at constant temperature and the basis's field, and the residual of the solve."""

@@ -7,16 +7,13 @@ a temperature above half of all others and v = U - x0 q with a field x0 of the p
 Motion at x = x0 is antisymmetric, so nothing grows at the rim.
 """
 
-import itertools
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
-from .paths import Path
+from .paths import Path, follow
 
 Array = NDArray[np.float64]
 
@@ -94,20 +91,5 @@ class Kramers:
 
         TimeoutError after so many CPU seconds of the process.
         """
-        now, work = c, 0.0
-        rows = [self.measure(now) | {"work": 0.0}]
-        for left, right in itertools.pairwise(ts):
-            inside = (np.nextafter(left, right), np.nextafter(right, left))
-
-            def slope(t: float, y: Array, inside: tuple[float, float] = inside) -> Array:
-                if time.process_time() > until:
-                    raise TimeoutError
-                s, c = float(np.clip(t, *inside)), y[:-1].reshape(self.shape)
-                X = c[0] * self.root_weight @ self.q
-                return np.append(self.rates(c, path.beta(s), path.x(s)).ravel(), -path.dx(s) * X)
-
-            begin = np.append(now.ravel(), work)
-            done = solve_ivp(slope, (left, right), begin, method="DOP853", rtol=1e-8, atol=1e-11)
-            now, work = done.y[:-1, -1].reshape(self.shape), float(done.y[-1, -1])
-            rows.append(self.measure(now) | {"work": work})
-        return now, {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        weighted = self.root_weight * self.q
+        return follow(c, path, ts, self.rates, lambda c: float(c[0] @ weighted), self.measure, until, atol=1e-11)
